@@ -1,0 +1,86 @@
+//! The handle that ties one event to its outcome.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::metrics::Metrics;
+
+use super::outcome::{Outcome, Source};
+
+/// A source's side of delivery: it learns how each of its events ended.
+pub trait Receipts: Send + Sync {
+    /// Called exactly once for each `position` that was given an [`Ack`].
+    fn settle(&self, position: u64, outcome: Outcome);
+
+    /// True when the source took back what is not sent yet; such an event is settled [`Outcome::Failed`] without a write.
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Exactly one outcome for one event: given by [`Ack::settle`], or [`Outcome::Failed`] when dropped without.
+pub struct Ack {
+    receipts: Arc<dyn Receipts>,
+    metrics: Arc<Metrics>,
+    position: u64,
+    received: Instant,
+    event_time: Option<i64>,
+    source: Source,
+    settled: bool,
+}
+
+impl Ack {
+    /// Counts one event as received and in flight.
+    pub fn new(source: Source, receipts: Arc<dyn Receipts>, position: u64, metrics: Arc<Metrics>, received: Instant) -> Self {
+        let counts = metrics.source(source);
+        counts.received.inc();
+        counts.in_flight.inc();
+        Self { receipts, metrics, position, received, event_time: None, source, settled: false }
+    }
+
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// `event_time` is in milliseconds since the epoch, for the freshness metric.
+    pub fn set_event_time(&mut self, event_time: Option<i64>) {
+        self.event_time = event_time;
+    }
+
+    pub fn cancelled(&self) -> bool {
+        self.receipts.cancelled()
+    }
+
+    pub fn settle(mut self, outcome: Outcome) {
+        self.finish(outcome);
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        self.settled = true;
+        let counts = self.metrics.source(self.source);
+        match outcome {
+            Outcome::Written => {
+                counts.written.inc();
+                counts.delivery_seconds.observe(self.received.elapsed().as_secs_f64());
+                if let Some(at) = self.event_time {
+                    let age = jiff::Timestamp::now().as_millisecond() - at;
+                    counts.freshness_seconds.observe(age as f64 / 1e3);
+                }
+            }
+            Outcome::Skipped(reason) => counts.skipped(reason).inc(),
+            Outcome::Rejected(reason) => counts.rejected(reason).inc(),
+            Outcome::DeadLettered(reason) => counts.dead_lettered(reason).inc(),
+            Outcome::Failed => counts.failed.inc(),
+        }
+        counts.in_flight.dec();
+        self.receipts.settle(self.position, outcome);
+    }
+}
+
+impl Drop for Ack {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.finish(Outcome::Failed);
+        }
+    }
+}
