@@ -18,8 +18,20 @@
 //! 5. **The ledger closes.** received = written + skipped + rejected + dead-lettered + failed + in flight. Proven at the end of
 //!    every integration test by the harness.
 
+pub mod admin;
+pub mod app;
+pub mod cli;
+pub mod commands;
 pub mod config;
+pub mod dead_letter;
 pub mod event;
+pub mod exit;
+pub mod lifecycle;
+pub mod logging;
 pub mod metrics;
 pub mod pipeline;
+pub mod readiness;
 pub mod redis;
+pub mod server;
+pub mod source;
+pub mod tls;

@@ -1,12 +1,19 @@
 //! Where events enter: decide, then push onto the lane of the key.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::event::{Decision, Origin, RejectReason, Rules, Transformer, Update};
 
 use super::ack::Ack;
-use super::budget::Reservation;
+use super::budget::{Budget, Reservation};
+use super::outcome::Outcome;
+use super::queue::{Queue, lane_of};
 
 /// A message's bytes, and the room they take, for as long as any of its events is in flight.
 pub struct Message {
@@ -25,49 +32,132 @@ impl Message {
     }
 }
 
-/// What a source knows about an event besides its text.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Origin<'a> {
-    /// Trimmed; empty: none.
-    pub prefix: &'a str,
-    /// The type that a single-event path imposes; it wins over the body's own.
-    pub path_type: Option<&'a str>,
-}
-
-/// Why an update was not taken; the source decides what to do. It may offer the same update again with [`Intake::offer`].
-pub struct Refusal {
-    pub reason: Busy,
-    pub job: Job,
-}
-
-/// An update on its way, or refused.
+/// An update on its way to Redis, with all that its outcome needs.
 pub struct Job {
-    pub ack: Ack,
+    pub(super) update: Update,
+    pub(super) ack: Ack,
+    message: Arc<Message>,
+    text: Range<usize>,
+    /// Room for the update; none while it is refused.
+    held: Option<Reservation>,
+    /// Sent, and the reply is lost: perhaps written.
+    sent: bool,
 }
 
+impl Job {
+    /// The event's text as its source sent it.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.message.bytes()[self.text.clone()]
+    }
+
+    /// From now on the source cannot take it back: the write must be repeated until its outcome is known. Left out of a retry, it
+    /// would let what was written before it in the same batch overwrite it.
+    pub(super) fn mark_sent(&mut self) {
+        self.sent = true;
+    }
+
+    /// The source took it back and it was never sent.
+    pub(super) fn cancelled(&self) -> bool {
+        !self.sent && self.ack.cancelled()
+    }
+}
+
+/// Why there is no room now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Busy {
-    /// The bytes in flight have reached their limit.
+    /// The bytes in flight, or this lane's share of them, have reached their limit.
     Full,
     /// Redis is known to be unusable.
     Down,
     /// The process is stopping.
     Stopping,
-    /// The update alone is larger than everything that may be in flight.
-    TooLarge,
+}
+
+/// An event that was not taken; the source decides what happens to it.
+pub enum Refusal {
+    /// No room now: the job may be offered again with [`Intake::offer`].
+    Busy(Busy, Box<Job>),
+    /// It can never be written.
+    Rejected(RejectReason, Ack),
+}
+
+const ROOM_RECHECK: Duration = Duration::from_millis(10);
+
+thread_local! {
+    static TRANSFORMER: RefCell<Transformer> = RefCell::default();
 }
 
 /// The door to the lanes, shared by all sources.
-pub struct Intake {}
+pub struct Intake {
+    rules: Rules,
+    budget: Arc<Budget>,
+    lanes: Vec<Arc<Queue>>,
+    room: Arc<Notify>,
+}
 
 impl Intake {
-    /// Transforms one event of `message` and pushes its update, or settles `ack` at once (skipped, rejected). Never waits.
-    pub fn accept(&self, _message: &Arc<Message>, _text: Range<usize>, _origin: Origin<'_>, _ack: Ack) -> Result<(), Refusal> {
-        Ok(())
+    /// An intake with its `lanes` queues, each with its share of the budget.
+    pub fn new(rules: Rules, budget: Arc<Budget>, lanes: usize) -> Self {
+        let room = Arc::new(Notify::new());
+        let share = budget.limit() / lanes;
+        let lanes = (0..lanes).map(|_| Arc::new(Queue::new(share, Arc::clone(&room)))).collect();
+        Self { rules, budget, lanes, room }
     }
 
-    /// Offers a refused update again.
-    pub fn offer(&self, _job: Job) -> Result<(), Refusal> {
-        Ok(())
+    /// The queues, for the lanes that empty them.
+    pub fn queues(&self) -> &[Arc<Queue>] {
+        &self.lanes
+    }
+
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
+    /// Resolves when room may have been made, and from time to time besides: the caller tries again.
+    pub async fn room(&self) {
+        // A job settled between the refusal and this call would be missed without the timeout.
+        let _ = tokio::time::timeout(ROOM_RECHECK, self.room.notified()).await;
+    }
+
+    /// Nothing more is taken; what is queued is still delivered.
+    pub fn close(&self) {
+        self.lanes.iter().for_each(|queue| queue.close());
+    }
+
+    /// Transforms the event at `text` of `message` and pushes its update, or settles `ack` when it is skipped. Never waits.
+    pub fn accept(&self, message: &Arc<Message>, text: Range<usize>, origin: Origin<'_>, mut ack: Ack) -> Result<(), Refusal> {
+        let bytes = &message.bytes()[text.clone()];
+        match TRANSFORMER.with_borrow_mut(|transformer| transformer.transform(&self.rules, origin, bytes)) {
+            Decision::Update(update) => {
+                ack.set_event_time(update.event_time());
+                self.offer(Job { update, ack, message: Arc::clone(message), text, held: None, sent: false })
+            }
+            Decision::Skipped(reason) => {
+                ack.settle(Outcome::Skipped(reason));
+                Ok(())
+            }
+            Decision::Rejected(reason) => Err(Refusal::Rejected(reason, ack)),
+        }
+    }
+
+    /// Pushes an update. Never waits.
+    pub fn offer(&self, mut job: Job) -> Result<(), Refusal> {
+        let cost = job.update.cost();
+        if cost > self.budget.limit() / 2 {
+            return Err(Refusal::Rejected(RejectReason::TooLarge, job.ack));
+        }
+        let queue = &self.lanes[lane_of(job.update.key(), self.lanes.len())];
+        job.held = self.budget.try_reserve(cost);
+        if job.held.is_none() {
+            return Err(Refusal::Busy(queue.refuses().unwrap_or(Busy::Full), Box::new(job)));
+        }
+        queue.push(job).map_err(|(busy, mut job)| {
+            job.held = None;
+            Refusal::Busy(busy, Box::new(job))
+        })
     }
 }

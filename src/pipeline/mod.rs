@@ -1,11 +1,20 @@
 //! Intake -> lanes -> batches -> verdicts -> receipts.
 
 mod ack;
+mod batch;
 mod budget;
+mod health;
 mod intake;
+mod lane;
 mod outcome;
+mod queue;
 
+pub use crate::event::Origin;
 pub use ack::{Ack, Receipts};
+pub use batch::Batch;
 pub use budget::{Budget, Reservation};
-pub use intake::{Busy, Intake, Job, Message, Origin, Refusal};
+pub use health::{Health, LaneHealth};
+pub use intake::{Busy, Intake, Job, Message, Refusal};
+pub use lane::{Lane, LaneLimits};
 pub use outcome::{DeadReason, Outcome, Source};
+pub use queue::{Queue, lane_of, slot_of};

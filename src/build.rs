@@ -6,5 +6,5 @@ fn main() {
     let version = version.ok().and_then(|out| String::from_utf8(out.stdout).ok());
     let version = version.as_deref().and_then(|line| line.split(' ').nth(1)).unwrap_or("unknown");
     println!("cargo::rustc-env=TRAITSINK_RUSTC={version}");
-    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/build.rs");
 }

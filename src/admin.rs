@@ -1,0 +1,72 @@
+//! `/live`, `/ready` and `/metrics`, for operators: on their own listener.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use serde::Serialize;
+
+use crate::metrics::Metrics;
+use crate::readiness::Readiness;
+
+/// What operators may ask.
+pub struct Admin {
+    metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
+}
+
+impl Admin {
+    pub fn new(metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> Self {
+        Self { metrics, readiness }
+    }
+
+    /// As a service that answers `GET` and `HEAD`, to be given to [`crate::server::serve`].
+    pub fn into_router(self) -> Router {
+        Router::new()
+            .route("/live", get(live))
+            .route("/ready", get(ready))
+            .route("/metrics", get(metrics))
+            .with_state(Arc::new(self))
+    }
+
+    /// Also sets the gauge, so that a scrape shows the moment it was made.
+    fn waiting_for(&self) -> Vec<Waiting> {
+        let waiting = self.readiness.waiting_for();
+        self.metrics.ready.set(waiting.is_empty().into());
+        waiting.into_iter().map(|(part, reason)| Waiting { part, reason }).collect()
+    }
+}
+
+#[derive(Serialize)]
+struct Report {
+    ready: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waiting_for: Vec<Waiting>,
+}
+
+#[derive(Serialize)]
+struct Waiting {
+    part: &'static str,
+    reason: String,
+}
+
+/// That this is answered shows that the process makes progress; whether Redis does is a matter of `/ready`.
+async fn live() -> &'static str {
+    "OK"
+}
+
+async fn ready(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
+    let waiting_for = admin.waiting_for();
+    let ready = waiting_for.is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = serde_json::to_string(&Report { ready, waiting_for }).expect("strings and a flag are valid JSON");
+    (status, [(header::CONTENT_TYPE, "application/json")], body)
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
+    admin.waiting_for();
+    ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], admin.metrics.render())
+}

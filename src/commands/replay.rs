@@ -1,0 +1,139 @@
+//! `replay`: files of one event a line, through the real pipeline.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::app::{Delivery, StartError};
+use crate::cli::Options;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::lifecycle::Lifecycle;
+use crate::logging;
+use crate::readiness::Readiness;
+use crate::source::file::{self, Replay, Tally};
+
+use super::exit;
+
+/// How often the progress line is renewed on a terminal, and elsewhere.
+const REDRAW: Duration = Duration::from_millis(100);
+const REPORT: Duration = Duration::from_secs(10);
+
+/// Sends `files` through to Redis, one after the other; `-` is standard input.
+pub(super) fn replay(options: &Options, files: Vec<PathBuf>) -> ExitCode {
+    let loaded = match exit::configured(&options.config_args()) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    logging::init(&loaded.config.log);
+    exit::in_runtime(deliver(loaded.config, files, options.quiet()))
+}
+
+async fn deliver(config: Config, files: Vec<PathBuf>, quiet: bool) -> Result<ExitCode, StartError> {
+    // Before anything is written: a typing error in the third name should not end half a replay.
+    for path in &files {
+        file::open(path).map_err(|error| StartError { message: format!("{}: {error}", path.display()), code: Exit::IO })?;
+    }
+    let lifecycle = Lifecycle::default();
+    lifecycle.listen(config.delivery.stop_grace)?;
+    let readiness = Arc::new(Readiness::new([]));
+    let delivery = Delivery::start(&config, Arc::clone(&readiness), &lifecycle).await?;
+    let tally = Arc::new(Tally::default());
+    let replay = Replay {
+        intake: Arc::clone(&delivery.intake),
+        letters: delivery.letters.clone(),
+        metrics: Arc::clone(&delivery.metrics),
+        prefix: config.redis.prefix.clone(),
+        stop: lifecycle.soft.clone(),
+        tally: Arc::clone(&tally),
+    };
+    let start = Instant::now();
+    let bar = progress_bar(&files, quiet);
+    let reporting = tokio::spawn(report(bar.clone(), Arc::clone(&tally), readiness, start, quiet));
+    let reading = {
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::spawn_blocking(move || read(&replay, &files, &runtime, &bar))
+    };
+    // A blocked read of standard input must not hold up the hard stop.
+    let read = lifecycle.hard.run_until_cancelled(reading).await;
+    reporting.abort();
+    let stopped = lifecycle.soft.is_cancelled();
+    lifecycle.soft.cancel();
+    delivery.finish().await;
+
+    if !quiet {
+        exit::complain(&summary(&tally, start.elapsed()));
+    }
+    let failed = tally.failed.load(Relaxed);
+    Ok(match read {
+        Some(Ok(Err(message))) => return Err(StartError { message, code: Exit::IO }),
+        Some(Err(panic)) => return Err(StartError { message: format!("reading ended early: {panic}"), code: Exit::INTERNAL }),
+        None => Exit::UNSETTLED.into(),
+        Some(Ok(Ok(()))) if failed > 0 || stopped => {
+            exit::complain(
+                "traitsink: not all events were written: replay the files again, what was written may be written twice",
+            );
+            Exit::UNSETTLED.into()
+        }
+        Some(Ok(Ok(()))) if tally.dead_lettered.load(Relaxed) > 0 => Exit::DATA.into(),
+        Some(Ok(Ok(()))) => ExitCode::SUCCESS,
+    })
+}
+
+fn summary(tally: &Tally, elapsed: Duration) -> String {
+    let count = |counter: &AtomicU64| counter.load(Relaxed);
+    format!(
+        "{} events in {:.1} s ({:.0}/s): {} written, {} skipped, {} dead-lettered, {} failed",
+        tally.settled(),
+        elapsed.as_secs_f64(),
+        tally.settled() as f64 / elapsed.as_secs_f64(),
+        count(&tally.written),
+        count(&tally.skipped),
+        count(&tally.dead_lettered),
+        count(&tally.failed)
+    )
+}
+
+fn read(replay: &Replay, files: &[PathBuf], runtime: &tokio::runtime::Handle, bar: &ProgressBar) -> Result<(), String> {
+    for path in files {
+        let (input, _) = file::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        replay.run(input, runtime, |read| bar.inc(read)).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Counts bytes; of unknown length when standard input is among the files.
+fn progress_bar(files: &[PathBuf], quiet: bool) -> ProgressBar {
+    if quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let size = |path: &PathBuf| file::open(path).ok().and_then(|(_, size)| size);
+    let total: Option<u64> = files.iter().map(size).sum();
+    let (bar, template) = match total {
+        Some(total) => (ProgressBar::new(total), "{bar:30} {bytes}/{total_bytes} {eta} left  {msg}"),
+        None => (ProgressBar::new_spinner(), "{spinner} {bytes}  {msg}"),
+    };
+    bar.with_style(ProgressStyle::with_template(template).expect("a valid template"))
+}
+
+/// Keeps the progress line: a bar on a terminal, else a line from time to time.
+async fn report(bar: ProgressBar, tally: Arc<Tally>, readiness: Arc<Readiness>, start: Instant, quiet: bool) {
+    let mut every = tokio::time::interval(if bar.is_hidden() { REPORT } else { REDRAW });
+    every.tick().await;
+    loop {
+        every.tick().await;
+        let rate = tally.settled() as f64 / start.elapsed().as_secs_f64();
+        let waiting = readiness.waiting_for().into_iter().map(|(part, reason)| format!(", waiting for {part}: {reason}"));
+        let line = format!("{} events, {rate:.0}/s{}", tally.settled(), waiting.collect::<String>());
+        if !bar.is_hidden() {
+            bar.set_message(line);
+        } else if !quiet {
+            exit::complain(&line);
+        }
+    }
+}

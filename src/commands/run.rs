@@ -1,0 +1,33 @@
+//! `run`: the worker.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::app::App;
+use crate::cli::Options;
+use crate::config::ConfigArgs;
+use crate::exit::Exit;
+use crate::lifecycle::Lifecycle;
+use crate::logging;
+
+use super::exit;
+
+/// Runs until a signal asks it to stop.
+pub(super) fn run(options: &Options, rudderstack: Option<PathBuf>) -> ExitCode {
+    let args = ConfigArgs { rudderstack, ..options.config_args() };
+    let loaded = match exit::configured(&args) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    if loaded.config.http.is_none() {
+        exit::complain("traitsink: there is no source: add [http] to the configuration");
+        return Exit::CONFIG.into();
+    }
+    logging::init(&loaded.config.log);
+    loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    exit::in_runtime(async {
+        let lifecycle = Lifecycle::default();
+        lifecycle.listen(loaded.config.delivery.stop_grace)?;
+        Ok(App::start(&loaded.config, lifecycle).await?.run_until_stopped().await)
+    })
+}

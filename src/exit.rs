@@ -1,0 +1,30 @@
+//! Exit codes, as in sysexits.h.
+
+use std::process::ExitCode;
+
+/// An exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit(u8);
+
+impl Exit {
+    /// The command line is wrong.
+    pub const USAGE: Self = Self(64);
+    /// A replay put something into the dead letters.
+    pub const DATA: Self = Self(65);
+    /// Something outside cannot be used: a server, a port.
+    pub const UNAVAILABLE: Self = Self(69);
+    /// A task of this program ended early.
+    pub const INTERNAL: Self = Self(70);
+    /// Reading or writing failed.
+    pub const IO: Self = Self(74);
+    /// Stopped with unsettled events; their sources still own them.
+    pub const UNSETTLED: Self = Self(75);
+    /// The configuration is wrong.
+    pub const CONFIG: Self = Self(78);
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.0)
+    }
+}

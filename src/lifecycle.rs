@@ -1,0 +1,92 @@
+//! Stopping: soft (finish what was taken), hard (drop it), and tasks that end too early.
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::exit::Exit;
+
+/// The two stops and the tasks that heed them.
+#[derive(Clone, Default)]
+pub struct Lifecycle {
+    /// Stop taking, finish what was taken.
+    pub soft: CancellationToken,
+    /// Drop everything.
+    pub hard: CancellationToken,
+    crashed: Arc<Mutex<Option<&'static str>>>,
+}
+
+impl Lifecycle {
+    /// Runs `task` on `tracker`; when it ends before the soft stop, the process stops and exits non-zero with its name.
+    pub fn spawn(&self, tracker: &TaskTracker, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let this = self.clone();
+        tracker.spawn(async move {
+            /// Also told when the task panics.
+            struct Ended(Lifecycle, &'static str);
+            impl Drop for Ended {
+                fn drop(&mut self) {
+                    if !self.0.soft.is_cancelled() {
+                        tracing::error!(task = self.1, "a task ended early; stopping");
+                        self.0.crashed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(self.1);
+                        self.0.soft.cancel();
+                    }
+                }
+            }
+            let _ended = Ended(this, name);
+            task.await;
+        });
+    }
+
+    /// The first task that ended early.
+    pub fn crashed(&self) -> Option<&'static str> {
+        *self.crashed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// SIGTERM or SIGINT: soft; a second one, or `grace` after the first stop however it came: hard.
+    ///
+    /// # Errors
+    /// The signals cannot be listened to.
+    pub fn listen(&self, grace: Duration) -> std::io::Result<()> {
+        let mut signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let this = self.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                name = next(&mut signals) => tracing::info!(signal = name, "stopping: finishing what was taken; a second signal stops at once"),
+                () = this.soft.cancelled() => {}
+            }
+            this.soft.cancel();
+            tokio::select! {
+                name = next(&mut signals) => tracing::warn!(signal = name, "stopping at once"),
+                () = tokio::time::sleep(grace) => tracing::warn!(?grace, "delivery.stop_grace has passed; stopping at once"),
+            }
+            this.hard.cancel();
+        });
+        Ok(())
+    }
+}
+
+async fn next((terminate, interrupt): &mut (Signal, Signal)) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}
+
+/// The exit code of a worker that has stopped.
+pub fn exit_code(crashed: Option<&'static str>, unsettled: u64) -> ExitCode {
+    match (crashed, unsettled) {
+        (Some(task), _) => {
+            tracing::error!(task, unsettled, "stopped because a task ended early");
+            Exit::INTERNAL.into()
+        }
+        (None, 0) => ExitCode::SUCCESS,
+        (None, _) => {
+            tracing::error!(unsettled, "stopped with unsettled events; their senders were told so and still own them");
+            Exit::UNSETTLED.into()
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! One lane: serial, one write in flight, retries in place.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use tokio_util::sync::CancellationToken;
+
+use crate::dead_letter::{DeadLetters, Letter};
+use crate::metrics::Metrics;
+use crate::redis::{Apply, Class, Trouble, Verdict, Writes};
+
+use super::batch::Batch;
+use super::health::LaneHealth;
+use super::intake::Job;
+use super::outcome::{DeadReason, Outcome};
+use super::queue::Queue;
+
+/// Failures in a row, with their pauses, before a lane counts as down and refuses at once.
+const QUICK_RETRIES: u32 = 5;
+/// The longest pause before a new connection is tried: a restarted Redis is found soon, and trying costs it little.
+const RECONNECT_MAX: Duration = Duration::from_secs(1);
+/// How often an idle lane asks whether Redis still answers.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// How often a lane that waits to retry frees the room of jobs that were taken back.
+const CANCEL_EVERY: Duration = Duration::from_millis(50);
+
+/// Numbers of `[delivery]` that a lane needs.
+#[derive(Debug, Clone, Copy)]
+pub struct LaneLimits {
+    /// Events in one pipeline.
+    pub max_batch: usize,
+    pub max_batch_bytes: usize,
+    pub retry_min: Duration,
+    pub retry_max: Duration,
+}
+
+/// The task that empties one queue into Redis.
+pub struct Lane<S> {
+    pub queue: Arc<Queue>,
+    pub store: S,
+    pub letters: DeadLetters,
+    pub limits: LaneLimits,
+    pub metrics: Arc<Metrics>,
+    pub health: LaneHealth,
+    /// Drop everything now; unsettled acks fail.
+    pub hard: CancellationToken,
+}
+
+impl<S: Apply> Lane<S> {
+    /// Ends when the queue is closed and empty, or at once on the hard stop. What is not settled then is failed.
+    pub async fn run(self) {
+        let queue = Arc::clone(&self.queue);
+        let hard = self.hard.clone();
+        // Dropping the future drops the batch in hand, and with it its acks: unsettled is failed.
+        let _ended = hard.run_until_cancelled_owned(Worker::new(self).run()).await;
+        queue.abandon();
+    }
+}
+
+/// A lane at work: its parts, and how its last attempts went.
+struct Worker<S> {
+    lane: Lane<S>,
+    writes: Writes,
+    verdicts: Vec<Verdict>,
+    backoff: ExponentialBackoff,
+    failures: u32,
+}
+
+impl<S: Apply> Worker<S> {
+    fn new(lane: Lane<S>) -> Self {
+        let backoff = backoff(lane.limits);
+        Self { lane, writes: Writes::default(), verdicts: Vec::new(), backoff, failures: 0 }
+    }
+
+    async fn run(mut self) {
+        while let Some(jobs) = self.next_jobs().await {
+            let mut batch = Batch::new(self.release_cancelled(jobs));
+            while !batch.is_empty() {
+                let trouble = self.write(&batch).await;
+                let left = self.settle(batch).await;
+                match trouble {
+                    None => self.succeeded(),
+                    Some(trouble) => self.failed(&trouble).await,
+                }
+                batch = Batch::new(self.release_cancelled(left));
+            }
+        }
+    }
+
+    /// The next jobs; until there are some, watches over the store.
+    async fn next_jobs(&mut self) -> Option<Vec<Job>> {
+        loop {
+            let LaneLimits { max_batch, max_batch_bytes, .. } = self.lane.limits;
+            let wait = if self.lane.health.is_up() { PROBE_EVERY } else { Duration::ZERO };
+            match tokio::time::timeout(wait, self.lane.queue.take(max_batch, max_batch_bytes)).await {
+                Ok(jobs) => return jobs,
+                Err(_idle) => match self.lane.store.reach().await {
+                    Ok(()) => self.succeeded(),
+                    Err(trouble) => self.failed(&trouble).await,
+                },
+            }
+        }
+    }
+
+    async fn write(&mut self, batch: &Batch) -> Option<Trouble> {
+        self.writes.clear();
+        self.verdicts.clear();
+        for (key, fields, parts) in batch.writes() {
+            self.writes.hset(key, fields, parts);
+        }
+        let metrics = &self.lane.metrics;
+        metrics.batch_updates.observe(batch.events() as f64);
+        metrics.updates_merged.inc_by((batch.events() - batch.len()) as u64);
+        let start = Instant::now();
+        let trouble = self.lane.store.apply(&self.writes, &mut self.verdicts).await;
+        metrics.redis_write_seconds.observe(start.elapsed().as_secs_f64());
+        debug_assert_eq!(self.verdicts.len(), batch.len());
+        self.writes.shrink_to(self.lane.limits.max_batch_bytes * 2);
+        trouble
+    }
+
+    /// Gives each job its outcome; what must be tried again comes back, in order.
+    async fn settle(&mut self, batch: Batch) -> Vec<Job> {
+        let mut released = 0;
+        let mut left = Vec::new();
+        let mut refused = Vec::new();
+        for (write, mut job) in batch.into_jobs() {
+            match self.verdicts[write] {
+                Verdict::Written => {
+                    released += job.update.cost();
+                    job.ack.settle(Outcome::Written);
+                }
+                Verdict::WrongType => refused.push((DeadReason::WrongType, job)),
+                Verdict::Refused => refused.push((DeadReason::Refused, job)),
+                Verdict::Retry(_) => left.push(job),
+                Verdict::Unknown => {
+                    job.mark_sent();
+                    left.push(job);
+                }
+            }
+        }
+        if !refused.is_empty() {
+            released += self.bury(refused).await;
+        }
+        self.lane.queue.release(released);
+        left
+    }
+
+    /// Puts refused jobs into the dead letters, each event by itself; returns the room they gave back.
+    async fn bury(&mut self, refused: Vec<(DeadReason, Job)>) -> usize {
+        let letter = |(reason, job): &(DeadReason, Job)| {
+            Letter::new(reason.as_str(), job.ack.source().as_str(), Some(job.update.key()), job.text())
+        };
+        let kept = self.lane.letters.write(refused.iter().map(letter).collect()).await;
+        let released = refused.iter().map(|(_, job)| job.update.cost()).sum();
+        for (reason, job) in refused {
+            match kept {
+                Ok(()) => job.ack.settle(Outcome::DeadLettered(reason)),
+                Err(_) => job.ack.settle(Outcome::Failed),
+            }
+        }
+        released
+    }
+
+    /// Drops jobs whose source took them back.
+    fn release_cancelled(&self, jobs: Vec<Job>) -> Vec<Job> {
+        let (gone, kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(Job::cancelled);
+        if !gone.is_empty() {
+            self.lane.queue.release(gone.iter().map(|job| job.update.cost()).sum());
+        }
+        kept
+    }
+
+    fn succeeded(&mut self) {
+        if self.failures > 0 || !self.lane.health.is_up() {
+            self.failures = 0;
+            self.backoff = backoff(self.lane.limits);
+            self.lane.health.up();
+            self.lane.queue.set_down(false);
+        }
+    }
+
+    /// Notes the trouble and waits before the next attempt.
+    async fn failed(&mut self, trouble: &Trouble) {
+        self.failures += 1;
+        self.lane.health.trouble(trouble);
+        if self.failures >= QUICK_RETRIES || trouble.class == Class::Config {
+            self.lane.queue.set_down(true);
+        }
+        let pause = self.backoff.next().unwrap_or(self.lane.limits.retry_max);
+        let pause = if trouble.class == Class::Reconnect { pause.min(RECONNECT_MAX) } else { pause };
+        let until = tokio::time::Instant::now() + pause;
+        while tokio::time::Instant::now() < until {
+            self.lane.queue.drop_cancelled();
+            tokio::time::sleep_until(until.min(tokio::time::Instant::now() + CANCEL_EVERY)).await;
+        }
+    }
+}
+
+fn backoff(limits: LaneLimits) -> ExponentialBackoff {
+    ExponentialBuilder::new()
+        .with_min_delay(limits.retry_min)
+        .with_max_delay(limits.retry_max)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}

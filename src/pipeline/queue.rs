@@ -1,0 +1,184 @@
+//! The queue of a lane: pushing never waits, taking waits for the first job.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Notify;
+
+use super::intake::{Busy, Job};
+
+/// Redis hash slots.
+const SLOTS: usize = 16_384;
+
+/// The lane of a key, the same for as long as the process runs: its Redis hash slot scaled to the number of lanes, so that a lane
+/// owns a contiguous range of slots.
+pub fn lane_of(key: &[u8], lanes: usize) -> usize {
+    usize::from(slot_of(key)) * lanes / SLOTS
+}
+
+/// Redis's hash slot: CRC16 of the key, or of what stands between the first `{` and the next `}` unless that is empty.
+pub fn slot_of(key: &[u8]) -> u16 {
+    let tag = memchr::memchr(b'{', key).and_then(|open| {
+        let inner = &key[open + 1..];
+        memchr::memchr(b'}', inner).filter(|&len| len > 0).map(|len| &inner[..len])
+    });
+    crc16::State::<crc16::XMODEM>::calculate(tag.unwrap_or(key)) % SLOTS as u16
+}
+
+/// The jobs of one lane, in the order in which they were accepted.
+pub struct Queue {
+    /// Bytes of updates this lane may hold, queued or in its batch; a lane that holds nothing takes any one update.
+    share: usize,
+    inner: Mutex<Inner>,
+    pushed: Notify,
+    /// Told when room was made, in any lane: jobs were settled or taken back, or a lane is up again.
+    room: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct Inner {
+    jobs: VecDeque<Job>,
+    /// Bytes of the queued updates and of those taken and not yet released.
+    bytes: usize,
+    down: bool,
+    closed: bool,
+}
+
+impl Inner {
+    fn refuses(&self) -> Option<Busy> {
+        match (self.closed, self.down) {
+            (true, _) => Some(Busy::Stopping),
+            (_, true) => Some(Busy::Down),
+            _ => None,
+        }
+    }
+}
+
+impl Queue {
+    pub fn new(share: usize, room: Arc<Notify>) -> Self {
+        Self { share, inner: Mutex::default(), pushed: Notify::new(), room }
+    }
+
+    /// Why nothing at all is taken now.
+    pub fn refuses(&self) -> Option<Busy> {
+        self.lock().refuses()
+    }
+
+    /// Never waits. A job that finds no room comes back.
+    pub fn push(&self, job: Job) -> Result<(), (Busy, Job)> {
+        let cost = job.update.cost();
+        let mut inner = self.lock();
+        if let Some(busy) = inner.refuses() {
+            return Err((busy, job));
+        }
+        if inner.bytes > 0 && inner.bytes + cost > self.share {
+            return Err((Busy::Full, job));
+        }
+        inner.bytes += cost;
+        inner.jobs.push_back(job);
+        drop(inner);
+        self.pushed.notify_one();
+        Ok(())
+    }
+
+    /// Waits for the first job and takes what has gathered, at most `max_jobs`, and at most `max_bytes` unless one update alone is
+    /// larger. `None`: closed and empty. Every job taken must be given back to [`Queue::release`] by its cost.
+    pub async fn take(&self, max_jobs: usize, max_bytes: usize) -> Option<Vec<Job>> {
+        loop {
+            {
+                let mut inner = self.lock();
+                let mut bytes = 0;
+                let fits = |job: &&Job| {
+                    bytes += job.update.cost();
+                    bytes <= max_bytes
+                };
+                let count = inner.jobs.iter().take(max_jobs).take_while(fits).count();
+                let count = count.max(1).min(inner.jobs.len());
+                if count > 0 {
+                    return Some(inner.jobs.drain(..count).collect());
+                }
+                if inner.closed {
+                    return None;
+                }
+            }
+            self.pushed.notified().await;
+        }
+    }
+
+    /// Gives back the room of jobs that were taken and are settled.
+    pub fn release(&self, bytes: usize) {
+        self.lock().bytes -= bytes;
+        self.room.notify_waiters();
+    }
+
+    /// Fails the queued jobs whose source took them back, so that their room is free before the lane comes to them.
+    pub fn drop_cancelled(&self) {
+        let mut inner = self.lock();
+        if !inner.jobs.iter().any(Job::cancelled) {
+            return;
+        }
+        let (cancelled, kept): (VecDeque<Job>, _) = std::mem::take(&mut inner.jobs).into_iter().partition(Job::cancelled);
+        inner.jobs = kept;
+        inner.bytes -= cancelled.iter().map(|job| job.update.cost()).sum::<usize>();
+        drop(inner);
+        // Outside the lock: a dropped ack calls back into its source.
+        drop(cancelled);
+        self.room.notify_waiters();
+    }
+
+    /// A lane that is down refuses at once.
+    pub fn set_down(&self, down: bool) {
+        self.lock().down = down;
+        self.room.notify_waiters();
+    }
+
+    /// Nothing more is taken; what is queued is still delivered.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.pushed.notify_one();
+        self.room.notify_waiters();
+    }
+
+    /// Closed, and every queued job fails.
+    pub fn abandon(&self) {
+        self.close();
+        let jobs = std::mem::take(&mut self.lock().jobs);
+        drop(jobs);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        // Nothing panics while holding the lock, and its data is consistent between statements.
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_redis_own() {
+        // Values of `CLUSTER KEYSLOT`.
+        for (key, slot) in [
+            ("user:1", 10778),
+            ("foo", 12182),
+            ("{user1000}.following", 3443),
+            ("foo{}{bar}", 8363),
+            ("foo{{bar}}zap", 4015),
+            ("", 0),
+        ] {
+            assert_eq!(slot_of(key.as_bytes()), slot, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_lane_is_a_contiguous_range_of_slots() {
+        let lanes = 4;
+        for key in 0..10_000 {
+            let key = format!("user:{key}");
+            let slot = usize::from(slot_of(key.as_bytes()));
+            let lane = lane_of(key.as_bytes(), lanes);
+            assert!((lane * SLOTS / lanes..(lane + 1) * SLOTS / lanes).contains(&slot));
+        }
+    }
+}

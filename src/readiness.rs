@@ -1,0 +1,64 @@
+//! What the process still waits for before it can do its work.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The parts that are not usable now, each with the reason in plain words. Parts report themselves; `/ready` reads.
+pub struct Readiness {
+    waiting: Mutex<BTreeMap<&'static str, String>>,
+}
+
+impl Readiness {
+    /// Every one of `parts` counts as starting until it reports.
+    pub fn new(parts: impl IntoIterator<Item = &'static str>) -> Self {
+        let waiting = parts.into_iter().map(|part| (part, "starting".to_owned())).collect();
+        Self { waiting: Mutex::new(waiting) }
+    }
+
+    /// `part` is usable.
+    pub fn ready(&self, part: &'static str) {
+        self.lock().remove(part);
+    }
+
+    /// `part` is not usable; `reason` is shown to operators, so it holds neither secrets nor personal data.
+    pub fn waiting(&self, part: &'static str, reason: impl Into<String>) {
+        self.lock().insert(part, reason.into());
+    }
+
+    /// Parts and reasons, by name; empty when everything is usable.
+    pub fn waiting_for(&self) -> Vec<(&'static str, String)> {
+        self.lock().iter().map(|(&part, reason)| (part, reason.clone())).collect()
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_ready_once_every_part_has_reported() {
+        let readiness = Readiness::new(["redis", "http"]);
+        readiness.ready("http");
+        assert_eq!(readiness.waiting_for(), [("redis", "starting".to_owned())]);
+        readiness.waiting("redis", "connection refused");
+        assert_eq!(readiness.waiting_for(), [("redis", "connection refused".to_owned())]);
+        readiness.ready("redis");
+        assert!(readiness.is_ready());
+    }
+
+    #[test]
+    fn a_part_that_breaks_later_is_waited_for_again() {
+        let readiness = Readiness::new([]);
+        assert!(readiness.is_ready());
+        readiness.waiting("process", "stopping");
+        assert_eq!(readiness.waiting_for(), [("process", "stopping".to_owned())]);
+    }
+}

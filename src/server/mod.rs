@@ -1,0 +1,92 @@
+//! The serving loop of every HTTP listener: accepts up to a cap, closes connections that stall, ends gracefully.
+
+mod connection;
+mod phase;
+mod socket;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What one listener grants its clients.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// More wait in the kernel's queue until one ends.
+    pub max_connections: usize,
+    /// From the first byte of a request (on a new connection: from accepting it) to the end of its headers.
+    pub header_timeout: Duration,
+    /// How long a connection may stay open between two requests.
+    pub idle_timeout: Duration,
+}
+
+impl Default for Limits {
+    /// For a listener that only operators reach.
+    fn default() -> Self {
+        Self { max_connections: 64, header_timeout: Duration::from_secs(10), idle_timeout: Duration::from_secs(75) }
+    }
+}
+
+/// Serves `app` until `soft` is cancelled and every connection has ended, or until `hard` is cancelled.
+///
+/// After `soft` nothing is accepted, idle connections are closed, and requests already begun are still answered; `hard`
+/// drops what is left.
+pub async fn serve(listener: TcpListener, app: Router, limits: Limits, soft: CancellationToken, hard: CancellationToken) {
+    let slots = Arc::new(Semaphore::new(limits.max_connections));
+    let limits = Arc::new(limits);
+    let connections = TaskTracker::new();
+    let accepting = async {
+        let mut backoff = Backoff::default();
+        loop {
+            let slot = Arc::clone(&slots).acquire_owned().await.expect("the semaphore is never closed");
+            let stream = backoff.accept(&listener).await;
+            let connection = connection::run(stream, app.clone(), Arc::clone(&limits), soft.clone());
+            let hard = hard.clone();
+            connections.spawn(async move {
+                hard.run_until_cancelled_owned(connection).await;
+                drop(slot);
+            });
+        }
+    };
+    soft.run_until_cancelled(hard.run_until_cancelled(accepting)).await;
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
+
+/// Pauses between failing accepts: without file descriptors `accept` fails at once, for as long as none is freed.
+#[derive(Default)]
+struct Backoff(Duration);
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(10);
+    const LAST: Duration = Duration::from_secs(1);
+
+    async fn accept(&mut self, listener: &TcpListener) -> TcpStream {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    self.0 = Duration::ZERO;
+                    return stream;
+                }
+                Err(error) if is_clients_fault(&error) => {}
+                Err(error) => {
+                    self.0 = (self.0 * 2).clamp(Self::FIRST, Self::LAST);
+                    tracing::warn!(%error, pause = ?self.0, "cannot accept connections");
+                    tokio::time::sleep(self.0).await;
+                }
+            }
+        }
+    }
+}
+
+/// The connection ended before it was accepted; the listener is fine.
+fn is_clients_fault(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}

@@ -1,0 +1,143 @@
+//! `POST /v1/{identify,track,page,screen,group,alias,batch}`: 200 once everything in the request is safe.
+
+mod auth;
+mod body;
+mod count;
+mod problem;
+mod receipts;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::IntoResponse;
+use axum::routing::post;
+use tokio::time::timeout;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::config;
+use crate::event::{self, Body, RejectReason, SplitError};
+use crate::metrics::Metrics;
+use crate::pipeline::{Ack, Intake, Message, Origin, Outcome, Refusal, Source};
+
+use auth::Keys;
+use body::Encoding;
+use problem::Problem;
+use receipts::Pending;
+
+/// The calls that have a path of their own; `None` as a type is a batch, whose events have their own.
+const PATHS: [(&str, Option<&str>); 7] = [
+    ("/v1/identify", Some("identify")),
+    ("/v1/track", Some("track")),
+    ("/v1/page", Some("page")),
+    ("/v1/screen", Some("screen")),
+    ("/v1/group", Some("group")),
+    ("/v1/alias", Some("alias")),
+    ("/v1/batch", None),
+];
+
+/// The HTTP source: what every request needs.
+pub struct HttpSource {
+    keys: Keys,
+    intake: Arc<Intake>,
+    metrics: Arc<Metrics>,
+    max_body: usize,
+    body_timeout: Duration,
+    wait: Duration,
+}
+
+impl HttpSource {
+    /// `default_prefix` is `redis.prefix`, trimmed; a write key may bring its own.
+    pub fn new(config: &config::Http, default_prefix: &str, intake: Arc<Intake>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            keys: Keys::new(&config.write_keys, default_prefix),
+            intake,
+            metrics,
+            max_body: config.max_body,
+            body_timeout: config.body_timeout,
+            wait: config.wait,
+        }
+    }
+
+    /// As a service, to be given to [`crate::server::serve`].
+    pub fn into_router(self) -> Router {
+        let metrics = Arc::clone(&self.metrics);
+        let mut router = Router::new();
+        for (path, path_type) in PATHS {
+            let answer =
+                move |State(source): State<Arc<Self>>, request: Request| async move { source.answer(path_type, request).await };
+            router = router.route(path, post(answer));
+        }
+        router
+            .method_not_allowed_fallback(|| async { Problem::MethodNotAllowed })
+            .fallback(|| async { Problem::NotFound })
+            .layer(CatchPanicLayer::custom(|_| Problem::Panicked.into_response()))
+            .layer(axum::middleware::from_fn_with_state(metrics, count::requests))
+            .with_state(Arc::new(self))
+    }
+
+    async fn answer(&self, path_type: Option<&str>, request: Request) -> Result<&'static str, Problem> {
+        let prefix = self.keys.prefix(request.headers()).ok_or(Problem::Unauthorized)?;
+        let encoding = Encoding::of(request.headers())?;
+        let reading = body::read(request.into_body(), encoding, self.max_body, self.intake.budget());
+        let message = timeout(self.body_timeout, reading).await.unwrap_or(Err(Problem::BodyTimeout))?;
+        match event::split(message.bytes()) {
+            Ok(Body::Event(_)) if path_type.is_none() => Err(Problem::MissingBatch),
+            Ok(Body::Event(event)) => {
+                let verdict = self.deliver(message, &[event], Origin { prefix, path_type }).await?;
+                verdict.map_or(Ok("OK"), |reason| Err(Problem::Rejected(reason)))
+            }
+            Ok(Body::Batch(events)) => {
+                self.deliver(message, &events, Origin { prefix, path_type: None }).await?;
+                Ok("OK")
+            }
+            Err(error) => {
+                self.count_unsplittable(error);
+                Err(Problem::Unsplittable(error))
+            }
+        }
+    }
+
+    /// Hands over `events`, which are ranges of `message`, and waits until all are settled; returns why the first rejected
+    /// one was rejected.
+    async fn deliver(
+        &self,
+        message: Arc<Message>,
+        events: &[Range<usize>],
+        origin: Origin<'_>,
+    ) -> Result<Option<RejectReason>, Problem> {
+        let received = Instant::now();
+        let (pending, receipts) = Pending::new(events.len());
+        let mut refused = None;
+        for (position, event) in (0..).zip(events) {
+            let ack = Ack::new(Source::Http, Arc::clone(&receipts), position, Arc::clone(&self.metrics), received);
+            if refused.is_some() {
+                continue; // and so fails: the client will send all of it again
+            }
+            match self.intake.accept(&message, event.clone(), origin, ack) {
+                Ok(()) => {}
+                Err(Refusal::Rejected(reason, ack)) => ack.settle(Outcome::Rejected(reason)),
+                Err(Refusal::Busy(busy, _)) => refused = Some(busy),
+            }
+        }
+        if let Some(busy) = refused {
+            return Err(Problem::Busy(busy));
+        }
+        drop(message);
+        let verdict = timeout(self.wait, pending.verdict()).await.map_err(|_| Problem::Late)?;
+        if verdict.failed { Err(Problem::Failed) } else { Ok(verdict.rejected) }
+    }
+
+    /// A body that is no message counts as one rejected event; an empty batch holds none.
+    fn count_unsplittable(&self, error: SplitError) {
+        let reason = match error {
+            SplitError::InvalidJson => RejectReason::InvalidJson,
+            SplitError::NotAnObject | SplitError::BatchNotAList => RejectReason::NotAnObject,
+            SplitError::EmptyBatch => return,
+        };
+        let (_, receipts) = Pending::new(1);
+        Ack::new(Source::Http, receipts, 0, Arc::clone(&self.metrics), Instant::now()).settle(Outcome::Rejected(reason));
+    }
+}

@@ -1,0 +1,118 @@
+//! How the events of one request ended.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::Notify;
+
+use crate::event::RejectReason;
+use crate::pipeline::{Outcome, Receipts};
+
+/// Counts the events of one request down to none.
+struct Tally {
+    pending: AtomicUsize,
+    failed: AtomicBool,
+    rejected: OnceLock<RejectReason>,
+    cancelled: AtomicBool,
+    settled: Notify,
+}
+
+impl Receipts for Tally {
+    fn settle(&self, _position: u64, outcome: Outcome) {
+        match outcome {
+            Outcome::Failed => self.failed.store(true, Ordering::Relaxed),
+            Outcome::Rejected(reason) => _ = self.rejected.set(reason),
+            Outcome::Written | Outcome::Skipped(_) | Outcome::DeadLettered(_) => {}
+        }
+        // Release, and Acquire where it is read: who sees the last event settled also sees how the others ended.
+        if self.pending.fetch_sub(1, Ordering::Release) == 1 {
+            self.settled.notify_one();
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+}
+
+/// The request's side: waits for the verdict. Dropped before, it takes back what is not sent yet: that is what happens at
+/// the deadline, and when the client goes away.
+pub(super) struct Pending(Arc<Tally>);
+
+/// How a request ended as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// Some event was not written and is the client's again.
+    pub(super) failed: bool,
+    /// Why the first rejected event was rejected.
+    pub(super) rejected: Option<RejectReason>,
+}
+
+impl Pending {
+    /// For a request of `events` events, each to be settled once through the receipts.
+    pub(super) fn new(events: usize) -> (Self, Arc<dyn Receipts>) {
+        let tally = Arc::new(Tally {
+            pending: AtomicUsize::new(events),
+            failed: AtomicBool::new(false),
+            rejected: OnceLock::new(),
+            cancelled: AtomicBool::new(false),
+            settled: Notify::new(),
+        });
+        (Self(Arc::clone(&tally)), tally)
+    }
+
+    /// Returns when every event is settled.
+    pub(super) async fn verdict(self) -> Verdict {
+        while self.0.pending.load(Ordering::Acquire) > 0 {
+            self.0.settled.notified().await;
+        }
+        Verdict { failed: self.0.failed.load(Ordering::Relaxed), rejected: self.0.rejected.get().copied() }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.cancelled.store(true, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+    use crate::event::SkipReason;
+
+    #[tokio::test]
+    async fn waits_for_the_last_event() {
+        let (pending, receipts) = Pending::new(2);
+        let mut verdict = pin!(pending.verdict());
+        receipts.settle(0, Outcome::Written);
+        assert!(futures_now(&mut verdict).await.is_none(), "one of two is settled");
+        receipts.settle(1, Outcome::Skipped(SkipReason::NotIdentify));
+        assert_eq!(verdict.await, Verdict { failed: false, rejected: None });
+    }
+
+    #[tokio::test]
+    async fn one_failure_makes_the_request_fail_and_the_first_rejection_is_kept() {
+        let (pending, receipts) = Pending::new(4);
+        receipts.settle(1, Outcome::Rejected(RejectReason::TooDeep));
+        receipts.settle(0, Outcome::Failed);
+        receipts.settle(3, Outcome::Rejected(RejectReason::TooLarge));
+        receipts.settle(2, Outcome::Written);
+        assert_eq!(pending.verdict().await, Verdict { failed: true, rejected: Some(RejectReason::TooDeep) });
+    }
+
+    #[tokio::test]
+    async fn who_stops_waiting_takes_the_rest_back() {
+        let (pending, receipts) = Pending::new(1);
+        assert!(!receipts.cancelled());
+        drop(pending.verdict());
+        assert!(receipts.cancelled());
+    }
+
+    /// The future's output if it is ready now.
+    async fn futures_now<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+        tokio::select! { biased; output = future => Some(output), () = std::future::ready(()) => None }
+    }
+}

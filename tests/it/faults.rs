@@ -1,0 +1,246 @@
+//! Faults under load, with an oracle: what was acknowledged is in Redis, and nothing older overwrites it. Each is played
+//! `TRAITSINK_ROUNDS` times; letters and numbers are those of the test plan.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::harness::app::App;
+use crate::harness::load::{Load, OnError, User};
+use crate::harness::redis::{Redis, free_port};
+use crate::harness::{eventually, let_pass, rounds};
+
+const WRITERS: usize = 6;
+const USERS: usize = 40;
+
+/// A Redis that has on disk what it acknowledged.
+fn durable_redis() -> Redis {
+    Redis::builder().option("appendonly", "yes").option("appendfsync", "always").start()
+}
+
+fn url(redis: &Redis) -> String {
+    format!("redis://127.0.0.1:{}", redis.port())
+}
+
+/// A worker on a fixed port, so that its clients find it again after a restart.
+fn worker(redis: &Redis, port: u16, settings: &[&str]) -> App {
+    let listen = format!("http.listen=127.0.0.1:{port}");
+    let mut all = vec![listen.as_str()];
+    all.extend(settings);
+    App::start(&url(redis), &all)
+}
+
+fn load(port: u16, on_error: OnError) -> Load {
+    Load::start(SocketAddr::from(([127, 0, 0, 1], port)), WRITERS, USERS, on_error)
+}
+
+/// Lets the load run until `more` further events are acknowledged.
+fn progress(load: &Load, more: u64) {
+    let goal = load.acked() + more;
+    eventually("events are acknowledged", || load.acked() >= goal);
+}
+
+/// Invariants I1 and I3: each hash agrees with what its user's writer knows, and there is no key besides.
+fn check(redis: &Redis, users: &BTreeMap<String, User>) {
+    let faults: Vec<String> = users
+        .iter()
+        .filter_map(|(name, user)| Some(format!("{name}: {}", user.fault(&redis.hgetall(&format!("user:{name}")))?)))
+        .collect();
+    assert!(faults.is_empty(), "{} of {} users:\n{}", faults.len(), users.len(), faults.join("\n"));
+    let keys: Vec<String> = redis::from_redis_value(redis.cli(&["KEYS", "*"])).expect("names");
+    for key in keys {
+        assert!(key.strip_prefix("user:").is_some_and(|name| users.contains_key(name)), "unexpected key {key}");
+    }
+}
+
+fn play(fault: &str, mut round: impl FnMut(&mut fastrand::Rng)) {
+    let seed = std::env::var("TRAITSINK_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a number"));
+    println!("{fault}: TRAITSINK_SEED={seed}");
+    let mut rng = fastrand::Rng::with_seed(seed);
+    for number in 1..=rounds() {
+        println!("{fault}: round {number}");
+        round(&mut rng);
+    }
+}
+
+#[test]
+fn a2_worker_killed_under_load() {
+    play("A2", |rng| {
+        let redis = Redis::start();
+        let port = free_port();
+        let mut app = worker(&redis, port, &[]);
+        let load = load(port, OnError::Retry);
+        for _ in 0..3 {
+            progress(&load, 50);
+            let_pass(Duration::from_millis(rng.u64(0..700)));
+            app.signal(Signal::SIGKILL);
+            app.wait(Duration::from_secs(5));
+            app = worker(&redis, port, &[]);
+        }
+        progress(&load, 50);
+        check(&redis, &load.stop());
+        app.assert_ledger_closes();
+    });
+}
+
+#[test]
+fn a3_worker_stopped_under_load() {
+    play("A3", |rng| {
+        let redis = Redis::start();
+        let port = free_port();
+        let mut app = worker(&redis, port, &[]);
+        let load = load(port, OnError::Retry);
+        progress(&load, 50);
+        let_pass(Duration::from_millis(rng.u64(0..700)));
+        app.signal(Signal::SIGTERM);
+        let status = app.wait(Duration::from_secs(20));
+        assert!(status.success(), "{status}\n{}", app.log().join("\n"));
+        let app = worker(&redis, port, &[]);
+        progress(&load, 50);
+        check(&redis, &load.stop());
+        app.assert_ledger_closes();
+    });
+}
+
+#[test]
+fn a4_worker_stopped_while_redis_is_down() {
+    play("A4", |_| {
+        let mut redis = Redis::start();
+        let port = free_port();
+        let mut app = worker(&redis, port, &["delivery.stop_grace=3s"]);
+        let load = load(port, OnError::Retry);
+        progress(&load, 50);
+        redis.pause();
+        eventually("a request was refused", || load.refused() > 0);
+        app.signal(Signal::SIGTERM);
+        let status = app.wait(Duration::from_secs(30));
+        assert!(!status.success(), "events were unsettled, and the worker says {status}");
+        assert!(app.log().iter().any(|line| line.contains("unsettled")), "{}", app.log().join("\n"));
+
+        let mut app = worker(&redis, port, &[]);
+        app.signal(Signal::SIGTERM);
+        app.signal(Signal::SIGINT);
+        app.wait(Duration::from_secs(2));
+        redis.resume();
+        let _app = worker(&redis, port, &[]);
+        progress(&load, 50);
+        check(&redis, &load.stop());
+        redis.kill();
+    });
+}
+
+#[test]
+fn b1_redis_killed_and_restarted() {
+    let mut slowest = Duration::ZERO;
+    play("B1", |rng| {
+        let mut redis = durable_redis();
+        let port = free_port();
+        let app = worker(&redis, port, &[]);
+        let load = load(port, OnError::Retry);
+        for _ in 0..2 {
+            progress(&load, 50);
+            let_pass(Duration::from_millis(rng.u64(0..300)));
+            redis.kill();
+            let_pass(Duration::from_millis(rng.u64(0..3000)));
+            redis.restart();
+            let up = Instant::now();
+            progress(&load, 1);
+            slowest = slowest.max(up.elapsed());
+        }
+        progress(&load, 50);
+        check(&redis, &load.stop());
+        app.assert_ledger_closes();
+        assert!(app.dead_letters().is_empty(), "nothing may be dead-lettered because Redis was away");
+    });
+    println!("B1: slowest first acknowledgement after Redis accepted again: {slowest:?}");
+}
+
+#[test]
+fn b2_redis_frozen_and_thawed() {
+    play("B2", |rng| {
+        let redis = Redis::start();
+        let port = free_port();
+        // Requests are given up while Redis is frozen, and their events must not come back to life over newer ones.
+        let app = worker(&redis, port, &["http.wait=1s", "redis.response_timeout=500ms"]);
+        let load = load(port, OnError::GiveUp);
+        let watch = Watch::start(&redis);
+        for _ in 0..2 {
+            progress(&load, 50);
+            redis.pause();
+            let_pass(Duration::from_millis(rng.u64(300..3000)));
+            redis.resume();
+        }
+        progress(&load, 50);
+        let users = load.stop();
+        app.assert_ledger_closes();
+        check(&redis, &users);
+        watch.stop();
+    });
+}
+
+#[test]
+fn b6_some_keys_hold_another_type() {
+    play("B6", |_| {
+        let redis = Redis::start();
+        let port = free_port();
+        let app = worker(&redis, port, &[]);
+        let strings: Vec<String> = (0..WRITERS).map(|writer| format!("w{writer}-7")).collect();
+        for name in &strings {
+            redis.cli(&["SET", &format!("user:{name}"), "a string"]);
+        }
+        let load = load(port, OnError::Retry);
+        progress(&load, 1000);
+        let mut users = load.stop();
+        app.assert_ledger_closes();
+        let letters = app.dead_letters();
+        for name in &strings {
+            users.remove(name);
+            let key = format!("user:{name}");
+            let text: String = redis::from_redis_value(redis.cli(&["GET", &key])).expect("still a string");
+            assert_eq!(text, "a string");
+            redis.cli(&["DEL", &key]);
+            let mine: Vec<_> = letters.iter().filter(|letter| letter["key"] == key.as_str()).collect();
+            assert!(!mine.is_empty(), "no letter for {key}");
+            for letter in mine {
+                assert_eq!((&letter["reason"], &letter["source"]), (&"wrong_type".into(), &"http".into()));
+                assert!(letter["event"].as_str().expect("text").contains(&format!("\"userId\":\"{name}\"")), "{letter}");
+            }
+        }
+        let others = letters.iter().filter(|letter| !strings.iter().any(|name| letter["key"] == format!("user:{name}")));
+        assert_eq!(others.count(), 0, "a neighbour was dead-lettered");
+        assert_eq!(letters.len() as f64, app.metric("traitsink_events_dead_lettered_total", "wrong_type"));
+        check(&redis, &users);
+    });
+}
+
+/// Invariant I4: while it watches, no user's number falls.
+struct Watch {
+    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Watch {
+    fn start(redis: &Redis) -> Self {
+        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let told = std::sync::Arc::clone(&stop);
+        let client = redis::Client::open(url(redis)).expect("a valid URL");
+        let thread = std::thread::spawn(move || {
+            let mut connection = client.get_connection().expect("Redis accepts");
+            let mut seen = BTreeMap::new();
+            while !told.load(std::sync::atomic::Ordering::Relaxed) {
+                let name = format!("user:w{}-{}", fastrand::usize(0..WRITERS), fastrand::usize(0..USERS));
+                let number: Option<u64> = redis::cmd("HGET").arg(&name).arg("seq").query(&mut connection).expect("a number");
+                let before = seen.insert(name.clone(), number);
+                assert!(before.flatten() <= number, "{name} fell from {before:?} to {number:?}");
+            }
+        });
+        Self { stop, thread }
+    }
+
+    fn stop(self) {
+        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.thread.join().expect("no number fell");
+    }
+}

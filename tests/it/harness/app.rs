@@ -1,0 +1,176 @@
+//! The real binary as a child process, on ports of its own choosing.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::eventually;
+use super::http::Client;
+
+/// A running `traitsink run`; killed when dropped.
+pub(crate) struct App {
+    child: Child,
+    pub(crate) http: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    log: Arc<Mutex<Vec<String>>>,
+    dir: tempfile::TempDir,
+}
+
+impl App {
+    /// Starts the worker against `redis_url`, with `settings` as further `-s` options, and waits until it listens.
+    pub(crate) fn start(redis_url: &str, settings: &[&str]) -> Self {
+        let url = format!("redis.url={redis_url}");
+        let mut all = vec![url.as_str()];
+        all.extend(settings);
+        Self::start_with(&all)
+    }
+
+    /// Starts the worker with only `settings` besides free ports and a data directory of its own.
+    pub(crate) fn start_with(settings: &[&str]) -> Self {
+        let dir = tempfile::tempdir().expect("a directory for the worker");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_traitsink"));
+        command.args(["--log-format", "json", "-s", "http.listen=127.0.0.1:0", "-s", "admin.listen=127.0.0.1:0"]);
+        command.arg("-s").arg(format!("data_dir={}", dir.path().display()));
+        for setting in settings {
+            command.args(["-s", setting]);
+        }
+        command.arg("run").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the worker starts");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line)));
+        let mut app = Self { child, http: ([127, 0, 0, 1], 0).into(), admin: ([127, 0, 0, 1], 0).into(), log, dir };
+        app.http = app.listening("http");
+        app.admin = app.listening("admin");
+        app
+    }
+
+    /// The address in the log line that says where `part` listens.
+    fn listening(&mut self, part: &str) -> SocketAddr {
+        let start = Instant::now();
+        loop {
+            let found = self.log().iter().find_map(|line| {
+                let line: serde_json::Value = serde_json::from_str(line).ok()?;
+                let fields = &line;
+                (fields["message"] == "listening" && fields["part"] == part).then(|| fields["address"].as_str()?.parse().ok())?
+            });
+            if let Some(address) = found {
+                return address;
+            }
+            if let Some(status) = self.child.try_wait().expect("own child") {
+                panic!("the worker ended with {status} before it listened:\n{}", self.log().join("\n"));
+            }
+            assert!(start.elapsed() < Duration::from_secs(20), "the worker does not listen:\n{}", self.log().join("\n"));
+            super::pause();
+        }
+    }
+
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.http)
+    }
+
+    pub(crate) fn data_dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn dead_letter_file(&self) -> PathBuf {
+        self.data_dir().join("dead-letters.ndjson")
+    }
+
+    /// The dead letters so far.
+    pub(crate) fn dead_letters(&self) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(self.dead_letter_file()).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).expect("a dead letter is one line of JSON")).collect()
+    }
+
+    pub(crate) fn ready(&self) -> bool {
+        Client::new(self.admin).get("/ready").is_some_and(|answer| answer.status == 200)
+    }
+
+    pub(crate) fn wait_ready(&self) {
+        eventually("the worker is ready", || self.ready());
+    }
+
+    pub(crate) fn metrics(&self) -> String {
+        Client::new(self.admin).get("/metrics").expect("metrics answer").text()
+    }
+
+    /// The sum of all series of `name` whose labels contain `labels`.
+    pub(crate) fn metric(&self, name: &str, labels: &str) -> f64 {
+        let text = self.metrics();
+        let series = text
+            .lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(labels));
+        series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
+    /// Promise 5, at rest: received is the sum of all outcomes and nothing is in flight.
+    pub(crate) fn assert_ledger_closes(&self) {
+        eventually("nothing is in flight", || self.metric("traitsink_events_in_flight", "") == 0.0);
+        let sum = |name: &str| self.metric(&format!("traitsink_events_{name}_total"), "");
+        let ended: f64 = ["written", "skipped", "rejected", "dead_lettered", "failed"].into_iter().map(sum).sum();
+        assert_eq!(sum("received"), ended, "the ledger does not close:\n{}", self.metrics());
+        eventually("no bytes are held", || self.metric("traitsink_in_flight_bytes", "") == 0.0);
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).expect("own child");
+    }
+
+    /// Waits for the end.
+    pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("own child") {
+                return status;
+            }
+            assert!(start.elapsed() < limit, "the worker still runs after {limit:?}:\n{}", self.log().join("\n"));
+            super::pause();
+        }
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let _ = writeln!(std::io::stderr(), "the worker's log:\n{}", self.log().join("\n"));
+        }
+    }
+}
+
+/// Runs the binary to its end with `input` on its standard input.
+pub(crate) fn run(args: &[&str], input: &[u8]) -> std::process::Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_traitsink"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || {
+        // A program that ends early closes its input; its exit code tells.
+        let _ = stdin.write_all(&input);
+    });
+    let output = child.wait_with_output().expect("own child");
+    writer.join().expect("writing does not panic");
+    output
+}

@@ -1,0 +1,72 @@
+//! What the tests stand on: real servers and the real binary. What is started here ends with its test.
+
+pub(crate) mod app;
+pub(crate) mod certs;
+pub(crate) mod http;
+pub(crate) mod load;
+pub(crate) mod redis;
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use traitsink::config::{Address, Mode, Redis};
+
+/// How long a condition may take to come true before a test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `condition` holds.
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        pause();
+    }
+}
+
+/// A short rest between two looks at something.
+pub(crate) fn pause() {
+    let_pass(Duration::from_millis(5));
+}
+
+/// Lets `time` pass: the length of a fault, never a wait for something to happen.
+#[expect(clippy::disallowed_methods, reason = "the one place where tests sleep")]
+pub(crate) fn let_pass(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// How often each fault is played: `TRAITSINK_ROUNDS`, or 2.
+pub(crate) fn rounds() -> u32 {
+    std::env::var("TRAITSINK_ROUNDS").map_or(2, |rounds| rounds.parse().expect("TRAITSINK_ROUNDS is a number"))
+}
+
+/// Runs a program that the tests need, and panics with what it said if it fails.
+pub(crate) fn run(program: &str, args: &[&str], dir: &Path) -> String {
+    let Output { status, stdout, stderr } = Command::new(program)
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .unwrap_or_else(|error| panic!("{program} is needed by the tests and cannot be started ({error}); see tests/run"));
+    let stdout = String::from_utf8_lossy(&stdout).into_owned();
+    assert!(status.success(), "{program} {args:?}: {status}\n{stdout}{}", String::from_utf8_lossy(&stderr));
+    stdout
+}
+
+/// Settings as they come from an empty `[redis]` section, for `address`.
+pub(crate) fn settings(address: Address) -> Redis {
+    Redis {
+        mode: Mode::Standalone(address),
+        username: None,
+        password: None,
+        database: 0,
+        prefix: String::new(),
+        client_name: "traitsink".to_owned(),
+        connect_timeout: Duration::from_secs(5),
+        response_timeout: Duration::from_secs(5),
+        tls: None,
+    }
+}
+
+pub(crate) fn tcp(host: &str, port: u16) -> Address {
+    Address::Tcp { host: host.to_owned(), port }
+}

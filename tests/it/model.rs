@@ -1,0 +1,254 @@
+//! Lanes against a simulated Redis that fails in every way, in paused time: order, one write in flight, one outcome each.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use fastrand::Rng;
+use tokio_util::sync::CancellationToken;
+use traitsink::config::DeadLetter;
+use traitsink::dead_letter::DeadLetters;
+use traitsink::event::{Limits, Origin, Rules};
+use traitsink::metrics::Metrics;
+use traitsink::pipeline::{Ack, Budget, Health, Intake, Lane, LaneLimits, Message, Outcome, Receipts, Refusal, Source};
+use traitsink::readiness::Readiness;
+use traitsink::redis::{Apply, Class, Trouble, Verdict, Writes};
+
+const USERS: u64 = 12;
+const EVENTS: u64 = 400;
+const LANES: usize = 3;
+
+/// Redis as the lanes see it: for each key the numbers that its HSETs wrote, in the order in which they were applied.
+#[derive(Default)]
+struct Server {
+    applied: BTreeMap<String, Vec<u64>>,
+    /// A key whose last number was written once more, or an older one after a newer.
+    faults: Vec<String>,
+}
+
+impl Server {
+    /// Applies one HSET; `numbers` are all the numbers in it, in order.
+    fn apply(&mut self, key: &str, numbers: &[u64]) {
+        let known = self.applied.entry(key.into()).or_default();
+        let last = *numbers.last().expect("never an empty HSET");
+        if !numbers.is_sorted() {
+            self.faults.push(format!("{key}: one HSET wrote {numbers:?}"));
+        }
+        if known.last().is_some_and(|&newest| newest > last) {
+            self.faults.push(format!("{key}: {last} was written after {known:?}"));
+        }
+        known.extend(numbers);
+    }
+}
+
+/// The connection of one lane; fails at random until `faulty` is cleared.
+struct Simulated {
+    server: Arc<Mutex<Server>>,
+    faulty: Arc<AtomicBool>,
+    busy: Arc<AtomicBool>,
+    rng: Rng,
+}
+
+impl Simulated {
+    async fn pass_time(&mut self) {
+        tokio::time::sleep(Duration::from_micros(self.rng.u64(1..3000))).await;
+    }
+
+    fn fails(&mut self, share: f64) -> bool {
+        self.faulty.load(Ordering::Relaxed) && self.rng.f64() < share
+    }
+}
+
+fn trouble(class: Class) -> Trouble {
+    Trouble { class, code: "NONE".into(), message: "simulated".into() }
+}
+
+/// Keys and numbers of the packed HSETs; test keys and values hold no line ends.
+fn decode(writes: &Writes) -> Vec<(String, Vec<u64>)> {
+    let text = str::from_utf8(writes.packed()).unwrap();
+    let mut words = text.split_terminator("\r\n");
+    let mut found = Vec::new();
+    while let Some(count) = words.next() {
+        let count: usize = count.strip_prefix('*').unwrap().parse().unwrap();
+        let command: Vec<&str> = (0..count).map(|_| words.nth(1).unwrap()).collect();
+        assert_eq!(command[0], "HSET");
+        let numbers = command[2..].chunks(2).filter(|pair| pair[0] == "n").map(|pair| pair[1].parse().unwrap());
+        found.push((command[1].to_owned(), numbers.collect()));
+    }
+    found
+}
+
+impl Apply for Simulated {
+    async fn reach(&mut self) -> Result<(), Trouble> {
+        self.pass_time().await;
+        if self.fails(0.3) { Err(trouble(Class::Reconnect)) } else { Ok(()) }
+    }
+
+    async fn apply(&mut self, writes: &Writes, verdicts: &mut Vec<Verdict>) -> Option<Trouble> {
+        let commands = decode(writes);
+        assert_eq!(commands.len(), writes.len());
+        let mut keys: Vec<&String> = commands.iter().map(|(key, _)| key).collect();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), commands.len(), "a key occurs at most once in a batch");
+        assert!(!self.busy.swap(true, Ordering::AcqRel), "one write in flight");
+        self.pass_time().await;
+        let mut found = None;
+        // How many commands Redis reads before the connection breaks, if it does, and how many replies come back.
+        let broken = self.fails(0.3);
+        let read = if broken { self.rng.usize(0..=commands.len()) } else { commands.len() };
+        let replied = if broken { self.rng.usize(0..=read) } else { read };
+        for (number, (key, numbers)) in commands.iter().enumerate() {
+            let verdict = if number >= read {
+                Verdict::Unknown
+            } else if key.ends_with("-0") {
+                Verdict::WrongType
+            } else if self.fails(0.1) {
+                found = Some(trouble(Class::Retry));
+                Verdict::Retry(Class::Retry)
+            } else {
+                self.server.lock().unwrap().apply(key, numbers);
+                Verdict::Written
+            };
+            verdicts.push(if number < replied { verdict } else { Verdict::Unknown });
+        }
+        self.pass_time().await;
+        self.busy.store(false, Ordering::Release);
+        if broken { Some(trouble(Class::Reconnect)) } else { found }
+    }
+}
+
+/// What the source learned of each event.
+#[derive(Default)]
+struct Told {
+    outcomes: Mutex<BTreeMap<u64, Outcome>>,
+    cancelled: AtomicBool,
+}
+
+impl Receipts for Told {
+    fn settle(&self, position: u64, outcome: Outcome) {
+        let before = self.outcomes.lock().unwrap().insert(position, outcome);
+        assert!(before.is_none(), "event {position} has two outcomes: {before:?} and {outcome:?}");
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+}
+
+struct Sent {
+    key: String,
+    number: u64,
+    told: Arc<Told>,
+}
+
+/// Plays one seed: sends, sometimes gives up, sometimes crashes; returns the log of events and the server.
+async fn play(seed: u64) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
+    let mut rng = Rng::with_seed(seed);
+    let crash = rng.bool();
+    let metrics = Arc::new(Metrics::new());
+    let budget = Budget::new(64 << 10, metrics.in_flight_bytes.clone());
+    let limits = Limits { max_event: 4096, max_depth: 10, max_fields: 100, max_key: 100, max_field_name: 100 };
+    let rules = Rules { limits, destination: "Redis".into() };
+    let intake = Arc::new(Intake::new(rules, Arc::clone(&budget), LANES));
+    let server = Arc::new(Mutex::new(Server::default()));
+    let faulty = Arc::new(AtomicBool::new(true));
+    let hard = CancellationToken::new();
+    let health = Health::new(LANES, Arc::new(Readiness::new([])));
+    let letters = DeadLetters::open(&DeadLetter::Discard).unwrap();
+    let lanes: Vec<_> = intake
+        .queues()
+        .iter()
+        .enumerate()
+        .map(|(number, queue)| {
+            let lane = Lane {
+                queue: Arc::clone(queue),
+                store: Simulated {
+                    server: Arc::clone(&server),
+                    faulty: Arc::clone(&faulty),
+                    busy: Arc::default(),
+                    rng: Rng::with_seed(seed ^ number as u64 ^ 0xABCD),
+                },
+                letters: letters.clone(),
+                limits: LaneLimits {
+                    max_batch: rng.usize(1..20),
+                    max_batch_bytes: rng.usize(100..4096),
+                    retry_min: Duration::from_millis(1),
+                    retry_max: Duration::from_millis(50),
+                },
+                metrics: Arc::clone(&metrics),
+                health: health.lane(number),
+                hard: hard.clone(),
+            };
+            tokio::spawn(lane.run())
+        })
+        .collect();
+
+    let mut sent = Vec::new();
+    let mut numbers = [0; USERS as usize];
+    let crash_at = rng.u64(0..EVENTS);
+    for event in 0..EVENTS {
+        let user = rng.u64(0..USERS);
+        numbers[user as usize] += 1;
+        let number = numbers[user as usize];
+        let text = format!(r#"{{"type":"identify","userId":"u-{user}","traits":{{"n":{number},"f{}":1}}}}"#, number % 3);
+        let told = Arc::new(Told::default());
+        let ack = Ack::new(Source::Http, Arc::clone(&told) as _, event, Arc::clone(&metrics), Instant::now());
+        let held = budget.try_reserve(text.len());
+        if let Some(held) = held {
+            let message = Message::new(Bytes::from(text), held);
+            match intake.accept(&message, 0..message.bytes().len(), Origin::default(), ack) {
+                Ok(()) | Err(Refusal::Busy(..)) => {}
+                Err(Refusal::Rejected(reason, _)) => panic!("{reason:?}"),
+            }
+        }
+        sent.push(Sent { key: format!("user:u-{user}"), number, told });
+        if rng.f64() < 0.2 {
+            let given_up = &sent[rng.usize(0..sent.len())];
+            given_up.told.cancelled.store(true, Ordering::Release);
+        }
+        if rng.f64() < 0.3 {
+            tokio::time::sleep(Duration::from_micros(rng.u64(1..20_000))).await;
+        }
+        if crash && event == crash_at {
+            hard.cancel();
+        }
+    }
+    faulty.store(false, Ordering::Relaxed);
+    intake.close();
+    for lane in lanes {
+        lane.await.expect("a lane does not panic");
+    }
+    let source = metrics.source(Source::Http);
+    assert_eq!(source.in_flight.get(), 0, "nothing is in flight at the end");
+    assert_eq!(metrics.in_flight_bytes.get(), 0, "all room is given back");
+    (sent, server, crash)
+}
+
+#[tokio::test(start_paused = true)]
+async fn order_and_outcomes_survive_every_fault() {
+    let seeds = std::env::var("PROPTEST_CASES").map_or(300, |cases| cases.parse::<u64>().expect("a number") / 10);
+    let (mut crashes, mut written, mut failed) = (0, 0, 0);
+    for seed in 0..seeds {
+        let (sent, server, crash) = play(seed).await;
+        let server = server.lock().unwrap();
+        assert!(server.faults.is_empty(), "seed {seed}: {:?}", server.faults);
+        for Sent { key, number, told } in &sent {
+            let outcomes = told.outcomes.lock().unwrap();
+            let outcome = outcomes.values().next().unwrap_or_else(|| panic!("seed {seed}: {key} {number} has no outcome"));
+            let applied = server.applied.get(key).is_some_and(|numbers| numbers.contains(number));
+            match outcome {
+                Outcome::Written => assert!(applied, "seed {seed}: {key} {number} is written but not in Redis"),
+                Outcome::DeadLettered(_) => assert!(key.ends_with("-0") && !applied, "seed {seed}: {key}"),
+                Outcome::Failed => {}
+                other => panic!("seed {seed}: {other:?}"),
+            }
+            written += u64::from(*outcome == Outcome::Written);
+            failed += u64::from(*outcome == Outcome::Failed);
+        }
+        crashes += u64::from(crash);
+    }
+    assert!(crashes > 0 && written > 1000 && failed > 100, "{crashes} crashes, {written} written, {failed} failed: too tame");
+}
