@@ -43,7 +43,11 @@ pub(super) async fn read(
     if encoding == Encoding::Identity && body.size_hint().lower() > limit as u64 {
         return Err(Problem::BodyTooLarge);
     }
-    let mut decoder = Decoder::new(encoding, Buffer::new(limit, budget)?);
+    let declared = match encoding {
+        Encoding::Identity => body.size_hint().upper().and_then(|upper| usize::try_from(upper).ok()),
+        Encoding::Gzip => None,
+    };
+    let mut decoder = Decoder::new(encoding, Buffer::new(limit, declared.unwrap_or(limit), budget)?);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Problem::UnreadableBody)?;
         // Trailers say nothing that is of use here.
@@ -90,14 +94,16 @@ struct Buffer {
     chunk: Bytes,
     joined: Vec<u8>,
     limit: usize,
+    /// More than this will not come.
+    expected: usize,
     held: Reservation,
     refused: Option<Problem>,
 }
 
 impl Buffer {
-    fn new(limit: usize, budget: &Arc<Budget>) -> Result<Self, Problem> {
+    fn new(limit: usize, expected: usize, budget: &Arc<Budget>) -> Result<Self, Problem> {
         let held = budget.try_reserve(0).ok_or(Problem::Busy(Busy::Full))?;
-        Ok(Self { chunk: Bytes::new(), joined: Vec::new(), limit, held, refused: None })
+        Ok(Self { chunk: Bytes::new(), joined: Vec::new(), limit, expected, held, refused: None })
     }
 
     fn push(&mut self, chunk: Bytes) -> Result<(), Problem> {
@@ -114,7 +120,7 @@ impl Buffer {
     fn extend(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         let length = self.joined.len() + bytes.len();
         if length > self.joined.capacity() {
-            let room = self.hold(length, (2 * self.joined.capacity()).min(self.limit))?;
+            let room = self.hold(length, (2 * self.joined.capacity()).min(self.expected))?;
             self.joined.reserve_exact(room - self.joined.len());
         }
         self.joined.extend_from_slice(bytes);

@@ -1,0 +1,277 @@
+//! The serving loop with services of our own making: what it does with clients that stall, crowd, or stay.
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use traitsink::server::{Limits, serve};
+
+use crate::harness::{let_pass, pause};
+use crate::wire::Wire;
+
+/// A server on a runtime of its own; ends with the test.
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
+    soft: CancellationToken,
+    hard: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Served {
+    pub(crate) fn start(app: Router, limits: Limits) -> Self {
+        let (soft, hard) = (CancellationToken::new(), CancellationToken::new());
+        let (address, found) = std::sync::mpsc::channel();
+        let stops = (soft.clone(), hard.clone());
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                address.send(listener.local_addr().unwrap()).unwrap();
+                serve(listener, app, limits, stops.0, stops.1).await;
+            });
+        });
+        Self { address: found.recv().unwrap(), soft, hard, thread: Some(thread) }
+    }
+
+    pub(crate) fn wire(&self) -> Wire {
+        Wire::connect(self.address)
+    }
+
+    /// Waits until `serve` has returned.
+    fn join(mut self) {
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.hard.cancel();
+        if let Some(thread) = self.thread.take() {
+            let result = thread.join();
+            assert!(result.is_ok() || std::thread::panicking(), "the server panicked");
+        }
+    }
+}
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+const SHORT: Duration = Duration::from_millis(200);
+const LONG: Duration = Duration::from_secs(600);
+
+fn hello() -> Router {
+    Router::new().route("/", get(|| async { "hello" }))
+}
+
+/// Answers once `release` has a permit; counts requests begun and given up.
+#[derive(Clone)]
+struct Slow {
+    begun: Arc<Semaphore>,
+    release: Arc<Semaphore>,
+    dropped: Arc<Notify>,
+}
+
+impl Slow {
+    fn new() -> (Self, Router) {
+        let slow = Self { begun: Arc::new(Semaphore::new(0)), release: Arc::new(Semaphore::new(0)), dropped: Arc::default() };
+        let inner = slow.clone();
+        let answer = move || {
+            let inner = inner.clone();
+            async move {
+                struct OnDrop(Arc<Notify>);
+                impl Drop for OnDrop {
+                    fn drop(&mut self) {
+                        self.0.notify_one();
+                    }
+                }
+                let _on_drop = OnDrop(Arc::clone(&inner.dropped));
+                inner.begun.add_permits(1);
+                inner.release.acquire().await.unwrap().forget();
+                "at last"
+            }
+        };
+        (slow, Router::new().route("/", get(answer)))
+    }
+
+    fn wait_begun(&self) {
+        block_on(async { self.begun.acquire().await.unwrap().forget() });
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), future).await.expect("it happens") })
+}
+
+fn limits(header_timeout: Duration, idle_timeout: Duration) -> Limits {
+    Limits { max_connections: 10, header_timeout, idle_timeout }
+}
+
+#[test]
+fn a_head_that_never_ends_is_cut_off() {
+    let served = Served::start(hello(), limits(SHORT, LONG));
+    for start in ["", "G", "GET / HTTP/1.1\r\nHost: x\r\n"] {
+        let begun = Instant::now();
+        let mut wire = served.wire();
+        wire.send(start);
+        wire.wait_closed();
+        assert!(begun.elapsed() >= SHORT, "{start:?} was given its time");
+    }
+}
+
+#[test]
+fn dripping_does_not_extend_the_head_deadline() {
+    let served = Served::start(hello(), limits(SHORT, LONG));
+    let mut wire = served.wire();
+    wire.send("GET / HTTP/1.1\r\nX: ");
+    let mut drops = 0;
+    while wire.send("x") {
+        let_pass(SHORT / 10);
+        drops += 1;
+        assert!(drops < 1000, "still open after {drops} drops");
+    }
+}
+
+#[test]
+fn a_connection_between_two_requests_has_the_idle_deadline() {
+    let served = Served::start(hello(), limits(SHORT, LONG));
+    let mut wire = served.wire();
+    wire.send(GET);
+    assert_eq!(wire.response().unwrap().text(), "hello");
+    assert!(wire.is_silent_for(3 * SHORT), "not cut off by the head deadline");
+    wire.send(GET);
+    assert_eq!(wire.response().unwrap().text(), "hello");
+    wire.send("GET / HT");
+    wire.wait_closed();
+
+    let served = Served::start(hello(), limits(LONG, SHORT));
+    let mut wire = served.wire();
+    wire.send(GET);
+    assert_eq!(wire.response().unwrap().text(), "hello");
+    wire.wait_closed();
+}
+
+#[test]
+fn an_answer_may_take_longer_than_both_deadlines() {
+    let (slow, app) = Slow::new();
+    let served = Served::start(app, limits(SHORT, SHORT));
+    let mut wire = served.wire();
+    wire.send(GET);
+    slow.wait_begun();
+    assert!(wire.is_silent_for(3 * SHORT));
+    slow.release.add_permits(1);
+    assert_eq!(wire.response().unwrap().text(), "at last");
+}
+
+#[test]
+fn more_connections_than_the_cap_wait_their_turn() {
+    let served = Served::start(hello(), Limits { max_connections: 2, ..limits(LONG, LONG) });
+    let (first, mut second, mut third) = (served.wire(), served.wire(), served.wire());
+    second.send(GET);
+    assert_eq!(second.response().unwrap().status, 200);
+    third.send(GET);
+    assert!(third.is_silent_for(SHORT), "the cap holds");
+    drop(first);
+    assert_eq!(third.response().unwrap().status, 200);
+}
+
+#[test]
+fn a_client_that_leaves_ends_its_request() {
+    let (slow, app) = Slow::new();
+    let served = Served::start(app, limits(LONG, LONG));
+    let mut wire = served.wire();
+    wire.send(GET);
+    slow.wait_begun();
+    drop(wire);
+    block_on(slow.dropped.notified());
+}
+
+#[test]
+fn the_soft_stop_answers_what_was_begun_and_closes_the_rest() {
+    let (slow, app) = Slow::new();
+    let served = Served::start(app, limits(LONG, LONG));
+    let (mut busy, mut idle) = (served.wire(), served.wire());
+    slow.release.add_permits(1);
+    idle.send(GET);
+    assert_eq!(idle.response().unwrap().text(), "at last");
+    slow.wait_begun();
+    busy.send(GET);
+    slow.wait_begun();
+
+    served.soft.cancel();
+    idle.wait_closed();
+    let refused = (0..1000).any(|_| {
+        pause();
+        TcpStream::connect(served.address).is_err()
+    });
+    assert!(refused, "nothing is accepted any more");
+    slow.release.add_permits(1);
+    let last = busy.response().unwrap();
+    assert_eq!((last.text(), last.header("connection")), ("at last", Some("close")));
+    busy.wait_closed();
+    drop((busy, idle));
+    served.join();
+}
+
+#[test]
+fn the_hard_stop_drops_what_is_left() {
+    let (slow, app) = Slow::new();
+    let served = Served::start(app, limits(LONG, LONG));
+    let mut wire = served.wire();
+    wire.send(GET);
+    slow.wait_begun();
+    served.soft.cancel();
+    served.hard.cancel();
+    assert!(wire.response().is_none());
+    block_on(slow.dropped.notified());
+    served.join();
+}
+
+#[test]
+fn an_early_answer_reaches_a_client_that_is_still_sending() {
+    let app = Router::new().route("/", post(|| async { (StatusCode::PAYLOAD_TOO_LARGE, "too large") }));
+    let served = Served::start(app, limits(LONG, LONG));
+    let body = vec![b'x'; 16 * 1024 * 1024];
+    let mut wire = served.wire();
+    wire.send(format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len()));
+    assert!(wire.send(&body), "reset while sending");
+    assert_eq!(wire.response().unwrap().status, 413);
+    wire.wait_closed();
+}
+
+#[test]
+fn a_head_is_bounded() {
+    let served = Served::start(hello(), limits(LONG, LONG));
+    let many: String = (0..101).map(|i| format!("X-{i}: y\r\n")).collect();
+    let large = format!("X: {}\r\n", "y".repeat(70_000));
+    for headers in [many, large] {
+        let mut wire = served.wire();
+        wire.send(format!("GET / HTTP/1.1\r\n{headers}\r\n"));
+        assert_eq!(wire.response().unwrap().status, 431);
+        wire.wait_closed();
+    }
+    let enough: String = (0..99).map(|i| format!("X-{i}: {}\r\n", "y".repeat(500))).collect();
+    let mut wire = served.wire();
+    wire.send(format!("GET / HTTP/1.1\r\nHost: x\r\n{enough}\r\n"));
+    assert_eq!(wire.response().unwrap().status, 200);
+}
+
+#[test]
+fn a_connection_is_used_again_and_again() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    let app = Router::new().route("/", get(move || async move { counter.fetch_add(1, Ordering::Relaxed).to_string() }));
+    let served = Served::start(app, limits(LONG, LONG));
+    let mut wire = served.wire();
+    wire.send(GET.repeat(3));
+    for i in 0..3 {
+        assert_eq!(wire.response().unwrap().text(), i.to_string(), "pipelined, answered in order");
+    }
+    wire.send(GET);
+    assert_eq!(wire.response().unwrap().text(), "3");
+}

@@ -1,0 +1,125 @@
+//! An HTTP client that sends exactly the bytes it is given, and reads no more of the answer than it must.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How long an answer may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Wire {
+    stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("answers are UTF-8")
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+impl Wire {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, unread: Vec::new() }
+    }
+
+    /// Sends all of `bytes`; false when the server has closed the connection.
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        match self.stream.write_all(bytes.as_ref()) {
+            Ok(()) => true,
+            Err(error) if gone(&error) => false,
+            Err(error) => panic!("cannot send: {error}"),
+        }
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn finish(&self) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+    }
+
+    /// The next response; `None` when the server closed the connection first.
+    pub(crate) fn response(&mut self) -> Option<Response> {
+        self.read(true)
+    }
+
+    /// The next response to a `HEAD` request, which has no body.
+    pub(crate) fn response_to_head(&mut self) -> Option<Response> {
+        self.read(false)
+    }
+
+    /// Waits until the server closes the connection; what it still sends is dropped.
+    pub(crate) fn wait_closed(&mut self) {
+        while self.fill() {}
+    }
+
+    /// True when nothing has come and the connection is still open after `pause`.
+    pub(crate) fn is_silent_for(&mut self, pause: Duration) -> bool {
+        self.stream.set_read_timeout(Some(pause)).unwrap();
+        let silent = matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        silent
+    }
+
+    fn read(&mut self, with_body: bool) -> Option<Response> {
+        let end = loop {
+            if let Some(at) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at;
+            }
+            if !self.fill() {
+                return None;
+            }
+        };
+        let head: Vec<u8> = self.unread.drain(..end + 4).collect();
+        let head = String::from_utf8(head).expect("a head is text");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{head:?}"));
+        let mut response = Response { status, head, body: Vec::new() };
+        let length = response.header("content-length").map_or(0, |length| length.parse().expect("a length"));
+        assert!(response.header("transfer-encoding").is_none(), "answers are whole: {response:?}");
+        if with_body {
+            while self.unread.len() < length {
+                assert!(self.fill(), "a body cut short after {} of {length} bytes: {response:?}", self.unread.len());
+            }
+            response.body = self.unread.drain(..length).collect();
+        }
+        Some(response)
+    }
+
+    fn fill(&mut self) -> bool {
+        let mut chunk = [0; 16 * 1024];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => false,
+            Ok(n) => {
+                self.unread.extend_from_slice(&chunk[..n]);
+                true
+            }
+            Err(error) if gone(&error) => false,
+            Err(error) => panic!("no answer: {error}"),
+        }
+    }
+}
+
+fn gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted)
+}
