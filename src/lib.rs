@@ -18,8 +18,11 @@
 //! 5. **The ledger closes.** received = written + skipped + rejected + dead-lettered + failed + in flight. Proven at the end of
 //!    every integration test by the harness.
 
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod event;
+pub mod logging;
 pub mod metrics;
 pub mod pipeline;
 pub mod redis;

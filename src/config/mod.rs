@@ -1,12 +1,54 @@
-//! What is valid: the configuration after merging, checking and resolving. What was typed lives in `raw`.
+//! From what was typed to what is valid.
+//!
+//! [`load`] lays files, variables and flags over each other (`layers`), checks each key against the schema (`check`, `kinds`),
+//! reads the result into what was typed (`raw`, with the defaults) and resolves each section to what is valid ([`Config`]).
+//! Everything that is wrong is gathered on the way and told at once ([`ConfigErrors`]).
+
+mod admin;
+mod check;
+mod dead_letter;
+mod delivery;
+mod http;
+mod kinds;
+mod layers;
+mod log;
+mod prefix;
+mod raw;
+mod redis;
+mod redis_url;
+mod report;
+mod rudderstack;
+mod secrets;
+mod state_dir;
+mod text;
+mod tls;
+mod transform;
+mod units;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use secrecy::SecretString;
+use serde_json::Value;
 
 use crate::event::Rules;
+
+pub use dead_letter::DeadLetter;
+pub use delivery::Delivery;
+pub use http::{Http, WriteKey};
+pub use kinds::schema;
+pub use layers::ConfigArgs;
+pub use log::{Log, LogFormat};
+pub use redis::{Address, Mode, Redis};
+pub use report::{ConfigError, ConfigErrors};
+pub use tls::{Pem, Tls};
+
+use kinds::Kind;
+use raw::Raw;
+use report::Report;
+use units::print_size;
+
+/// Every key with its default, commented: what `config default` prints.
+pub const DEFAULT_FILE: &str = include_str!("../../deploy/traitsink.toml");
 
 /// A valid configuration.
 #[derive(Debug, Clone)]
@@ -23,111 +65,82 @@ pub struct Config {
     pub log: Log,
 }
 
+/// A valid configuration, and what to say about it.
 #[derive(Debug, Clone)]
-pub struct Http {
-    pub listen: SocketAddr,
-    /// Empty: anyone on loopback may write.
-    pub write_keys: Vec<WriteKey>,
-    /// How long a request waits for Redis before it is answered 503 and taken back.
-    pub wait: Duration,
-    /// Decompressed bytes.
-    pub max_body: usize,
-    pub max_connections: usize,
-    pub header_timeout: Duration,
-    pub body_timeout: Duration,
-    pub idle_timeout: Duration,
+pub struct Loaded {
+    pub config: Config,
+    /// What is valid and yet worth saying, one line each, without secrets.
+    pub warnings: Vec<String>,
+    effective: Raw,
 }
 
-/// One accepted write key and what its events get.
-#[derive(Debug, Clone)]
-pub struct WriteKey {
-    /// For logs; never the key itself.
-    pub name: String,
-    pub key: SecretString,
-    /// Used instead of `redis.prefix` when present.
-    pub prefix: Option<String>,
+impl Loaded {
+    /// The effective configuration as TOML, with `***` for every secret.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(&self.effective).expect("plain tables of texts, numbers and lists")
+    }
 }
 
-#[derive(Debug, Clone)]
-pub struct Redis {
-    pub mode: Mode,
-    pub username: Option<String>,
-    pub password: Option<SecretString>,
-    pub database: u32,
-    /// Trimmed as JavaScript trims; empty: none.
-    pub prefix: String,
-    pub client_name: String,
-    pub connect_timeout: Duration,
-    pub response_timeout: Duration,
-    /// `None`: plain text.
-    pub tls: Option<Tls>,
+/// Reads, lays over each other and checks everything that `args` names.
+///
+/// # Errors
+/// All unknown keys, wrong values and broken rules at once, each with its key and where it was given.
+pub fn load(args: &ConfigArgs) -> Result<Loaded, ConfigErrors> {
+    let mut report = Report::default();
+    let tree = layers::gather(args, &Kind::root(), &mut report);
+    let raw: Raw = serde_json::from_value(Value::Object(tree)).expect("every value was checked against the schema");
+    let config = resolve(&raw, args, &mut report);
+    let warnings = report.finish()?;
+    let effective = effective(raw, &config);
+    Ok(Loaded { config, warnings, effective })
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mode {
-    Standalone(Address),
-    /// The in-process store, listening here.
-    Embedded(SocketAddr),
+fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
+    let data_dir = raw.data_dir.clone().or_else(|| state_dir::default(&args.environment)).unwrap_or_else(|| {
+        report.error("data_dir", "no $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME to put it in: set data_dir");
+        PathBuf::new()
+    });
+    let config = Config {
+        http: raw.http.as_ref().map(|http| http.resolve(report)),
+        redis: raw.redis.resolve(report),
+        rules: raw.transform.resolve(),
+        delivery: raw.delivery.resolve(report),
+        dead_letter: raw.dead_letter.resolve(&data_dir, report),
+        admin: raw.admin.listen.0,
+        log: raw.log.resolve(),
+        data_dir,
+    };
+    across_sections(raw, &config, report);
+    config
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    Tcp { host: String, port: u16 },
-    Unix(PathBuf),
+/// Rules between sections.
+fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
+    let in_flight = raw.delivery.max_in_flight;
+    let bodies = raw.http.as_ref().map(|http| ("http.max_body", http.max_body));
+    for (key, size) in bodies.into_iter().chain([("transform.max_event", raw.transform.max_event)]) {
+        let limit = ("delivery.max_in_flight", print_size(&in_flight.0));
+        report.ordered((key, print_size(&size.0)), limit, size <= in_flight);
+    }
+    let embedded = match config.redis.mode {
+        Mode::Embedded(listen) => Some(("redis.embedded.listen", listen)),
+        Mode::Standalone(_) => None,
+    };
+    let http = config.http.as_ref().map(|http| ("http.listen", http.listen));
+    let listeners: Vec<_> = http.into_iter().chain(embedded).chain([("admin.listen", config.admin)]).collect();
+    for (n, (key, listen)) in listeners.iter().enumerate() {
+        if let Some((other, _)) = listeners[..n].iter().find(|(_, other)| other == listen && listen.port() != 0) {
+            let other = report.place(other);
+            report.error(key, format_args!("{listen} is taken by {other}"));
+        }
+    }
 }
 
-#[derive(Debug, Clone, Default)]
-pub struct Tls {
-    /// System roots when `None`.
-    pub ca: Option<Pem>,
-    /// Client certificate chain and its key, both or neither.
-    pub client: Option<(Pem, Pem)>,
-    /// Verified and sent as SNI instead of the host.
-    pub server_name: Option<String>,
-    pub skip_verify: bool,
-}
-
-/// PEM text and where it is from.
-#[derive(Debug, Clone)]
-pub enum Pem {
-    File(PathBuf),
-    /// Inline text, and the key it came from (`redis.tls.ca_pem`).
-    Inline(SecretString, &'static str),
-}
-
-#[derive(Debug, Clone)]
-pub struct Delivery {
-    pub lanes: usize,
-    /// Bytes: bodies being read, messages, packed updates.
-    pub max_in_flight: usize,
-    /// Events in one pipeline.
-    pub max_batch: usize,
-    pub max_batch_bytes: usize,
-    pub retry_min: Duration,
-    pub retry_max: Duration,
-    pub stop_delay: Duration,
-    pub stop_grace: Duration,
-}
-
-#[derive(Debug, Clone)]
-pub enum DeadLetter {
-    File { path: PathBuf, max_size: u64 },
-    Log,
-    Discard,
-}
-
-#[derive(Debug, Clone)]
-pub struct Log {
-    pub format: LogFormat,
-    pub level: tracing::Level,
-    /// User ids in logs as they are, not hashed.
-    pub plain_user_ids: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Text on a terminal, else JSON.
-    Auto,
-    Text,
-    Json,
+/// What was typed, with what it came to filled in.
+fn effective(raw: Raw, config: &Config) -> Raw {
+    let mut effective = Raw { redis: raw.redis.effective(&config.redis), data_dir: Some(config.data_dir.clone()), ..raw };
+    if let DeadLetter::File { path, .. } = &config.dead_letter {
+        effective.dead_letter.path = Some(path.clone());
+    }
+    effective
 }

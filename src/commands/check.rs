@@ -1,0 +1,111 @@
+//! `check`: is the configuration valid, and what would it do?
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::cli::Options;
+use crate::config::{Address, Config, ConfigArgs, DeadLetter, Mode, Pem, Redis, Tls};
+
+use super::{connect, exit};
+
+/// Validates offline; with `reach` also everything that the configuration will use.
+pub(super) fn check(options: &Options, reach: bool, rudderstack: Option<PathBuf>) -> ExitCode {
+    let args = ConfigArgs { rudderstack, ..options.config_args() };
+    let loaded = match exit::configured(&args) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    let missing = missing_files(&loaded.config);
+    if !missing.is_empty() {
+        exit::complain(&missing.join("\n"));
+        return exit::CONFIG.into();
+    }
+    if !options.quiet() {
+        loaded.warnings.iter().for_each(|warning| exit::complain(&format!("warning: {warning}")));
+        let printed = exit::print(&format!("{}configuration is valid\n", summary(&loaded.config)));
+        if printed != ExitCode::SUCCESS {
+            return printed;
+        }
+    }
+    if reach { connect::connect(options, &loaded.config) } else { ExitCode::SUCCESS }
+}
+
+/// An error for each PEM file that cannot be opened.
+fn missing_files(config: &Config) -> Vec<String> {
+    let Some(tls) = &config.redis.tls else { return Vec::new() };
+    let client = tls.client.iter().flat_map(|(cert, key)| [("redis.tls.cert_file", cert), ("redis.tls.key_file", key)]);
+    let pems = tls.ca.iter().map(|ca| ("redis.tls.ca_file", ca)).chain(client);
+    pems.filter_map(|(key, pem)| match pem {
+        Pem::File(path) => unreadable(path).map(|error| format!("{key}: {} cannot be read: {error}", path.display())),
+        Pem::Inline(..) => None,
+    })
+    .collect()
+}
+
+fn unreadable(path: &Path) -> Option<std::io::Error> {
+    match File::open(path).and_then(|file| file.metadata()) {
+        Ok(metadata) if metadata.is_dir() => Some(std::io::ErrorKind::IsADirectory.into()),
+        Ok(_) => None,
+        Err(error) => Some(error),
+    }
+}
+
+/// What the configuration would do, one line for each part.
+fn summary(config: &Config) -> String {
+    let source = match &config.http {
+        None => "none: `run` needs one, such as [http]".to_owned(),
+        Some(http) => {
+            let keys = match http.write_keys.len() {
+                0 => "no write key: anyone on this machine may write".to_owned(),
+                1 => "1 write key".to_owned(),
+                n => format!("{n} write keys"),
+            };
+            format!("http on {}, {keys}", http.listen)
+        }
+    };
+    let dead_letters = match &config.dead_letter {
+        DeadLetter::File { path, max_size } => format!("{}, up to {}", path.display(), bytesize::ByteSize(*max_size)),
+        DeadLetter::Log => "LOST, their reasons are logged".to_owned(),
+        DeadLetter::Discard => "LOST".to_owned(),
+    };
+    let lines = [
+        ("source", source),
+        ("redis", redis(&config.redis)),
+        ("keys", format!("{}user:<id>", prefix(&config.redis.prefix))),
+        ("dead letters", dead_letters),
+        ("admin", format!("http://{}/metrics, /live, /ready", config.admin)),
+    ];
+    lines.map(|(part, text)| format!("{part:<13} {text}\n")).concat()
+}
+
+fn prefix(prefix: &str) -> String {
+    if prefix.is_empty() { String::new() } else { format!("{prefix}:") }
+}
+
+fn redis(redis: &Redis) -> String {
+    let node = match &redis.mode {
+        Mode::Embedded(listen) => return format!("inside this process on {listen}, keeps nothing"),
+        Mode::Standalone(Address::Tcp { host, port }) if host.contains(':') => format!("[{host}]:{port}"),
+        Mode::Standalone(Address::Tcp { host, port }) => format!("{host}:{port}"),
+        Mode::Standalone(Address::Unix(path)) => path.display().to_string(),
+    };
+    let login = match (&redis.username, &redis.password) {
+        (Some(user), _) => format!("as user {user:?}"),
+        (None, Some(_)) => "with a password".to_owned(),
+        (None, None) => "without a password".to_owned(),
+    };
+    format!("{node}, database {}, {login}, {}", redis.database, redis.tls.as_ref().map_or("no TLS".to_owned(), tls))
+}
+
+fn tls(tls: &Tls) -> String {
+    let trust = match (&tls.ca, tls.skip_verify) {
+        (_, true) => "TLS, certificates NOT verified".to_owned(),
+        (Some(Pem::File(path)), false) => format!("TLS, trusting {}", path.display()),
+        (Some(Pem::Inline(_, key)), false) => format!("TLS, trusting {key}"),
+        (None, false) => "TLS, trusting the system's certificates".to_owned(),
+    };
+    let client = if tls.client.is_some() { ", with a client certificate" } else { "" };
+    let name = tls.server_name.as_ref().map(|name| format!(", server name {name}")).unwrap_or_default();
+    format!("{trust}{client}{name}")
+}

@@ -1,0 +1,20 @@
+//! `config show`, `config default`, `config schema`.
+
+use std::process::ExitCode;
+
+use crate::cli::{ConfigVerb, Options};
+use crate::config::{DEFAULT_FILE, schema};
+
+use super::exit;
+
+/// Prints the configuration that `verb` asks for.
+pub(super) fn config(options: &Options, verb: ConfigVerb) -> ExitCode {
+    match verb {
+        ConfigVerb::Show => match exit::configured(&options.config_args()) {
+            Ok(loaded) => exit::print(&loaded.to_toml()),
+            Err(code) => code,
+        },
+        ConfigVerb::Default => exit::print(DEFAULT_FILE),
+        ConfigVerb::Schema => exit::print(&format!("{:#}", schema())),
+    }
+}

@@ -1,0 +1,47 @@
+//! The verbs, one file each.
+
+mod check;
+mod completions;
+mod config;
+mod connect;
+mod demo;
+mod exit;
+mod explain;
+mod replay;
+mod run;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+
+use crate::cli::{self, Invocation, Verb};
+
+/// From the command line to the exit code.
+pub fn execute(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let Invocation { options, verb } = match cli::parse(args) {
+        Ok(invocation) => invocation,
+        Err(error) => return usage(&error),
+    };
+    match verb {
+        Verb::Run { rudderstack } => run::run(&options, rudderstack.file),
+        Verb::Demo { once } => demo::demo(&options, once),
+        Verb::Check { connect, rudderstack } => check::check(&options, connect, rudderstack.file),
+        Verb::Explain { prefix } => explain::explain(&options, prefix),
+        Verb::Replay { files } => replay::replay(&options, &files),
+        Verb::Config(verb) => config::config(&options, verb),
+        Verb::Completions { shell } => completions::completions(shell),
+    }
+}
+
+/// Help and version are what was asked for; anything else is a wrong command line.
+fn usage(error: &clap::Error) -> ExitCode {
+    let text = error.render();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => exit::print(&text.to_string()),
+        _ => {
+            exit::complain(text.to_string().trim_end());
+            exit::USAGE.into()
+        }
+    }
+}

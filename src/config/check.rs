@@ -1,0 +1,131 @@
+//! One layer against what each key takes: unknown keys, wrong types, ranges, forms.
+
+use serde_json::{Map, Value};
+
+use super::kinds::{Form, Kind, join};
+use super::redis_url::RedisUrl;
+use super::report::{Origin, Report};
+use super::units::{parse_address, parse_duration, parse_size};
+
+pub(super) struct Check<'a> {
+    pub(super) root: &'a Kind,
+    pub(super) origin: &'a Origin,
+    /// Everything was typed as text: numbers and lists are read out of it.
+    pub(super) textual: bool,
+    pub(super) report: &'a mut Report,
+}
+
+impl Check<'_> {
+    /// What is left of a layer when all that is wrong has been taken out and reported. `null` and `""` become `null`: unset.
+    pub(super) fn layer(mut self, tree: Value) -> Map<String, Value> {
+        match self.value(self.root, "", tree) {
+            Some(Value::Object(table)) => table,
+            _ => Map::new(),
+        }
+    }
+
+    fn value(&mut self, kind: &Kind, path: &str, value: Value) -> Option<Value> {
+        match (kind, value) {
+            (Kind::Table(keys), Value::Object(table)) => {
+                let fields = table.into_iter().filter_map(|(name, value)| {
+                    let path = join(path, &name);
+                    let Some(kind) = keys.get(&name) else {
+                        self.unknown(path, &value);
+                        return None;
+                    };
+                    self.value(kind, &path, value).map(|value| (name, value))
+                });
+                Some(Value::Object(fields.collect()))
+            }
+            (Kind::Table(_), Value::Null) => Some(Value::Object(Map::new())),
+            (_, Value::Null) => Some(Value::Null),
+            (_, Value::String(text)) if text.is_empty() => Some(Value::Null),
+            (Kind::List(item), Value::Array(items)) => {
+                let items = items.into_iter().enumerate().filter_map(|(n, value)| match value {
+                    Value::String(text) if text.is_empty() => Some(Value::String(text)),
+                    value => self.value(item, &format!("{path}[{n}]"), value).filter(|value| !value.is_null()),
+                });
+                Some(items.collect())
+            }
+            (Kind::List(item), Value::String(text)) if self.textual && !matches!(**item, Kind::Table(_)) => {
+                let items = text.split(',').map(|item| Value::from(item.trim())).collect();
+                self.value(kind, path, Value::Array(items))
+            }
+            (Kind::Boolean, Value::Bool(value)) => Some(value.into()),
+            (Kind::Boolean, Value::String(text)) if self.textual => {
+                let read = text.parse::<bool>().map(Value::from);
+                self.parsed(path, read.map_err(|_| format!("{text:?} is not true or false")))
+            }
+            (Kind::Integer { min, max }, Value::Number(number)) => self.integer(path, number.as_i64(), *min..=*max, &number),
+            (Kind::Integer { min, max }, Value::String(text)) if self.textual => match text.parse::<i64>() {
+                Ok(number) => self.integer(path, Some(number), *min..=*max, &number),
+                Err(_) => self.parsed(path, Err(format!("{text:?} is not a whole number"))),
+            },
+            (Kind::Word(words), Value::String(word)) => {
+                let known = words.contains(&word);
+                let error = || format!("{word:?} is not known; known are: {}", words.join(", "));
+                self.parsed(path, if known { Ok(Value::String(word)) } else { Err(error()) })
+            }
+            (Kind::Text(form), Value::String(text)) => {
+                let read = match form {
+                    Form::Plain | Form::Secret => Ok(()),
+                    Form::Duration => parse_duration(&text).map(drop),
+                    Form::Size => parse_size(&text).map(drop),
+                    Form::Address => parse_address(&text).map(drop),
+                    Form::RedisUrl => RedisUrl::parse(&text).map(drop),
+                };
+                self.parsed(path, read.map(|()| Value::String(text)))
+            }
+            (kind, value) => self.parsed(path, Err(format!("expected {}, found {}", kind.expected(), found(&value)))),
+        }
+    }
+
+    fn integer(
+        &mut self,
+        path: &str,
+        number: Option<i64>,
+        range: std::ops::RangeInclusive<i64>,
+        typed: &dyn std::fmt::Display,
+    ) -> Option<Value> {
+        let read = match number {
+            Some(number) if range.contains(&number) => Ok(number.into()),
+            _ if *range.end() == i64::MAX => Err(format!("{typed} is not a whole number from {}", range.start())),
+            _ => Err(format!("{typed} is not a whole number from {} to {}", range.start(), range.end())),
+        };
+        self.parsed(path, read)
+    }
+
+    fn parsed(&mut self, path: &str, value: Result<Value, String>) -> Option<Value> {
+        value.map_err(|error| self.report.error_at(path, self.origin, error)).ok()
+    }
+
+    /// Names the one key that was typed, or the table that holds several.
+    fn unknown(&mut self, mut path: String, mut value: &Value) {
+        while let Value::Object(table) = value
+            && let (Some((name, inner)), 1) = (table.iter().next(), table.len())
+        {
+            (path, value) = (join(&path, name), inner);
+        }
+        let shape = path.split('.').map(|name| name.split('[').next().unwrap_or(name).to_owned() + list_mark(name));
+        let nearest = self.root.nearest(&shape.collect::<Vec<_>>().join("."));
+        self.report.error_at(&path, self.origin, format_args!("unknown key; the nearest known key is {nearest}"));
+    }
+}
+
+/// `[]` for a name with an index.
+fn list_mark(name: &str) -> &'static str {
+    if name.contains('[') { "[]" } else { "" }
+}
+
+/// What a value is, never what it says.
+fn found(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false without quotes",
+        Value::Number(number) if number.is_f64() => "a fraction",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a table",
+    }
+}

@@ -1,0 +1,94 @@
+//! `[delivery]`: lanes, batches, retries, memory, stopping.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::report::Report;
+use super::units::{Size, Span, print_duration, print_size};
+
+/// Above this the length of a packed update would no longer fit its 32 bits.
+const MOST_IN_FLIGHT: u64 = u32::MAX as u64;
+
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    pub lanes: usize,
+    /// Bytes: bodies being read, messages, packed updates.
+    pub max_in_flight: usize,
+    /// Events in one pipeline.
+    pub max_batch: usize,
+    pub max_batch_bytes: usize,
+    pub retry_min: Duration,
+    pub retry_max: Duration,
+    pub stop_delay: Duration,
+    pub stop_grace: Duration,
+}
+
+/// From events to Redis: how many side by side, how large, how patient.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawDelivery {
+    /// Ordered shards of the keys, each with one connection and one write in flight.
+    #[schemars(range(min = 1, max = 1024))]
+    lanes: usize,
+    /// Memory for all bodies, messages and packed commands together.
+    pub(super) max_in_flight: Size,
+    /// Events in one pipeline.
+    #[schemars(range(min = 1, max = 100_000))]
+    max_batch: usize,
+    /// Bytes in one pipeline.
+    max_batch_bytes: Size,
+    /// The first pause before a write is tried again.
+    retry_min: Span,
+    /// The longest pause before a write is tried again.
+    retry_max: Span,
+    /// After a stop signal: not ready, still accepting, so that load balancers notice.
+    stop_delay: Span,
+    /// After a stop signal: how long events in flight may take to settle.
+    stop_grace: Span,
+}
+
+impl Default for RawDelivery {
+    fn default() -> Self {
+        Self {
+            lanes: 4,
+            max_in_flight: Size::mib(32),
+            max_batch: 512,
+            max_batch_bytes: Size::mib(1),
+            retry_min: Span::millis(50),
+            retry_max: Span::secs(5),
+            stop_delay: Span::secs(0),
+            stop_grace: Span::secs(20),
+        }
+    }
+}
+
+impl RawDelivery {
+    pub(super) fn resolve(&self, report: &mut Report) -> Delivery {
+        report.not_zero("delivery.retry_min", self.retry_min);
+        report.ordered(
+            ("delivery.retry_min", print_duration(&self.retry_min.0)),
+            ("delivery.retry_max", print_duration(&self.retry_max.0)),
+            self.retry_min <= self.retry_max,
+        );
+        report.ordered(
+            ("delivery.max_batch_bytes", print_size(&self.max_batch_bytes.0)),
+            ("delivery.max_in_flight", print_size(&self.max_in_flight.0)),
+            self.max_batch_bytes <= self.max_in_flight,
+        );
+        if self.max_in_flight.0 > MOST_IN_FLIGHT {
+            report.error("delivery.max_in_flight", "must be less than 4GiB");
+        }
+        Delivery {
+            lanes: self.lanes,
+            max_in_flight: self.max_in_flight.bytes(),
+            max_batch: self.max_batch,
+            max_batch_bytes: self.max_batch_bytes.bytes(),
+            retry_min: self.retry_min.0,
+            retry_max: self.retry_max.0,
+            stop_delay: self.stop_delay.0,
+            stop_grace: self.stop_grace.0,
+        }
+    }
+}

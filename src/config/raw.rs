@@ -1,0 +1,32 @@
+//! What was typed: every key is optional, unknown ones are refused; a section's `Default` holds its defaults.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::admin::RawAdmin;
+use super::dead_letter::RawDeadLetter;
+use super::delivery::RawDelivery;
+use super::http::RawHttp;
+use super::log::RawLog;
+use super::redis::RawRedis;
+use super::transform::RawTransform;
+
+/// Configuration of traitsink. An empty string is the same as leaving the key out.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "traitsink")]
+pub(super) struct Raw {
+    /// Where dead letters live. Default: systemd's state directory, else $XDG_STATE_HOME/traitsink, else
+    /// ~/.local/state/traitsink.
+    pub(super) data_dir: Option<PathBuf>,
+    /// The HTTP source. Without this section it is off; with no configuration file at all it is on.
+    pub(super) http: Option<RawHttp>,
+    pub(super) redis: RawRedis,
+    pub(super) transform: RawTransform,
+    pub(super) delivery: RawDelivery,
+    pub(super) dead_letter: RawDeadLetter,
+    pub(super) admin: RawAdmin,
+    pub(super) log: RawLog,
+}

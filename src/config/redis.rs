@@ -1,0 +1,279 @@
+//! `[redis]`: which server, how to log in, which prefix.
+
+use std::fmt::Debug;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::prefix::prefix;
+use super::redis_url::{Place, RedisUrl, UrlText, host_name};
+use super::report::Report;
+use super::secrets::secret;
+use super::tls::{RawTls, Tls};
+use super::units::{Listen, Secret, Span};
+
+#[derive(Debug, Clone)]
+pub struct Redis {
+    pub mode: Mode,
+    pub username: Option<String>,
+    pub password: Option<SecretString>,
+    pub database: u32,
+    /// Trimmed as JavaScript trims; empty: none.
+    pub prefix: String,
+    pub client_name: String,
+    pub connect_timeout: Duration,
+    pub response_timeout: Duration,
+    /// `None`: plain text.
+    pub tls: Option<Tls>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mode {
+    Standalone(Address),
+    /// The in-process store, listening here.
+    Embedded(SocketAddr),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    Tcp { host: String, port: u16 },
+    Unix(PathBuf),
+}
+
+/// Where profiles are written: the hash `[prefix:]user:<id>`.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawRedis {
+    mode: ModeName,
+    /// redis://, rediss:// (TLS), valkey://, valkeys:// or unix://. Or host, port, username, password, database.
+    url: Option<UrlText>,
+    /// Name or IP address.
+    host: Option<String>,
+    #[schemars(range(min = 1, max = 65535))]
+    port: Option<u16>,
+    /// User of Redis's access control list.
+    username: Option<String>,
+    password: Option<Secret>,
+    /// A file that holds the password.
+    password_file: Option<PathBuf>,
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    database: Option<u32>,
+    /// Keys are `[prefix:]user:<id>`.
+    prefix: Option<String>,
+    /// What CLIENT LIST calls the connections.
+    client_name: String,
+    connect_timeout: Span,
+    /// No reply at all for this long: the connection is made anew.
+    response_timeout: Span,
+    tls: RawTls,
+    embedded: RawEmbedded,
+}
+
+/// Which kind of Redis.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ModeName {
+    /// One server.
+    #[default]
+    Standalone,
+    /// A store inside this process that keeps nothing: for trying things.
+    Embedded,
+}
+
+/// The store inside this process, with `mode = "embedded"`.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct RawEmbedded {
+    /// Loopback address and port.
+    listen: Listen,
+}
+
+impl Default for RawEmbedded {
+    fn default() -> Self {
+        Self { listen: Listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 6399))) }
+    }
+}
+
+impl Default for RawRedis {
+    fn default() -> Self {
+        Self {
+            mode: ModeName::default(),
+            url: None,
+            host: None,
+            port: None,
+            username: None,
+            password: None,
+            password_file: None,
+            database: None,
+            prefix: None,
+            client_name: "traitsink".into(),
+            connect_timeout: Span::secs(5),
+            response_timeout: Span::secs(2),
+            tls: RawTls::default(),
+            embedded: RawEmbedded::default(),
+        }
+    }
+}
+
+/// Who to log in as, and where.
+struct Target {
+    mode: Mode,
+    username: Option<String>,
+    password: Option<SecretString>,
+    database: u32,
+    tls: Option<Tls>,
+}
+
+impl RawRedis {
+    pub(super) fn resolve(&self, report: &mut Report) -> Redis {
+        report.not_zero("redis.connect_timeout", self.connect_timeout);
+        report.not_zero("redis.response_timeout", self.response_timeout);
+        if self.client_name.contains(|c: char| !c.is_ascii_graphic()) {
+            report.error("redis.client_name", "Redis takes no blanks, line ends or letters beyond ASCII in a client's name");
+        }
+        let target = match self.mode {
+            ModeName::Standalone => self.standalone(report),
+            ModeName::Embedded => self.embedded(report),
+        };
+        Redis {
+            mode: target.mode,
+            username: target.username,
+            password: target.password,
+            database: target.database,
+            prefix: prefix(report, "redis.prefix", self.prefix.as_deref()),
+            client_name: self.client_name.clone(),
+            connect_timeout: self.connect_timeout.0,
+            response_timeout: self.response_timeout.0,
+            tls: target.tls,
+        }
+    }
+
+    fn embedded(&self, report: &mut Report) -> Target {
+        let why = "with redis.mode = \"embedded\"";
+        for key in ["url", "host", "port", "username", "password", "password_file"] {
+            report.no_effect(&format!("redis.{key}"), why);
+        }
+        self.tls.unused(why, report);
+        let listen = self.embedded.listen.0;
+        if !listen.ip().to_canonical().is_loopback() {
+            report.error("redis.embedded.listen", format_args!("{listen} is not a loopback address: it has no access control"));
+        }
+        let database = self.database.unwrap_or_default();
+        Target { mode: Mode::Embedded(listen), username: None, password: None, database, tls: None }
+    }
+
+    fn standalone(&self, report: &mut Report) -> Target {
+        report.no_effect("redis.embedded.listen", "with redis.mode = \"standalone\"");
+        let url = self.url.as_ref().map(UrlText::url);
+        let password = self.password(url, report);
+        let username = one(report, "user name", url.and_then(|url| url.username.clone()), "username", self.username.clone());
+        if username.is_some() && password.is_none() {
+            let key = if self.username.is_some() { "redis.username" } else { "redis.url" };
+            report.error(key, "a user name has no effect without a password; a password alone is written redis://:PASSWORD@host");
+        }
+        let database = one(report, "database", url.and_then(|url| url.database), "database", self.database).unwrap_or_default();
+        let address = self.address(url, report);
+        let tls = self.tls(url, &address, report);
+        Target { mode: Mode::Standalone(address), username, password, database, tls }
+    }
+
+    fn address(&self, url: Option<&RedisUrl>, report: &mut Report) -> Address {
+        let typed = self.host.as_deref().and_then(|host| match host_name(host) {
+            Ok(host) => Some(host),
+            Err(error) => {
+                report.error("redis.host", format_args!("{error}; the port has a key of its own"));
+                None
+            }
+        });
+        let (host, port) = match url.map(|url| &url.place) {
+            Some(Place::Unix(path)) => {
+                for key in ["redis.host", "redis.port"] {
+                    report.no_effect(key, "beside the unix socket of redis.url");
+                }
+                return Address::Unix(path.clone());
+            }
+            Some(Place::Tcp { host, port }) => (Some(host.clone()), *port),
+            None => (None, None),
+        };
+        let host = one(report, "host", host, "host", typed).unwrap_or_else(|| "127.0.0.1".into());
+        let port = one(report, "port", port, "port", self.port).unwrap_or(6379);
+        Address::Tcp { host, port }
+    }
+
+    fn password(&self, url: Option<&RedisUrl>, report: &mut Report) -> Option<SecretString> {
+        let typed = secret(report, "redis.password", self.password.as_ref(), self.password_file.as_deref());
+        let in_url = url.and_then(|url| url.password.clone());
+        if let (Some(a), Some(b)) = (&in_url, &typed)
+            && a.expose_secret() != b.expose_secret()
+        {
+            let key = if self.password.is_some() { "redis.password" } else { "redis.password_file" };
+            let place = report.place(key);
+            report.error("redis.url", format_args!("its password differs from {place}: give one"));
+        }
+        in_url.or(typed)
+    }
+
+    fn tls(&self, url: Option<&RedisUrl>, address: &Address, report: &mut Report) -> Option<Tls> {
+        let (secure, insecure) = url.map_or((false, false), |url| (url.tls, url.insecure));
+        if secure && !self.tls.enabled && report.given("redis.tls.enabled") {
+            let url = report.place("redis.url");
+            report.error("redis.tls.enabled", format_args!("is false, but {url} says rediss://: give one"));
+        }
+        if matches!(address, Address::Unix(_)) {
+            self.tls.unused("on a unix socket", report);
+        } else if secure || self.tls.enabled {
+            return Some(self.tls.resolve(insecure, report));
+        } else {
+            self.tls.unused("without TLS: set redis.tls.enabled = true or write rediss://", report);
+        }
+        if insecure {
+            report.warn(format!("{}: #insecure changes nothing without TLS", report.place("redis.url")));
+        }
+        None
+    }
+
+    /// What `valid` came to, in the form that is typed.
+    pub(super) fn effective(&self, valid: &Redis) -> Self {
+        let (place, insecure) = match &valid.mode {
+            Mode::Embedded(_) => {
+                return Self { database: Some(valid.database), prefix: Some(valid.prefix.clone()), ..self.clone() };
+            }
+            Mode::Standalone(Address::Unix(path)) => (Place::Unix(path.clone()), false),
+            Mode::Standalone(Address::Tcp { host, port }) => (
+                Place::Tcp { host: host.clone(), port: Some(*port) },
+                self.url.as_ref().is_some_and(|url| url.url().insecure) && valid.tls.is_some(),
+            ),
+        };
+        let url = RedisUrl {
+            place,
+            username: valid.username.clone(),
+            password: valid.password.clone(),
+            database: Some(valid.database),
+            tls: valid.tls.is_some(),
+            insecure,
+        };
+        Self {
+            url: Some(UrlText::new(url)),
+            username: valid.username.clone(),
+            database: Some(valid.database),
+            prefix: Some(valid.prefix.clone()),
+            tls: self.tls.effective(valid.tls.as_ref()),
+            ..self.clone()
+        }
+    }
+}
+
+/// What the URL or the key `redis.{key}` says; an error quoting both if they differ.
+fn one<T: PartialEq + Debug>(report: &mut Report, part: &str, in_url: Option<T>, key: &str, typed: Option<T>) -> Option<T> {
+    if let (Some(a), Some(b)) = (&in_url, &typed)
+        && a != b
+    {
+        let place = report.place(&format!("redis.{key}"));
+        report.error("redis.url", format_args!("its {part} is {a:?}, but {place} is {b:?}: give one"));
+    }
+    in_url.or(typed)
+}

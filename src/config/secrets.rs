@@ -1,0 +1,69 @@
+//! Secrets that are typed in place or kept in a file of their own.
+
+use std::path::Path;
+
+use secrecy::SecretString;
+
+use super::report::Report;
+use super::units::Secret;
+
+/// The secret `key`, from its value or from the file that `{key}_file` names; both is an error.
+pub(super) fn secret(report: &mut Report, key: &str, value: Option<&Secret>, file: Option<&Path>) -> Option<SecretString> {
+    match (value, file) {
+        (Some(_), Some(_)) => {
+            let file = report.place(&format!("{key}_file"));
+            report.error(key, format_args!("given beside {file}: give one"));
+            None
+        }
+        (Some(value), None) => Some(value.0.clone()),
+        (None, Some(path)) => read(report, &format!("{key}_file"), path).map(SecretString::from),
+        (None, None) => None,
+    }
+}
+
+/// A secret's file without its one trailing newline; empty is an error.
+pub(super) fn read(report: &mut Report, key: &str, path: &Path) -> Option<String> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => {
+            let line = text.strip_suffix('\n').unwrap_or(&text);
+            let line = line.strip_suffix('\r').filter(|_| line.len() < text.len()).unwrap_or(line);
+            if line.is_empty() {
+                report.error(key, format_args!("{} is empty", path.display()));
+                return None;
+            }
+            Some(line.to_owned())
+        }
+        Err(error) => {
+            report.error(key, format_args!("{} cannot be read: {error}", path.display()));
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_trailing_newline_is_dropped() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (text, secret) in
+            [("pw", "pw"), ("pw\n", "pw"), ("pw\r\n", "pw"), ("pw\n\n", "pw\n"), ("pw\r", "pw\r"), (" pw ", " pw ")]
+        {
+            std::fs::write(file.path(), text).unwrap();
+            assert_eq!(read(&mut Report::default(), "redis.password_file", file.path()).as_deref(), Some(secret), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_or_missing_file_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let (empty, missing) = (directory.path().join("empty"), directory.path().join("missing"));
+        std::fs::write(&empty, "\n").unwrap();
+        let mut report = Report::default();
+        assert_eq!(read(&mut report, "redis.password_file", &empty), None);
+        assert_eq!(read(&mut report, "redis.password_file", &missing), None);
+        let errors = report.finish().unwrap_err().to_string();
+        assert!(errors.contains("empty is empty") && errors.contains("cannot be read"), "{errors}");
+    }
+}

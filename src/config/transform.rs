@@ -1,0 +1,54 @@
+//! `[transform]`: which events are meant for us, and how large one may be.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Limits, Rules};
+
+use super::units::Size;
+
+/// From an event to a key and its fields. What exceeds a limit is rejected by itself, with a counted reason.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawTransform {
+    /// The name looked up in an event's `integrations`.
+    destination: String,
+    /// One event's text.
+    pub(super) max_event: Size,
+    /// Levels below `traits`; parts of the event that are not used are skipped at any depth.
+    #[schemars(range(min = 1, max = 1000))]
+    max_depth: usize,
+    /// Fields of one event.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    max_fields: usize,
+    /// The Redis key.
+    max_key: Size,
+    /// The name of a field: a flattened path.
+    max_field_name: Size,
+}
+
+impl Default for RawTransform {
+    fn default() -> Self {
+        Self {
+            destination: "Redis".into(),
+            max_event: Size::mib(1),
+            max_depth: 200,
+            max_fields: 10_000,
+            max_key: Size::kib(1),
+            max_field_name: Size::kib(1),
+        }
+    }
+}
+
+impl RawTransform {
+    pub(super) fn resolve(&self) -> Rules {
+        let limits = Limits {
+            max_event: self.max_event.bytes(),
+            max_depth: self.max_depth,
+            max_fields: self.max_fields,
+            max_key: self.max_key.bytes(),
+            max_field_name: self.max_field_name.bytes(),
+        };
+        Rules { limits, destination: self.destination.clone() }
+    }
+}
