@@ -1,6 +1,7 @@
 //! `check`: is the configuration valid, and what would it do?
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,10 +17,9 @@ pub(super) fn check(options: &Options, reach: bool, rudderstack: Option<PathBuf>
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    let missing = missing_files(&loaded.config);
+    let missing: Vec<_> = loaded.pem_files.iter().filter_map(|(key, path)| unreadable(key, path)).collect();
     if !missing.is_empty() {
-        exit::complain(&missing.join("\n"));
-        return exit::CONFIG.into();
+        return exit::misconfigured(&missing);
     }
     if !options.quiet() {
         loaded.warnings.iter().for_each(|warning| exit::complain(&format!("warning: {warning}")));
@@ -31,24 +31,14 @@ pub(super) fn check(options: &Options, reach: bool, rudderstack: Option<PathBuf>
     if reach { connect::connect(options, &loaded.config) } else { ExitCode::SUCCESS }
 }
 
-/// An error for each PEM file that cannot be opened.
-fn missing_files(config: &Config) -> Vec<String> {
-    let Some(tls) = &config.redis.tls else { return Vec::new() };
-    let client = tls.client.iter().flat_map(|(cert, key)| [("redis.tls.cert_file", cert), ("redis.tls.key_file", key)]);
-    let pems = tls.ca.iter().map(|ca| ("redis.tls.ca_file", ca)).chain(client);
-    pems.filter_map(|(key, pem)| match pem {
-        Pem::File(path) => unreadable(path).map(|error| format!("{key}: {} cannot be read: {error}", path.display())),
-        Pem::Inline(..) => None,
-    })
-    .collect()
-}
-
-fn unreadable(path: &Path) -> Option<std::io::Error> {
-    match File::open(path).and_then(|file| file.metadata()) {
-        Ok(metadata) if metadata.is_dir() => Some(std::io::ErrorKind::IsADirectory.into()),
-        Ok(_) => None,
-        Err(error) => Some(error),
-    }
+/// An error if the file that `key` names cannot be opened.
+fn unreadable(key: &str, path: &Path) -> Option<String> {
+    let error = match File::open(path).and_then(|file| file.metadata()) {
+        Ok(metadata) if metadata.is_dir() => ErrorKind::IsADirectory.into(),
+        Ok(_) => return None,
+        Err(error) => error,
+    };
+    Some(format!("{key}: {} cannot be read: {error}", path.display()))
 }
 
 /// What the configuration would do, one line for each part.
