@@ -1,5 +1,8 @@
 //! The exact errors of the configuration, and what never shows in them.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
 use proptest::prelude::*;
 use traitsink::config::{ConfigArgs, load, schema};
 
@@ -80,7 +83,8 @@ fn one_mistake_has_one_exact_error() {
         ),
         (
             "redis.username=u",
-            "redis.username (--set): a user name has no effect without a password; a password alone is written redis://:PASSWORD@host",
+            "redis.username (--set): a user name has no effect without a password; a password alone is \
+             written redis://:PASSWORD@host",
         ),
         // Without effect in the chosen mode.
         ("redis.mode=embedded redis.url=redis://h", "redis.url (--set): has no effect with redis.mode = \"embedded\""),
@@ -113,7 +117,8 @@ fn one_mistake_has_one_exact_error() {
         ("http.write_keys=[\"\"]", "http.write_keys[0] (--set): a write key is blank"),
         (
             "http.write_keys=a:b",
-            "http.write_keys[0] (--set): a write key holds a \":\", which ends the user name in Basic authentication: it could never match",
+            "http.write_keys[0] (--set): a write key holds a \":\", which ends the user name in Basic \
+             authentication: it could never match",
         ),
         ("http.sources=[{name=\"n\"}]", "http.sources[0] (--set): needs a write_key or a write_key_file"),
         (
@@ -126,7 +131,7 @@ fn one_mistake_has_one_exact_error() {
         ),
         (
             "http.listen=0.0.0.0:80",
-            "http.write_keys: without a write key anyone who reaches 0.0.0.0:80 could write: set http.write_keys \
+            "http.listen (--set): without a write key anyone who reaches 0.0.0.0:80 could write: set http.write_keys \
                                     or [[http.sources]], or listen on 127.0.0.1",
         ),
     ] {
@@ -189,14 +194,23 @@ fn all_errors_are_told_at_once_each_with_its_origin() {
             "delivery.lanes (file a.toml): 0 is not a whole number from 1 to 1024",
             "redis.ulr (file a.toml): unknown key; the nearest known key is redis.url",
             "htp (file b.json): unknown key; the nearest known key is http",
-            "admin.listen (variable TRAITSINK_ADMIN__LISTEN): \"x\" is not an IP address and a port such as \"127.0.0.1:8080\" or \
+            "admin.listen (variable TRAITSINK_ADMIN__LISTEN): \"x\" is not an IP address and a port such as \"127.0.0.1:8080\" \
+             or \
              \"[::]:8080\"",
             "redis.mode (variable TRAITSINK_REDIS__MODE): \"sharded\" is not known; known are: standalone, embedded",
-            "http.write_keys: without a write key anyone who reaches 0.0.0.0:1 could write: set http.write_keys or [[http.sources]], \
-             or listen on 127.0.0.1",
+            "http.listen (--set): without a write key anyone who reaches 0.0.0.0:1 could write: set http.write_keys or \
+             [[http.sources]], or listen on 127.0.0.1",
             "delivery.retry_min (--set): 9s is more than 5s, which is delivery.retry_max",
         ]
     );
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_named() {
+    let value = OsString::from_vec(b"canary\xff".to_vec());
+    let environment = [("HOME".into(), "/home/u".into()), ("TRAITSINK_REDIS__PASSWORD".into(), value)].into();
+    let errors = load(&ConfigArgs { environment, ..ConfigArgs::default() }).map(|_| ()).unwrap_err();
+    assert_eq!(errors.to_string(), "variable TRAITSINK_REDIS__PASSWORD: is not valid UTF-8");
 }
 
 proptest! {

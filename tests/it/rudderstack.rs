@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use traitsink::config::{Address, ConfigArgs, Loaded, Mode, Pem, load};
 
-/// Loads settings beside flags; errors come as lines, with the path of the settings taken out.
+/// Loads settings beside flags; errors come as lines, the settings' file being SETTINGS.
 fn settings(text: &str, set: &[&str]) -> Result<Loaded, Vec<String>> {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("settings.json");
@@ -17,12 +17,12 @@ fn settings(text: &str, set: &[&str]) -> Result<Loaded, Vec<String>> {
         environment: [("HOME".into(), "/home/u".into())].into(),
         ..ConfigArgs::default()
     };
-    let place = format!("{}/", directory.path().display());
-    load(&args).map_err(|errors| errors.iter().map(|error| error.to_string().replace(&place, "")).collect())
+    let place = format!("RudderStack settings {}/settings.json", directory.path().display());
+    load(&args).map_err(|errors| errors.iter().map(|error| error.to_string().replace(&place, "SETTINGS")).collect())
 }
 
-const BARE: &str = r#"{"address": " cache.example:6380 ", "password": "0123", "database": "2", "secure": true, "skipVerify": false,
-    "caCertificate": "PEM", "prefix": " shop ", "clusterMode": false, "useJSONModule": false}"#;
+const BARE: &str = r#"{"address": " cache.example:6380 ", "password": "0123", "database": "2", "secure": true,
+    "skipVerify": false, "caCertificate": "PEM", "prefix": " shop ", "clusterMode": false, "useJSONModule": false}"#;
 
 #[test]
 fn settings_are_taken_bare_whole_and_in_snake_case() {
@@ -43,7 +43,7 @@ fn settings_are_taken_bare_whole_and_in_snake_case() {
 
 #[test]
 fn what_is_not_built_says_what_to_set() {
-    const CLUSTER: &str = "RudderStack settings settings.json: \"clusterMode\" is true or missing, which means Redis Cluster, and that \
+    const CLUSTER: &str = "SETTINGS: \"clusterMode\" is true or missing, which means Redis Cluster, and that \
                            is not built yet: for a single server set \"clusterMode\": false";
     for (text, error) in [
         (r#"{"address": "h:1"}"#, CLUSTER),
@@ -51,26 +51,23 @@ fn what_is_not_built_says_what_to_set() {
         (r#"{"address": "h:1", "clusterMode": "false"}"#, CLUSTER),
         (
             r#"{"address": "h:1", "clusterMode": false, "useJSONModule": true}"#,
-            "RudderStack settings settings.json: \"useJSONModule\" is not built yet: set \"useJSONModule\": false to write hashes",
+            "SETTINGS: \"useJSONModule\" is not built yet: set \"useJSONModule\": false to write hashes",
         ),
         (
             r#"{"address": "cache", "clusterMode": false}"#,
-            "RudderStack settings settings.json: \"address\" is \"cache\", which has no port: write host:port, such as cache:6379",
+            "SETTINGS: \"address\" is \"cache\", which has no port: write host:port, such as cache:6379",
         ),
-        (r#"{"clusterMode": false}"#, "RudderStack settings settings.json: \"address\" is missing: set it to host:port"),
+        (r#"{"clusterMode": false}"#, "SETTINGS: \"address\" is missing: set it to host:port"),
         (
             r#"{"address": "a:1, b:2", "clusterMode": false}"#,
-            "RudderStack settings settings.json: \"address\" lists several servers, but \"clusterMode\" is false: keep one",
+            "SETTINGS: \"address\" lists several servers, but \"clusterMode\" is false: keep one",
         ),
         (
             r#"{"address": "h:1", "clusterMode": false, "prefix": "{{ event.x || \"y\" }}"}"#,
-            "redis.prefix (RudderStack settings settings.json): \"{{\" starts a template, and templates do not exist yet: write a \
+            "redis.prefix (SETTINGS): \"{{\" starts a template, and templates do not exist yet: write a \
              fixed prefix",
         ),
-        (
-            "[]",
-            "RudderStack settings settings.json: is neither a destination's settings object nor a destination with \"config\" inside",
-        ),
+        ("[]", "SETTINGS: is neither a destination's settings object nor a destination with \"config\" inside"),
     ] {
         assert_eq!(settings(text, &[]).map(|loaded| loaded.to_toml()).unwrap_err(), [error], "{text}");
     }
@@ -113,26 +110,17 @@ fn keys_beside_the_settings_must_agree() {
         ("redis.response_timeout=9s", None),
         (
             "redis.database=3",
-            Some(
-                "redis.database (--set): 3 differs from 2 in the RudderStack settings settings.json, which stand for [redis]: remove one",
-            ),
+            Some("redis.database (--set): 3 differs from 2 in the SETTINGS, which stand for [redis]: remove one"),
         ),
-        (
-            "redis.password=canary",
-            Some(
-                "redis.password (--set): differs from the RudderStack settings settings.json, which stand for [redis]: remove one",
-            ),
-        ),
+        ("redis.password=canary", Some("redis.password (--set): differs from the SETTINGS, which stand for [redis]: remove one")),
         (
             "redis.url=rediss://other:6380/2",
-            Some(
-                "redis.url (--set): its host is \"other\", but redis.host (RudderStack settings settings.json) is \"cache.example\": give one",
-            ),
+            Some("redis.url (--set): its host is \"other\", but redis.host (SETTINGS) is \"cache.example\": give one"),
         ),
         (
             "redis.tls.skip_verify=true",
             Some(
-                "redis.tls.skip_verify (--set): true differs from false in the RudderStack settings settings.json, which stand for \
+                "redis.tls.skip_verify (--set): true differs from false in the SETTINGS, which stand for \
                  [redis]: remove one",
             ),
         ),
