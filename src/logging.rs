@@ -4,33 +4,57 @@ use std::fmt;
 use std::io::IsTerminal;
 
 use sha2::{Digest, Sha256};
+use tracing::Subscriber;
+use tracing::field::Field;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Log, LogFormat};
 
-/// Starts logging. A second call changes nothing.
+/// Starts logging on standard error. A second call changes nothing.
 pub fn init(log: &Log) {
-    let terminal = std::io::stderr().is_terminal();
+    // Fails only if logging has been started already.
+    let _ = subscriber(log, std::io::stderr().is_terminal(), std::io::stderr).try_init();
+}
+
+fn subscriber<W>(log: &Log, terminal: bool, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let json = match log.format {
         LogFormat::Auto => !terminal,
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let layer = if json {
         layer.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
     } else {
-        layer.with_ansi(terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())).boxed()
+        let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        layer.with_ansi(colour).fmt_fields(debug_fn(write_field).delimited(" ")).boxed()
     };
     // Libraries may log what they send: only their warnings are wanted, whatever the level.
     let own = LevelFilter::from_level(log.level);
     let targets = Targets::new().with_default(own.min(LevelFilter::WARN)).with_target(env!("CARGO_CRATE_NAME"), own);
-    // Fails only if logging has been started already.
-    let _ = tracing_subscriber::registry().with(layer.with_filter(targets)).try_init();
+    tracing_subscriber::registry().with(layer.with_filter(targets))
+}
+
+/// One field of a text line. tracing-subscriber itself escapes control characters in the message only, and a field may hold what
+/// a client or a server sent.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    if field.name() != "message" {
+        write!(writer, "{}=", field.name())?;
+    }
+    format!("{value:?}").chars().try_for_each(|c| match c.is_control() {
+        true => write!(writer, "{}", c.escape_default()),
+        false => writer.write_char(c),
+    })
 }
 
 /// How user ids appear in logs.
@@ -75,7 +99,43 @@ impl fmt::Debug for UserId<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Seek, SeekFrom};
+    use std::sync::Mutex;
+
     use super::*;
+
+    /// What is written at `level` in `format`, not on a terminal.
+    fn logged(format: LogFormat, level: tracing::Level, log: impl FnOnce()) -> String {
+        let mut file = tempfile::tempfile().unwrap();
+        let writer = Mutex::new(file.try_clone().unwrap());
+        let config = Log { format, level, plain_user_ids: false };
+        tracing::subscriber::with_default(subscriber(&config, false, writer), log);
+        file.seek(SeekFrom::Start(0)).unwrap();
+        std::io::read_to_string(file).unwrap()
+    }
+
+    #[test]
+    fn lines_are_json_unless_on_a_terminal_and_control_characters_are_escaped() {
+        let log = || tracing::info!(user = %"a\u{1b}[31m", "he\u{7}llo");
+        for format in [LogFormat::Auto, LogFormat::Json] {
+            let line: serde_json::Value = serde_json::from_str(&logged(format, tracing::Level::INFO, log)).unwrap();
+            assert_eq!((&line["message"], &line["level"]), (&"he\u{7}llo".into(), &"INFO".into()));
+        }
+        let text = logged(LogFormat::Text, tracing::Level::INFO, log);
+        assert!(text.ends_with(": he\\u{7}llo user=a\\u{1b}[31m\n"), "{text:?}");
+    }
+
+    #[test]
+    fn libraries_are_heard_from_warnings_up() {
+        let log = || {
+            tracing::debug!("ours");
+            tracing::info!(target: "library", "chatter");
+            tracing::warn!(target: "library", "trouble");
+        };
+        let lines = logged(LogFormat::Text, tracing::Level::DEBUG, log);
+        assert!(lines.contains("ours") && lines.contains("trouble") && !lines.contains("chatter"), "{lines}");
+        assert_eq!(logged(LogFormat::Text, tracing::Level::ERROR, log), "");
+    }
 
     #[test]
     fn ids_are_hashed_unless_asked_otherwise() {

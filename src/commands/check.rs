@@ -1,12 +1,13 @@
 //! `check`: is the configuration valid, and what would it do?
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cli::Options;
 use crate::config::{Address, Config, ConfigArgs, DeadLetter, Mode, Pem, Redis, Tls};
-use crate::exit::Exit;
+use crate::redis::Connector;
 
 use super::{connect, exit};
 
@@ -17,10 +18,12 @@ pub(super) fn check(options: &Options, reach: bool, rudderstack: Option<PathBuf>
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    let missing = missing_files(&loaded.config);
+    let missing: Vec<_> = loaded.pem_files.iter().filter_map(|(key, path)| unreadable(key, path)).collect();
     if !missing.is_empty() {
-        exit::complain(&missing.join("\n"));
-        return Exit::CONFIG.into();
+        return exit::misconfigured(&missing);
+    }
+    if let Err(error) = Connector::new(&loaded.config.redis) {
+        return exit::misconfigured(&[error.to_string()]);
     }
     if !options.quiet() {
         loaded.warnings.iter().for_each(|warning| exit::complain(&format!("warning: {warning}")));
@@ -32,24 +35,14 @@ pub(super) fn check(options: &Options, reach: bool, rudderstack: Option<PathBuf>
     if reach { connect::connect(&loaded.config) } else { ExitCode::SUCCESS }
 }
 
-/// An error for each PEM file that cannot be opened.
-fn missing_files(config: &Config) -> Vec<String> {
-    let Some(tls) = &config.redis.tls else { return Vec::new() };
-    let client = tls.client.iter().flat_map(|(cert, key)| [("redis.tls.cert_file", cert), ("redis.tls.key_file", key)]);
-    let pems = tls.ca.iter().map(|ca| ("redis.tls.ca_file", ca)).chain(client);
-    pems.filter_map(|(key, pem)| match pem {
-        Pem::File(path) => unreadable(path).map(|error| format!("{key}: {} cannot be read: {error}", path.display())),
-        Pem::Inline(..) => None,
-    })
-    .collect()
-}
-
-fn unreadable(path: &Path) -> Option<std::io::Error> {
-    match File::open(path).and_then(|file| file.metadata()) {
-        Ok(metadata) if metadata.is_dir() => Some(std::io::ErrorKind::IsADirectory.into()),
-        Ok(_) => None,
-        Err(error) => Some(error),
-    }
+/// An error if the file that `key` names cannot be opened.
+fn unreadable(key: &str, path: &Path) -> Option<String> {
+    let error = match File::open(path).and_then(|file| file.metadata()) {
+        Ok(metadata) if metadata.is_dir() => ErrorKind::IsADirectory.into(),
+        Ok(_) => return None,
+        Err(error) => error,
+    };
+    Some(format!("{key}: {} cannot be read: {error}", path.display()))
 }
 
 /// What the configuration would do, one line for each part.

@@ -4,23 +4,23 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use crate::app::StartError;
-use crate::config::{ConfigArgs, ConfigErrors, Loaded, load};
+use crate::config::{ConfigArgs, Loaded, load};
 use crate::exit::Exit;
 
 /// The configuration, or all its errors on standard error and the exit code for them.
 pub(crate) fn configured(args: &ConfigArgs) -> Result<Loaded, ExitCode> {
-    load(args).map_err(|errors| {
-        complain(&describe(&errors));
-        Exit::CONFIG.into()
-    })
+    load(args).map_err(|errors| misconfigured(&errors.iter().map(ToString::to_string).collect::<Vec<_>>()))
 }
 
-fn describe(errors: &ConfigErrors) -> String {
-    let count = match errors.iter().len() {
-        1 => "1 error".to_owned(),
-        n => format!("{n} errors"),
-    };
-    format!("traitsink: {count} in the configuration (`traitsink config default` shows every key)\n{errors}")
+/// Says on standard error what is wrong with the configuration, one line each.
+pub(crate) fn misconfigured(errors: &[String]) -> ExitCode {
+    let plural = if errors.len() == 1 { "" } else { "s" };
+    complain(&format!(
+        "traitsink: {} error{plural} in the configuration (`traitsink config default` shows every key)\n{}",
+        errors.len(),
+        errors.join("\n")
+    ));
+    Exit::CONFIG.into()
 }
 
 /// Prints on standard output. A reader that went away (`| head`) is no error.

@@ -16,21 +16,22 @@ pub enum DeadLetter {
 }
 
 /// What Redis refuses for good, such as a key of another type.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawDeadLetter {
     to: Target,
     /// Default: dead-letters.ndjson in data_dir.
-    pub(super) path: Option<PathBuf>,
-    /// When the file is full, events for it are not acknowledged.
-    max_size: Size,
+    path: Option<PathBuf>,
+    /// When the file is full, events for it are not acknowledged. Default: 1GiB.
+    max_size: Option<Size>,
 }
 
 /// Where dead letters go; `log` and `discard` lose data.
-#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Target {
     /// A file of JSON lines, flushed to disk before the event is acknowledged.
+    #[default]
     File,
     /// Only the reason, in the log.
     Log,
@@ -38,18 +39,12 @@ enum Target {
     Discard,
 }
 
-impl Default for RawDeadLetter {
-    fn default() -> Self {
-        Self { to: Target::File, path: None, max_size: Size::gib(1) }
-    }
-}
-
 impl RawDeadLetter {
     pub(super) fn resolve(&self, data_dir: &Path, report: &mut Report) -> DeadLetter {
         let lossy = match self.to {
             Target::File => {
                 let path = self.path.clone().unwrap_or_else(|| data_dir.join("dead-letters.ndjson"));
-                return DeadLetter::File { path, max_size: self.max_size.0 };
+                return DeadLetter::File { path, max_size: self.max_size.unwrap_or(Size::gib(1)).0 };
             }
             Target::Log => DeadLetter::Log,
             Target::Discard => DeadLetter::Discard,
@@ -60,5 +55,13 @@ impl RawDeadLetter {
         }
         report.warn(format!("dead_letter.to = \"{word}\": what Redis refuses for good is lost"));
         lossy
+    }
+
+    /// What `valid` came to, in the form that is typed.
+    pub(super) fn effective(self, valid: &DeadLetter) -> Self {
+        match valid {
+            DeadLetter::File { path, max_size } => Self { path: Some(path.clone()), max_size: Some(Size(*max_size)), ..self },
+            DeadLetter::Log | DeadLetter::Discard => self,
+        }
     }
 }

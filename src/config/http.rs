@@ -113,7 +113,7 @@ impl RawHttp {
         if !keys_given && !self.listen.0.ip().to_canonical().is_loopback() {
             let listen = self.listen.0;
             report.error(
-                "http.write_keys",
+                "http.listen",
                 format_args!(
                     "without a write key anyone who reaches {listen} could write: set http.write_keys or [[http.sources]], \
                      or listen on 127.0.0.1"

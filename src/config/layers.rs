@@ -16,8 +16,9 @@ use super::kinds::{Form, Kind, join};
 use super::report::{Origin, Report};
 use super::rudderstack;
 
-/// Where a configuration is read from. Nothing else is looked at: no other file, no other variable.
-#[derive(Debug, Clone, Default)]
+/// Where a configuration is read from. Nothing else is looked at: no other file, no other variable. Not `Debug`: flags and
+/// variables hold secrets.
+#[derive(Clone, Default)]
 pub struct ConfigArgs {
     /// Later ones win, tables merge.
     pub files: Vec<PathBuf>,

@@ -71,6 +71,8 @@ pub struct Loaded {
     pub config: Config,
     /// What is valid and yet worth saying, one line each, without secrets.
     pub warnings: Vec<String>,
+    /// PEM files that are read when connecting: the key, with where it was given, and the path.
+    pub pem_files: Vec<(String, PathBuf)>,
     effective: Raw,
 }
 
@@ -90,9 +92,10 @@ pub fn load(args: &ConfigArgs) -> Result<Loaded, ConfigErrors> {
     let tree = layers::gather(args, &Kind::root(), &mut report);
     let raw: Raw = serde_json::from_value(Value::Object(tree)).expect("every value was checked against the schema");
     let config = resolve(&raw, args, &mut report);
+    let pem_files = config.redis.tls.iter().flat_map(Tls::files).map(|(key, path)| (report.place(key), path.clone())).collect();
     let warnings = report.finish()?;
     let effective = effective(raw, &config);
-    Ok(Loaded { config, warnings, effective })
+    Ok(Loaded { config, warnings, pem_files, effective })
 }
 
 fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
@@ -138,9 +141,10 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
 
 /// What was typed, with what it came to filled in.
 fn effective(raw: Raw, config: &Config) -> Raw {
-    let mut effective = Raw { redis: raw.redis.effective(&config.redis), data_dir: Some(config.data_dir.clone()), ..raw };
-    if let DeadLetter::File { path, .. } = &config.dead_letter {
-        effective.dead_letter.path = Some(path.clone());
+    Raw {
+        data_dir: Some(config.data_dir.clone()),
+        redis: raw.redis.effective(&config.redis),
+        dead_letter: raw.dead_letter.effective(&config.dead_letter),
+        ..raw
     }
-    effective
 }

@@ -70,7 +70,7 @@ pub(super) struct RawRedis {
     /// No reply at all for this long: the connection is made anew.
     response_timeout: Span,
     tls: RawTls,
-    embedded: RawEmbedded,
+    embedded: Option<RawEmbedded>,
 }
 
 /// Which kind of Redis.
@@ -114,7 +114,7 @@ impl Default for RawRedis {
             connect_timeout: Span::secs(5),
             response_timeout: Span::secs(2),
             tls: RawTls::default(),
-            embedded: RawEmbedded::default(),
+            embedded: None,
         }
     }
 }
@@ -158,7 +158,7 @@ impl RawRedis {
             report.no_effect(&format!("redis.{key}"), why);
         }
         self.tls.unused(why, report);
-        let listen = self.embedded.listen.0;
+        let listen = self.embedded.clone().unwrap_or_default().listen.0;
         if !listen.ip().to_canonical().is_loopback() {
             report.error("redis.embedded.listen", format_args!("{listen} is not a loopback address: it has no access control"));
         }
@@ -236,32 +236,33 @@ impl RawRedis {
         None
     }
 
-    /// What `valid` came to, in the form that is typed.
+    /// What `valid` came to, in the form that is typed; what has no effect in its mode is left out.
     pub(super) fn effective(&self, valid: &Redis) -> Self {
-        let (place, insecure) = match &valid.mode {
-            Mode::Embedded(_) => {
-                return Self { database: Some(valid.database), prefix: Some(valid.prefix.clone()), ..self.clone() };
+        let (host, port, place, embedded) = match &valid.mode {
+            Mode::Embedded(listen) => (None, None, None, Some(RawEmbedded { listen: Listen(*listen) })),
+            Mode::Standalone(Address::Unix(path)) => (None, None, Some(Place::Unix(path.clone())), None),
+            Mode::Standalone(Address::Tcp { host, port }) => {
+                let place = Place::Tcp { host: host.clone(), port: Some(*port) };
+                (Some(host.clone()), Some(*port), Some(place), None)
             }
-            Mode::Standalone(Address::Unix(path)) => (Place::Unix(path.clone()), false),
-            Mode::Standalone(Address::Tcp { host, port }) => (
-                Place::Tcp { host: host.clone(), port: Some(*port) },
-                self.url.as_ref().is_some_and(|url| url.url().insecure) && valid.tls.is_some(),
-            ),
         };
-        let url = RedisUrl {
+        let url = place.map(|place| RedisUrl {
             place,
             username: valid.username.clone(),
             password: valid.password.clone(),
             database: Some(valid.database),
             tls: valid.tls.is_some(),
-            insecure,
-        };
+            insecure: valid.tls.as_ref().is_some_and(|tls| tls.skip_verify),
+        });
         Self {
-            url: Some(UrlText::new(url)),
+            url: url.map(UrlText::new),
+            host,
+            port,
             username: valid.username.clone(),
             database: Some(valid.database),
             prefix: Some(valid.prefix.clone()),
             tls: self.tls.effective(valid.tls.as_ref()),
+            embedded,
             ..self.clone()
         }
     }

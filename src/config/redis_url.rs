@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -28,6 +28,9 @@ pub(super) enum Place {
     Tcp { host: String, port: Option<u16> },
     Unix(PathBuf),
 }
+
+/// Everything but what a URL never gives a meaning to.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 const ESCAPES: &str = "in a user name or password write %40 for @, %2F for /, %3A for :, %23 for #, %3F for ?";
 
@@ -152,7 +155,7 @@ impl UrlText {
 
 /// The URL with `***` for its password.
 fn print(url: &RedisUrl) -> String {
-    let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let encode = |text: &str| utf8_percent_encode(text, ESCAPED).to_string();
     let user_info = match (&url.username, &url.password) {
         (None, None) => String::new(),
         (username, password) => {
@@ -171,7 +174,8 @@ fn print(url: &RedisUrl) -> String {
         }
         Place::Unix(path) => {
             let database = url.database.map(|database| format!("?db={database}")).unwrap_or_default();
-            format!("unix://{user_info}{}{database}{fragment}", path.display())
+            let path = encode(&path.to_string_lossy()).replace("%2F", "/");
+            format!("unix://{user_info}{path}{database}{fragment}")
         }
     }
 }
@@ -240,7 +244,7 @@ mod tests {
         for (text, printed) in [
             ("redis://:canary@h:1/2", "redis://:***@h:1/2"),
             ("rediss://u%40:canary@[::1]/0#insecure", "rediss://u%40:***@[::1]/0#insecure"),
-            ("unix://u:canary@/s?db=1", "unix://u:***@/s?db=1"),
+            ("unix://svc-1:canary@/a/b%20c?db=1", "unix://svc-1:***@/a/b%20c?db=1"),
             ("valkey://h", "redis://h"),
         ] {
             assert_eq!(print(&RedisUrl::parse(text).unwrap()), printed);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// systemd's state directory, else `$XDG_STATE_HOME/traitsink`, else `~/.local/state/traitsink`.
 pub(super) fn default(environment: &BTreeMap<OsString, OsString>) -> Option<PathBuf> {
-    let absolute = |path: &Path| path.is_absolute().then(|| path.to_owned());
+    let absolute = |path: &Path| (path.is_absolute() && path.to_str().is_some()).then(|| path.to_owned());
     let variable = |name: &str| environment.get(&OsString::from(name)).map(Path::new).and_then(absolute);
     // systemd joins several directories by colons; ours is the first.
     let systemd = environment.get(&OsString::from("STATE_DIRECTORY")).and_then(|paths| std::env::split_paths(paths).next());

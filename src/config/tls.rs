@@ -28,6 +28,17 @@ pub enum Pem {
     Inline(SecretString, &'static str),
 }
 
+impl Tls {
+    /// The files among the PEM texts, with their keys.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&'static str, &PathBuf)> {
+        let client = self.client.iter().flat_map(|(cert, key)| [("redis.tls.cert_file", cert), ("redis.tls.key_file", key)]);
+        self.ca.iter().map(|ca| ("redis.tls.ca_file", ca)).chain(client).filter_map(|(key, pem)| match pem {
+            Pem::File(path) => Some((key, path)),
+            Pem::Inline(..) => None,
+        })
+    }
+}
+
 /// TLS to Redis.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -142,7 +142,7 @@ pub(super) fn print_duration(duration: &Duration) -> String {
 /// The form that [`parse_size`] reads, in the largest unit that divides it.
 pub(super) fn print_size(bytes: &u64) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    match units.iter().find(|(unit, _)| bytes % unit == 0) {
+    match units.iter().find(|(unit, _)| bytes.is_multiple_of(*unit)) {
         Some((unit, name)) => format!("{}{name}", bytes / unit),
         None => format!("{bytes}B"),
     }

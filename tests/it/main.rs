@@ -1,22 +1,30 @@
 //! The one test binary. Where a new test goes:
-//!
-//! - `admin`: `/live`, `/ready`, `/metrics`.
-//! - `captures`: recordings of the official SDKs, sent again.
-//! - `faults`: something breaks under load; what was acknowledged must be in Redis.
-//! - `http`: what a client meets when Redis, memory or the client itself is slow.
-//! - `http_corpus`: good and bad requests, as data.
-//! - `layout`: which room may use which, file sizes, what the binary needs.
-//! - `model`: lanes and retries against a simulated Redis.
-//! - `server`: the serving loop's deadlines, cap and stops, with services of our own.
-//! - `wire`: a client that sends exactly the bytes it is given; no tests.
 
+/// `/live`, `/ready`, `/metrics`.
 mod admin;
+/// Recordings of the official SDKs, sent again.
 mod captures;
+/// The command line, by running the real binary: help, exit codes, what is printed and what never is.
+mod cli;
+/// What layers of files, variables and flags come to.
+mod config;
+/// The exact errors of the configuration, and what never shows in them.
+mod config_errors;
+/// Something breaks under load; what was acknowledged must be in Redis.
 mod faults;
+/// What tests stand on; no tests.
 mod harness;
+/// What a client meets when Redis, memory or the client itself is slow.
 mod http;
+/// Good and bad requests, as data.
 mod http_corpus;
+/// Which room may use which, file sizes, what the binary needs.
 mod layout;
+/// Lanes and retries against a simulated Redis.
 mod model;
+/// RudderStack's destination settings as the `[redis]` section.
+mod rudderstack;
+/// The serving loop's deadlines, cap and stops, with services of our own.
 mod server;
+/// A client that sends exactly the bytes it is given; no tests.
 mod wire;

@@ -1,0 +1,249 @@
+//! What layers of files, variables and flags come to.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+use traitsink::config::{Address, Config, ConfigArgs, DEFAULT_FILE, DeadLetter, Loaded, Mode, Pem, load, schema};
+
+/// Layers as a user would type them. A file is its name and its text.
+#[derive(Default)]
+pub(crate) struct Layers<'a> {
+    pub(crate) files: &'a [(&'a str, &'a str)],
+    pub(crate) variables: &'a [(&'a str, &'a str)],
+    pub(crate) set: &'a [&'a str],
+}
+
+impl Layers<'_> {
+    /// Loads them; errors come as lines, with the directory of the files taken out.
+    pub(crate) fn load(&self) -> Result<Loaded, Vec<String>> {
+        let directory = TempDir::new().unwrap();
+        let paths = self.files.iter().map(|(name, text)| {
+            let path = directory.path().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        });
+        let home = [("HOME", "/home/u")];
+        let variables = self.variables.iter().chain(&home).map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let args = ConfigArgs {
+            files: paths.collect(),
+            set: self.set.iter().map(ToString::to_string).collect(),
+            environment: variables.collect(),
+            ..ConfigArgs::default()
+        };
+        let place = format!("{}/", directory.path().display());
+        load(&args).map_err(|errors| errors.iter().map(|error| error.to_string().replace(&place, "")).collect())
+    }
+
+    fn config(&self) -> Config {
+        self.load().unwrap().config
+    }
+
+    pub(crate) fn errors(&self) -> Vec<String> {
+        self.load().map(|loaded| loaded.to_toml()).unwrap_err()
+    }
+}
+
+pub(crate) fn set(set: &[&str]) -> Result<Loaded, Vec<String>> {
+    Layers { set, ..Layers::default() }.load()
+}
+
+pub(crate) fn file(text: &str) -> Result<Loaded, Vec<String>> {
+    Layers { files: &[("a.toml", text)], ..Layers::default() }.load()
+}
+
+#[test]
+fn later_layers_win_and_tables_merge() {
+    let a = ("a.toml", "[redis]\nhost = \"a\"\nprefix = \"a\"\n[redis.tls]\nenabled = true\nserver_name = \"a\"");
+    let b = ("b.yaml", "redis:\n  prefix: b\n  tls: {server_name: b}\n");
+    let c = ("c.json", r#"{"redis": {"prefix": "c", "client_name": "c"}}"#);
+    let env: &[_] = &[("TRAITSINK_REDIS__PREFIX", "e")];
+    for (files, variables, set, prefix) in [
+        (&[a][..], &[][..], &[][..], "a"),
+        (&[a, b], &[], &[], "b"),
+        (&[b, a], &[], &[], "a"),
+        (&[a, b, c], &[], &[], "c"),
+        (&[a, b, c], env, &[], "e"),
+        (&[a, b, c], env, &["redis.prefix=s"], "s"),
+        (&[a, b, c], env, &["redis.prefix=s", "redis.prefix=t"], "t"),
+        // An empty variable is as if it were not there; an empty flag takes the key back.
+        (&[a], &[("TRAITSINK_REDIS__PREFIX", "")], &[], "a"),
+        (&[a], env, &["redis.prefix="], ""),
+    ] {
+        assert_eq!(Layers { files, variables, set }.config().redis.prefix, prefix);
+    }
+    let merged = Layers { files: &[a, b, c], ..Layers::default() }.config().redis;
+    assert_eq!(merged.mode, Mode::Standalone(Address::Tcp { host: "a".into(), port: 6379 }));
+    assert_eq!((merged.client_name.as_str(), merged.tls.unwrap().server_name.as_deref()), ("c", Some("b")));
+}
+
+#[test]
+fn values_keep_the_text_that_was_typed() {
+    let password = |loaded: Result<Loaded, Vec<String>>| {
+        loaded.unwrap().config.redis.password.map(|password| password.expose_secret().to_owned()).unwrap_or_default()
+    };
+    for text in ["0123", "1e3", "true", "12", "1979-05-27", "[x", "a,b", " x "] {
+        let variables = &[("TRAITSINK_REDIS__PASSWORD", text)];
+        assert_eq!(password(Layers { variables, ..Layers::default() }.load()), text);
+        assert_eq!(password(set(&[&format!("redis.password={text}")])), text);
+    }
+    assert_eq!(password(set(&["redis.password='quoted'"])), "quoted");
+    assert_eq!(password(set(&["redis.password=a=b"])), "a=b");
+}
+
+#[test]
+fn typed_keys_are_read_out_of_text() {
+    let variables = &[
+        ("TRAITSINK_DELIVERY__LANES", "8"),
+        ("TRAITSINK_REDIS__TLS__ENABLED", "true"),
+        ("TRAITSINK_HTTP__WRITE_KEYS", "a, b,c"),
+        ("TRAITSINK_HTTP__WAIT", "1500ms"),
+        ("TRAITSINK_HTTP__MAX_BODY", "1MiB"),
+        ("TRAITSINK_LOG__LEVEL", "debug"),
+        ("TRAITSINK__DATA_DIR", "/data"),
+        // Kubernetes injects these for a service named traitsink; another program's are not ours either.
+        ("TRAITSINK_PORT", "tcp://10.0.0.1:80"),
+        ("TRAITSINK_SERVICE_HOST", "10.0.0.1"),
+        ("OTHER_REDIS__URL", "redis://other"),
+    ];
+    let config = Layers { variables, ..Layers::default() }.config();
+    let http = config.http.unwrap();
+    let keys: Vec<_> = http.write_keys.iter().map(|key| key.key.expose_secret()).collect();
+    assert_eq!((config.delivery.lanes, config.redis.tls.is_some(), keys), (8, true, vec!["a", "b", "c"]));
+    assert_eq!((http.wait, http.max_body), (Duration::from_millis(1500), 1 << 20));
+    assert_eq!((config.log.level, config.data_dir.as_path()), (tracing::Level::DEBUG, Path::new("/data")));
+}
+
+#[test]
+fn http_is_off_in_a_file_without_it_and_on_without_a_file() {
+    assert!(Layers::default().config().http.is_some());
+    assert!(file("").unwrap().config.http.is_none());
+    assert!(file("[http]").unwrap().config.http.is_some());
+    assert!(Layers { files: &[("a.yaml", "http:\n")], ..Layers::default() }.config().http.is_some());
+    assert!(Layers { files: &[("a.toml", "")], set: &["http.wait=1s"], ..Layers::default() }.config().http.is_some());
+}
+
+#[test]
+fn a_url_says_what_keys_can_say() {
+    let address = |host: &str, port| Mode::Standalone(Address::Tcp { host: host.into(), port });
+    for (layers, mode, database, user, tls) in [
+        (&["redis.url=redis://h"][..], address("h", 6379), 0, None, false),
+        (&["redis.url=valkeys://u:p@h:1/2"], address("h", 1), 2, Some("u"), true),
+        (&["redis.url=redis://[::1]:7/3", "redis.tls.enabled=true"], address("::1", 7), 3, None, true),
+        (&["redis.host=::1", "redis.port=7", "redis.database=3"], address("::1", 7), 3, None, false),
+        (&["redis.url=redis://h", "redis.port=7", "redis.database=3"], address("h", 7), 3, None, false),
+        (
+            &["redis.url=redis://u@h/3", "redis.password=p", "redis.host=h", "redis.database=3"],
+            address("h", 6379),
+            3,
+            Some("u"),
+            false,
+        ),
+        (&["redis.url=unix:///s?db=4"], Mode::Standalone(Address::Unix("/s".into())), 4, None, false),
+    ] {
+        let redis = set(layers).unwrap().config.redis;
+        assert_eq!((redis.mode, redis.database, redis.username.as_deref(), redis.tls.is_some()), (mode, database, user, tls));
+    }
+    let redis = set(&["redis.mode=embedded", "redis.embedded.listen=127.0.0.1:0"]).unwrap().config.redis;
+    assert_eq!(redis.mode, Mode::Embedded("127.0.0.1:0".parse().unwrap()));
+}
+
+#[test]
+fn insecure_skips_verification_and_says_so() {
+    let loaded = set(&["redis.url=rediss://h#insecure"]).unwrap();
+    assert!(loaded.config.redis.tls.unwrap().skip_verify);
+    assert!(loaded.warnings.iter().any(|warning| warning.contains("NOT verified")), "{:?}", loaded.warnings);
+    let plain = set(&["redis.url=redis://h#insecure"]).unwrap();
+    assert!(plain.config.redis.tls.is_none());
+    assert_eq!(plain.warnings, ["redis.url (--set): #insecure changes nothing without TLS"]);
+}
+
+#[test]
+fn secrets_come_from_files() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("secret");
+    fs::write(&path, "from file\n").unwrap();
+    let at = path.display();
+    let config = set(&[
+        &format!("redis.password_file={at}"),
+        &format!("http.sources=[{{name=\"web\", write_key_file=\"{at}\", prefix=\" p \"}}, {{write_key=\"k\"}}]"),
+    ])
+    .unwrap()
+    .config;
+    assert_eq!(config.redis.password.unwrap().expose_secret(), "from file");
+    let keys = config.http.unwrap().write_keys;
+    let keys: Vec<_> = keys.iter().map(|k| (k.name.as_str(), k.key.expose_secret(), k.prefix.as_deref())).collect();
+    assert_eq!(keys, [("web", "from file", Some("p")), ("source-2", "k", None)]);
+
+    fs::write(&path, "k1\nk2\n").unwrap();
+    let keys = set(&[&format!("http.write_keys_file={at}")]).unwrap().config.http.unwrap().write_keys;
+    assert_eq!(keys.iter().map(|k| k.key.expose_secret()).collect::<Vec<_>>(), ["k1", "k2"]);
+}
+
+#[test]
+fn tls_takes_a_bundle_as_a_file_or_as_text_and_a_client_certificate() {
+    let text = "[redis]\nurl = \"rediss://h\"\n[redis.tls]\nca_pem = \"\"\"\nPEM\n\"\"\"\ncert_file = \"c\"\nkey_file = \"k\"";
+    let tls = file(text).unwrap().config.redis.tls.unwrap();
+    assert!(matches!(tls.ca, Some(Pem::Inline(pem, "redis.tls.ca_pem")) if pem.expose_secret() == "PEM\n"));
+    assert!(matches!(tls.client, Some((Pem::File(cert), Pem::File(key))) if cert == Path::new("c") && key == Path::new("k")));
+}
+
+#[test]
+fn the_default_file_is_the_defaults_and_names_every_key() {
+    let documented = file(DEFAULT_FILE).unwrap();
+    let defaults = Layers::default().load().unwrap();
+    assert_eq!(documented.to_toml(), defaults.to_toml());
+    assert_eq!(format!("{:?}", documented.config), format!("{:?}", defaults.config));
+
+    let mut table = String::new();
+    let mut named = Vec::new();
+    for line in DEFAULT_FILE.lines().map(|line| line.trim_start_matches("# ")) {
+        if let Some(header) = line.strip_prefix('[') {
+            table = header.trim_start_matches('[').split(']').next().unwrap().to_owned();
+        } else if let Some((key, _)) = line.split_once(" = ") {
+            named.push(if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") });
+        }
+    }
+    let mut known = Vec::new();
+    leaves(&schema(), String::new(), &mut known);
+    assert!(known.len() > 50, "{known:?}");
+    let missing: Vec<_> = known.iter().filter(|key| !named.contains(key)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// The keys of a schema that take a value.
+pub(crate) fn leaves(schema: &serde_json::Value, path: String, out: &mut Vec<String>) {
+    let schema = schema["anyOf"].get(0).unwrap_or(schema);
+    let tables = [&schema["properties"], &schema["items"]["properties"]];
+    let Some(keys) = tables.into_iter().find_map(|keys| keys.as_object()) else { return out.push(path) };
+    for (name, inner) in keys {
+        leaves(inner, if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, out);
+    }
+}
+
+#[test]
+fn what_show_prints_loads_to_the_same() {
+    for layers in [
+        &["redis.url=rediss://u:p@[::1]:7/3", "redis.tls.ca_file=/ca.pem", "http.write_keys=k"][..],
+        &["redis.url=unix:///a%20b?db=1", "dead_letter.to=log", "http.sources=[{write_key=\"k\", prefix=\"p\"}]"],
+        &["redis.mode=embedded", "data_dir=/data", "http.wait=1m", "http.max_body=1001B"],
+    ] {
+        let shown = set(layers).unwrap().to_toml();
+        assert_eq!(file(&shown).unwrap().to_toml(), shown);
+    }
+}
+
+#[test]
+fn dead_letters_default_to_the_data_directory() {
+    let to = |set: &[&str]| Layers { set, ..Layers::default() }.config().dead_letter;
+    assert!(matches!(to(&[]), DeadLetter::File { path, max_size } if path
+        == Path::new("/home/u/.local/state/traitsink/dead-letters.ndjson") && max_size == 1 << 30));
+    assert!(matches!(to(&["data_dir=/d"]), DeadLetter::File { path, .. } if path == Path::new("/d/dead-letters.ndjson")));
+    assert!(matches!(to(&["dead_letter.path=/p", "dead_letter.max_size=1KiB"]),
+        DeadLetter::File { path, max_size: 1024 } if path == Path::new("/p")));
+    let lossy = set(&["dead_letter.to=discard"]).unwrap();
+    assert_eq!(lossy.warnings, ["dead_letter.to = \"discard\": what Redis refuses for good is lost"]);
+}

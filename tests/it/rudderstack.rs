@@ -1,0 +1,138 @@
+//! RudderStack's destination settings as the `[redis]` section.
+
+use std::fs;
+
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+use traitsink::config::{Address, ConfigArgs, Loaded, Mode, Pem, load};
+
+/// Loads settings beside flags; errors come as lines, the settings' file being SETTINGS.
+fn settings(text: &str, set: &[&str]) -> Result<Loaded, Vec<String>> {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("settings.json");
+    fs::write(&path, text).unwrap();
+    let args = ConfigArgs {
+        rudderstack: Some(path),
+        set: set.iter().map(ToString::to_string).collect(),
+        environment: [("HOME".into(), "/home/u".into())].into(),
+        ..ConfigArgs::default()
+    };
+    let place = format!("RudderStack settings {}/settings.json", directory.path().display());
+    load(&args).map_err(|errors| errors.iter().map(|error| error.to_string().replace(&place, "SETTINGS")).collect())
+}
+
+const BARE: &str = r#"{"address": " cache.example:6380 ", "password": "0123", "database": "2", "secure": true,
+    "skipVerify": false, "caCertificate": "PEM", "prefix": " shop ", "clusterMode": false, "useJSONModule": false}"#;
+
+#[test]
+fn settings_are_taken_bare_whole_and_in_snake_case() {
+    let whole = format!(r#"{{"id": "d", "name": "my redis", "destinationDefinition": {{"name": "REDIS"}}, "config": {BARE}}}"#);
+    let snake = BARE.replace("skipVerify", "skip_verify").replace("caCertificate", "ca_certificate");
+    let snake = snake.replace("clusterMode", "cluster_mode").replace("useJSONModule", "use_json_module");
+    for text in [BARE, &whole, &snake] {
+        let loaded = settings(text, &[]).unwrap();
+        let redis = loaded.config.redis;
+        assert_eq!(redis.mode, Mode::Standalone(Address::Tcp { host: "cache.example".into(), port: 6380 }));
+        assert_eq!((redis.database, redis.prefix.as_str(), redis.username), (2, "shop", None));
+        assert_eq!(redis.password.unwrap().expose_secret(), "0123");
+        let tls = redis.tls.unwrap();
+        assert!(!tls.skip_verify && matches!(tls.ca, Some(Pem::Inline(pem, _)) if pem.expose_secret() == "PEM"));
+        assert_eq!(loaded.warnings, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn what_is_not_built_says_what_to_set() {
+    const CLUSTER: &str = "SETTINGS: \"clusterMode\" is true or missing, which means Redis Cluster, and that \
+                           is not built yet: for a single server set \"clusterMode\": false";
+    for (text, error) in [
+        (r#"{"address": "h:1"}"#, CLUSTER),
+        (r#"{"address": "h:1", "clusterMode": true}"#, CLUSTER),
+        (r#"{"address": "h:1", "clusterMode": "false"}"#, CLUSTER),
+        (
+            r#"{"address": "h:1", "clusterMode": false, "useJSONModule": true}"#,
+            "SETTINGS: \"useJSONModule\" is not built yet: set \"useJSONModule\": false to write hashes",
+        ),
+        (
+            r#"{"address": "cache", "clusterMode": false}"#,
+            "SETTINGS: \"address\" is \"cache\", which has no port: write host:port, such as cache:6379",
+        ),
+        (r#"{"clusterMode": false}"#, "SETTINGS: \"address\" is missing: set it to host:port"),
+        (
+            r#"{"address": "a:1, b:2", "clusterMode": false}"#,
+            "SETTINGS: \"address\" lists several servers, but \"clusterMode\" is false: keep one",
+        ),
+        (
+            r#"{"address": "h:1", "clusterMode": false, "prefix": "{{ event.x || \"y\" }}"}"#,
+            "redis.prefix (SETTINGS): \"{{\" starts a template, and templates do not exist yet: write a \
+             fixed prefix",
+        ),
+        ("[]", "SETTINGS: is neither a destination's settings object nor a destination with \"config\" inside"),
+    ] {
+        assert_eq!(settings(text, &[]).map(|loaded| loaded.to_toml()).unwrap_err(), [error], "{text}");
+    }
+}
+
+#[test]
+fn odd_values_mean_what_they_meant_to_rudderstack() {
+    for (extra, database, warned) in [
+        (r#""database": "2""#, 2, None),
+        (r#""database": """#, 0, None),
+        (r#""prefix": null"#, 0, None),
+        (r#""database": "x""#, 0, Some("\"database\" is \"x\", which is not a number: 0, as RudderStack reads it")),
+        (r#""skipVerify": true"#, 0, Some("\"skipVerify\" and \"caCertificate\" change nothing without \"secure\": true")),
+        (r#""consentManagement": []"#, 0, Some("not used here: \"consentManagement\"")),
+        (r#""connectionMode": {"web": "cloud"}"#, 0, None),
+    ] {
+        let loaded = settings(&format!(r#"{{"address": "[::1]:6379", "clusterMode": false, {extra}}}"#), &[]).unwrap();
+        assert_eq!(loaded.config.redis.mode, Mode::Standalone(Address::Tcp { host: "::1".into(), port: 6379 }));
+        assert_eq!((loaded.config.redis.database, loaded.config.redis.tls.is_some()), (database, false));
+        match warned {
+            None => assert_eq!(loaded.warnings, Vec::<String>::new()),
+            Some(warned) => assert!(loaded.warnings.len() == 1 && loaded.warnings[0].ends_with(warned), "{:?}", loaded.warnings),
+        }
+    }
+}
+
+#[test]
+fn skip_verify_leaves_tls_unchecked() {
+    let text = r#"{"address": "h:1", "clusterMode": false, "secure": true, "skipVerify": true}"#;
+    let loaded = settings(text, &[]).unwrap();
+    assert!(loaded.config.redis.tls.unwrap().skip_verify);
+    assert!(loaded.warnings[0].contains("NOT verified"));
+}
+
+#[test]
+fn keys_beside_the_settings_must_agree() {
+    for (set, error) in [
+        ("redis.database=2", None),
+        ("redis.url=rediss://cache.example:6380/2", None),
+        ("redis.response_timeout=9s", None),
+        (
+            "redis.database=3",
+            Some("redis.database (--set): 3 differs from 2 in the SETTINGS, which stand for [redis]: remove one"),
+        ),
+        ("redis.password=canary", Some("redis.password (--set): differs from the SETTINGS, which stand for [redis]: remove one")),
+        (
+            "redis.url=rediss://other:6380/2",
+            Some("redis.url (--set): its host is \"other\", but redis.host (SETTINGS) is \"cache.example\": give one"),
+        ),
+        (
+            "redis.tls.skip_verify=true",
+            Some(
+                "redis.tls.skip_verify (--set): true differs from false in the SETTINGS, which stand for \
+                 [redis]: remove one",
+            ),
+        ),
+    ] {
+        let errors = settings(BARE, &[set]).map(|_| ()).err().unwrap_or_default();
+        assert_eq!(errors, error.into_iter().collect::<Vec<_>>(), "{set}");
+    }
+}
+
+#[test]
+fn a_password_that_the_export_left_out_may_be_given() {
+    let exported = BARE.replace("0123", "");
+    let redis = settings(&exported, &["redis.password=pw"]).unwrap().config.redis;
+    assert_eq!(redis.password.unwrap().expose_secret(), "pw");
+}
