@@ -23,3 +23,4 @@ pub mod event;
 pub mod metrics;
 pub mod pipeline;
 pub mod redis;
+pub mod tls;

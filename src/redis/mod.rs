@@ -1,5 +1,17 @@
 //! Connections to Redis, writing, and what its errors mean.
 
 mod class;
+mod connection;
+mod embedded;
+pub mod errors;
+mod handshake;
+mod hint;
+mod probe;
+mod reply;
+mod stream;
 
 pub use class::Class;
+pub use connection::{Broken, ConnectError, Connection, Connector, QueryError, TlsSession};
+pub use embedded::Embedded;
+pub use handshake::Identity;
+pub use probe::{Report, minimal_acl, probe};

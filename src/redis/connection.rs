@@ -1,0 +1,302 @@
+//! One plain connection to Redis: commands out, replies in, strictly in turn.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use redis::{Cmd, Value};
+use secrecy::SecretString;
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, sleep_until};
+
+use super::handshake::{self, Identity};
+use super::stream::{self, Stream};
+use super::{Class, errors, reply};
+use crate::config::{Address, Mode, Redis};
+use crate::tls::{TlsClient, TlsError};
+
+/// Why there is no connection.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct ConnectError {
+    pub class: Class,
+    /// Redis' own first word, or `NONE` when it did not come to that.
+    pub code: String,
+    /// For people: the node, what happened, what to try. No secrets.
+    pub message: String,
+}
+
+/// The connection is of no use any more; what it was asked to do may or may not have been done.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    #[error("no reply for {0:?}")]
+    Timeout(Duration),
+    #[error("the server closed the connection")]
+    Closed,
+    #[error("{0}")]
+    Io(io::Error),
+    #[error("the answer is not Redis'")]
+    Malformed,
+    #[error("the answer is TLS")]
+    Tls,
+    #[error("an earlier exchange was cut short")]
+    Unfinished,
+}
+
+/// Why a control command has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    /// An error reply; the connection is fine.
+    #[error("{}", errors::redact(code, detail))]
+    Reply { code: String, detail: String },
+}
+
+/// What was agreed with a TLS server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSession {
+    /// `TLSv1_3`
+    pub protocol: String,
+    pub cipher: String,
+    pub verified: bool,
+}
+
+impl TlsSession {
+    pub(super) fn of(connection: &rustls::ClientConnection, verified: bool) -> Self {
+        let protocol = connection.protocol_version().map(|version| format!("{version:?}")).unwrap_or_default();
+        let cipher = connection.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite())).unwrap_or_default();
+        Self { protocol, cipher, verified }
+    }
+}
+
+/// Makes connections to the configured server. Clones share everything.
+#[derive(Clone)]
+pub struct Connector {
+    settings: Arc<Settings>,
+}
+
+/// What every connection begins with.
+pub(super) struct Settings {
+    address: Address,
+    pub(super) node: String,
+    pub(super) tls: Option<TlsClient>,
+    pub(super) username: Option<String>,
+    pub(super) password: Option<SecretString>,
+    pub(super) database: u32,
+    pub(super) client_name: String,
+    connect_timeout: Duration,
+    response_timeout: Duration,
+    /// A restricted ACL is told once, not at every reconnect.
+    pub(super) warned: AtomicBool,
+}
+
+impl Connector {
+    /// Reads the PEM files.
+    pub fn new(redis: &Redis) -> Result<Self, TlsError> {
+        let address = match &redis.mode {
+            Mode::Standalone(address) => address.clone(),
+            Mode::Embedded(listen) => Address::Tcp { host: listen.ip().to_string(), port: listen.port() },
+        };
+        let node = match &address {
+            Address::Tcp { host, port } => stream::node_of(host, *port),
+            Address::Unix(_) if redis.tls.is_some() => return Err(TlsError::UnixSocket),
+            Address::Unix(path) => path.display().to_string(),
+        };
+        let settings = Settings {
+            address,
+            node,
+            tls: redis.tls.as_ref().map(TlsClient::new).transpose()?,
+            username: redis.username.clone(),
+            password: redis.password.clone(),
+            database: redis.database,
+            client_name: redis.client_name.clone(),
+            connect_timeout: redis.connect_timeout,
+            response_timeout: redis.response_timeout,
+            warned: AtomicBool::new(false),
+        };
+        Ok(Self { settings: Arc::new(settings) })
+    }
+
+    /// `host:port`, or the socket's path.
+    pub fn node(&self) -> &str {
+        &self.settings.node
+    }
+
+    pub fn database(&self) -> u32 {
+        self.settings.database
+    }
+
+    /// False when TLS is on and `skip_verify` set.
+    pub fn is_verified(&self) -> bool {
+        self.settings.tls.as_ref().is_none_or(TlsClient::is_verified)
+    }
+
+    /// Connects (TCP and TLS within `connect_timeout`), authenticates, selects the database, names the connection.
+    pub async fn connect(&self) -> Result<Connection, ConnectError> {
+        let settings = &*self.settings;
+        let (stream, tls) = match &settings.address {
+            Address::Unix(path) => (stream::dial_unix(path, settings.connect_timeout).await?, None),
+            Address::Tcp { host, port } => {
+                stream::dial_tcp((host, *port), settings.tls.as_ref(), settings.connect_timeout).await?
+            }
+        };
+        let mut connection = Connection {
+            stream,
+            received: BytesMut::with_capacity(16 * 1024),
+            response_timeout: settings.response_timeout,
+            unfinished: false,
+            identity: None,
+            tls,
+        };
+        connection.identity = handshake::greet(&mut connection, settings).await?;
+        Ok(connection)
+    }
+}
+
+/// An open, authenticated connection.
+pub struct Connection {
+    stream: Box<dyn Stream>,
+    /// Bytes of replies that are not complete.
+    received: BytesMut,
+    response_timeout: Duration,
+    unfinished: bool,
+    identity: Option<Identity>,
+    tls: Option<TlsSession>,
+}
+
+impl Connection {
+    /// How the server knows this connection; `None` when its ACL does not tell.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    /// `None`: plain text.
+    pub fn tls(&self) -> Option<&TlsSession> {
+        self.tls.as_ref()
+    }
+
+    /// Sends one control command and returns its reply.
+    pub async fn query(&mut self, command: &Cmd) -> Result<Value, QueryError> {
+        let mut replies = Vec::with_capacity(1);
+        self.exchange(&command.get_packed_command(), 1, &mut replies).await?;
+        match replies.pop().ok_or(Broken::Closed)? {
+            Value::ServerError(error) => {
+                let detail = error.details().unwrap_or_default().to_owned();
+                Err(QueryError::Reply { code: error.code().to_owned(), detail })
+            }
+            value => Ok(value),
+        }
+    }
+
+    /// Closes the lost connection `old` on the server, so that nothing it sent can be applied from now on: bytes may still be
+    /// on their way. False: the server knows no such connection (any more), or was restarted.
+    pub async fn fence(&mut self, old: &Identity) -> Result<bool, QueryError> {
+        let run_id = self.identity.as_ref().and_then(|own| own.run_id.as_deref());
+        if run_id.zip(old.run_id.as_deref()).is_some_and(|(now, then)| now != then) {
+            return Ok(false);
+        }
+        // Ids start anew with the server; the address keeps an innocent from being killed.
+        let mut kill = redis::cmd("CLIENT");
+        kill.arg("KILL").arg("ID").arg(old.id).arg("ADDR").arg(&old.addr);
+        Ok(self.query(&kill).await? != Value::Int(0))
+    }
+
+    /// Writes `packed` and pushes `count` replies to `replies`, error replies as [`Value::ServerError`]. On [`Broken`] the replies
+    /// that arrived stay, and the connection must be dropped.
+    ///
+    /// Reads while it writes, so that neither side waits for the other. Times out after `response_timeout` in which neither a
+    /// byte could be written nor a reply arrived.
+    pub async fn exchange(&mut self, packed: &[u8], count: usize, replies: &mut Vec<Value>) -> Result<(), Broken> {
+        if std::mem::replace(&mut self.unfinished, true) {
+            return Err(Broken::Unfinished);
+        }
+        let wanted = replies.len() + count;
+        let timeout = self.response_timeout;
+        let mut sending = Sending { rest: packed, flushed: false, failed: false };
+        let mut last = (packed.len(), replies.len());
+        let mut deadline = pin!(sleep_until(Instant::now() + timeout));
+        std::future::poll_fn(|cx| {
+            sending.poll(cx, &mut *self.stream);
+            if let Poll::Ready(received) = self.poll_receive(cx, replies, wanted) {
+                return Poll::Ready(received);
+            }
+            let progress = (sending.rest.len(), replies.len());
+            if progress != last {
+                last = progress;
+                deadline.as_mut().reset(Instant::now() + timeout);
+            }
+            deadline.as_mut().poll(cx).map(|()| Err(Broken::Timeout(timeout)))
+        })
+        .await?;
+        // More replies than commands, or a reply to a command that was not sent: nobody knows any more what belongs to what.
+        if !self.received.is_empty() || !sending.rest.is_empty() {
+            return Err(Broken::Malformed);
+        }
+        self.unfinished = false;
+        Ok(())
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>, replies: &mut Vec<Value>, wanted: usize) -> Poll<Result<(), Broken>> {
+        loop {
+            if reply::drain(&mut self.received, replies, wanted).is_err() {
+                // 21 and 22 begin a TLS record: an alert, a handshake.
+                let tls = matches!(self.received.first(), Some(21 | 22));
+                return Poll::Ready(Err(if tls { Broken::Tls } else { Broken::Malformed }));
+            }
+            if replies.len() == wanted {
+                return Poll::Ready(Ok(()));
+            }
+            match pin!(self.stream.read_buf(&mut self.received)).poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(Broken::Closed)),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Poll::Ready(Err(Broken::Closed));
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Io(error))),
+            }
+        }
+    }
+}
+
+/// What is left to write.
+struct Sending<'a> {
+    rest: &'a [u8],
+    flushed: bool,
+    failed: bool,
+}
+
+impl Sending<'_> {
+    /// Writes as much as the socket takes. An error is not reported: a server that hangs up says why first, and that is still to
+    /// be read; then reading ends too.
+    fn poll(&mut self, cx: &mut Context<'_>, stream: &mut dyn Stream) {
+        while !self.failed && !self.rest.is_empty() {
+            match Pin::new(&mut *stream).poll_write(cx, self.rest) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(written)) => {
+                    self.rest = &self.rest[written..];
+                    self.failed = written == 0;
+                }
+                Poll::Ready(Err(_)) => self.failed = true,
+            }
+        }
+        if !self.failed && !self.flushed {
+            match Pin::new(&mut *stream).poll_flush(cx) {
+                Poll::Pending => {}
+                Poll::Ready(flushed) => (self.flushed, self.failed) = (flushed.is_ok(), flushed.is_err()),
+            }
+        }
+    }
+}
+
+impl Settings {
+    /// True once.
+    pub(super) fn warns(&self) -> bool {
+        !self.warned.swap(true, Relaxed)
+    }
+}

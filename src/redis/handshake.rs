@@ -1,0 +1,143 @@
+//! What is said first on a connection: credentials, database, name; and who we are to the server.
+
+use redis::{Cmd, Value};
+use secrecy::ExposeSecret;
+
+use super::connection::Settings;
+use super::{ConnectError, Connection, hint};
+
+/// How the server knows a connection: enough to close exactly that one later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub id: u64,
+    /// The client's address as the server sees it.
+    pub addr: String,
+    /// Changes when the server restarts, and ids with it.
+    pub run_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Auth,
+    Select,
+    SetName,
+    ClientInfo,
+    ServerInfo,
+    Ping,
+}
+
+impl Step {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "AUTH",
+            Self::Select => "SELECT",
+            Self::SetName => "CLIENT SETNAME",
+            Self::ClientInfo => "CLIENT INFO",
+            Self::ServerInfo => "INFO",
+            Self::Ping => "PING",
+        }
+    }
+
+    /// An ACL may deny these, an old server may not know them, and writing works all the same.
+    const fn is_optional(self) -> bool {
+        matches!(self, Self::SetName | Self::ClientInfo | Self::ServerInfo | Self::Ping)
+    }
+}
+
+/// Says everything in one go and reads the answers. The first refusal counts: those behind it follow from it.
+pub(super) async fn greet(connection: &mut Connection, settings: &Settings) -> Result<Option<Identity>, ConnectError> {
+    let steps = steps(settings);
+    let packed: Vec<u8> = steps.iter().flat_map(|(_, command)| command.get_packed_command()).collect();
+    let mut replies = Vec::with_capacity(steps.len());
+    let done = connection.exchange(&packed, steps.len(), &mut replies).await;
+    let mut denied = Vec::new();
+    for ((step, _), reply) in steps.iter().zip(&replies) {
+        if let Value::ServerError(error) = reply {
+            let (code, detail) = (error.code(), error.details().unwrap_or_default());
+            if !step.is_optional() || !matches!(code, "NOPERM" | "ERR") || done.is_err() {
+                return Err(hint::reply(&settings.node, step.name(), code, detail));
+            }
+            denied.push(step.name());
+        }
+    }
+    done.map_err(|cause| hint::greeting(&settings.node, settings.tls.as_ref(), &cause))?;
+    let reply_to = |wanted| steps.iter().zip(&replies).find(|((step, _), _)| *step == wanted).and_then(|(_, reply)| text(reply));
+    let run_id = reply_to(Step::ServerInfo).and_then(|info| field(info, "run_id")).map(str::to_owned);
+    let identity = reply_to(Step::ClientInfo).and_then(|info| identity(info, run_id));
+    if !denied.is_empty() && settings.warns() {
+        let denied = denied.join(", ");
+        tracing::warn!(
+            node = settings.node,
+            denied,
+            fencing = identity.is_some(),
+            "Redis refuses commands that help after a lost connection"
+        );
+    }
+    Ok(identity)
+}
+
+fn steps(settings: &Settings) -> Vec<(Step, Cmd)> {
+    let mut steps = Vec::with_capacity(6);
+    let mut say = |step, args: &[&str]| {
+        let mut command = Cmd::new();
+        args.iter().for_each(|arg| {
+            command.arg(arg);
+        });
+        steps.push((step, command));
+    };
+    let password = settings.password.as_ref().map(ExposeSecret::expose_secret);
+    match (settings.username.as_deref(), password) {
+        (None, None) => {}
+        (None, Some(password)) => say(Step::Auth, &["AUTH", password]),
+        (Some(username), password) => say(Step::Auth, &["AUTH", username, password.unwrap_or_default()]),
+    }
+    if settings.database != 0 {
+        say(Step::Select, &["SELECT", &settings.database.to_string()]);
+    }
+    if !settings.client_name.is_empty() {
+        say(Step::SetName, &["CLIENT", "SETNAME", &settings.client_name]);
+    }
+    say(Step::ClientInfo, &["CLIENT", "INFO"]);
+    say(Step::ServerInfo, &["INFO", "server"]);
+    // Last: a server that wants a password takes the connection without one, and says so only now.
+    say(Step::Ping, &["PING"]);
+    steps
+}
+
+/// From `id=7 addr=127.0.0.1:4711 laddr=...`.
+fn identity(info: &str, run_id: Option<String>) -> Option<Identity> {
+    let value = |name: &str| info.split_whitespace().find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    Some(Identity { id: value("id")?.parse().ok()?, addr: value("addr")?.to_owned(), run_id })
+}
+
+/// The value of `name:value` in an INFO text.
+pub(super) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+}
+
+pub(super) fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identity_from_client_info() {
+        let info = "id=7 addr=127.0.0.1:4711 laddr=127.0.0.1:6379 fd=8 name=traitsink age=0 db=0 resp=2\n";
+        let expected = Identity { id: 7, addr: "127.0.0.1:4711".to_owned(), run_id: None };
+        assert_eq!(identity(info, None), Some(expected));
+        assert_eq!(identity("laddr=127.0.0.1:6379 id=x", None), None);
+    }
+
+    #[test]
+    fn field_of_info() {
+        let info = "# Server\r\nredis_version:7.0.15\r\nrun_id:abc\r\n";
+        assert_eq!(field(info, "run_id"), Some("abc"));
+        assert_eq!(field(info, "version"), None);
+    }
+}

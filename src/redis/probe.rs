@@ -1,0 +1,153 @@
+//! What `check --connect` tells about the server.
+
+use redis::Value;
+
+use super::handshake::{field, text};
+use super::{Broken, ConnectError, Connection, Connector, QueryError, TlsSession, hint};
+
+const UNKNOWN: &str = "unknown (not permitted)";
+
+/// A server that answered. Texts are for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    pub version: String,
+    /// `master` or `slave`, as Redis says.
+    pub role: String,
+    pub database: u32,
+    pub eviction_policy: String,
+    /// `None`: plain text.
+    pub tls: Option<TlsSession>,
+    /// What will or may go wrong, in plain words.
+    pub notes: Vec<String>,
+}
+
+/// Connects as the worker does and asks the server about itself; writes nothing.
+pub async fn probe(connector: &Connector) -> Result<Report, ConnectError> {
+    let mut connection = connector.connect().await?;
+    let broken = |cause: Broken| hint::greeting(connector.node(), None, &cause);
+    let info = ask(&mut connection, &["INFO"]).await.map_err(broken)?;
+    let info = info.as_ref().and_then(text).unwrap_or_default();
+    let mut policy = field(info, "maxmemory_policy").map(str::to_owned);
+    if policy.is_none() {
+        let config = ask(&mut connection, &["CONFIG", "GET", "maxmemory-policy"]).await.map_err(broken)?;
+        policy = config.as_ref().and_then(second).map(str::to_owned);
+    }
+    let known = |name| field(info, name).unwrap_or(UNKNOWN).to_owned();
+    let mut notes = notes(info);
+    if connection.identity().is_none() {
+        notes.push("CLIENT INFO is not permitted: after a lost connection, writes it had sent may be applied late".to_owned());
+    }
+    if !connector.is_verified() {
+        notes.push("redis.tls.skip_verify is on: anybody in between can read and change everything".to_owned());
+    }
+    Ok(Report {
+        version: known("redis_version"),
+        role: known("role"),
+        database: connector.database(),
+        eviction_policy: policy.unwrap_or_else(|| UNKNOWN.to_owned()),
+        tls: connection.tls().cloned(),
+        notes,
+    })
+}
+
+/// The reply, or `None` when the server refuses the command.
+async fn ask(connection: &mut Connection, args: &[&str]) -> Result<Option<Value>, Broken> {
+    let mut command = redis::Cmd::new();
+    args.iter().for_each(|arg| {
+        command.arg(arg);
+    });
+    match connection.query(&command).await {
+        Ok(value) => Ok(Some(value)),
+        Err(QueryError::Reply { .. }) => Ok(None),
+        Err(QueryError::Broken(broken)) => Err(broken),
+    }
+}
+
+/// The value in a CONFIG GET reply.
+fn second(value: &Value) -> Option<&str> {
+    match value {
+        Value::Array(items) => items.get(1).and_then(text),
+        _ => None,
+    }
+}
+
+/// Warnings from an INFO text.
+fn notes(info: &str) -> Vec<String> {
+    let mut notes = Vec::new();
+    if field(info, "role").is_some_and(|role| role != "master") {
+        notes.push("this server is a replica and takes no writes: point redis.url at the primary".to_owned());
+    }
+    if field(info, "cluster_enabled") == Some("1") {
+        notes.push("this server is part of a Redis Cluster: redis.mode = \"standalone\" is wrong for it".to_owned());
+    }
+    let bounded = field(info, "maxmemory").is_some_and(|max| max != "0");
+    match field(info, "maxmemory_policy") {
+        Some(policy) if bounded && policy.starts_with("allkeys-") => notes.push(format!(
+            "maxmemory-policy is {policy}: when its memory is full, Redis will delete profiles; noeviction is safe"
+        )),
+        _ => {}
+    }
+    let major = field(info, "redis_version").and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+    if major.is_some_and(|major| major < 4) {
+        notes.push("HSET takes several fields only since Redis 4: this server is too old".to_owned());
+    }
+    notes
+}
+
+/// The `ACL SETUSER` line with exactly what the worker needs to write to `prefixes` (empty: none) as `username`.
+pub fn minimal_acl(username: &str, prefixes: &[&str]) -> String {
+    let mut line = format!("ACL SETUSER {username} reset on >PASSWORD");
+    for prefix in prefixes {
+        let keys = if prefix.is_empty() { "~user:*".to_owned() } else { format!("~{}:user:*", escape(prefix)) };
+        line.push(' ');
+        line.push_str(&quote(&keys));
+    }
+    line.push_str(" +hset +ping +select +info +client|setname +client|info +client|kill");
+    line
+}
+
+/// Makes glob characters stand for themselves.
+fn escape(text: &str) -> String {
+    text.chars().flat_map(|c| matches!(c, '*' | '?' | '[' | ']' | '\\').then_some('\\').into_iter().chain([c])).collect()
+}
+
+/// As redis-cli reads words: quoted when that is needed.
+fn quote(word: &str) -> String {
+    if word.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '\\')) {
+        return word.to_owned();
+    }
+    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_server_has_no_notes() {
+        let info = "role:master\r\ncluster_enabled:0\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\nredis_version:7.0.15\r\n";
+        assert_eq!(notes(info), [String::new(); 0]);
+        assert_eq!(notes("maxmemory:1\r\nmaxmemory_policy:volatile-lru\r\n"), [String::new(); 0]);
+        assert_eq!(notes(""), [String::new(); 0]);
+    }
+
+    #[test]
+    fn each_trouble_has_a_note() {
+        for (info, words) in [
+            ("role:slave\r\n", "replica"),
+            ("cluster_enabled:1\r\n", "Cluster"),
+            ("maxmemory:100\r\nmaxmemory_policy:allkeys-lru\r\n", "delete profiles"),
+            ("redis_version:3.2.1\r\n", "too old"),
+        ] {
+            assert!(matches!(notes(info).as_slice(), [note] if note.contains(words)), "{info}");
+        }
+    }
+
+    #[test]
+    fn acl_line() {
+        let tail = " +hset +ping +select +info +client|setname +client|info +client|kill";
+        assert_eq!(minimal_acl("w", &[""]), format!("ACL SETUSER w reset on >PASSWORD ~user:*{tail}"));
+        assert_eq!(minimal_acl("w", &["a", "b"]), format!("ACL SETUSER w reset on >PASSWORD ~a:user:* ~b:user:*{tail}"));
+        assert_eq!(minimal_acl("w", &["a *"]), format!("ACL SETUSER w reset on >PASSWORD \"~a \\\\*:user:*\"{tail}"));
+    }
+}

@@ -1,0 +1,85 @@
+//! One byte stream to Redis: TCP, TLS over TCP, or a Unix socket.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::time::{Instant, timeout_at};
+
+use super::hint;
+use super::{ConnectError, TlsSession};
+use crate::tls::TlsClient;
+
+/// What a connection reads and writes.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// Resolves, connects and shakes hands, all within `timeout`.
+pub(super) async fn dial_tcp(
+    (host, port): (&str, u16),
+    tls: Option<&TlsClient>,
+    timeout: Duration,
+) -> Result<(Box<dyn Stream>, Option<TlsSession>), ConnectError> {
+    let node = node_of(host, port);
+    let deadline = Instant::now() + timeout;
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let resolved = within(deadline, lookup_host((bare, port))).await.map_err(|error| hint::resolve(&node, bare, &error))?;
+    let tcp = first_answering(resolved.collect(), deadline).await.map_err(|error| hint::dial(&node, &error, timeout))?;
+    tune(&tcp).map_err(|error| hint::dial(&node, &error, timeout))?;
+    let Some(tls) = tls else { return Ok((Box::new(tcp), None)) };
+    match timeout_at(deadline, tls.connect(bare, tcp)).await {
+        Err(_) => Err(hint::handshake_timeout(&node, timeout)),
+        Ok(Err(failed)) => Err(hint::handshake(&node, tls, &failed)),
+        Ok(Ok(stream)) => {
+            let session = TlsSession::of(stream.get_ref().1, tls.is_verified());
+            Ok((Box::new(stream), Some(session)))
+        }
+    }
+}
+
+/// Connects to the socket at `path`.
+pub(super) async fn dial_unix(path: &Path, timeout: Duration) -> Result<Box<dyn Stream>, ConnectError> {
+    match within(Instant::now() + timeout, UnixStream::connect(path)).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => Err(hint::dial_unix(path, &error)),
+    }
+}
+
+/// `host:port`, an IPv6 address in brackets.
+pub(super) fn node_of(host: &str, port: u16) -> String {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// Tries one address after the other, each with its share of the time that is left.
+async fn first_answering(addresses: Vec<SocketAddr>, deadline: Instant) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for (at, address) in addresses.iter().enumerate() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let share = left / u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
+        match within(Instant::now() + share, TcpStream::connect(address)).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn within<T>(deadline: Instant, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout_at(deadline, step).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// A peer that vanished is noticed in 10 s while sending and in 30 s while idle.
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(15)).with_interval(Duration::from_secs(5)).with_retries(3);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(Duration::from_secs(10)))?;
+    Ok(())
+}
