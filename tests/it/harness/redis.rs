@@ -1,0 +1,210 @@
+//! A real `redis-server` for one test, on a free port and in a directory of its own.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use redis::{ConnectionLike, Value};
+use tempfile::TempDir;
+
+use super::certs::Issued;
+
+/// How a server is to be started.
+#[derive(Default)]
+pub(crate) struct Builder {
+    options: Vec<(String, String)>,
+    password: Option<String>,
+    tls: bool,
+    weak_tls: bool,
+}
+
+impl Builder {
+    /// One line of redis.conf, as it stands there.
+    pub(crate) fn option(mut self, name: &str, value: &str) -> Self {
+        self.options.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn password(mut self, password: &str) -> Self {
+        self.password = Some(password.to_owned());
+        self.option("requirepass", password)
+    }
+
+    /// The port speaks TLS; client certificates are not asked for.
+    pub(crate) fn tls(mut self, server: &Issued) -> Self {
+        self.tls = true;
+        self.option("tls-cert-file", &server.certificate.display().to_string())
+            .option("tls-key-file", &server.key.display().to_string())
+            .option("tls-auth-clients", "no")
+    }
+
+    /// TLS, and clients must show a certificate of `ca`.
+    pub(crate) fn mutual_tls(self, server: &Issued, ca: &Path) -> Self {
+        self.tls(server).option("tls-auth-clients", "yes").option("tls-ca-cert-file", &ca.display().to_string())
+    }
+
+    /// Lets OpenSSL use keys, hashes and versions that it refuses by default.
+    pub(crate) fn weak_tls(mut self) -> Self {
+        self.weak_tls = true;
+        self
+    }
+
+    pub(crate) fn start(self) -> Redis {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        // Another process may take the port between the choice and the start.
+        for _ in 0..5 {
+            let port = free_port();
+            self.write_config(dir.path(), port);
+            if let Ok(child) = launch(dir.path(), self.password.as_deref()) {
+                return Redis { child, port, dir, password: self.password };
+            }
+        }
+        panic!("redis-server does not start:\n{}", log_of(dir.path()));
+    }
+
+    fn write_config(&self, dir: &Path, port: u16) {
+        let (plain, tls) = if self.tls { (0, port) } else { (port, 0) };
+        let mut conf = format!(
+            "bind 127.0.0.1\nport {plain}\ntls-port {tls}\nunixsocket {socket}\ndir {dir}\nlogfile {dir}/redis.log\nsave \"\"\n",
+            socket = socket_of(dir).display(),
+            dir = dir.display(),
+        );
+        for (name, value) in &self.options {
+            writeln!(conf, "{name} {value}").expect("writing to a string");
+        }
+        std::fs::write(dir.join("redis.conf"), conf).expect("writing redis.conf");
+        let openssl = if self.weak_tls { WEAK_OPENSSL } else { "" };
+        std::fs::write(dir.join("openssl.cnf"), openssl).expect("writing openssl.cnf");
+    }
+}
+
+const WEAK_OPENSSL: &str = "openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = any\n\
+                            [any]\nMinProtocol = TLSv1\nCipherString = ALL:@SECLEVEL=0\n";
+
+/// A running server; killed when dropped.
+pub(crate) struct Redis {
+    child: Child,
+    port: u16,
+    dir: TempDir,
+    password: Option<String>,
+}
+
+impl Redis {
+    pub(crate) fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn start() -> Self {
+        Self::builder().start()
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Always there beside the port.
+    pub(crate) fn socket(&self) -> PathBuf {
+        socket_of(self.dir.path())
+    }
+
+    /// One command as the default user, through the Unix socket; an error reply is a value.
+    pub(crate) fn cli(&self, args: &[&str]) -> Value {
+        ask(self.dir.path(), self.password.as_deref(), args).unwrap_or_else(|error| panic!("{args:?}: {error}"))
+    }
+
+    pub(crate) fn hgetall(&self, key: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        redis::from_redis_value(self.cli(&["HGETALL", key])).expect("a hash")
+    }
+
+    /// SIGKILL: nothing is saved that is not saved yet.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("killing redis-server");
+        self.child.wait().expect("waiting for redis-server");
+    }
+
+    /// SIGSTOP: connections stay open and nothing is answered.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// SIGCONT
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    /// Kills it if it runs, and starts it again on the same port and directory.
+    pub(crate) fn restart(&mut self) {
+        let _ = self.child.kill();
+        self.child.wait().expect("waiting for redis-server");
+        self.child = launch(self.dir.path(), self.password.as_deref())
+            .unwrap_or_else(|()| panic!("redis-server does not start again:\n{}", log_of(self.dir.path())));
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        kill(Pid::from_raw(pid), signal).expect("signalling redis-server");
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts a server and waits until it answers; `Err` when it ended instead.
+fn launch(dir: &Path, password: Option<&str>) -> Result<Child, ()> {
+    let _ = std::fs::remove_file(socket_of(dir));
+    let mut child = Command::new("redis-server")
+        .arg(dir.join("redis.conf"))
+        .env("OPENSSL_CONF", dir.join("openssl.cnf"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("redis-server is needed by the tests and cannot be started ({error}); see tests/run"));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let answer = ask(dir, password, &["PING"]);
+        if answer.is_ok_and(|pong| !matches!(&pong, Value::ServerError(error) if error.code() == "LOADING")) {
+            return Ok(child);
+        }
+        if child.try_wait().expect("asking for redis-server").is_some() {
+            return Err(());
+        }
+        assert!(Instant::now() < deadline, "redis-server does not answer:\n{}", log_of(dir));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn ask(dir: &Path, password: Option<&str>, args: &[&str]) -> redis::RedisResult<Value> {
+    let url = format!("redis+unix://{}", socket_of(dir).display());
+    let mut connection = redis::Client::open(url)?.get_connection()?;
+    if let Some(password) = password {
+        redis::cmd("AUTH").arg(password).exec(&mut connection)?;
+    }
+    let mut command = redis::Cmd::new();
+    args.iter().for_each(|arg| {
+        command.arg(arg);
+    });
+    connection.req_packed_command(&command.get_packed_command())
+}
+
+fn socket_of(dir: &Path) -> PathBuf {
+    dir.join("redis.sock")
+}
+
+fn log_of(dir: &Path) -> String {
+    std::fs::read_to_string(dir.join("redis.log")).unwrap_or_default()
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("binding a port");
+    listener.local_addr().expect("a local address").port()
+}
