@@ -149,9 +149,13 @@ pub fn classify(code: &str, detail: &str) -> Class {
 pub fn redact(code: &str, detail: &str) -> String {
     match look_up(code, detail) {
         Some(row) => format!("{}: {}", row.code, row.says),
-        None if is_code(code) => code.to_owned(),
-        None => "OTHER".to_owned(),
+        None => safe_code(code).to_owned(),
     }
+}
+
+/// `code` if it looks like one, else `OTHER`.
+pub fn safe_code(code: &str) -> &str {
+    if is_code(code) { code } else { "OTHER" }
 }
 
 /// What an operator can do about the error reply.

@@ -68,10 +68,14 @@ pub(super) fn handshake(node: &str, tls: &TlsClient, failed: &HandshakeError) ->
 
 /// A connection that broke before the first reply.
 pub(super) fn greeting(node: &str, tls: Option<&TlsClient>, cause: &Broken) -> ConnectError {
+    let refusal = match cause {
+        Broken::Io(error) => rustls_error(error),
+        _ => None,
+    };
+    if let (Some(error), Some(tls)) = (refusal, tls) {
+        return from_rustls(node, tls, error, None);
+    }
     match (cause, tls) {
-        (Broken::Io(error), Some(tls)) if rustls_error(error).is_some() => {
-            from_rustls(node, tls, rustls_error(error).expect("just seen"), None)
-        }
         (Broken::Closed | Broken::Io(_), Some(tls)) => {
             let hint = if tls.has_client_certificate() { OUR_CERTIFICATE } else { CLIENT_CERTIFICATE };
             broken(Class::Reconnect, node, "closed right after the TLS handshake", hint)
@@ -93,7 +97,7 @@ pub(super) fn reply(node: &str, command: &str, code: &str, detail: &str) -> Conn
         Some(hint) => format!("{node}: {command} was answered {said}; {hint}"),
         None => format!("{node}: {command} was answered {said}"),
     };
-    ConnectError { class: errors::classify(code, detail), code: code.to_owned(), message }
+    ConnectError { class: errors::classify(code, detail), code: errors::safe_code(code).to_owned(), message }
 }
 
 /// rustls' own error, as tokio-rustls wraps it.

@@ -77,6 +77,35 @@ async fn bundles_inline_text_and_keys_beside_certificates() {
     connect("localhost", server.port(), Tls { ca: Some(inline), ..Tls::default() }).await.expect("a bundle");
 }
 
+/// The roots are those of the process, so this test runs itself once more with others.
+#[tokio::test]
+async fn the_roots_of_the_system() {
+    if let Ok(port) = std::env::var("TRAITSINK_TEST_TLS_PORT") {
+        connect("localhost", port.parse().unwrap(), Tls::default()).await.expect("trusted by the system");
+        return;
+    }
+    let (ca, other) = (Authority::new("Private CA"), Authority::new("Another CA"));
+    let server = Redis::builder().tls(&ca.server(&["localhost"])).start();
+    let again = |roots: &Path| {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "tls::the_roots_of_the_system"])
+            .env("TRAITSINK_TEST_TLS_PORT", server.port().to_string())
+            .env("SSL_CERT_FILE", roots)
+            .env_remove("SSL_CERT_DIR")
+            .output()
+            .unwrap()
+    };
+    let trusted = again(&ca.ca_file());
+    assert!(trusted.status.success(), "{}", String::from_utf8_lossy(&trusted.stdout));
+    assert!(String::from_utf8_lossy(&trusted.stdout).contains("1 passed"));
+    let unknown = String::from_utf8_lossy(&again(&other.ca_file()).stdout).into_owned();
+    assert!(unknown.contains("not in the system's 1 root certificates"), "{unknown}");
+    let empty = ca.dir().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    let none = String::from_utf8_lossy(&again(&empty).stdout).into_owned();
+    assert!(none.contains("NoSystemRoots"), "{none}");
+}
+
 #[tokio::test]
 async fn tls_1_2() {
     let ca = Authority::new("Private CA");
@@ -272,8 +301,8 @@ async fn tls_to_a_plain_port() {
     let server = Redis::start();
     let settings = traitsink::config::Redis {
         tls: Some(unverified()),
-        connect_timeout: Duration::from_millis(500),
-        ..settings(tcp("localhost", server.port()))
+        connect_timeout: Duration::from_secs(1),
+        ..settings(tcp("127.0.0.1", server.port()))
     };
     let error = Connector::new(&settings).unwrap().connect().await.err().expect("no TLS there");
     assert!(error.message.contains("is this port TLS?"), "{}", error.message);
