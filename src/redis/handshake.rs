@@ -55,7 +55,8 @@ pub(super) async fn greet(connection: &mut Connection, settings: &Settings) -> R
         if let Value::ServerError(error) = reply {
             let (code, detail) = (error.code(), error.details().unwrap_or_default());
             if !step.is_optional() || !matches!(code, "NOPERM" | "ERR") || done.is_err() {
-                return Err(hint::reply(&settings.node, step.name(), code, detail));
+                let command = (!step.is_optional()).then(|| step.name());
+                return Err(hint::reply(&settings.node, command, code, detail));
             }
             denied.push(step.name());
         }

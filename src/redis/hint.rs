@@ -90,13 +90,15 @@ pub(super) fn greeting(node: &str, tls: Option<&TlsClient>, cause: &Broken) -> C
     }
 }
 
-/// An error reply while connecting.
-pub(super) fn reply(node: &str, command: &str, code: &str, detail: &str) -> ConnectError {
-    let said = errors::redact(code, detail);
-    let message = match errors::hint(code, detail) {
-        Some(hint) => format!("{node}: {command} was answered {said}; {hint}"),
-        None => format!("{node}: {command} was answered {said}"),
-    };
+/// An error reply while connecting, to a command that matters (or else to the connection as such).
+pub(super) fn reply(node: &str, command: Option<&str>, code: &str, detail: &str) -> ConnectError {
+    let mut message = format!("{node}: {}", errors::redact(code, detail));
+    if let Some(command) = command {
+        message += &format!(" (answer to {command})");
+    }
+    if let Some(hint) = errors::hint(code, detail) {
+        message += &format!("; {hint}");
+    }
     ConnectError { class: errors::classify(code, detail), code: errors::safe_code(code).to_owned(), message }
 }
 
@@ -169,7 +171,7 @@ fn certificate(tls: &TlsClient, error: &CertificateError, peer: Option<&PeerCert
             REISSUE.to_owned(),
         ),
         E::NotValidForNameContext { expected, presented } => (
-            format!("the server's certificate is not valid for {:?}, only for {}", expected.to_str(), presented.join(", ")),
+            format!("the server's certificate is not valid for {:?}, only for {}", expected.to_str(), names(presented)),
             "connect by one of these names, or set redis.tls.server_name to one of them".to_owned(),
         ),
         E::ExpiredContext { time, not_after } => (
@@ -196,6 +198,15 @@ fn certificate(tls: &TlsClient, error: &CertificateError, peer: Option<&PeerCert
         ),
         other => (format!("the server's certificate ({name}) is not accepted: {other}"), "see redis.tls".to_owned()),
     }
+}
+
+/// webpki gives names as it debugs them: `DnsName("redis")`, `IpAddress(10.0.0.1)`.
+fn names(presented: &[String]) -> String {
+    let bare = |name: &str| {
+        let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
+        inner.trim_matches('"').to_owned()
+    };
+    presented.iter().map(|name| bare(name)).collect::<Vec<_>>().join(", ")
 }
 
 fn unknown_issuer(tls: &TlsClient, name: &str, peer: Option<&PeerCertificate>) -> (String, String) {

@@ -203,7 +203,7 @@ async fn another_name() {
     let server = Redis::builder().tls(&ca.server(&["redis.example.com", "10.1.2.3"])).start();
     for host in ["localhost", "127.0.0.1"] {
         let asked = format!("not valid for \"{host}\"");
-        let words = [&*asked, "redis.example.com", "10.1.2.3", "redis.tls.server_name"];
+        let words = [&*asked, "only for redis.example.com, 10.1.2.3;", "redis.tls.server_name"];
         refused(host, server.port(), trusting(&ca.ca_file()), &words).await;
     }
     for name in ["redis.example.com", "10.1.2.3"] {
