@@ -81,9 +81,7 @@ fn steps(settings: &Settings) -> Vec<(Step, Cmd)> {
     let mut steps = Vec::with_capacity(6);
     let mut say = |step, args: &[&str]| {
         let mut command = Cmd::new();
-        args.iter().for_each(|arg| {
-            command.arg(arg);
-        });
+        command.arg(args);
         steps.push((step, command));
     };
     let password = settings.password.as_ref().map(ExposeSecret::expose_secret);

@@ -53,9 +53,7 @@ pub async fn probe(connector: &Connector) -> Result<Report, ConnectError> {
 /// The reply, or `None` when the server refuses the command.
 async fn ask(connection: &mut Connection, args: &[&str]) -> Result<Option<Value>, Broken> {
     let mut command = redis::Cmd::new();
-    args.iter().for_each(|arg| {
-        command.arg(arg);
-    });
+    command.arg(args);
     match connection.query(&command).await {
         Ok(value) => Ok(Some(value)),
         Err(QueryError::Reply { .. }) => Ok(None),

@@ -37,9 +37,7 @@ async fn refused(settings: &config::Redis, class: Class, code: &str, words: &[&s
 
 fn command(words: &[&str]) -> Cmd {
     let mut command = Cmd::new();
-    words.iter().for_each(|word| {
-        command.arg(word);
-    });
+    command.arg(words);
     command
 }
 

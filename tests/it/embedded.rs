@@ -38,9 +38,7 @@ impl Running {
 
 async fn query(connection: &mut Connection, words: &[&str]) -> Value {
     let mut command = redis::Cmd::new();
-    words.iter().for_each(|word| {
-        command.arg(word);
-    });
+    command.arg(words);
     connection.query(&command).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
 }
 
@@ -70,13 +68,9 @@ async fn redis_cli_reads_what_was_written() {
         (&["KEYS", "user:*"], "user:1\n"),
         (&["KEYS", "nobody:*"], "\n"),
         (&["-n", "5", "DBSIZE"], "0\n"),
-        (&["-n", "16", "--no-auth-warning", "DBSIZE"], ""),
         (&["DEL", "user:1", "user:2"], "1\n"),
         (&["HGETALL", "user:1"], "\n"),
     ] {
-        if answer.is_empty() {
-            continue;
-        }
         assert_eq!(store.cli(command), answer, "{command:?}");
     }
 }
