@@ -134,8 +134,7 @@ impl TlsClient {
 }
 
 fn server_name(name: &str) -> Result<ServerName<'static>, TlsError> {
-    let bare = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
-    ServerName::try_from(bare.to_owned()).map_err(|_| TlsError::ServerName { name: name.to_owned() })
+    ServerName::try_from(name.to_owned()).map_err(|_| TlsError::ServerName { name: name.to_owned() })
 }
 
 fn verifier(roots: RootCertStore, provider: &Arc<CryptoProvider>, from: &str) -> Result<Arc<WebPkiServerVerifier>, TlsError> {

@@ -19,6 +19,9 @@ use super::{Class, errors, reply};
 use crate::config::{Address, Mode, Redis};
 use crate::tls::{TlsClient, TlsError};
 
+/// Room for one read, in bytes: the replies to 4,000 HSETs.
+const READ: usize = 16 * 1024;
+
 /// Why there is no connection.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
@@ -52,9 +55,9 @@ pub enum Broken {
 pub enum QueryError {
     #[error(transparent)]
     Broken(#[from] Broken),
-    /// An error reply; the connection is fine.
-    #[error("{}", errors::redact(code, detail))]
-    Reply { code: String, detail: String },
+    /// An error reply, in words that are safe to log; the connection is fine.
+    #[error("{message}")]
+    Reply { class: Class, code: String, message: String },
 }
 
 /// What was agreed with a TLS server.
@@ -147,7 +150,7 @@ impl Connector {
         };
         let mut connection = Connection {
             stream,
-            received: BytesMut::with_capacity(16 * 1024),
+            received: BytesMut::with_capacity(2 * READ),
             response_timeout: settings.response_timeout,
             unfinished: false,
             identity: None,
@@ -186,10 +189,20 @@ impl Connection {
         self.exchange(&command.get_packed_command(), 1, &mut replies).await?;
         match replies.pop().ok_or(Broken::Closed)? {
             Value::ServerError(error) => {
-                let detail = error.details().unwrap_or_default().to_owned();
-                Err(QueryError::Reply { code: error.code().to_owned(), detail })
+                let (code, detail) = (error.code(), error.details().unwrap_or_default());
+                let (class, message) = (errors::classify(code, detail), errors::redact(code, detail));
+                Err(QueryError::Reply { class, code: errors::safe_code(code).to_owned(), message })
             }
             value => Ok(value),
+        }
+    }
+
+    /// Waits, while nothing is asked, until the connection ends. May be dropped and called again.
+    pub async fn closed(&mut self) -> Broken {
+        match self.stream.read_buf(&mut self.received).await {
+            Ok(0) => Broken::Closed,
+            Ok(_) => Broken::Malformed,
+            Err(error) => Broken::Io(error),
         }
     }
 
@@ -251,6 +264,7 @@ impl Connection {
             if replies.len() == wanted {
                 return Poll::Ready(Ok(()));
             }
+            self.received.reserve(READ);
             match pin!(self.stream.read_buf(&mut self.received)).poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(Broken::Closed)),

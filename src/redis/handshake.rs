@@ -55,7 +55,8 @@ pub(super) async fn greet(connection: &mut Connection, settings: &Settings) -> R
         if let Value::ServerError(error) = reply {
             let (code, detail) = (error.code(), error.details().unwrap_or_default());
             if !step.is_optional() || !matches!(code, "NOPERM" | "ERR") || done.is_err() {
-                return Err(hint::reply(&settings.node, step.name(), code, detail));
+                let command = (!step.is_optional()).then(|| step.name());
+                return Err(hint::reply(&settings.node, command, code, detail));
             }
             denied.push(step.name());
         }
@@ -80,9 +81,7 @@ fn steps(settings: &Settings) -> Vec<(Step, Cmd)> {
     let mut steps = Vec::with_capacity(6);
     let mut say = |step, args: &[&str]| {
         let mut command = Cmd::new();
-        args.iter().for_each(|arg| {
-            command.arg(arg);
-        });
+        command.arg(args);
         steps.push((step, command));
     };
     let password = settings.password.as_ref().map(ExposeSecret::expose_secret);

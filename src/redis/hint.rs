@@ -68,10 +68,14 @@ pub(super) fn handshake(node: &str, tls: &TlsClient, failed: &HandshakeError) ->
 
 /// A connection that broke before the first reply.
 pub(super) fn greeting(node: &str, tls: Option<&TlsClient>, cause: &Broken) -> ConnectError {
+    let refusal = match cause {
+        Broken::Io(error) => rustls_error(error),
+        _ => None,
+    };
+    if let (Some(error), Some(tls)) = (refusal, tls) {
+        return from_rustls(node, tls, error, None);
+    }
     match (cause, tls) {
-        (Broken::Io(error), Some(tls)) if rustls_error(error).is_some() => {
-            from_rustls(node, tls, rustls_error(error).expect("just seen"), None)
-        }
         (Broken::Closed | Broken::Io(_), Some(tls)) => {
             let hint = if tls.has_client_certificate() { OUR_CERTIFICATE } else { CLIENT_CERTIFICATE };
             broken(Class::Reconnect, node, "closed right after the TLS handshake", hint)
@@ -86,14 +90,16 @@ pub(super) fn greeting(node: &str, tls: Option<&TlsClient>, cause: &Broken) -> C
     }
 }
 
-/// An error reply while connecting.
-pub(super) fn reply(node: &str, command: &str, code: &str, detail: &str) -> ConnectError {
-    let said = errors::redact(code, detail);
-    let message = match errors::hint(code, detail) {
-        Some(hint) => format!("{node}: {command} was answered {said}; {hint}"),
-        None => format!("{node}: {command} was answered {said}"),
-    };
-    ConnectError { class: errors::classify(code, detail), code: code.to_owned(), message }
+/// An error reply while connecting, to a command that matters (or else to the connection as such).
+pub(super) fn reply(node: &str, command: Option<&str>, code: &str, detail: &str) -> ConnectError {
+    let mut message = format!("{node}: {}", errors::redact(code, detail));
+    if let Some(command) = command {
+        message += &format!(" (answer to {command})");
+    }
+    if let Some(hint) = errors::hint(code, detail) {
+        message += &format!("; {hint}");
+    }
+    ConnectError { class: errors::classify(code, detail), code: errors::safe_code(code).to_owned(), message }
 }
 
 /// rustls' own error, as tokio-rustls wraps it.
@@ -165,7 +171,7 @@ fn certificate(tls: &TlsClient, error: &CertificateError, peer: Option<&PeerCert
             REISSUE.to_owned(),
         ),
         E::NotValidForNameContext { expected, presented } => (
-            format!("the server's certificate is not valid for {:?}, only for {}", expected.to_str(), presented.join(", ")),
+            format!("the server's certificate is not valid for {:?}, only for {}", expected.to_str(), names(presented)),
             "connect by one of these names, or set redis.tls.server_name to one of them".to_owned(),
         ),
         E::ExpiredContext { time, not_after } => (
@@ -192,6 +198,15 @@ fn certificate(tls: &TlsClient, error: &CertificateError, peer: Option<&PeerCert
         ),
         other => (format!("the server's certificate ({name}) is not accepted: {other}"), "see redis.tls".to_owned()),
     }
+}
+
+/// webpki gives names as it debugs them: `DnsName("redis")`, `IpAddress(10.0.0.1)`.
+fn names(presented: &[String]) -> String {
+    let bare = |name: &str| {
+        let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
+        inner.trim_matches('"').to_owned()
+    };
+    presented.iter().map(|name| bare(name)).collect::<Vec<_>>().join(", ")
 }
 
 fn unknown_issuer(tls: &TlsClient, name: &str, peer: Option<&PeerCertificate>) -> (String, String) {

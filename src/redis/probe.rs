@@ -53,9 +53,7 @@ pub async fn probe(connector: &Connector) -> Result<Report, ConnectError> {
 /// The reply, or `None` when the server refuses the command.
 async fn ask(connection: &mut Connection, args: &[&str]) -> Result<Option<Value>, Broken> {
     let mut command = redis::Cmd::new();
-    args.iter().for_each(|arg| {
-        command.arg(arg);
-    });
+    command.arg(args);
     match connection.query(&command).await {
         Ok(value) => Ok(Some(value)),
         Err(QueryError::Reply { .. }) => Ok(None),
@@ -94,27 +92,36 @@ fn notes(info: &str) -> Vec<String> {
     notes
 }
 
-/// The `ACL SETUSER` line with exactly what the worker needs to write to `prefixes` (empty: none) as `username`.
+/// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys with these `prefixes` (`""`: none).
+/// To be typed at the prompt of `redis-cli`, with PASSWORD replaced.
 pub fn minimal_acl(username: &str, prefixes: &[&str]) -> String {
     let mut line = format!("ACL SETUSER {username} reset on >PASSWORD");
     for prefix in prefixes {
-        let keys = if prefix.is_empty() { "~user:*".to_owned() } else { format!("~{}:user:*", escape(prefix)) };
+        let keys = if prefix.is_empty() { "~user:*".to_owned() } else { format!("~{}:user:*", literal(prefix)) };
         line.push(' ');
-        line.push_str(&quote(&keys));
+        line.push_str(&quoted(keys));
     }
     line.push_str(" +hset +ping +select +info +client|setname +client|info +client|kill");
     line
 }
 
-/// Makes glob characters stand for themselves.
-fn escape(text: &str) -> String {
-    text.chars().flat_map(|c| matches!(c, '*' | '?' | '[' | ']' | '\\').then_some('\\').into_iter().chain([c])).collect()
+/// A glob pattern for `text` itself. A pattern may not hold a space: `?` stands for any one byte.
+fn literal(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '*' | '?' | '[' | ']' | '\\' => pattern.extend(['\\', c]),
+            _ if c.is_ascii_whitespace() || c.is_ascii_control() => pattern.push('?'),
+            _ => pattern.push(c),
+        }
+    }
+    pattern
 }
 
-/// As redis-cli reads words: quoted when that is needed.
-fn quote(word: &str) -> String {
-    if word.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '\\')) {
-        return word.to_owned();
+/// A word as redis-cli reads it: outside quotes only quotes are special.
+fn quoted(word: String) -> String {
+    if !word.contains(['"', '\'']) {
+        return word;
     }
     format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
 }
@@ -126,9 +133,9 @@ mod tests {
     #[test]
     fn a_plain_server_has_no_notes() {
         let info = "role:master\r\ncluster_enabled:0\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\nredis_version:7.0.15\r\n";
-        assert_eq!(notes(info), [String::new(); 0]);
-        assert_eq!(notes("maxmemory:1\r\nmaxmemory_policy:volatile-lru\r\n"), [String::new(); 0]);
-        assert_eq!(notes(""), [String::new(); 0]);
+        for info in [info, "maxmemory:1\r\nmaxmemory_policy:volatile-lru\r\n", ""] {
+            assert!(notes(info).is_empty(), "{:?}", notes(info));
+        }
     }
 
     #[test]
@@ -148,6 +155,7 @@ mod tests {
         let tail = " +hset +ping +select +info +client|setname +client|info +client|kill";
         assert_eq!(minimal_acl("w", &[""]), format!("ACL SETUSER w reset on >PASSWORD ~user:*{tail}"));
         assert_eq!(minimal_acl("w", &["a", "b"]), format!("ACL SETUSER w reset on >PASSWORD ~a:user:* ~b:user:*{tail}"));
-        assert_eq!(minimal_acl("w", &["a *"]), format!("ACL SETUSER w reset on >PASSWORD \"~a \\\\*:user:*\"{tail}"));
+        assert_eq!(minimal_acl("w", &["a *"]), format!(r"ACL SETUSER w reset on >PASSWORD ~a?\*:user:*{tail}"));
+        assert_eq!(minimal_acl("w", &["\"*"]), format!(r#"ACL SETUSER w reset on >PASSWORD "~\"\\*:user:*"{tail}"#));
     }
 }

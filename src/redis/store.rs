@@ -175,7 +175,8 @@ async fn still_out_of_memory(connection: &mut Connection) -> Result<(), QueryErr
     };
     let (used, limit) = (number("used_memory"), number("maxmemory"));
     if limit > 0 && used > limit {
-        return Err(QueryError::Reply { code: "OOM".into(), detail: String::new() });
+        let message = errors::redact("OOM", "");
+        return Err(QueryError::Reply { class: Class::Retry, code: "OOM".into(), message });
     }
     Ok(())
 }
@@ -187,7 +188,7 @@ impl Trouble {
             Some(hint) => format!("{}: {hint}", errors::redact(code, detail)),
             None => errors::redact(code, detail),
         };
-        Self { class: errors::classify(code, detail), code: code.into(), message }
+        Self { class: errors::classify(code, detail), code: errors::safe_code(code).to_owned(), message }
     }
 }
 
@@ -207,7 +208,7 @@ impl From<QueryError> for Trouble {
     fn from(error: QueryError) -> Self {
         match error {
             QueryError::Broken(broken) => broken.into(),
-            QueryError::Reply { code, detail } => Self::reply(&code, &detail),
+            QueryError::Reply { class, code, message } => Self { class, code, message },
         }
     }
 }

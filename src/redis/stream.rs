@@ -83,3 +83,30 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(Duration::from_secs(10)))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn goes_on_to_an_address_that_answers() {
+        let (closed, open) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let (dead, alive) = (closed.local_addr().unwrap(), open.local_addr().unwrap());
+        drop(closed);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let stream = first_answering(vec![dead, alive], deadline).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), alive);
+        let refused = first_answering(vec![dead], deadline).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        assert!(first_answering(Vec::new(), deadline).await.is_err());
+    }
+
+    #[test]
+    fn nodes_are_named_with_their_port() {
+        assert_eq!(node_of("redis", 6379), "redis:6379");
+        assert_eq!(node_of("::1", 6379), "[::1]:6379");
+        assert_eq!(node_of("[::1]", 6379), "[::1]:6379");
+    }
+}

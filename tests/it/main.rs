@@ -10,6 +10,10 @@ mod cli;
 mod config;
 /// The exact errors of the configuration, and what never shows in them.
 mod config_errors;
+/// Connecting to real servers: credentials, sockets, timeouts, fencing, the probe.
+mod connection;
+/// The store in the process, asked by `redis-cli`.
+mod embedded;
 /// Something breaks under load; what was acknowledged must be in Redis.
 mod faults;
 /// What tests stand on; no tests.
@@ -26,5 +30,7 @@ mod model;
 mod rudderstack;
 /// The serving loop's deadlines, cap and stops, with services of our own.
 mod server;
+/// Every way in which TLS goes wrong, and what we say about it.
+mod tls;
 /// A client that sends exactly the bytes it is given; no tests.
 mod wire;

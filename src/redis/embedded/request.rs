@@ -101,7 +101,7 @@ mod tests {
         #[test]
         fn gives_back_what_was_packed(request in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..20), 1..6)) {
             let mut command = redis::Cmd::new();
-            request.iter().for_each(|argument| { command.arg(argument); });
+            command.arg(&request);
             let mut buffer = BytesMut::from(&command.get_packed_command()[..]);
             prop_assert_eq!(take(&mut buffer), Ok(Some(request)));
             prop_assert!(buffer.is_empty());

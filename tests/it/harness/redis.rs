@@ -189,9 +189,7 @@ fn ask(dir: &Path, password: Option<&str>, args: &[&str]) -> redis::RedisResult<
         redis::cmd("AUTH").arg(password).exec(&mut connection)?;
     }
     let mut command = redis::Cmd::new();
-    args.iter().for_each(|arg| {
-        command.arg(arg);
-    });
+    command.arg(args);
     connection.req_packed_command(&command.get_packed_command())
 }
 
