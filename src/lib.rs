@@ -18,6 +18,7 @@
 //! 5. **The ledger closes.** received = written + skipped + rejected + dead-lettered + failed + in flight. Proven at the end of
 //!    every integration test by the harness.
 
+pub mod commands;
 pub mod config;
 pub mod event;
 pub mod metrics;

@@ -14,9 +14,10 @@ pub struct Update {
 }
 
 impl Update {
-    /// Packs `key` and `fields`; `event_time` is in milliseconds since the epoch.
-    pub fn pack<'a>(key: &[u8], fields: impl Iterator<Item = (&'a [u8], &'a [u8])>, event_time: Option<i64>) -> Self {
-        let mut packed = Vec::with_capacity(256);
+    /// Packs `key` and `fields` into one exact allocation; `event_time` is in milliseconds since the epoch.
+    pub fn pack<'a>(key: &[u8], fields: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone, event_time: Option<i64>) -> Self {
+        let size = fields.clone().map(|(name, value)| bulk_len(name) + bulk_len(value)).sum::<usize>();
+        let mut packed = Vec::with_capacity(bulk_len(key) + size);
         bulk(&mut packed, key);
         let end = packed.len() as u32 - 2;
         let mut count = 0;
@@ -71,6 +72,12 @@ impl std::fmt::Debug for Update {
     }
 }
 
+/// Bytes of `bytes` as a bulk string: `$`, the length in decimal, and two line ends around it.
+fn bulk_len(bytes: &[u8]) -> usize {
+    let digits = bytes.len().checked_ilog10().unwrap_or(0) as usize + 1;
+    1 + digits + 2 + bytes.len() + 2
+}
+
 fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'$');
     out.extend_from_slice(itoa::Buffer::new().format(bytes.len()).as_bytes());
@@ -89,4 +96,23 @@ fn unbulk<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
     let (bytes, tail) = rest[at + 2..].split_at(len);
     *rest = &tail[2..];
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_can_be_read_back_and_fits_exactly() {
+        let long = "x".repeat(1000);
+        let fields: [(&[u8], &[u8]); 4] =
+            [(b"", b""), (b"a\r\n", b"$3\r\n"), (b"n", &long.as_bytes()[..99]), (b"l", long.as_bytes())];
+        let update = Update::pack(b"user:1", fields.into_iter(), Some(7));
+        assert_eq!((update.key(), update.field_count(), update.event_time()), (b"user:1".as_slice(), 4, Some(7)));
+        assert_eq!(update.packed_key(), b"$6\r\nuser:1\r\n");
+        assert!(update.packed_fields().starts_with(b"$0\r\n\r\n$0\r\n\r\n$3\r\na\r\n\r\n"));
+        assert_eq!(update.fields().collect::<Vec<_>>(), fields);
+        let size = fields.iter().map(|(name, value)| bulk_len(name) + bulk_len(value)).sum::<usize>();
+        assert_eq!(update.packed_fields().len(), size);
+    }
 }

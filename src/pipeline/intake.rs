@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use crate::event::Origin;
+
 use super::ack::Ack;
 use super::budget::Reservation;
 
@@ -23,15 +25,6 @@ impl Message {
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
-}
-
-/// What a source knows about an event besides its text.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Origin<'a> {
-    /// Trimmed; empty: none.
-    pub prefix: &'a str,
-    /// The type that a single-event path imposes; it wins over the body's own.
-    pub path_type: Option<&'a str>,
 }
 
 /// Why an update was not taken; the source decides what to do. It may offer the same update again with [`Intake::offer`].

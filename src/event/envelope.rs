@@ -1,0 +1,204 @@
+//! The parts of an event that matter, as raw JSON text; everything else is skipped, whatever its depth.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::RejectReason;
+use super::json::{self, Checked, Key};
+
+/// Raw JSON text of each part that is there; of a repeated name the last one.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Envelope<'a> {
+    pub(super) kind: Option<&'a str>,
+    pub(super) user_id: Option<&'a str>,
+    pub(super) context_traits: Option<&'a str>,
+    pub(super) traits: Option<&'a str>,
+    pub(super) integrations: Option<&'a str>,
+    pub(super) timestamp: Option<&'a str>,
+    pub(super) original_timestamp: Option<&'a str>,
+    pub(super) sent_at: Option<&'a str>,
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads one event. Errors: `InvalidJson`, `NotAnObject`.
+    pub(super) fn read(text: &'a str) -> Result<Self, RejectReason> {
+        if let Ok(envelope) = Self::scan(text, Checked::No) {
+            return Ok(envelope);
+        }
+        if !json::is_valid(text) {
+            return Err(RejectReason::InvalidJson);
+        }
+        Self::scan(text, Checked::Yes).map_err(|_| RejectReason::NotAnObject)
+    }
+
+    /// Unchecked text is validated on the way, and refused as well where that cannot be told from oddness.
+    fn scan(text: &'a str, checked: Checked) -> serde_json::Result<Self> {
+        let mut envelope = Self::default();
+        let mut json = serde_json::Deserializer::from_str(text);
+        json.deserialize_map(Parts { envelope: &mut envelope, checked })?;
+        json.end()?;
+        Ok(envelope)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    Type,
+    UserId,
+    Context,
+    Traits,
+    Integrations,
+    Timestamp,
+    OriginalTimestamp,
+    SentAt,
+    Other,
+}
+
+impl Part {
+    fn named(name: &[u8]) -> Self {
+        match name {
+            b"type" => Self::Type,
+            b"userId" => Self::UserId,
+            b"context" => Self::Context,
+            b"traits" => Self::Traits,
+            b"integrations" => Self::Integrations,
+            b"timestamp" => Self::Timestamp,
+            b"originalTimestamp" => Self::OriginalTimestamp,
+            b"sentAt" => Self::SentAt,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The members of the event.
+struct Parts<'e, 'a> {
+    envelope: &'e mut Envelope<'a>,
+    checked: Checked,
+}
+
+impl<'a> Visitor<'a> for Parts<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        let envelope = self.envelope;
+        while let Some(part) = map.next_key_seed(Key(self.checked, Part::named))? {
+            let slot = match part {
+                Part::Type => &mut envelope.kind,
+                Part::UserId => &mut envelope.user_id,
+                Part::Traits => &mut envelope.traits,
+                Part::Integrations => &mut envelope.integrations,
+                Part::Timestamp => &mut envelope.timestamp,
+                Part::OriginalTimestamp => &mut envelope.original_timestamp,
+                Part::SentAt => &mut envelope.sent_at,
+                Part::Context => {
+                    envelope.context_traits = map.next_value_seed(Context(self.checked))?;
+                    continue;
+                }
+                Part::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            *slot = Some(map.next_value::<&RawValue>()?.get());
+        }
+        Ok(())
+    }
+}
+
+/// Finds the `traits` of a context. A context that is no object has none; only checked text may hold one.
+struct Context(Checked);
+
+impl<'a> DeserializeSeed<'a> for Context {
+    type Value = Option<&'a str>;
+
+    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Self::Value, D::Error> {
+        if self.0 == Checked::No {
+            return json.deserialize_map(self);
+        }
+        let raw = <&RawValue as serde::Deserialize>::deserialize(json)?.get();
+        if json::first(raw) != b'{' {
+            return Ok(None);
+        }
+        serde_json::Deserializer::from_str(raw).deserialize_map(self).map_err(D::Error::custom)
+    }
+}
+
+impl<'a> Visitor<'a> for Context {
+    type Value = Option<&'a str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a context")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut traits = None;
+        while let Some(is_traits) = map.next_key_seed(Key(self.0, |name: &[u8]| name == b"traits"))? {
+            if is_traits {
+                traits = Some(map.next_value::<&RawValue>()?.get());
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(traits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_repeated_name_the_last_counts() {
+        let envelope = Envelope::read(r#"{"type":1,"context":{"traits":{"a":1},"traits":2},"type":"x","context":{}}"#).unwrap();
+        assert_eq!(envelope, Envelope { kind: Some("\"x\""), ..Envelope::default() });
+        let envelope = Envelope::read(r#"{"context":{"traits":{"a":1},"traits":2}}"#).unwrap();
+        assert_eq!(envelope.context_traits, Some("2"));
+    }
+
+    #[test]
+    fn odd_names_and_contexts_do_not_hide_the_rest() {
+        for odd in [
+            r#""\ud800":1"#,
+            r#""\u0001":1"#,
+            r#""context":null"#,
+            r#""context":"\ud800""#,
+            r#""context":1e400"#,
+            r#""context":[{"traits":{}}]"#,
+            r#""context":{"\n":"\udc00"}"#,
+        ] {
+            let text = format!(r#"{{{odd},"tr\u0061its":7}}"#);
+            assert_eq!(Envelope::read(&text), Ok(Envelope { traits: Some("7"), ..Envelope::default() }), "{odd}");
+        }
+        let odd = r#"{"context":{"\n":0,"traits":{"a":1}}}"#;
+        assert_eq!(Envelope::read(odd).unwrap().context_traits, Some(r#"{"a":1}"#));
+    }
+
+    #[test]
+    fn a_raw_control_character_in_a_name_is_invalid() {
+        assert_eq!(Envelope::read("{\"a\tb\":1}"), Err(RejectReason::InvalidJson));
+        assert_eq!(Envelope::read("{\"context\":{\"a\tb\":1}}"), Err(RejectReason::InvalidJson));
+    }
+
+    #[test]
+    fn unused_parts_may_be_of_any_depth() {
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        let text = format!(r#"{{"properties":{deep},"context":{{"page":{deep}}},"userId":{deep}}}"#);
+        assert_eq!(Envelope::read(&text).unwrap().user_id, Some(deep.as_str()));
+    }
+
+    #[test]
+    fn what_is_valid_but_no_object_is_told_apart() {
+        for text in ["null", "[]", "\"\\ud800\"", "1e400", " 7 "] {
+            assert_eq!(Envelope::read(text), Err(RejectReason::NotAnObject), "{text}");
+        }
+        for text in ["", " ", "{", "[1,", "{}{}", "{} x", "{\"a\":01}"] {
+            assert_eq!(Envelope::read(text), Err(RejectReason::InvalidJson), "{text}");
+        }
+    }
+}

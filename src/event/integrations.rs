@@ -1,0 +1,76 @@
+//! The `integrations` part of an event: does it want to go to this destination?
+
+use std::fmt;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::json::{self, Checked, Key};
+
+/// Whether `integrations` (raw, valid JSON text; `None`: absent) lets an event through to `destination`.
+pub(super) fn allow(integrations: Option<&str>, destination: &str) -> bool {
+    let Some(raw) = integrations else { return true };
+    let found = Switches { all: b't', own: 0, destination };
+    serde_json::Deserializer::from_str(raw).deserialize_map(found).is_ok_and(|found| match (found.all, found.own) {
+        (b't' | b'f', b't' | b'{') => true,
+        (b't' | b'f', b'f') => false,
+        (all, _) => all == b't',
+    })
+}
+
+/// The first bytes of the two values that matter, which tell `true`, `false` and objects from the rest.
+struct Switches<'a> {
+    /// Absent: as `true`.
+    all: u8,
+    /// Absent: 0.
+    own: u8,
+    destination: &'a str,
+}
+
+impl<'de> Visitor<'de> for Switches<'_> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("integrations")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        let destination = self.destination.as_bytes();
+        while let Some((all, own)) = map.next_key_seed(Key(Checked::Yes, |name: &[u8]| (name == b"All", name == destination)))? {
+            if !all && !own {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let first = json::first(map.next_value::<&RawValue>()?.get());
+            if all {
+                self.all = first;
+            }
+            if own {
+                self.own = first;
+            }
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_destination_wins_over_all_and_all_must_be_a_boolean() {
+        let on =
+            ["{}", r#"{"All":true}"#, r#"{"Redis":{}}"#, r#"{"All":false,"Redis":true}"#, r#"{"Redis":"no"}"#, r#"{"Redis":[]}"#];
+        let off =
+            ["null", "[]", "true", r#"{"All":false}"#, r#"{"Redis":false}"#, r#"{"All":null,"Redis":true}"#, r#"{"All":0}"#];
+        assert!(allow(None, "Redis"));
+        for raw in on {
+            assert!(allow(Some(raw), "Redis"), "{raw}");
+        }
+        for raw in off {
+            assert!(!allow(Some(raw), "Redis"), "{raw}");
+        }
+        assert!(!allow(Some(r#"{"All":false,"redis":true}"#), "Redis"));
+        assert!(!allow(Some(r#"{"Redis":true,"Redis":false}"#), "Redis"));
+    }
+}

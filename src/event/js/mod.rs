@@ -1,0 +1,15 @@
+//! JavaScript's values, and how it writes them as text.
+
+mod number;
+mod parse;
+mod string;
+mod stringify;
+mod value;
+
+pub(super) use number::{MAX_EXACT, push_json_number, push_number};
+pub(super) use parse::{TooDeep, parse};
+pub(super) use string::{lossy, push_quoted};
+pub(super) use stringify::push_json;
+pub(super) use value::{Member, Value};
+
+pub use string::trim_js;

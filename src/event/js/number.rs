@@ -1,0 +1,48 @@
+//! Numbers as JavaScript prints them: the shortest digits that round-trip, exponents from 1e21 and below 1e-6.
+
+/// Integers up to here are exact in a double.
+pub(in crate::event) const MAX_EXACT: u64 = 1 << 53;
+
+/// As lodash's `toString` writes a number: `-0` keeps its sign, overflow is `Infinity`.
+pub(in crate::event) fn push_number(out: &mut Vec<u8>, number: f64) {
+    if number == 0.0 && number.is_sign_negative() {
+        out.push(b'-');
+    }
+    out.extend_from_slice(ryu_js::Buffer::new().format(number).as_bytes());
+}
+
+/// As `JSON.stringify` writes a number: `-0` loses its sign, overflow is `null`.
+pub(in crate::event) fn push_json_number(out: &mut Vec<u8>, number: f64) {
+    if number.is_finite() {
+        out.extend_from_slice(ryu_js::Buffer::new().format_finite(number).as_bytes());
+    } else {
+        out.extend_from_slice(b"null");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(push: fn(&mut Vec<u8>, f64), number: f64) -> String {
+        let mut out = Vec::new();
+        push(&mut out, number);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_trait_and_an_array_element_differ_in_negative_zero_and_overflow() {
+        for (number, bare, in_array) in [
+            (-0.0, "-0", "0"),
+            (0.0, "0", "0"),
+            (1e21, "1e+21", "1e+21"),
+            (1e20, "100000000000000000000", "100000000000000000000"),
+            (1e-7, "1e-7", "1e-7"),
+            (f64::INFINITY, "Infinity", "null"),
+            (f64::NEG_INFINITY, "-Infinity", "null"),
+        ] {
+            assert_eq!(text(push_number, number), bare);
+            assert_eq!(text(push_json_number, number), in_array);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Reading pieces of JSON text. All but [`without_bom`], [`is_valid`], [`end_of_string`] and [`Key`] want text that is known to be valid.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, Visitor};
+
+/// Without one leading byte order mark.
+pub(super) fn without_bom(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
+}
+
+/// Whether `text` is one JSON document, of any depth.
+pub(super) fn is_valid(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// The first byte of `text` that is not white space; 0 at the end.
+pub(super) fn first(text: &str) -> u8 {
+    peek(text.as_bytes(), &mut 0)
+}
+
+/// Moves `at` to the next byte that is not white space and returns it; 0 at the end.
+pub(super) fn peek(text: &[u8], at: &mut usize) -> u8 {
+    while let Some(b' ' | b'\t' | b'\n' | b'\r') = text.get(*at) {
+        *at += 1;
+    }
+    text.get(*at).copied().unwrap_or(0)
+}
+
+/// The quoted string at `at`, with its quotes; moves `at` past it.
+pub(super) fn string<'a>(text: &'a str, at: &mut usize) -> &'a str {
+    let start = *at;
+    *at = end_of_string(text.as_bytes(), start).unwrap_or(text.len());
+    &text[start..*at]
+}
+
+/// Where the string that opens at `start` ends, past its closing quote. Bytes of any kind will do.
+pub(super) fn end_of_string(text: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + 1;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
+        if text[at] == b'"' {
+            return Some(at + 1);
+        }
+        at += 2;
+    }
+}
+
+/// The number, `true`, `false` or `null` at `at`; moves `at` past it.
+pub(super) fn scalar<'a>(text: &'a str, at: &mut usize) -> &'a str {
+    let rest = &text[*at..];
+    let end =
+        rest.bytes().position(|byte| matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r')).unwrap_or(rest.len());
+    *at += end;
+    &rest[..end]
+}
+
+/// The WTF-8 that a quoted string stands for.
+pub(super) fn decoded(quoted: &str) -> Cow<'_, [u8]> {
+    let inner = &quoted.as_bytes()[1..quoted.len() - 1];
+    if memchr::memchr(b'\\', inner).is_none() {
+        return Cow::Borrowed(inner);
+    }
+    let mut json = serde_json::Deserializer::from_str(quoted);
+    Cow::Owned(json.deserialize_bytes(Wtf8).unwrap_or_default())
+}
+
+struct Wtf8;
+
+impl Visitor<'_> for Wtf8 {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        Ok(bytes.to_vec())
+    }
+}
+
+/// Whether text is already known to be valid JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Checked {
+    Yes,
+    No,
+}
+
+/// Reads a member's name and maps it. Names are read as bytes, so that a lone surrogate in one is no error; read that way a
+/// raw control character is none either. So in unchecked text a name with a control character, raw or escaped, is refused.
+pub(super) struct Key<F>(pub(super) Checked, pub(super) F);
+
+impl<'de, T, F: FnOnce(&[u8]) -> T> DeserializeSeed<'de> for Key<F> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<T, D::Error> {
+        json.deserialize_bytes(self)
+    }
+}
+
+impl<T, F: FnOnce(&[u8]) -> T> Visitor<'_> for Key<F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_bytes<E: Error>(self, name: &[u8]) -> Result<T, E> {
+        if self.0 == Checked::No && name.iter().any(|&byte| byte < b' ') {
+            return Err(E::custom("control character"));
+        }
+        Ok(self.1(name))
+    }
+}

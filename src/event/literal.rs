@@ -1,0 +1,103 @@
+//! Flattening step by step as the JavaScript original does it, for events on which [`super::flatten`] gave up. Linear in the
+//! length of the text; the only place that rejects for depth, number of fields or length of a name.
+
+use super::envelope::Envelope;
+use super::fields::Fields;
+use super::js::{self, TooDeep, Value, lossy, push_json, push_number};
+use super::{Limits, RejectReason, json};
+
+/// Fills `fields`, which is empty, with the fields of one event. Errors: `TooDeep`, `FieldNameTooLong`, `TooManyFields`.
+pub(super) fn flatten(envelope: &Envelope<'_>, limits: &Limits, fields: &mut Fields) -> Result<(), RejectReason> {
+    let mut walk = Walk { limits, fields, path: Vec::new(), source: 0, bare: [false; 2], surrogates: false };
+    for (source, raw) in [envelope.context_traits, envelope.traits].into_iter().enumerate() {
+        let Some(raw) = raw.filter(|raw| json::first(raw) == b'{') else { continue };
+        walk.source = source;
+        match js::parse(raw, limits.max_depth) {
+            Ok(Value::Object(members)) => walk.step(&members)?,
+            Ok(_) => {}
+            Err(TooDeep) => return Err(RejectReason::TooDeep),
+        }
+    }
+    if walk.surrogates {
+        merge_replaced(fields);
+    }
+    Ok(())
+}
+
+struct Walk<'f> {
+    limits: &'f Limits,
+    fields: &'f mut Fields,
+    /// WTF-8.
+    path: Vec<u8>,
+    source: usize,
+    /// Whether the object that the original collects a source's fields in has lost its prototype.
+    bare: [bool; 2],
+    /// Whether some name holds a lone surrogate.
+    surrogates: bool,
+}
+
+impl Walk<'_> {
+    fn step(&mut self, members: &[js::Member<'_>]) -> Result<(), RejectReason> {
+        for (name, value) in members {
+            let parent = self.path.len();
+            if parent > 0 {
+                self.path.push(b'.');
+            }
+            self.path.extend_from_slice(name);
+            match value {
+                Value::Object(inner) if !inner.is_empty() => self.step(inner)?,
+                leaf => self.leaf(leaf)?,
+            }
+            self.path.truncate(parent);
+        }
+        Ok(())
+    }
+
+    fn leaf(&mut self, value: &Value<'_>) -> Result<(), RejectReason> {
+        if self.path.len() > self.limits.max_field_name {
+            return Err(RejectReason::FieldNameTooLong);
+        }
+        if self.path == b"__proto__" && self.sets_prototype(value) {
+            return Ok(());
+        }
+        if matches!(value, Value::Null | Value::Object(_)) {
+            // Nothing to suppress: nothing to remember, so nulls take no memory.
+            if let Some(at) = self.fields.find(&self.path) {
+                self.fields.unset(at);
+            }
+            return Ok(());
+        }
+        let at = self.fields.enter(&self.path, self.source);
+        self.fields.set(at, |out| push_value(out, value));
+        self.surrogates |= std::str::from_utf8(&self.path).is_err();
+        if self.fields.live() > self.limits.max_fields { Err(RejectReason::TooManyFields) } else { Ok(()) }
+    }
+
+    /// Assigning to `__proto__` sets an object's prototype, and so makes no field. But null leaves the object without one,
+    /// and then `__proto__` is a name like any other. The second source is assigned to the object of the first.
+    fn sets_prototype(&mut self, value: &Value<'_>) -> bool {
+        if !self.bare[self.source] {
+            self.bare[self.source] = *value == Value::Null;
+            return true;
+        }
+        !self.bare[0]
+    }
+}
+
+fn push_value(out: &mut Vec<u8>, value: &Value<'_>) {
+    match value {
+        Value::String(wtf8) => out.extend_from_slice(lossy(wtf8).as_bytes()),
+        Value::Number(number) => push_number(out, *number),
+        other => push_json(out, other),
+    }
+}
+
+/// Names that differ only in lone surrogates become one name; the later one wins.
+fn merge_replaced(fields: &mut Fields) {
+    let merged = fields.iter().fold(Fields::default(), |mut merged, (name, value)| {
+        let at = merged.enter(lossy(name).as_bytes(), 0);
+        merged.set(at, |out| out.extend_from_slice(value));
+        merged
+    });
+    *fields = merged;
+}

@@ -1,0 +1,159 @@
+//! Finding the events of an HTTP body.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::json::{self, Checked, Key};
+
+mod tolerant;
+
+/// The events of a body, as ranges of its bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Body {
+    /// An object without `batch`: one event.
+    Event(Range<usize>),
+    /// The elements of `batch`, at least one.
+    Batch(Vec<Range<usize>>),
+}
+
+/// Why a body has no events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SplitError {
+    #[error("the body is not valid JSON")]
+    InvalidJson,
+    #[error("the body is not a JSON object")]
+    NotAnObject,
+    #[error("`batch` is empty")]
+    EmptyBatch,
+    #[error("`batch` is not a list")]
+    BatchNotAList,
+}
+
+/// Finds the events of a body. Where the body as a whole is not valid JSON or UTF-8, but its outline is, each element of
+/// `batch` is still found, so that a bad one does not cost the others.
+pub fn split(body: &[u8]) -> Result<Body, SplitError> {
+    let bare = json::without_bom(body);
+    let offset = body.len() - bare.len();
+    let strict = std::str::from_utf8(bare).ok().and_then(|text| strict(text).ok());
+    let batch = match strict {
+        Some(batch) => batch,
+        None => tolerant::split(bare)?,
+    };
+    match batch {
+        None => Ok(Body::Event(offset..body.len())),
+        Some(events) if events.is_empty() => Err(SplitError::EmptyBatch),
+        Some(events) => Ok(Body::Batch(events.into_iter().map(|event| event.start + offset..event.end + offset).collect())),
+    }
+}
+
+/// The elements of `batch`, if there is one; an error where that is not a list, or the text no valid object.
+fn strict(text: &str) -> serde_json::Result<Option<Vec<Range<usize>>>> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let batch = json.deserialize_map(Top { text })?;
+    json.end()?;
+    Ok(batch)
+}
+
+struct Top<'a> {
+    text: &'a str,
+}
+
+impl<'a> Visitor<'a> for Top<'a> {
+    type Value = Option<Vec<Range<usize>>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut batch = None;
+        while let Some(is_batch) = map.next_key_seed(Key(Checked::No, |name: &[u8]| name == b"batch"))? {
+            if is_batch {
+                batch = Some(map.next_value_seed(Elements { text: self.text })?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(batch)
+    }
+}
+
+/// Where the elements of a list stand in `text`.
+struct Elements<'a> {
+    text: &'a str,
+}
+
+impl<'a> DeserializeSeed<'a> for Elements<'a> {
+    type Value = Vec<Range<usize>>;
+
+    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_seq(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Elements<'a> {
+    type Value = Vec<Range<usize>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut events = Vec::new();
+        while let Some(raw) = seq.next_element::<&RawValue>()? {
+            let start = raw.get().as_ptr().addr() - self.text.as_ptr().addr();
+            events.push(start..start + raw.get().len());
+        }
+        Ok(events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(body: &[u8]) -> Result<Vec<&[u8]>, SplitError> {
+        Ok(match split(body)? {
+            Body::Event(event) => vec![&body[event]],
+            Body::Batch(events) => events.into_iter().map(|event| &body[event]).collect(),
+        })
+    }
+
+    #[test]
+    fn an_object_is_one_event_or_a_batch() {
+        assert_eq!(events(b" {\"type\":1} "), Ok(vec![b" {\"type\":1} ".as_slice()]));
+        assert_eq!(
+            events(b"{\"x\":[{}],\"batch\": [ {\"a\":[1,{}]} , 7,null ] }"),
+            Ok(vec![b"{\"a\":[1,{}]}".as_slice(), b"7", b"null"])
+        );
+        assert_eq!(events(b"{\"batch\":5,\"b\\u0061tch\":[1]}"), Ok(vec![b"1".as_slice()]));
+        assert_eq!(events(b"{\"batch\":[1,2],\"batch\":[3]}"), Ok(vec![b"3".as_slice()]));
+        assert_eq!(events("\u{feff}{\"batch\":[1,2]}".as_bytes()), Ok(vec![b"1".as_slice(), b"2"]));
+        assert_eq!(events("\u{feff}{}".as_bytes()), Ok(vec![b"{}".as_slice()]));
+    }
+
+    #[test]
+    fn bodies_without_events_say_why() {
+        for (body, error) in [
+            (r#"{"batch":[]}"#, SplitError::EmptyBatch),
+            (r#"{"batch":[1],"batch":[ ]}"#, SplitError::EmptyBatch),
+            (r#"{"batch":null}"#, SplitError::BatchNotAList),
+            (r#"{"batch":{"a":1}}"#, SplitError::BatchNotAList),
+            (r#"{"batch":[1],"batch":"\ud800"}"#, SplitError::BatchNotAList),
+            ("[{}]", SplitError::NotAnObject),
+            ("\"\\ud800\"", SplitError::NotAnObject),
+            ("1e400", SplitError::NotAnObject),
+            ("", SplitError::InvalidJson),
+            ("{", SplitError::InvalidJson),
+            ("{}{}", SplitError::InvalidJson),
+            (r#"{"a":NaN}"#, SplitError::InvalidJson),
+            ("{\"a\tb\":1}", SplitError::InvalidJson),
+            ("\u{feff}\u{feff}{}", SplitError::InvalidJson),
+        ] {
+            assert_eq!(split(body.as_bytes()), Err(error), "{body}");
+        }
+    }
+}

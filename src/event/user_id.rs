@@ -1,0 +1,116 @@
+//! `userId` as text: what lodash's `toString` makes of any JSON value.
+
+use super::js::{lossy, push_number, trim_js};
+use super::json;
+
+/// Appends the text of a `userId` (raw, valid JSON text). False when it is blank: nothing but white space, or, for an object
+/// that hides its `toString`, no text at all (the original fails on it).
+pub(super) fn push_user_id(out: &mut Vec<u8>, raw: &str) -> bool {
+    let start = out.len();
+    let has_text = match json::first(raw) {
+        b'[' | b'{' => push_nested(out, raw),
+        b'n' => false,
+        _ => {
+            push_scalar(out, raw, &mut 0);
+            true
+        }
+    };
+    has_text && std::str::from_utf8(&out[start..]).is_ok_and(|text| !trim_js(text).is_empty())
+}
+
+/// Elements of arrays, at any depth, separated by commas: just what remains when the brackets are dropped. No recursion, for
+/// nothing limits the depth of a `userId`.
+fn push_nested(out: &mut Vec<u8>, raw: &str) -> bool {
+    let mut at = 0;
+    loop {
+        match json::peek(raw.as_bytes(), &mut at) {
+            0 => return true,
+            b'[' | b']' => at += 1,
+            b',' => {
+                out.push(b',');
+                at += 1;
+            }
+            b'{' => {
+                if hides_to_string(raw, &mut at) {
+                    return false;
+                }
+                out.extend_from_slice(b"[object Object]");
+            }
+            _ => push_scalar(out, raw, &mut at),
+        }
+    }
+}
+
+fn push_scalar(out: &mut Vec<u8>, raw: &str, at: &mut usize) {
+    if json::peek(raw.as_bytes(), at) == b'"' {
+        out.extend_from_slice(lossy(&json::decoded(json::string(raw, at))).as_bytes());
+        return;
+    }
+    let scalar = json::scalar(raw, at);
+    match scalar.parse() {
+        Ok(number) => push_number(out, number),
+        Err(_) => out.extend_from_slice(scalar.as_bytes()),
+    }
+}
+
+/// Moves `at` past the object there; true when one of its own members is named `toString`.
+fn hides_to_string(raw: &str, at: &mut usize) -> bool {
+    let (mut depth, mut found, mut name) = (0, false, "");
+    loop {
+        match json::peek(raw.as_bytes(), at) {
+            b'"' => {
+                name = json::string(raw, at);
+                continue;
+            }
+            b':' => found |= depth == 1 && *json::decoded(name) == *b"toString",
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        *at += 1;
+        if depth == 0 {
+            return found;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_json_value_has_the_text_that_javascript_gives_it() {
+        for (raw, text) in [
+            (r#""a""#, "a"),
+            (r#"" \ud800\u0041 ""#, " \u{fffd}A "),
+            ("7.0", "7"),
+            ("-0", "-0"),
+            ("1e400", "Infinity"),
+            ("false", "false"),
+            (r#"[1,[null,-0,["x","y"]],[]]"#, "1,null,-0,x,y,"),
+            (r#"["",""]"#, ","),
+            (r#" [ {"a":{"toString":"[,\"]"}} , "," ] "#, "[object Object],,"),
+            ("{}", "[object Object]"),
+        ] {
+            let mut out = b"user:".to_vec();
+            assert!(push_user_id(&mut out, raw), "{raw}");
+            assert_eq!(String::from_utf8(out).unwrap(), format!("user:{text}"));
+        }
+    }
+
+    #[test]
+    fn blank_is_white_space_or_no_text_at_all() {
+        for raw in ["null", r#""""#, r#""\u00a0 \ufeff\n""#, "[]", r#"[[" "]]"#, r#"{"toString":1}"#, r#"[{"to\u0053tring":1}]"#]
+        {
+            assert!(!push_user_id(&mut Vec::new(), raw), "{raw}");
+        }
+    }
+
+    #[test]
+    fn depth_is_no_danger() {
+        let raw = "[".repeat(100_000) + "1" + &"]".repeat(100_000);
+        let mut out = Vec::new();
+        assert!(push_user_id(&mut out, &raw));
+        assert_eq!(out, b"1");
+    }
+}
