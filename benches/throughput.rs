@@ -81,7 +81,20 @@ impl Redis {
     fn limit(&self, events: u64) -> f64 {
         self.cli(&["FLUSHALL"]);
         let mut command = Command::new("redis-benchmark");
-        command.args(["-p", &self.port, "-P", "64", "-c", "50", "-r", &USERS.to_string(), "-n", &events.to_string(), "-q", "--csv"]);
+        command.args([
+            "-p",
+            &self.port,
+            "-P",
+            "64",
+            "-c",
+            "50",
+            "-r",
+            &USERS.to_string(),
+            "-n",
+            &events.to_string(),
+            "-q",
+            "--csv",
+        ]);
         command.args(["HSET", "user:user-__rand_int__"]);
         for (name, value) in traits(12_345) {
             command.args([name, &value]);

@@ -1,21 +1,90 @@
-//! `explain`: what events would become.
+//! `explain`: what would be written, without Redis.
 
+use std::io::{self, BufRead, BufWriter, ErrorKind, Read, Write};
 use std::process::ExitCode;
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
 use crate::cli::Options;
-use crate::config::ConfigArgs;
+use crate::event::{Decision, Origin, Rules, Transformer, Update};
+use crate::exit::Exit;
 
 use super::exit;
 
 /// Explains the events on standard input, one line each.
-pub(super) fn explain(options: &Options, prefix: Option<String>) -> ExitCode {
-    let mut args: ConfigArgs = options.config_args();
+pub(super) fn explain_stdin(options: &Options, prefix: Option<String>) -> ExitCode {
+    let mut args = options.config_args();
     args.flags.extend(prefix.map(|prefix| ("--prefix", "redis.prefix", prefix)));
-    match exit::configured(&args) {
-        Ok(_loaded) => {
-            exit::complain("traitsink: explain is not available in this build yet");
-            crate::exit::Exit::UNAVAILABLE.into()
+    let config = match exit::configured(&args) {
+        Ok(loaded) => loaded.config,
+        Err(code) => return code,
+    };
+    let output = BufWriter::new(io::stdout().lock());
+    match explain(io::stdin().lock(), output, &config.rules, &config.redis.prefix) {
+        // The reader has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            exit::complain(&format!("traitsink: {error}"));
+            Exit::IO.into()
         }
-        Err(code) => code,
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Answers each line of `input` (one event as JSON) with one line on `output`, in the same order:
+/// `{"key":..,"fields":{..}}` with fields in write order, `{"skipped":REASON}` or `{"rejected":REASON}`.
+/// `prefix` is trimmed.
+///
+/// # Errors
+/// Those of `input` and `output` alone.
+pub fn explain(mut input: impl BufRead, mut output: impl Write, rules: &Rules, prefix: &str) -> io::Result<()> {
+    let mut transformer = Transformer::default();
+    let origin = Origin { prefix, path_type: None };
+    let mut line = Vec::new();
+    while read_line(&mut input, rules.limits.max_event, &mut line)? {
+        let decision = transformer.transform(rules, origin, &line);
+        serde_json::to_writer(&mut output, &Answer(&decision))?;
+        output.write_all(b"\n")?;
+    }
+    output.flush()
+}
+
+/// Reads a line without its end, of a longer one just enough to see that it exceeds `max` bytes; false at the end of input.
+fn read_line(input: &mut impl BufRead, max: usize, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    // One byte for the line feed, one to be too long by.
+    if input.by_ref().take(max as u64 + 2).read_until(b'\n', line)? == 0 {
+        return Ok(false);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else {
+        input.skip_until(b'\n')?;
+    }
+    Ok(true)
+}
+
+struct Answer<'a>(&'a Decision);
+
+impl Serialize for Answer<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self.0 {
+            Decision::Update(update) => {
+                map.serialize_entry("key", &String::from_utf8_lossy(update.key()))?;
+                map.serialize_entry("fields", &Fields(update))?;
+            }
+            Decision::Skipped(reason) => map.serialize_entry("skipped", reason.as_str())?,
+            Decision::Rejected(reason) => map.serialize_entry("rejected", reason.as_str())?,
+        }
+        map.end()
+    }
+}
+
+struct Fields<'a>(&'a Update);
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = |(name, value)| (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
+        serializer.collect_map(self.0.fields().map(text))
     }
 }

@@ -18,6 +18,8 @@ use clap::error::ErrorKind;
 use crate::cli::{self, Invocation, Verb};
 use crate::exit::Exit;
 
+pub use explain::explain;
+
 /// From the command line to the exit code.
 pub fn execute(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let Invocation { options, verb } = match cli::parse(args) {
@@ -28,7 +30,7 @@ pub fn execute(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Run { rudderstack } => run::run(&options, rudderstack.file),
         Verb::Demo { once } => demo::demo(&options, once),
         Verb::Check { connect, rudderstack } => check::check(&options, connect, rudderstack.file),
-        Verb::Explain { prefix } => explain::explain(&options, prefix),
+        Verb::Explain { prefix } => explain::explain_stdin(&options, prefix),
         Verb::Replay { files } => replay::replay(&options, files),
         Verb::Config(verb) => config::config(&options, verb),
         Verb::Completions { shell } => completions::completions(shell),

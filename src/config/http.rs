@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::prefix::prefix;
 use super::report::Report;
 use super::secrets::{read, secret};
-use super::text::trim_js;
 use super::units::{Listen, Secret, Size, Span};
+use crate::event::trim_js;
 
 #[derive(Debug, Clone)]
 pub struct Http {

@@ -20,7 +20,6 @@ mod report;
 mod rudderstack;
 mod secrets;
 mod state_dir;
-mod text;
 mod tls;
 mod transform;
 mod units;

@@ -1,7 +1,7 @@
 //! Key prefixes: trimmed as RudderStack trims them, and not templates yet.
 
 use super::report::Report;
-use super::text::trim_js;
+use crate::event::trim_js;
 
 /// The prefix that `key` holds, trimmed; empty: none.
 pub(super) fn prefix(report: &mut Report, key: &str, typed: Option<&str>) -> String {

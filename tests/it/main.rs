@@ -16,6 +16,8 @@ mod connection;
 mod embedded;
 /// Something breaks under load; what was acknowledged must be in Redis.
 mod faults;
+/// What one event becomes, row by row: new behaviour of the transform goes into `tests/golden`.
+mod golden;
 /// What tests stand on; no tests.
 mod harness;
 /// What a client meets when Redis, memory or the client itself is slow.
@@ -26,11 +28,15 @@ mod http_corpus;
 mod layout;
 /// Lanes and retries against a simulated Redis.
 mod model;
+/// The transform written once more, slowly; no tests.
+mod reference;
 /// RudderStack's destination settings as the `[redis]` section.
 mod rudderstack;
 /// The serving loop's deadlines, cap and stops, with services of our own.
 mod server;
 /// Every way in which TLS goes wrong, and what we say about it.
 mod tls;
+/// The transform against the reference, on generated events.
+mod transform_property;
 /// A client that sends exactly the bytes it is given; no tests.
 mod wire;

@@ -4,8 +4,6 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use base64::Engine;
-
 /// One answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -27,18 +25,12 @@ impl Answer {
 
 pub(crate) struct Client {
     address: SocketAddr,
-    write_key: Option<String>,
     connection: Option<BufReader<TcpStream>>,
 }
 
 impl Client {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, write_key: None, connection: None }
-    }
-
-    pub(crate) fn with_write_key(mut self, key: &str) -> Self {
-        self.write_key = Some(key.into());
-        self
+        Self { address, connection: None }
     }
 
     pub(crate) fn get(&mut self, path: &str) -> Option<Answer> {
@@ -52,10 +44,6 @@ impl Client {
     /// Sends one request and reads its answer; `None` when the connection broke or nothing came for 20 s.
     pub(crate) fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
         let mut head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n", body.len());
-        if let Some(key) = &self.write_key {
-            let credentials = base64::engine::general_purpose::STANDARD.encode(format!("{key}:"));
-            head.push_str(&format!("authorization: Basic {credentials}\r\n"));
-        }
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

@@ -1,0 +1,129 @@
+//! One thread: events of about 1 KB as a browser sends them, with 8 traits, against `IgnoredAny`, which only skips the same
+//! bytes. `cargo bench --bench transform` prints the ratio at the end.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use divan::Bencher;
+use divan::counter::{BytesCount, ItemsCount};
+use serde::de::IgnoredAny;
+use traitsink::event::{Decision, Limits, Origin, Rules, Transformer, split};
+
+/// Events with different users and values.
+const EVENTS: usize = 256;
+
+fn main() {
+    divan::main();
+    if !std::env::args().any(|arg| arg == "--test" || arg == "--list") {
+        print_ratio();
+    }
+}
+
+fn event(n: usize, kind: &str) -> Vec<u8> {
+    let agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36";
+    format!(
+        r#"{{"channel":"web","context":{{"sessionStart":true,"sessionId":17{n:08},"app":{{"name":"Shop","version":"3.1.4"}},"traits":{{"name":"Jane Doe {n}","email":"jane.{n}@example.com","plan":"enterprise","age":{age},"score":{score},"newsletter":true,"address":{{"city":"Utrecht","country":"NL"}}}},"library":{{"name":"analytics-js","version":"3.34.1"}},"userAgent":"{agent}","locale":"en-GB","screen":{{"width":2560,"height":1440,"density":1,"innerWidth":1280,"innerHeight":720}},"page":{{"path":"/account","referrer":"https://www.example.com/","search":"?a=1","title":"Account","url":"https://www.example.com/account?a=1","initial_referrer":"$direct"}},"timezone":"GMT+0200"}},"type":"{kind}","messageId":"c9d1b0c6-97a3-4bf6-9b8c-{n:012}","originalTimestamp":"2026-01-02T03:04:05.678Z","anonymousId":"0f2a7a9e-5d0b-4d9c-8e59-{n:012}","event":"","userId":"user-{n}","integrations":{{"All":true}},"sentAt":"2026-01-02T03:04:05.700Z"}}"#,
+        age = 20 + n % 60,
+        score = n as f64 / 8.0,
+    )
+    .into_bytes()
+}
+
+fn events(kind: impl Fn(usize) -> &'static str) -> Vec<Vec<u8>> {
+    (0..EVENTS).map(|n| event(n, kind(n))).collect()
+}
+
+fn rules() -> Rules {
+    let limits = Limits { max_event: 1 << 20, max_depth: 200, max_fields: 10_000, max_key: 1 << 10, max_field_name: 1 << 10 };
+    Rules { limits, destination: "Redis".into() }
+}
+
+fn transform_all(transformer: &mut Transformer, rules: &Rules, events: &[Vec<u8>]) {
+    for event in events {
+        black_box(transformer.transform(rules, Origin::default(), black_box(event)));
+    }
+}
+
+fn skip_all(events: &[Vec<u8>]) {
+    for event in events {
+        black_box(serde_json::from_slice::<IgnoredAny>(black_box(event))).ok();
+    }
+}
+
+fn measure(bencher: Bencher, events: &[Vec<u8>], run: impl Fn() + Sync) {
+    let bytes = events.iter().map(Vec::len).sum::<usize>();
+    bencher.counter(ItemsCount::new(events.len())).counter(BytesCount::new(bytes)).bench(run);
+}
+
+#[divan::bench]
+fn skip(bencher: Bencher) {
+    let events = events(|_| "identify");
+    measure(bencher, &events, || skip_all(&events));
+}
+
+#[divan::bench]
+fn identify(bencher: Bencher) {
+    let events = events(|_| "identify");
+    with_transformer(bencher, &events, Transformer::default);
+}
+
+/// The path for odd events.
+#[divan::bench]
+fn identify_literal(bencher: Bencher) {
+    let events = events(|_| "identify");
+    with_transformer(bencher, &events, Transformer::literal);
+}
+
+/// 80 % of the events are not identify.
+#[divan::bench]
+fn mixed(bencher: Bencher) {
+    let events = events(|n| if n % 5 == 0 { "identify" } else { "track" });
+    with_transformer(bencher, &events, Transformer::default);
+}
+
+/// Finding the events of a body of 256.
+#[divan::bench]
+fn split_batch(bencher: Bencher) {
+    let events = events(|_| "identify");
+    let body = [b"{\"batch\":[".as_slice(), &events.join(b",".as_slice()), b"]}"].concat();
+    measure(bencher, &events, || drop(black_box(split(black_box(&body)))));
+}
+
+#[divan::bench]
+fn parse_timestamp() -> Option<jiff::Timestamp> {
+    black_box("2026-01-02T03:04:05.678Z").parse().ok()
+}
+
+fn with_transformer(bencher: Bencher, events: &[Vec<u8>], transformer: impl Fn() -> Transformer + Sync) {
+    let rules = rules();
+    let bytes = events.iter().map(Vec::len).sum::<usize>();
+    bencher
+        .counter(ItemsCount::new(events.len()))
+        .counter(BytesCount::new(bytes))
+        .with_inputs(transformer)
+        .bench_local_refs(|transformer| transform_all(transformer, &rules, events));
+}
+
+/// Both in turn, the fastest of many rounds each.
+fn print_ratio() {
+    let (events, rules, mut transformer) = (events(|_| "identify"), rules(), Transformer::default());
+    let decision = transformer.transform(&rules, Origin::default(), &events[0]);
+    assert!(matches!(&decision, Decision::Update(update) if update.field_count() == 8), "{decision:?}");
+    let (mut transform, mut skip) = (f64::INFINITY, f64::INFINITY);
+    for _ in 0..300 {
+        let start = Instant::now();
+        transform_all(&mut transformer, &rules, &events);
+        transform = transform.min(start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        skip_all(&events);
+        skip = skip.min(start.elapsed().as_secs_f64());
+    }
+    let rate = |seconds: f64| EVENTS as f64 / seconds / 1e3;
+    println!(
+        "{} bytes an event: transform {:.0} k/s, IgnoredAny {:.0} k/s, ratio {:.2}",
+        events[0].len(),
+        rate(transform),
+        rate(skip),
+        skip / transform
+    );
+}

@@ -1,0 +1,291 @@
+//! What one event becomes: the tables in `tests/golden`, one JSON object per line.
+//!
+//! - `id`: `3`, or `3a`, `3b`.. for row 3 of the acceptance table; `GROUP-WHAT` in the tables of bad input.
+//! - `input`: one text or a list of texts to be joined. A text is a string, `{"base64":".."}`, or
+//!   `{"repeat":"..","times":n,"join":".."}` where `{n}` stands for 0, 1, 2..
+//! - `prefix`: of the Redis key, untrimmed. `limits`: those that differ from the defaults.
+//! - `expect`: as `explain` prints it, `{"skipped":..}`, `{"rejected":..}` or `{"key":text,"fields":{..}}`; fields may also be a
+//!   list of `[name, value]` and `[name, value, times]`, where name and value are texts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
+use traitsink::commands::explain;
+use traitsink::event::{Decision, Limits, Origin, Rules, Transformer, trim_js};
+
+/// Every table and its number of cases.
+const TABLES: &[(&str, usize)] = &[
+    ("acceptance", 124),
+    ("bad_input_encoding", 25),
+    ("bad_input_structure", 30),
+    ("bad_input_numbers", 27),
+    ("bad_input_identity", 23),
+    ("bad_input_type", 16),
+    ("bad_input_traits", 41),
+    ("bad_input_key", 16),
+];
+
+/// One row of a table.
+pub(crate) struct Case {
+    pub(crate) id: String,
+    pub(crate) input: Vec<u8>,
+    /// Untrimmed.
+    pub(crate) prefix: String,
+    pub(crate) rules: Rules,
+    pub(crate) expect: Expect,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Expect {
+    Update { key: String, fields: BTreeMap<String, String> },
+    Skipped(String),
+    Rejected(String),
+}
+
+/// The rules that an empty configuration gives.
+pub(crate) fn default_rules() -> Rules {
+    let limits = Limits { max_event: 1 << 20, max_depth: 200, max_fields: 10_000, max_key: 1 << 10, max_field_name: 1 << 10 };
+    Rules { limits, destination: "Redis".into() }
+}
+
+/// The cases of one table.
+pub(crate) fn table(name: &str) -> Vec<Case> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name).with_extension("ndjson");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.lines().map(|line| serde_json::from_str::<Row>(line).unwrap_or_else(|error| panic!("{line}: {error}")).case()).collect()
+}
+
+/// The cases of all tables.
+pub(crate) fn all_cases() -> impl Iterator<Item = Case> {
+    TABLES.iter().flat_map(|(name, _)| table(name))
+}
+
+impl From<&Decision> for Expect {
+    fn from(decision: &Decision) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("keys, names and values are UTF-8");
+        match decision {
+            Decision::Update(update) => {
+                let fields: BTreeMap<_, _> = update.fields().map(|(name, value)| (text(name), text(value))).collect();
+                assert_eq!(fields.len(), update.field_count() as usize, "a field is written once");
+                Self::Update { key: text(update.key()), fields }
+            }
+            Decision::Skipped(reason) => Self::Skipped(reason.as_str().into()),
+            Decision::Rejected(reason) => Self::Rejected(reason.as_str().into()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    id: String,
+    input: Text,
+    #[serde(default)]
+    prefix: String,
+    #[serde(default)]
+    limits: BTreeMap<String, usize>,
+    expect: ExpectRow,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum ExpectRow {
+    Update { key: Text, fields: FieldsRow },
+    Skipped { skipped: String },
+    Rejected { rejected: String },
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum FieldsRow {
+    Plain(BTreeMap<String, String>),
+    Built(Vec<FieldRow>),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum FieldRow {
+    One(Text, Text),
+    Many(String, String, usize),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum Text {
+    Plain(String),
+    Base64 {
+        base64: String,
+    },
+    Repeat {
+        repeat: String,
+        times: usize,
+        #[serde(default)]
+        join: String,
+    },
+    List(Vec<Text>),
+}
+
+impl Text {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Plain(text) => text.clone().into_bytes(),
+            Self::Base64 { base64 } => BASE64_STANDARD.decode(base64).unwrap(),
+            Self::Repeat { repeat, times, join } if join.is_empty() && !repeat.contains("{n}") => repeat.repeat(*times).into(),
+            Self::Repeat { repeat, times, join } => {
+                (0..*times).map(|n| numbered(repeat, n)).collect::<Vec<_>>().join(join).into_bytes()
+            }
+            Self::List(parts) => parts.iter().flat_map(Self::bytes).collect(),
+        }
+    }
+
+    fn string(&self) -> String {
+        String::from_utf8(self.bytes()).unwrap()
+    }
+}
+
+fn numbered(text: &str, n: usize) -> String {
+    text.replace("{n}", &n.to_string())
+}
+
+impl FieldsRow {
+    fn map(self) -> BTreeMap<String, String> {
+        match self {
+            Self::Plain(fields) => fields,
+            Self::Built(rows) => rows.iter().flat_map(FieldRow::pairs).collect(),
+        }
+    }
+}
+
+impl FieldRow {
+    fn pairs(&self) -> Vec<(String, String)> {
+        match self {
+            Self::One(name, value) => vec![(name.string(), value.string())],
+            Self::Many(name, value, times) => (0..*times).map(|n| (numbered(name, n), numbered(value, n))).collect(),
+        }
+    }
+}
+
+impl Row {
+    fn case(self) -> Case {
+        let mut rules = default_rules();
+        for (name, limit) in self.limits {
+            match name.as_str() {
+                "max_depth" => rules.limits.max_depth = limit,
+                "max_field_name" => rules.limits.max_field_name = limit,
+                _ => panic!("{}: no such limit: {name}", self.id),
+            }
+        }
+        let expect = match self.expect {
+            ExpectRow::Update { key, fields } => Expect::Update { key: key.string(), fields: fields.map() },
+            ExpectRow::Skipped { skipped } => Expect::Skipped(skipped),
+            ExpectRow::Rejected { rejected } => Expect::Rejected(rejected),
+        };
+        Case { id: self.id, input: self.input.bytes(), prefix: self.prefix, rules, expect }
+    }
+}
+
+#[test]
+fn every_row_is_there() {
+    for (name, count) in TABLES {
+        let cases = table(name);
+        assert_eq!(cases.len(), *count, "{name}");
+        assert_eq!(cases.iter().map(|case| &case.id).collect::<BTreeSet<_>>().len(), *count, "{name}: ids are unique");
+    }
+    let number = |case: Case| case.id.trim_end_matches(|c: char| c.is_ascii_lowercase()).parse::<u32>().unwrap();
+    let rows: BTreeSet<_> = table("acceptance").into_iter().map(number).collect();
+    assert_eq!(rows, (1..=46).chain(50..=59).chain(73..=77).collect());
+}
+
+#[test]
+fn the_transform_agrees_with_every_row_on_both_of_its_paths() {
+    let mut seen = 0;
+    let (mut usual, mut literal) = (Transformer::default(), Transformer::literal());
+    for case in all_cases() {
+        let origin = Origin { prefix: trim_js(&case.prefix), path_type: None };
+        assert_eq!(Expect::from(&usual.transform(&case.rules, origin, &case.input)), case.expect, "{}", case.id);
+        assert_eq!(Expect::from(&literal.transform(&case.rules, origin, &case.input)), case.expect, "{}", case.id);
+        seen += 1;
+    }
+    assert_eq!(seen, TABLES.iter().map(|(_, count)| count).sum::<usize>());
+}
+
+#[test]
+fn explain_agrees_with_every_row() {
+    let (mut explained, mut of_several_lines) = (0, 0);
+    for case in all_cases() {
+        if case.input.contains(&b'\n') {
+            of_several_lines += 1;
+            continue;
+        }
+        let mut output = Vec::new();
+        let line = [case.input.as_slice(), b"\n"].concat();
+        explain(line.as_slice(), &mut output, &case.rules, trim_js(&case.prefix)).unwrap();
+        let row: ExpectRow = serde_json::from_slice(&output).unwrap();
+        let answer = Row {
+            id: case.id.clone(),
+            input: Text::Plain(String::new()),
+            prefix: String::new(),
+            limits: BTreeMap::new(),
+            expect: row,
+        };
+        assert_eq!(answer.case().expect, case.expect, "{}", case.id);
+        explained += 1;
+    }
+    assert_eq!((explained, of_several_lines), (300, 2));
+}
+
+#[test]
+fn explain_answers_line_by_line_with_fields_in_write_order() {
+    let mut rules = default_rules();
+    rules.limits.max_event = 90;
+    let input = [
+        r#"{"type":"identify","userId":"u","context":{"traits":{"b":1,"a":2}},"traits":{"c":3,"b":4}}"#,
+        "",
+        &format!("{{{}}}", "x".repeat(89)),
+        r#"{"type":"track"}"#,
+        r#"{"type":"identify","userId":"é\"","traits":{"a":"\u0001"}}"#,
+    ];
+    let mut output = Vec::new();
+    explain(input.join("\r\n").replacen('\r', "", 1).as_bytes(), &mut output, &rules, "p").unwrap();
+    let expected = [
+        r#"{"key":"p:user:u","fields":{"b":"4","a":"2","c":"3"}}"#,
+        r#"{"rejected":"invalid_json"}"#,
+        r#"{"rejected":"too_large"}"#,
+        r#"{"skipped":"not_identify"}"#,
+        r#"{"key":"p:user:é\"","fields":{"a":"\u0001"}}"#,
+    ];
+    assert_eq!(String::from_utf8(output).unwrap(), expected.join("\n") + "\n");
+}
+
+#[test]
+fn the_type_of_a_path_wins_over_the_type_of_the_body() {
+    let mut transformer = Transformer::default();
+    let mut decide = |path_type, text: &str| {
+        let origin = Origin { prefix: "", path_type: Some(path_type) };
+        Expect::from(&transformer.transform(&default_rules(), origin, text.as_bytes()))
+    };
+    let update = Expect::Update { key: "user:u".into(), fields: BTreeMap::from([("a".into(), "1".into())]) };
+    assert_eq!(decide("identify", r#"{"userId":"u","traits":{"a":1}}"#), update);
+    assert_eq!(decide("identify", r#"{"type":"track","userId":"u","traits":{"a":1}}"#), update);
+    assert_eq!(decide("track", r#"{"type":"identify","userId":"u","traits":{"a":1}}"#), Expect::Skipped("not_identify".into()));
+    assert_eq!(decide("track", "[]"), Expect::Rejected("not_an_object".into()));
+}
+
+#[test]
+fn the_deepest_events_fit_the_smallest_stack() {
+    let mut rules = default_rules();
+    rules.limits = Limits { max_depth: Limits::DEEPEST, max_field_name: 4000, ..rules.limits };
+    let event = |traits: String| format!(r#"{{"type":"identify","userId":"u","traits":{traits}}}"#);
+    let objects = event("{\"a\":".repeat(1000) + "1" + &"}".repeat(1000));
+    let arrays = event("{\"a\":".to_owned() + &"[{\"b\":".repeat(499) + "[1" + &"]" + &"}]".repeat(499) + "}");
+    let deepest = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
+        for text in [objects, arrays] {
+            let decision = Transformer::default().transform(&rules, Origin::default(), text.as_bytes());
+            assert!(matches!(&decision, Decision::Update(update) if update.field_count() == 1), "{decision:?}");
+        }
+    });
+    deepest.unwrap().join().unwrap();
+}
