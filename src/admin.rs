@@ -23,7 +23,7 @@ impl Admin {
         Self { metrics, readiness }
     }
 
-    /// As a service that answers `GET` and `HEAD`, to be given to [`crate::server::serve`].
+    /// As a service that answers `GET` and `HEAD`, for the serving loop.
     pub fn into_router(self) -> Router {
         Router::new()
             .route("/live", get(live))

@@ -61,7 +61,7 @@ impl HttpSource {
         }
     }
 
-    /// As a service, to be given to [`crate::server::serve`].
+    /// As a service, for the serving loop.
     pub fn into_router(self) -> Router {
         let metrics = Arc::clone(&self.metrics);
         let mut router = Router::new();
