@@ -157,7 +157,7 @@ impl Intake {
         }
         queue.push(job).map_err(|(busy, mut job)| {
             job.held = None;
-            Refusal::Busy(busy, Box::new(job))
+            Refusal::Busy(busy, job)
         })
     }
 }

@@ -65,14 +65,14 @@ impl Queue {
     }
 
     /// Never waits. A job that finds no room comes back.
-    pub fn push(&self, job: Job) -> Result<(), (Busy, Job)> {
+    pub fn push(&self, job: Job) -> Result<(), (Busy, Box<Job>)> {
         let cost = job.update.cost();
         let mut inner = self.lock();
         if let Some(busy) = inner.refuses() {
-            return Err((busy, job));
+            return Err((busy, Box::new(job)));
         }
         if inner.bytes > 0 && inner.bytes + cost > self.share {
-            return Err((Busy::Full, job));
+            return Err((Busy::Full, Box::new(job)));
         }
         inner.bytes += cost;
         inner.jobs.push_back(job);

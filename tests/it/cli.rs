@@ -6,6 +6,8 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use crate::harness::certs::Authority;
+
 /// The binary with an environment that holds nothing but a home.
 fn traitsink(args: &[&str], variables: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_traitsink"))
@@ -116,10 +118,23 @@ fn every_deployed_configuration_passes_check() {
 }
 
 #[test]
+fn a_ca_file_without_a_certificate_is_an_error() {
+    let directory = TempDir::new().unwrap();
+    let ca = directory.path().join("ca.pem");
+    fs::write(&ca, "not a certificate").unwrap();
+    let setting = format!("redis.tls.ca_file={}", ca.display());
+    for verb in ["check", "run"] {
+        let output = traitsink(&["-s", "redis.url=rediss://h", "-s", &setting, "-s", "http.listen=127.0.0.1:0", verb], &[]);
+        assert_eq!(output.status.code(), Some(78), "{verb}");
+        assert!(err(&output).contains(&format!("no certificates found in {}", ca.display())), "{}", err(&output));
+    }
+}
+
+#[test]
 fn check_says_what_it_would_do_and_quiet_says_nothing() {
     let directory = TempDir::new().unwrap();
-    let (ca, file) = (directory.path().join("ca.pem"), directory.path().join("a.toml"));
-    fs::write(&ca, "").unwrap();
+    let authority = Authority::new("private");
+    let (ca, file) = (authority.ca_file(), directory.path().join("a.toml"));
     fs::write(&file, format!("[redis]\nurl = \"rediss://u:canary@cache:1/2\"\n[redis.tls]\nca_file = \"{}\"", ca.display()))
         .unwrap();
     let output = traitsink(&["check", "-c", file.to_str().unwrap()], &[]);

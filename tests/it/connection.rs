@@ -11,7 +11,7 @@ use traitsink::config::{self, Address};
 use traitsink::redis::{Broken, Class, ConnectError, Connection, Connector, Identity, QueryError, minimal_acl, probe};
 
 use crate::harness::redis::{Redis, free_port};
-use crate::harness::{run, settings, tcp};
+use crate::harness::{let_pass, run, settings, tcp};
 
 fn plain(server: &Redis) -> config::Redis {
     settings(tcp("127.0.0.1", server.port()))
@@ -251,7 +251,7 @@ async fn a_slow_server_that_goes_on_does_not_time_out() {
         assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
         stream.write_all(b"+OK\r\n$-1\r\n$-1\r\n+PONG\r\n").unwrap();
         for _ in 0..4 {
-            std::thread::sleep(Duration::from_millis(700));
+            let_pass(Duration::from_millis(700));
             stream.write_all(b":1\r\n").unwrap();
         }
     });

@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 /// Each room and the rooms it may use (`crate::<room>`).
 const ARROWS: &[(&str, &[&str])] = &[
     ("admin", &["metrics", "readiness"]),
-    ("app", &["admin", "config", "dead_letter", "lifecycle", "metrics", "pipeline", "readiness", "redis", "server", "source"]),
-    ("cli", &["commands", "config", "lifecycle", "logging"]),
-    ("commands", &["app", "cli", "config", "dead_letter", "event", "lifecycle", "readiness", "redis", "source"]),
+    (
+        "app",
+        &["admin", "config", "dead_letter", "exit", "lifecycle", "metrics", "pipeline", "readiness", "redis", "server", "source"],
+    ),
+    ("cli", &["config"]),
+    ("commands", &["app", "cli", "config", "event", "exit", "lifecycle", "logging", "readiness", "redis", "source"]),
     ("config", &["event"]),
     ("dead_letter", &["config"]),
     ("event", &[]),
-    ("lifecycle", &[]),
+    ("exit", &[]),
+    ("lifecycle", &["exit"]),
     ("logging", &["config"]),
     ("metrics", &["event", "pipeline", "redis"]),
     ("pipeline", &["dead_letter", "event", "metrics", "readiness", "redis"]),

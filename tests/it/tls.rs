@@ -11,7 +11,7 @@ use traitsink::tls::TlsError;
 
 use crate::harness::certs::{Authority, Issued, self_signed};
 use crate::harness::redis::{Redis, free_port};
-use crate::harness::{run, settings, tcp};
+use crate::harness::{pause, run, settings, tcp};
 
 fn file(path: &Path) -> Pem {
     Pem::File(path.to_owned())
@@ -353,7 +353,7 @@ impl Stunnel {
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(std::time::Instant::now() < deadline, "{}", std::fs::read_to_string(dir.join("stunnel.log")).unwrap());
-            std::thread::sleep(Duration::from_millis(5));
+            pause();
         }
         stunnel
     }

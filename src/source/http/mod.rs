@@ -20,7 +20,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::config;
 use crate::event::{self, Body, RejectReason, SplitError};
 use crate::metrics::Metrics;
-use crate::pipeline::{Ack, Intake, Message, Origin, Outcome, Refusal, Source};
+use crate::pipeline::{Ack, Busy, Intake, Message, Origin, Outcome, Refusal, Source};
 
 use auth::Keys;
 use body::Encoding;
@@ -100,34 +100,46 @@ impl HttpSource {
         }
     }
 
-    /// Hands over `events`, which are ranges of `message`, and waits until all are settled; returns why the first rejected
-    /// one was rejected.
+    /// Hands over `events`, which are ranges of `message`, and waits until all are settled, at most [`config::Http::wait`] in all;
+    /// returns why the first rejected one was rejected.
     async fn deliver(
         &self,
         message: Arc<Message>,
         events: &[Range<usize>],
         origin: Origin<'_>,
     ) -> Result<Option<RejectReason>, Problem> {
-        let received = Instant::now();
         let (pending, receipts) = Pending::new(events.len());
-        let mut refused = None;
-        for (position, event) in (0..).zip(events) {
-            let ack = Ack::new(Source::Http, Arc::clone(&receipts), position, Arc::clone(&self.metrics), received);
-            if refused.is_some() {
-                continue; // and so fails: the client will send all of it again
+        let delivery = async {
+            let received = Instant::now();
+            for (position, event) in events.iter().enumerate() {
+                let ack = Ack::new(Source::Http, Arc::clone(&receipts), position as u64, Arc::clone(&self.metrics), received);
+                let accepted = self.intake.accept(&message, event.clone(), origin, ack);
+                self.push(accepted, || position > pending.settled()).await?;
             }
-            match self.intake.accept(&message, event.clone(), origin, ack) {
-                Ok(()) => {}
-                Err(Refusal::Rejected(reason, ack)) => ack.settle(Outcome::Rejected(reason)),
-                Err(Refusal::Busy(busy, _)) => refused = Some(busy),
+            drop(message);
+            let verdict = pending.verdict().await;
+            if verdict.failed { Err(Problem::Failed) } else { Ok(verdict.rejected) }
+        };
+        timeout(self.wait, delivery).await.unwrap_or(Err(Problem::Late))
+    }
+
+    /// Sees one event into its lane. Waits for room only while earlier events of the same request are `in_flight`, which will make
+    /// some: requests that hold nothing but their bodies must not wait for each other.
+    async fn push(&self, mut accepted: Result<(), Refusal>, in_flight: impl Fn() -> bool) -> Result<(), Problem> {
+        loop {
+            match accepted {
+                Ok(()) => return Ok(()),
+                Err(Refusal::Rejected(reason, ack)) => {
+                    ack.settle(Outcome::Rejected(reason));
+                    return Ok(());
+                }
+                Err(Refusal::Busy(Busy::Full, job)) if in_flight() => {
+                    self.intake.room().await;
+                    accepted = self.intake.offer(*job);
+                }
+                Err(Refusal::Busy(busy, _)) => return Err(Problem::Busy(busy)),
             }
         }
-        if let Some(busy) = refused {
-            return Err(Problem::Busy(busy));
-        }
-        drop(message);
-        let verdict = timeout(self.wait, pending.verdict()).await.map_err(|_| Problem::Late)?;
-        if verdict.failed { Err(Problem::Failed) } else { Ok(verdict.rejected) }
     }
 
     /// A body that is no message counts as one rejected event; an empty batch holds none.

@@ -10,6 +10,7 @@ use crate::pipeline::{Outcome, Receipts};
 
 /// Counts the events of one request down to none.
 struct Tally {
+    events: usize,
     pending: AtomicUsize,
     failed: AtomicBool,
     rejected: OnceLock<RejectReason>,
@@ -52,6 +53,7 @@ impl Pending {
     /// For a request of `events` events, each to be settled once through the receipts.
     pub(super) fn new(events: usize) -> (Self, Arc<dyn Receipts>) {
         let tally = Arc::new(Tally {
+            events,
             pending: AtomicUsize::new(events),
             failed: AtomicBool::new(false),
             rejected: OnceLock::new(),
@@ -61,8 +63,13 @@ impl Pending {
         (Self(Arc::clone(&tally)), tally)
     }
 
+    /// Events settled so far.
+    pub(super) fn settled(&self) -> usize {
+        self.0.events - self.0.pending.load(Ordering::Acquire)
+    }
+
     /// Returns when every event is settled.
-    pub(super) async fn verdict(self) -> Verdict {
+    pub(super) async fn verdict(&self) -> Verdict {
         while self.0.pending.load(Ordering::Acquire) > 0 {
             self.0.settled.notified().await;
         }
@@ -107,7 +114,7 @@ mod tests {
     async fn who_stops_waiting_takes_the_rest_back() {
         let (pending, receipts) = Pending::new(1);
         assert!(!receipts.cancelled());
-        drop(pending.verdict());
+        drop(pending);
         assert!(receipts.cancelled());
     }
 

@@ -1,6 +1,6 @@
 //! A plain HTTP/1.1 client: one kept-alive connection, no retries of its own.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
