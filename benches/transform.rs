@@ -19,14 +19,12 @@ fn main() {
     }
 }
 
+/// The event of one user; `kind` is its type.
 fn event(n: usize, kind: &str) -> Vec<u8> {
-    let agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36";
-    format!(
-        r#"{{"channel":"web","context":{{"sessionStart":true,"sessionId":17{n:08},"app":{{"name":"Shop","version":"3.1.4"}},"traits":{{"name":"Jane Doe {n}","email":"jane.{n}@example.com","plan":"enterprise","age":{age},"score":{score},"newsletter":true,"address":{{"city":"Utrecht","country":"NL"}}}},"library":{{"name":"analytics-js","version":"3.34.1"}},"userAgent":"{agent}","locale":"en-GB","screen":{{"width":2560,"height":1440,"density":1,"innerWidth":1280,"innerHeight":720}},"page":{{"path":"/account","referrer":"https://www.example.com/","search":"?a=1","title":"Account","url":"https://www.example.com/account?a=1","initial_referrer":"$direct"}},"timezone":"GMT+0200"}},"type":"{kind}","messageId":"c9d1b0c6-97a3-4bf6-9b8c-{n:012}","originalTimestamp":"2026-01-02T03:04:05.678Z","anonymousId":"0f2a7a9e-5d0b-4d9c-8e59-{n:012}","event":"","userId":"user-{n}","integrations":{{"All":true}},"sentAt":"2026-01-02T03:04:05.700Z"}}"#,
-        age = 20 + n % 60,
-        score = n as f64 / 8.0,
-    )
-    .into_bytes()
+    let age = (20 + n % 60).to_string();
+    let score = (n as f64 / 8.0).to_string();
+    let filled = include_str!("event.json").trim_end().replace("{kind}", kind).replace("{n}", &format!("{n:04}"));
+    filled.replace("\"{age}\"", &age).replace("\"{score}\"", &score).into_bytes()
 }
 
 fn events(kind: impl Fn(usize) -> &'static str) -> Vec<Vec<u8>> {

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::RejectReason;
-use super::json::{self, Checked, Key};
+use super::json::{self, Names};
 
 /// Raw JSON text of each part that is there; of a repeated name the last one.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,58 +25,29 @@ pub(super) struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     /// Reads one event. Errors: `InvalidJson`, `NotAnObject`.
     pub(super) fn read(text: &'a str) -> Result<Self, RejectReason> {
-        if let Ok(envelope) = Self::scan(text, Checked::No) {
+        if let Ok(envelope) = Self::scan(text, Names::Usual) {
             return Ok(envelope);
         }
         if !json::is_valid(text) {
             return Err(RejectReason::InvalidJson);
         }
-        Self::scan(text, Checked::Yes).map_err(|_| RejectReason::NotAnObject)
+        Self::scan(text, Names::Any).map_err(|_| RejectReason::NotAnObject)
     }
 
-    /// Unchecked text is validated on the way, and refused as well where that cannot be told from oddness.
-    fn scan(text: &'a str, checked: Checked) -> serde_json::Result<Self> {
+    /// Validates on the way. With [`Names::Usual`] a context that is no object is an error, too.
+    fn scan(text: &'a str, names: Names) -> serde_json::Result<Self> {
         let mut envelope = Self::default();
         let mut json = serde_json::Deserializer::from_str(text);
-        json.deserialize_map(Parts { envelope: &mut envelope, checked })?;
+        json.deserialize_map(Parts { envelope: &mut envelope, names })?;
         json.end()?;
         Ok(envelope)
     }
 }
 
-#[derive(Clone, Copy)]
-enum Part {
-    Type,
-    UserId,
-    Context,
-    Traits,
-    Integrations,
-    Timestamp,
-    OriginalTimestamp,
-    SentAt,
-    Other,
-}
-
-impl Part {
-    fn named(name: &[u8]) -> Self {
-        match name {
-            b"type" => Self::Type,
-            b"userId" => Self::UserId,
-            b"context" => Self::Context,
-            b"traits" => Self::Traits,
-            b"integrations" => Self::Integrations,
-            b"timestamp" => Self::Timestamp,
-            b"originalTimestamp" => Self::OriginalTimestamp,
-            b"sentAt" => Self::SentAt,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// The members of the event.
+/// The members of an event.
 struct Parts<'e, 'a> {
     envelope: &'e mut Envelope<'a>,
-    checked: Checked,
+    names: Names,
 }
 
 impl<'a> Visitor<'a> for Parts<'_, 'a> {
@@ -87,20 +59,20 @@ impl<'a> Visitor<'a> for Parts<'_, 'a> {
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
         let envelope = self.envelope;
-        while let Some(part) = map.next_key_seed(Key(self.checked, Part::named))? {
-            let slot = match part {
-                Part::Type => &mut envelope.kind,
-                Part::UserId => &mut envelope.user_id,
-                Part::Traits => &mut envelope.traits,
-                Part::Integrations => &mut envelope.integrations,
-                Part::Timestamp => &mut envelope.timestamp,
-                Part::OriginalTimestamp => &mut envelope.original_timestamp,
-                Part::SentAt => &mut envelope.sent_at,
-                Part::Context => {
-                    envelope.context_traits = map.next_value_seed(Context(self.checked))?;
+        while let Some(name) = map.next_key_seed(self.names)? {
+            let slot = match &*name {
+                b"type" => &mut envelope.kind,
+                b"userId" => &mut envelope.user_id,
+                b"traits" => &mut envelope.traits,
+                b"integrations" => &mut envelope.integrations,
+                b"timestamp" => &mut envelope.timestamp,
+                b"originalTimestamp" => &mut envelope.original_timestamp,
+                b"sentAt" => &mut envelope.sent_at,
+                b"context" => {
+                    envelope.context_traits = map.next_value_seed(Context(self.names))?;
                     continue;
                 }
-                Part::Other => {
+                _ => {
                     map.next_value::<IgnoredAny>()?;
                     continue;
                 }
@@ -111,17 +83,17 @@ impl<'a> Visitor<'a> for Parts<'_, 'a> {
     }
 }
 
-/// Finds the `traits` of a context. A context that is no object has none; only checked text may hold one.
-struct Context(Checked);
+/// Finds the `traits` of a context. Looking at what kind of value it is first costs a second pass over it.
+struct Context(Names);
 
 impl<'a> DeserializeSeed<'a> for Context {
     type Value = Option<&'a str>;
 
     fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Self::Value, D::Error> {
-        if self.0 == Checked::No {
+        if self.0 == Names::Usual {
             return json.deserialize_map(self);
         }
-        let raw = <&RawValue as serde::Deserialize>::deserialize(json)?.get();
+        let raw = <&RawValue>::deserialize(json)?.get();
         if json::first(raw) != b'{' {
             return Ok(None);
         }
@@ -138,8 +110,8 @@ impl<'a> Visitor<'a> for Context {
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut traits = None;
-        while let Some(is_traits) = map.next_key_seed(Key(self.0, |name: &[u8]| name == b"traits"))? {
-            if is_traits {
+        while let Some(name) = map.next_key_seed(self.0)? {
+            if *name == *b"traits" {
                 traits = Some(map.next_value::<&RawValue>()?.get());
             } else {
                 map.next_value::<IgnoredAny>()?;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::json::{self, Checked, Key};
+use super::json::{self, Names};
 
 /// Whether `integrations` (raw, valid JSON text; `None`: absent) lets an event through to `destination`.
 pub(super) fn allow(integrations: Option<&str>, destination: &str) -> bool {
@@ -36,7 +36,8 @@ impl<'de> Visitor<'de> for Switches<'_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
         let destination = self.destination.as_bytes();
-        while let Some((all, own)) = map.next_key_seed(Key(Checked::Yes, |name: &[u8]| (name == b"All", name == destination)))? {
+        while let Some(name) = map.next_key_seed(Names::Any)? {
+            let (all, own) = (*name == *b"All", *name == *destination);
             if !all && !own {
                 map.next_value::<IgnoredAny>()?;
                 continue;

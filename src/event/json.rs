@@ -1,9 +1,11 @@
-//! Reading pieces of JSON text. All but [`without_bom`], [`is_valid`], [`end_of_string`] and [`Key`] want text that is known to be valid.
+//! Reading pieces of JSON text. All but [`without_bom`], [`is_valid`] and [`end_of_string`] want text that is known to be valid.
 
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, Visitor};
+use serde_json::value::RawValue;
 
 /// Without one leading byte order mark.
 pub(super) fn without_bom(text: &[u8]) -> &[u8] {
@@ -80,36 +82,38 @@ impl Visitor<'_> for Wtf8 {
     }
 }
 
-/// Whether text is already known to be valid JSON.
+/// How an object's names are read; yields them as WTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Checked {
-    Yes,
-    No,
+pub(super) enum Names {
+    /// Fast; a name with a lone surrogate is an error.
+    Usual,
+    /// Whatever they hold.
+    Any,
 }
 
-/// Reads a member's name and maps it. Names are read as bytes, so that a lone surrogate in one is no error; read that way a
-/// raw control character is none either. So in unchecked text a name with a control character, raw or escaped, is refused.
-pub(super) struct Key<F>(pub(super) Checked, pub(super) F);
+impl<'de> DeserializeSeed<'de> for Names {
+    type Value = Cow<'de, [u8]>;
 
-impl<'de, T, F: FnOnce(&[u8]) -> T> DeserializeSeed<'de> for Key<F> {
-    type Value = T;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<T, D::Error> {
-        json.deserialize_bytes(self)
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        match self {
+            Self::Usual => json.deserialize_str(self),
+            Self::Any => <&RawValue>::deserialize(json).map(|raw| decoded(raw.get())),
+        }
     }
 }
 
-impl<T, F: FnOnce(&[u8]) -> T> Visitor<'_> for Key<F> {
-    type Value = T;
+impl<'de> Visitor<'de> for Names {
+    type Value = Cow<'de, [u8]>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
 
-    fn visit_bytes<E: Error>(self, name: &[u8]) -> Result<T, E> {
-        if self.0 == Checked::No && name.iter().any(|&byte| byte < b' ') {
-            return Err(E::custom("control character"));
-        }
-        Ok(self.1(name))
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(name.as_bytes()))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(name.as_bytes().to_vec()))
     }
 }

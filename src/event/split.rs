@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::json::{self, Checked, Key};
+use super::json::{self, Names};
 
 mod tolerant;
 
@@ -70,8 +70,8 @@ impl<'a> Visitor<'a> for Top<'a> {
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut batch = None;
-        while let Some(is_batch) = map.next_key_seed(Key(Checked::No, |name: &[u8]| name == b"batch"))? {
-            if is_batch {
+        while let Some(name) = map.next_key_seed(Names::Usual)? {
+            if *name == *b"batch" {
                 batch = Some(map.next_value_seed(Elements { text: self.text })?);
             } else {
                 map.next_value::<IgnoredAny>()?;

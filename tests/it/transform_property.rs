@@ -84,6 +84,9 @@ const SCALARS: &[&str] = &[
     r#""{\"a\":1}""#,
 ];
 
+/// What bodies are made of, and broken with.
+const PIECES: &[&str] = &["{", "}", "[", "]", ",", ":", "\"", "\\", "\"batch\"", "\"batch\":[", "1", "NaN", " ", "{}"];
+
 #[derive(Debug, Clone)]
 enum Json {
     Scalar(String),
@@ -219,7 +222,11 @@ proptest! {
     }
 
     #[test]
-    fn a_broken_event_gets_the_verdict_of_the_reference(event in event(), at in any::<prop::sample::Index>(), put in "[\\x01-~]?") {
+    fn a_broken_event_gets_the_verdict_of_the_reference(
+        event in event(),
+        at in any::<prop::sample::Index>(),
+        put in "[\\x01-~]?",
+    ) {
         let text = event.text("");
         let cut = text.char_indices().map(|(at, _)| at).nth(at.index(text.chars().count())).unwrap_or(0);
         let text = format!("{}{put}{}", &text[..cut], text[cut..].chars().skip(1).collect::<String>());
@@ -275,7 +282,7 @@ proptest! {
     #[test]
     fn splitting_any_bytes_ends_and_stays_inside(
         parts in vec(prop_oneof![
-            select(vec!["{", "}", "[", "]", ",", ":", "\"", "\\", "\"batch\"", "\"batch\":[", "1", "NaN", " ", "{}"]).prop_map(|part| part.as_bytes().to_vec()),
+            select(PIECES).prop_map(|piece| piece.as_bytes().to_vec()),
             vec(any::<u8>(), 0..4),
         ], 0..24),
         open in any::<bool>(),

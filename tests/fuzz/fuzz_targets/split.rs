@@ -1,0 +1,18 @@
+//! Splitting any body ends, and what it finds lies inside, in order.
+//!
+//! `cargo +nightly fuzz run --fuzz-dir tests/fuzz split -- -dict=tests/fuzz/json.dict`
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use traitsink::event::{Body, split};
+
+fuzz_target!(|body: &[u8]| match split(body) {
+    Ok(Body::Event(event)) => assert_eq!(event.end, body.len()),
+    Ok(Body::Batch(events)) => {
+        assert!(!events.is_empty());
+        assert!(events.iter().all(|event| event.start < event.end && event.end < body.len()));
+        assert!(events.is_sorted_by(|before, event| before.end < event.start));
+    }
+    Err(_) => {}
+});

@@ -1,0 +1,31 @@
+//! The two paths of the transform must agree on any event, under wide and under tight limits.
+//!
+//! `cargo +nightly fuzz run --fuzz-dir tests/fuzz transform -- -dict=tests/fuzz/json.dict`
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use traitsink::event::{Decision, Limits, Origin, Rules, Transformer};
+
+const WIDE: Limits = Limits { max_event: 1 << 20, max_depth: 1000, max_fields: 10_000, max_key: 1 << 20, max_field_name: 1 << 20 };
+const TIGHT: Limits = Limits { max_event: 1 << 20, max_depth: 4, max_fields: 4, max_key: 16, max_field_name: 8 };
+
+fuzz_target!(|text: &[u8]| {
+    for limits in [WIDE, TIGHT] {
+        let rules = Rules { limits, destination: "Redis".into() };
+        let decide = |mut transformer: Transformer| transformer.transform(&rules, Origin::default(), text);
+        match (decide(Transformer::default()), decide(Transformer::literal())) {
+            (Decision::Update(usual), Decision::Update(literal)) => {
+                assert_eq!(usual.key(), literal.key());
+                let sorted = |fields: &mut Vec<(&[u8], &[u8])>| fields.sort_unstable();
+                let (mut usual, mut literal): (Vec<_>, Vec<_>) = (usual.fields().collect(), literal.fields().collect());
+                sorted(&mut usual);
+                sorted(&mut literal);
+                assert_eq!(usual, literal);
+                assert!(usual.iter().all(|(name, value)| [name, value].iter().all(|text| str::from_utf8(text).is_ok())));
+                assert!(usual.is_sorted_by(|(before, _), (name, _)| before < name), "a field is written once");
+            }
+            (usual, literal) => assert_eq!(usual, literal),
+        }
+    }
+});
