@@ -1,6 +1,6 @@
 //! From bytes to an update: splitting messages, reading the envelope, flattening traits. Pure: no I/O, no tokio.
 //!
-//! [`split`] finds the events of a message; [`Transformer::transform`] decides on one of them. The common path makes one
+//! [`split()`] finds the events of a message; [`Transformer::transform`] decides on one of them. The common path makes one
 //! pass over the text and one over the traits and allocates nothing but the finished [`Update`]. Whatever it is not sure
 //! of (a path that occurs twice, an array of objects, a lone surrogate, a limit) it leaves to the path in `literal`, which
 //! follows the JavaScript original step by step and is the only one that rejects for a limit.

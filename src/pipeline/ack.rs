@@ -84,3 +84,32 @@ impl Drop for Ack {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Told(Mutex<Vec<(u64, Outcome)>>);
+
+    impl Receipts for Told {
+        fn settle(&self, position: u64, outcome: Outcome) {
+            self.0.lock().unwrap().push((position, outcome));
+        }
+    }
+
+    #[test]
+    fn each_event_has_one_outcome_and_without_one_it_failed() {
+        let (told, metrics) = (Arc::new(Told::default()), Arc::new(Metrics::new()));
+        let ack = |position| Ack::new(Source::Http, Arc::clone(&told) as _, position, Arc::clone(&metrics), Instant::now());
+        let (settled, dropped) = (ack(1), ack(2));
+        let counts = metrics.source(Source::Http);
+        assert_eq!((counts.received.get(), counts.in_flight.get()), (2, 2));
+        settled.settle(Outcome::Written);
+        drop(dropped);
+        assert_eq!(*told.0.lock().unwrap(), [(1, Outcome::Written), (2, Outcome::Failed)]);
+        assert_eq!((counts.written.get(), counts.failed.get(), counts.in_flight.get()), (1, 1, 0));
+    }
+}

@@ -58,3 +58,46 @@ impl Drop for Reservation {
         self.budget.gauge.sub(self.bytes as i64);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget(limit: usize) -> (Arc<Budget>, IntGauge) {
+        let gauge = IntGauge::new("held", "held").unwrap();
+        (Budget::new(limit, gauge.clone()), gauge)
+    }
+
+    #[test]
+    fn never_holds_more_than_the_limit() {
+        let (budget, gauge) = budget(100);
+        let mut first = budget.try_reserve(60).unwrap();
+        assert!(budget.try_reserve(41).is_none());
+        assert!(!first.try_grow(41));
+        assert!(!first.try_grow(usize::MAX));
+        assert!(first.try_grow(40));
+        assert_eq!((first.bytes(), gauge.get()), (100, 100));
+        assert!(budget.try_reserve(1).is_none());
+        drop(first);
+        assert_eq!(gauge.get(), 0);
+        assert!(budget.try_reserve(100).is_some());
+    }
+
+    #[test]
+    fn never_holds_more_than_the_limit_whoever_asks_at_once() {
+        let (budget, gauge) = budget(1000);
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let budget = &budget;
+                scope.spawn(move || {
+                    for round in 0..10_000 {
+                        let held = budget.try_reserve((thread * 131 + round * 7) % 500);
+                        assert!(budget.held.load(Relaxed) <= 1000);
+                        drop(held);
+                    }
+                });
+            }
+        });
+        assert_eq!((budget.held.load(Relaxed), gauge.get()), (0, 0));
+    }
+}
