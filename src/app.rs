@@ -15,6 +15,7 @@ use crate::config::{self, Config, Mode};
 use crate::dead_letter::DeadLetters;
 use crate::exit::Exit;
 use crate::lifecycle::{self, Lifecycle};
+use crate::logging::UserIds;
 use crate::metrics::Metrics;
 use crate::pipeline::{Budget, Health, Intake, Lane, LaneLimits, Source};
 use crate::readiness::Readiness;
@@ -80,7 +81,8 @@ impl Delivery {
     /// What is wrong on this side: certificates, the dead-letter file, a port.
     pub async fn start(config: &Config, readiness: Arc<Readiness>, lifecycle: &Lifecycle) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new());
-        let letters = DeadLetters::open(&config.dead_letter).map_err(|message| StartError { message, code: Exit::IO })?;
+        let letters = DeadLetters::open(&config.dead_letter, UserIds::new(config.log.plain_user_ids))
+            .map_err(|message| StartError { message, code: Exit::IO })?;
         let stores = TaskTracker::new();
         let stop_store = CancellationToken::new();
         let mut redis = config.redis.clone();

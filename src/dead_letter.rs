@@ -4,12 +4,14 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use serde::Serialize;
 
 use crate::config::DeadLetter;
+use crate::logging::UserIds;
 
 /// One line of the dead-letter file.
 #[derive(Debug, Serialize)]
@@ -51,9 +53,25 @@ pub enum DeadLetterError {
     Write { path: PathBuf, error: io::Error },
 }
 
+/// At most one log line in this time speaks of new letters.
+const NOTICE_EVERY: Duration = Duration::from_secs(10);
+
 /// A shared handle; letters of all lanes and sources go through it.
 #[derive(Clone)]
-pub struct DeadLetters(Arc<Kind>);
+pub struct DeadLetters(Arc<Shared>);
+
+struct Shared {
+    kind: Kind,
+    user_ids: UserIds,
+    notice: Mutex<Notice>,
+}
+
+/// Letters that no log line has spoken of yet.
+#[derive(Default)]
+struct Notice {
+    last: Option<Instant>,
+    untold: usize,
+}
 
 enum Kind {
     File(Mutex<LetterFile>),
@@ -62,11 +80,11 @@ enum Kind {
 }
 
 impl DeadLetters {
-    /// Opens the file, creating it (0600) and its directory (0700).
+    /// Opens the file, creating it (0600) and its directory (0700). `user_ids` says how keys appear in logs.
     ///
     /// # Errors
     /// The file cannot be opened for appending; the message names the ways out.
-    pub fn open(config: &DeadLetter) -> Result<Self, String> {
+    pub fn open(config: &DeadLetter, user_ids: UserIds) -> Result<Self, String> {
         let kind = match config {
             DeadLetter::File { path, max_size } => {
                 let file = LetterFile::open(path, *max_size).map_err(|error| {
@@ -87,7 +105,7 @@ impl DeadLetters {
                 Kind::Discard
             }
         };
-        Ok(Self(Arc::new(kind)))
+        Ok(Self(Arc::new(Shared { kind, user_ids, notice: Mutex::default() })))
     }
 
     /// Returns when the letters are durable (file), or at once (log, discard).
@@ -95,32 +113,40 @@ impl DeadLetters {
     /// # Errors
     /// None of them may be acknowledged.
     pub async fn write(&self, letters: Vec<Letter>) -> Result<(), DeadLetterError> {
-        match &*self.0 {
-            Kind::Discard => Ok(()),
-            Kind::Log => {
-                for letter in letters {
-                    tracing::warn!(
-                        reason = letter.reason,
-                        source = letter.source,
-                        "an event can never be written; it is dropped"
-                    );
-                }
-                Ok(())
-            }
-            Kind::File(_) => {
-                let this = Arc::clone(&self.0);
-                let written = tokio::task::spawn_blocking(move || {
-                    let Kind::File(file) = &*this else { unreachable!("matched above") };
-                    file.lock().unwrap_or_else(std::sync::PoisonError::into_inner).append(&letters)
-                });
-                let result = written.await.expect("writing letters does not panic");
-                if let Err(error) = &result {
-                    tracing::error!("{error}; the events are not acknowledged");
-                }
-                result
-            }
+        self.0.notice(&letters);
+        if !matches!(self.0.kind, Kind::File(_)) {
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.0);
+        let written = tokio::task::spawn_blocking(move || match &shared.kind {
+            Kind::File(file) => lock(file).append(&letters),
+            Kind::Log | Kind::Discard => Ok(()),
+        });
+        let result = written.await.expect("writing letters does not panic");
+        if let Err(error) = &result {
+            tracing::error!("{error}; the events are not acknowledged");
+        }
+        result
+    }
+}
+
+impl Shared {
+    /// Logs one of the letters and how many there were, unless that was done a moment ago.
+    fn notice(&self, letters: &[Letter]) {
+        let Some(letter) = letters.last().filter(|_| !matches!(self.kind, Kind::Discard)) else { return };
+        let mut notice = lock(&self.notice);
+        notice.untold += letters.len();
+        if notice.last.is_none_or(|last| last.elapsed() >= NOTICE_EVERY) {
+            let key = letter.key.as_ref().map(|key| self.user_ids.show(key.as_bytes()).to_string());
+            let count = std::mem::take(&mut notice.untold);
+            tracing::warn!(count, reason = letter.reason, source = letter.source, key, "events that can never be written");
+            notice.last = Some(Instant::now());
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct LetterFile {
@@ -169,6 +195,10 @@ impl LetterFile {
 mod tests {
     use super::*;
 
+    fn user_ids() -> UserIds {
+        UserIds::new(false)
+    }
+
     fn letter(text: &[u8]) -> Letter {
         Letter::new("wrong_type", "http", Some(b"user:1"), text)
     }
@@ -178,7 +208,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("new/letters.ndjson");
-        let letters = DeadLetters::open(&DeadLetter::File { path: path.clone(), max_size: 1 << 20 }).unwrap();
+        let letters = DeadLetters::open(&DeadLetter::File { path: path.clone(), max_size: 1 << 20 }, user_ids()).unwrap();
         letters.write(vec![letter(b"{\"a\":\"b\\nc\"}"), letter(b"\xff")]).await.unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -193,7 +223,7 @@ mod tests {
     async fn a_full_file_keeps_nothing_more() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("letters.ndjson");
-        let letters = DeadLetters::open(&DeadLetter::File { path: path.clone(), max_size: 300 }).unwrap();
+        let letters = DeadLetters::open(&DeadLetter::File { path: path.clone(), max_size: 300 }, user_ids()).unwrap();
         letters.write(vec![letter(b"{}")]).await.unwrap();
         let before = std::fs::read(&path).unwrap();
         let error = letters.write(vec![letter(b"{}"), letter(b"{}")]).await.unwrap_err();
@@ -206,7 +236,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("letters.ndjson");
         std::os::unix::fs::symlink(dir.path().join("elsewhere"), &path).unwrap();
-        let error = DeadLetters::open(&DeadLetter::File { path, max_size: 300 }).err().unwrap();
+        let error = DeadLetters::open(&DeadLetter::File { path, max_size: 300 }, user_ids()).err().unwrap();
         assert!(error.contains("dead_letter.path"), "{error}");
     }
 }

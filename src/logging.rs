@@ -64,8 +64,9 @@ pub struct UserIds {
 }
 
 impl UserIds {
-    pub fn new(log: &Log) -> Self {
-        Self { plain: log.plain_user_ids }
+    /// As they are when `plain`, else hashed.
+    pub fn new(plain: bool) -> Self {
+        Self { plain }
     }
 
     /// The id for a log line: its own text, or the first 16 hexadecimal digits of its SHA-256.

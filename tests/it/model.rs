@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use traitsink::config::DeadLetter;
 use traitsink::dead_letter::DeadLetters;
 use traitsink::event::{Limits, Origin, Rules};
+use traitsink::logging::UserIds;
 use traitsink::metrics::Metrics;
 use traitsink::pipeline::{Ack, Budget, Health, Intake, Lane, LaneLimits, Message, Outcome, Receipts, Refusal, Source};
 use traitsink::readiness::Readiness;
@@ -157,7 +158,7 @@ async fn play(seed: u64) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
     let faulty = Arc::new(AtomicBool::new(true));
     let hard = CancellationToken::new();
     let health = Health::new(LANES, Arc::new(Readiness::new([])));
-    let letters = DeadLetters::open(&DeadLetter::Discard).unwrap();
+    let letters = DeadLetters::open(&DeadLetter::Discard, UserIds::new(false)).unwrap();
     let lanes: Vec<_> = intake
         .queues()
         .iter()
