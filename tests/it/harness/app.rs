@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -19,6 +20,8 @@ pub(crate) struct App {
     pub(crate) http: SocketAddr,
     pub(crate) admin: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
+    /// Reads the log; ends with the process.
+    reader: Option<JoinHandle<()>>,
     dir: tempfile::TempDir,
 }
 
@@ -45,8 +48,9 @@ impl App {
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let kept = Arc::clone(&log);
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line)));
-        let mut app = Self { child, http: ([127, 0, 0, 1], 0).into(), admin: ([127, 0, 0, 1], 0).into(), log, dir };
+        let reader = std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line)));
+        let mut app =
+            Self { child, http: ([127, 0, 0, 1], 0).into(), admin: ([127, 0, 0, 1], 0).into(), log, reader: Some(reader), dir };
         app.http = app.listening("http");
         app.admin = app.listening("admin");
         app
@@ -132,11 +136,12 @@ impl App {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("own child");
     }
 
-    /// Waits for the end.
+    /// Waits for the end, and for the last line of the log.
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("own child") {
+                self.reader.take().into_iter().for_each(|reader| reader.join().expect("reading does not panic"));
                 return status;
             }
             assert!(start.elapsed() < limit, "the worker still runs after {limit:?}:\n{}", self.log().join("\n"));
