@@ -12,6 +12,8 @@ mod config;
 mod config_errors;
 /// Connecting to real servers: credentials, sockets, timeouts, fencing, the probe.
 mod connection;
+/// Dashboards name only metrics that the program exports.
+mod dashboards;
 /// The store in the process, asked by `redis-cli`.
 mod embedded;
 /// Something breaks under load; what was acknowledged must be in Redis.
