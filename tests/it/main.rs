@@ -32,6 +32,8 @@ mod layout;
 mod model;
 /// The transform written once more, slowly; no tests.
 mod reference;
+/// Files through `replay` into Redis, every golden row among them.
+mod replay;
 /// RudderStack's destination settings as the `[redis]` section.
 mod rudderstack;
 /// The serving loop's deadlines, cap and stops, with services of our own.
@@ -42,3 +44,5 @@ mod tls;
 mod transform_property;
 /// A client that sends exactly the bytes it is given; no tests.
 mod wire;
+/// The worker against protected servers: TLS, client certificates, ACLs, sockets.
+mod worker_tls;

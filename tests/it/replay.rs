@@ -1,0 +1,155 @@
+//! `traitsink replay`: files through the real binary into a real Redis.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use crate::golden::{self, Expect};
+use crate::harness::app::run;
+use crate::harness::eventually;
+use crate::harness::redis::{Redis, free_port};
+
+/// Runs `replay` with `input` as its standard input and a data directory of its own.
+fn replay(port: u16, data: &Path, more: &[&str], input: &[u8]) -> Output {
+    let settings = [format!("redis.url=redis://127.0.0.1:{port}"), format!("data_dir={}", data.display())];
+    let mut args = vec!["-s", &settings[0], "-s", &settings[1], "replay", "-"];
+    args.extend(more);
+    run(&args, input)
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn letters(data: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(data.join("dead-letters.ndjson")).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).expect("one line of JSON")).collect()
+}
+
+#[test]
+fn each_hash_is_the_fold_of_its_events() {
+    let (redis, data) = (Redis::start(), TempDir::new().unwrap());
+    let mut expected: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let mut input = String::new();
+    for number in 0..20_000 {
+        let (user, field) = (fastrand::u32(0..50), fastrand::u32(0..8));
+        input.push_str(&format!(
+            "{{\"type\":\"identify\",\"userId\":\"u{user}\",\"traits\":{{\"seq\":{number},\"f{field}\":{number}}}}}\n"
+        ));
+        let hash = expected.entry(format!("user:u{user}")).or_default();
+        hash.extend([("seq".to_owned(), number.to_string()), (format!("f{field}"), number.to_string())]);
+    }
+    let output = replay(redis.port(), data.path(), &[], input.as_bytes());
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(err(&output).contains("20000 written, 0 skipped, 0 dead-lettered, 0 failed"), "{}", err(&output));
+    for (key, hash) in expected {
+        let found = redis.hgetall(&key);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let found: BTreeMap<String, String> = found.into_iter().map(|(name, value)| (text(name), text(value))).collect();
+        assert_eq!(found, hash, "{key}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_goes_to_the_dead_letters_and_its_neighbours_to_redis() {
+    let (redis, data) = (Redis::start(), TempDir::new().unwrap());
+    let good = |user: u32| format!("{{\"type\":\"identify\",\"userId\":\"u{user}\",\"traits\":{{\"a\":1}}}}\n").into_bytes();
+    let input = [good(1), b"{\"broken\n".to_vec(), good(2), b"{\"type\":\"\xff\"}\n".to_vec(), good(3)].concat();
+    let output = replay(redis.port(), data.path(), &[], &input);
+    assert_eq!(output.status.code(), Some(65), "{}", err(&output));
+    for user in 1..=3 {
+        assert_eq!(redis.hgetall(&format!("user:u{user}")).len(), 1);
+    }
+    let letters = letters(data.path());
+    assert_eq!(letters.len(), 2);
+    assert_eq!((&letters[0]["reason"], &letters[0]["source"]), (&"invalid_json".into(), &"file".into()));
+    assert_eq!(letters[0]["event"], "{\"broken");
+    assert_eq!((&letters[1]["reason"], &letters[1]["event_base64"]), (&"invalid_utf8".into(), &"eyJ0eXBlIjoi/yJ9".into()));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_found_before_anything_is_written() {
+    let (redis, data) = (Redis::start(), TempDir::new().unwrap());
+    let input = b"{\"type\":\"identify\",\"userId\":\"u\",\"traits\":{\"a\":1}}\n";
+    let output = replay(redis.port(), data.path(), &["/does/not/exist"], input);
+    assert_eq!(output.status.code(), Some(74));
+    assert!(err(&output).contains("/does/not/exist"), "{}", err(&output));
+    assert!(redis.hgetall("user:u").is_empty());
+}
+
+/// Starts a replay of `input` that does not end by itself yet.
+fn start(port: u16, data: &Path, input: &str) -> std::process::Child {
+    let file = data.join("events.ndjson");
+    std::fs::write(&file, input).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_traitsink"))
+        .args(["-s", &format!("redis.url=redis://127.0.0.1:{port}"), "-s", &format!("data_dir={}", data.display())])
+        .args(["-s", "delivery.stop_grace=1s", "--log-format", "json", "replay"])
+        .arg(file)
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(data.join("log")).unwrap())
+        .spawn()
+        .unwrap()
+}
+
+fn waits_for_redis(data: &Path) {
+    let log = || std::fs::read_to_string(data.join("log")).unwrap_or_default();
+    eventually("the log says that Redis refuses the connection", || log().contains("refused"));
+}
+
+const ONE: &str = "{\"type\":\"identify\",\"userId\":\"u\",\"traits\":{\"a\":1}}\n";
+
+#[test]
+fn waits_for_a_redis_that_is_not_there_yet() {
+    let (mut redis, data) = (Redis::start(), TempDir::new().unwrap());
+    redis.kill();
+    let mut child = start(redis.port(), data.path(), ONE);
+    waits_for_redis(data.path());
+    redis.restart();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(redis.hgetall("user:u").len(), 1);
+}
+
+#[test]
+fn a_signal_ends_it_and_the_exit_code_says_that_events_are_missing() {
+    let data = TempDir::new().unwrap();
+    let mut child = start(free_port(), data.path(), ONE);
+    waits_for_redis(data.path());
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(75));
+    let log = std::fs::read_to_string(data.path().join("log")).unwrap();
+    assert!(log.contains("replay the files again"), "{log}");
+}
+
+/// The exact effect on Redis of every row of the golden tables that can stand on a line.
+#[test]
+fn redis_holds_what_the_golden_tables_say() {
+    let (redis, data) = (Redis::start(), TempDir::new().unwrap());
+    let mut played = 0;
+    let cases = golden::all_cases().filter(|case| {
+        let default = format!("{:?}", case.rules) == format!("{:?}", golden::default_rules());
+        default && case.prefix.is_empty() && !case.input.contains(&b'\n') && !case.input.is_empty()
+    });
+    for case in cases {
+        redis.cli(&["FLUSHALL"]);
+        let output = replay(redis.port(), data.path(), &[], &case.input);
+        let expected: BTreeMap<Vec<u8>, Vec<u8>> = match &case.expect {
+            Expect::Update { fields, .. } => {
+                fields.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone().into_bytes())).collect()
+            }
+            Expect::Skipped(_) | Expect::Rejected(_) => BTreeMap::new(),
+        };
+        let rejected = matches!(case.expect, Expect::Rejected(_));
+        assert_eq!(output.status.code(), Some(if rejected { 65 } else { 0 }), "{}: {}", case.id, err(&output));
+        if let Expect::Update { key, .. } = &case.expect {
+            assert_eq!(redis.hgetall(key), expected, "{}", case.id);
+        }
+        let keys: u64 = redis::from_redis_value(redis.cli(&["DBSIZE"])).unwrap();
+        assert_eq!(keys, u64::from(!expected.is_empty()), "{}", case.id);
+        played += 1;
+    }
+    assert!(played > 250, "only {played} rows");
+}
