@@ -18,6 +18,8 @@ mod dashboards;
 mod embedded;
 /// Something breaks under load; what was acknowledged must be in Redis.
 mod faults;
+/// Late bytes of a lost connection.
+mod fence;
 /// What one event becomes, row by row: new behaviour of the transform goes into `tests/golden`.
 mod golden;
 /// What tests stand on; no tests.

@@ -4,6 +4,7 @@ pub(crate) mod app;
 pub(crate) mod certs;
 pub(crate) mod http;
 pub(crate) mod load;
+pub(crate) mod proxy;
 pub(crate) mod redis;
 
 use std::path::Path;

@@ -1,0 +1,73 @@
+//! Bytes that a lost connection had sent and that arrive late must not overwrite what was written since.
+
+use crate::harness::app::App;
+use crate::harness::proxy::Proxy;
+use crate::harness::redis::Redis;
+use crate::harness::{eventually, rounds};
+
+fn identify(app: &App, number: u32) -> u16 {
+    let event = format!(r#"{{"userId":"u","traits":{{"seq":{number}}}}}"#);
+    app.client().post("/v1/identify", event).expect("an answer").status
+}
+
+/// One lane, so that it is known which connection carries the write.
+const SETTINGS: [&str; 2] = ["delivery.lanes=1", "redis.response_timeout=300ms"];
+
+/// Writes 1, lets 2 be held back on the way and written again over a new connection, writes 3, and lets the first 2 go on.
+fn play(redis: &Redis, proxy: &Proxy, app: &App) {
+    app.wait_ready();
+    assert_eq!(identify(app, 1), 200);
+    proxy.hold();
+    assert_eq!(identify(app, 2), 200);
+    assert!(proxy.holds());
+    assert_eq!(identify(app, 3), 200);
+    proxy.release();
+    eventually("what was held back has gone on", || !proxy.holds());
+    // An answer to a later command on a connection of its own: Redis has read what the proxy sent before.
+    assert_eq!(identify(app, 3), 200);
+    app.assert_ledger_closes();
+    assert_eq!(redis.hgetall("user:u"), [(b"seq".to_vec(), b"3".to_vec())].into());
+}
+
+#[test]
+fn late_bytes_of_a_lost_connection_are_never_executed() {
+    for _ in 0..rounds() {
+        let redis = Redis::start();
+        let proxy = Proxy::start(redis.port());
+        let app = App::start(&format!("redis://127.0.0.1:{}", proxy.port()), &SETTINGS);
+        redis.cli(&["CONFIG", "RESETSTAT"]);
+        play(&redis, &proxy, &app);
+        // 1, 2, 3 and 3 again: the 2 that was held back is not among them.
+        let stats: String = redis::from_redis_value(redis.cli(&["INFO", "commandstats"])).expect("text");
+        assert!(stats.contains("cmdstat_hset:calls=4,"), "{stats}");
+        assert!(stats.contains("cmdstat_client|kill:calls=1,"), "{stats}");
+    }
+}
+
+#[test]
+fn without_the_permission_it_warns_once_and_goes_on() {
+    let redis = Redis::start();
+    redis.cli(&[
+        "ACL",
+        "SETUSER",
+        "w",
+        "on",
+        ">p",
+        "~user:*",
+        "+hset",
+        "+ping",
+        "+select",
+        "+info",
+        "+client|setname",
+        "+client|info",
+    ]);
+    let proxy = Proxy::start(redis.port());
+    let app = App::start(&format!("redis://w:p@127.0.0.1:{}", proxy.port()), &SETTINGS);
+    app.wait_ready();
+    for number in [1, 2] {
+        proxy.hold();
+        assert_eq!(identify(&app, number), 200);
+    }
+    let warnings = app.log().into_iter().filter(|line| line.contains("CLIENT KILL")).count();
+    assert_eq!(warnings, 1, "{}", app.log().join("\n"));
+}
