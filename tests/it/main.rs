@@ -14,6 +14,8 @@ mod config_errors;
 mod connection;
 /// Dashboards name only metrics that the program exports.
 mod dashboards;
+/// What a new user meets first.
+mod demo;
 /// The store in the process, asked by `redis-cli`.
 mod embedded;
 /// Something breaks under load; what was acknowledged must be in Redis.
@@ -46,5 +48,7 @@ mod tls;
 mod transform_property;
 /// A client that sends exactly the bytes it is given; no tests.
 mod wire;
+/// The worker as a whole: what stays in a hash, full servers, full files, and what is never said.
+mod worker;
 /// The worker against protected servers: TLS, client certificates, ACLs, sockets.
 mod worker_tls;

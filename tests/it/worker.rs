@@ -1,0 +1,177 @@
+//! The worker as a whole, against a real Redis: what stays in a hash, full servers, full files, and what is never said.
+
+use crate::harness::app::App;
+use crate::harness::eventually;
+use crate::harness::redis::Redis;
+
+fn start(redis: &Redis, settings: &[&str]) -> App {
+    let app = App::start(&format!("redis://127.0.0.1:{}", redis.port()), settings);
+    app.wait_ready();
+    app
+}
+
+fn identify(app: &App, body: &str) -> u16 {
+    app.client().post("/v1/identify", body).expect("an answer").status
+}
+
+fn hash(redis: &Redis, key: &str) -> Vec<(String, String)> {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    redis.hgetall(key).into_iter().map(|(name, value)| (text(name), text(value))).collect()
+}
+
+fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|&(name, value)| (name.into(), value.into())).collect()
+}
+
+/// Rows 68 to 72 of the acceptance table.
+#[test]
+fn a_hash_keeps_what_later_events_do_not_name() {
+    let redis = Redis::start();
+    let app = start(&redis, &[]);
+    let send = |traits: &str| assert_eq!(identify(&app, &format!(r#"{{"userId":"u","traits":{traits}}}"#)), 200, "{traits}");
+    send(r#"{"a":1,"b":2}"#);
+    send(r#"{"a":3}"#);
+    assert_eq!(hash(&redis, "user:u"), pairs(&[("a", "3"), ("b", "2")]), "row 68");
+    redis.cli(&["DEL", "user:u"]);
+    send(r#"{"addr":{"city":"A"}}"#);
+    send(r#"{"addr":"none"}"#);
+    assert_eq!(hash(&redis, "user:u"), pairs(&[("addr", "none"), ("addr.city", "A")]), "row 69");
+    send(r#"{"addr":"none"}"#);
+    assert_eq!(hash(&redis, "user:u").len(), 2, "row 70");
+    assert_eq!(redis.cli(&["TTL", "user:u"]), redis::Value::Int(-1), "row 71");
+    redis.cli(&["EXPIRE", "user:u", "1000"]);
+    send(r#"{"addr":"again"}"#);
+    assert!(matches!(redis.cli(&["TTL", "user:u"]), redis::Value::Int(1..)), "row 71");
+
+    redis.cli(&["SET", "user:s", "a string"]);
+    let batch =
+        r#"{"batch":[{"type":"identify","userId":"s","traits":{"a":1}},{"type":"identify","userId":"n","traits":{"a":1}}]}"#;
+    assert_eq!(app.client().post("/v1/batch", batch).expect("an answer").status, 200, "row 72");
+    assert_eq!(hash(&redis, "user:n"), pairs(&[("a", "1")]), "row 72");
+    assert_eq!(app.dead_letters().len(), 1, "row 72");
+    app.assert_ledger_closes();
+}
+
+#[test]
+fn a_full_redis_is_waited_for() {
+    let redis = Redis::start();
+    let app = start(&redis, &["http.wait=200ms", "delivery.retry_max=200ms"]);
+    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    let event = r#"{"userId":"u","traits":{"a":1}}"#;
+    assert_eq!(identify(&app, event), 503);
+    eventually("not ready", || !app.ready());
+    redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    app.wait_ready();
+    assert_eq!(identify(&app, event), 200);
+    assert!(app.dead_letters().is_empty());
+    assert!(app.metric("traitsink_redis_errors_total", "code=\"OOM\"") >= 1.0);
+    app.assert_ledger_closes();
+}
+
+#[test]
+fn a_full_dead_letter_file_acknowledges_nothing() {
+    let redis = Redis::start();
+    let app = start(&redis, &["dead_letter.max_size=10B"]);
+    redis.cli(&["SET", "user:s", "a string"]);
+    assert_eq!(identify(&app, r#"{"userId":"s","traits":{"a":1}}"#), 503);
+    assert_eq!(identify(&app, r#"{"userId":"n","traits":{"a":1}}"#), 200, "others are written");
+    assert!(app.dead_letters().is_empty());
+    app.assert_ledger_closes();
+}
+
+/// Its packed commands alone exceed a lane's share of the memory: they go through it one after the other.
+#[test]
+fn a_large_batch_of_one_user_passes() {
+    let redis = Redis::start();
+    let app = start(&redis, &["delivery.max_in_flight=16MiB", "http.wait=20s"]);
+    let value = "x".repeat(10_000);
+    let events: Vec<String> = (0..700)
+        .map(|n| format!(r#"{{"type":"identify","userId":"u","traits":{{"n":{n},"v":"{value}","f{}":{n}}}}}"#, n % 5))
+        .collect();
+    let body = format!(r#"{{"batch":[{}]}}"#, events.join(","));
+    assert!(body.len() > 6 << 20);
+    assert_eq!(app.client().post("/v1/batch", body).expect("an answer").status, 200);
+    let found = hash(&redis, "user:u");
+    assert_eq!(found.iter().find(|(name, _)| name == "n").map(|(_, value)| value.as_str()), Some("699"));
+    assert!(app.metric("traitsink_updates_merged_total", "") > 0.0);
+    app.assert_ledger_closes();
+}
+
+/// Promise 3, while Redis stands still and everything it could hold is offered.
+#[test]
+fn bytes_in_flight_stay_below_the_limit() {
+    let redis = Redis::start();
+    let app = start(&redis, &["delivery.max_in_flight=4MiB", "http.max_body=1MiB", "http.wait=3s", "redis.response_timeout=30s"]);
+    redis.pause();
+    let body = format!(r#"{{"userId":"u","traits":{{"v":"{}"}}}}"#, "x".repeat(500_000));
+    let refused = std::thread::scope(|scope| {
+        let requests: Vec<_> = (0..16).map(|_| scope.spawn(|| identify(&app, &body))).collect();
+        let mut most = 0.0_f64;
+        while !requests.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            most = most.max(app.metric("traitsink_in_flight_bytes", ""));
+        }
+        assert!(most > 1e6 && most <= f64::from(4 << 20), "{most}");
+        requests.into_iter().map(|request| request.join().unwrap()).filter(|&status| status == 503).count()
+    });
+    assert_eq!(refused, 16, "nothing was confirmed");
+    redis.resume();
+    app.wait_ready();
+    assert_eq!(identify(&app, &body), 200);
+    app.assert_ledger_closes();
+}
+
+#[test]
+fn secrets_and_personal_data_are_never_said() {
+    let redis = Redis::builder().password("canary-password").start();
+    let url = format!("redis://:canary-password@127.0.0.1:{}", redis.port());
+    let app = App::start(&url, &["http.write_keys=canary-key", "log.level=debug"]);
+    app.wait_ready();
+    redis.cli(&["SET", "user:canary-user", "a string"]);
+    let authorization = ("authorization", "Basic Y2FuYXJ5LWtleTo=");
+    let mut said = String::new();
+    for body in [
+        r#"{"userId":"canary-user","traits":{"canary-name":"canary-value"}}"#,
+        r#"{"userId":"canary-user","traits":{"canary-name":"#,
+        r#"{"userId":["canary-user"],"traits":{"a":{"canary-name":"canary-value"}}}"#,
+    ] {
+        let answer = app.client().send("POST", "/v1/identify", &[authorization], body.as_bytes()).expect("an answer");
+        said.push_str(&answer.text());
+    }
+    said.push_str(&app.client().post("/v1/identify", "{}").expect("an answer").text());
+    assert_eq!(app.metric("traitsink_events_dead_lettered_total", "wrong_type"), 2.0);
+    said.push_str(&app.metrics());
+    said.push_str(&app.log().join("\n"));
+    assert!(said.contains("events that can never be written") && !said.contains("canary"), "{said}");
+}
+
+#[test]
+fn every_series_is_there_from_the_start() {
+    let redis = Redis::start();
+    let text = start(&redis, &[]).metrics();
+    for series in [
+        "traitsink_events_received_total{source=\"http\"} 0",
+        "traitsink_events_written_total{source=\"kafka\"} 0",
+        "traitsink_events_failed_total{source=\"spool\"} 0",
+        "traitsink_events_in_flight{source=\"file\"} 0",
+        "traitsink_events_skipped_total{reason=\"blank_user_id\",source=\"http\"} 0",
+        "traitsink_events_rejected_total{reason=\"field_name_too_long\",source=\"http\"} 0",
+        "traitsink_events_dead_lettered_total{reason=\"wrong_type\",source=\"http\"} 0",
+        "traitsink_in_flight_bytes 0",
+        "traitsink_updates_merged_total 0",
+        "traitsink_batch_updates_count 0",
+        "traitsink_redis_write_seconds_count 0",
+        "traitsink_delivery_seconds_count{source=\"http\"} 0",
+        "traitsink_freshness_seconds_count{source=\"http\"} 0",
+        "traitsink_redis_errors_total{class=\"retry\",code=\"OOM\"} 0",
+        "traitsink_http_requests_total{path=\"/v1/batch\",status=\"503\"} 0",
+        "traitsink_tls_verify_disabled{client=\"redis\"} 0",
+        "traitsink_ready 1",
+    ] {
+        assert!(text.lines().any(|line| line == series), "{series} is missing in\n{text}");
+    }
+    for start in
+        ["traitsink_redis_up{", "traitsink_redis_reconnects_total{", "traitsink_build_info{", "process_cpu_seconds_total "]
+    {
+        assert!(text.lines().any(|line| line.starts_with(start)), "{start} is missing in\n{text}");
+    }
+}
