@@ -197,15 +197,6 @@ impl Connection {
         }
     }
 
-    /// Waits, while nothing is asked, until the connection ends. May be dropped and called again.
-    pub async fn closed(&mut self) -> Broken {
-        match self.stream.read_buf(&mut self.received).await {
-            Ok(0) => Broken::Closed,
-            Ok(_) => Broken::Malformed,
-            Err(error) => Broken::Io(error),
-        }
-    }
-
     /// Closes the lost connection `old` on the server, so that nothing it sent can be applied from now on: bytes may still be
     /// on their way. False: the server knows no such connection (any more), or was restarted.
     pub async fn fence(&mut self, old: &Identity) -> Result<bool, QueryError> {
