@@ -115,6 +115,8 @@ impl HttpSource {
                 let ack = Ack::new(Source::Http, Arc::clone(&receipts), position as u64, Arc::clone(&self.metrics), received);
                 let accepted = self.intake.accept(&message, event.clone(), origin, ack);
                 self.push(accepted, || position > pending.settled()).await?;
+                // A large batch must not keep other requests from this thread, nor its own deadline from passing.
+                tokio::task::coop::consume_budget().await;
             }
             drop(message);
             let verdict = pending.verdict().await;
