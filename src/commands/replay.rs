@@ -73,15 +73,15 @@ async fn deliver(config: Config, files: Vec<PathBuf>, quiet: bool) -> Result<Exi
     Ok(match read {
         Some(Ok(Err(message))) => return Err(StartError { message, code: Exit::IO }),
         Some(Err(panic)) => return Err(StartError { message: format!("reading ended early: {panic}"), code: Exit::INTERNAL }),
-        None => Exit::UNSETTLED.into(),
-        Some(Ok(Ok(()))) if failed > 0 || stopped => {
+        // `None`: the hard stop came before the end of reading.
+        read if read.is_none() || failed > 0 || stopped => {
             exit::complain(
                 "traitsink: not all events were written: replay the files again, what was written may be written twice",
             );
             Exit::UNSETTLED.into()
         }
-        Some(Ok(Ok(()))) if tally.dead_lettered.load(Relaxed) > 0 => Exit::DATA.into(),
-        Some(Ok(Ok(()))) => ExitCode::SUCCESS,
+        _ if tally.dead_lettered.load(Relaxed) > 0 => Exit::DATA.into(),
+        _ => ExitCode::SUCCESS,
     })
 }
 
