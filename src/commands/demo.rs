@@ -33,7 +33,7 @@ mode = "embedded"
 [dead_letter]
 to = "log"
 [log]
-level = "warn"
+level = "error"
 "#;
 
 /// The guide's examples: write key, event, the Redis key it becomes.
