@@ -91,6 +91,7 @@ impl Delivery {
             let store =
                 Embedded::bind(address).await.map_err(|error| StartError::bind("redis.embedded.listen", address, &error))?;
             let address = store.local_addr();
+            tracing::warn!(%address, "the embedded store keeps nothing: what it holds is gone when this process ends");
             lifecycle.spawn(&stores, "embedded store", store.serve(stop_store.clone()));
             redis.mode = Mode::Embedded(address);
             store_address = Some(address);

@@ -1,6 +1,12 @@
 //! The worker as a whole, against a real Redis: what stays in a hash, full servers, full files, and what is never said.
 
-use crate::harness::app::App;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use nix::sys::signal::Signal;
+
+use crate::harness::app::{App, run};
 use crate::harness::eventually;
 use crate::harness::redis::Redis;
 
@@ -82,19 +88,21 @@ fn a_full_dead_letter_file_acknowledges_nothing() {
 /// Its packed commands alone exceed a lane's share of the memory: they go through it one after the other.
 #[test]
 fn a_large_batch_of_one_user_passes() {
-    let redis = Redis::start();
-    let app = start(&redis, &["delivery.max_in_flight=16MiB", "http.wait=20s"]);
     let value = "x".repeat(10_000);
     let events: Vec<String> = (0..700)
         .map(|n| format!(r#"{{"type":"identify","userId":"u","traits":{{"n":{n},"v":"{value}","f{}":{n}}}}}"#, n % 5))
         .collect();
     let body = format!(r#"{{"batch":[{}]}}"#, events.join(","));
     assert!(body.len() > 6 << 20);
-    assert_eq!(app.client().post("/v1/batch", body).expect("an answer").status, 200);
-    let found = hash(&redis, "user:u");
-    assert_eq!(found.iter().find(|(name, _)| name == "n").map(|(_, value)| value.as_str()), Some("699"));
-    assert!(app.metric("traitsink_updates_merged_total", "") > 0.0);
-    app.assert_ledger_closes();
+    for memory in ["delivery.max_in_flight=16MiB", "delivery.max_in_flight=32MiB"] {
+        let redis = Redis::start();
+        let app = start(&redis, &[memory, "http.wait=20s"]);
+        assert_eq!(app.client().post("/v1/batch", &body).expect("an answer").status, 200, "{memory}");
+        let found = hash(&redis, "user:u");
+        assert_eq!(found.iter().find(|(name, _)| name == "n").map(|(_, value)| value.as_str()), Some("699"), "{memory}");
+        assert!(app.metric("traitsink_updates_merged_total", "") > 0.0, "{memory}");
+        app.assert_ledger_closes();
+    }
 }
 
 /// Promise 3, while Redis stands still and everything it could hold is offered.
@@ -173,5 +181,74 @@ fn every_series_is_there_from_the_start() {
         ["traitsink_redis_up{", "traitsink_redis_reconnects_total{", "traitsink_build_info{", "process_cpu_seconds_total "]
     {
         assert!(text.lines().any(|line| line.starts_with(start)), "{start} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn every_reason_is_counted_from_the_start() {
+    let redis = Redis::start();
+    let text = start(&redis, &[]).metrics();
+    let skipped = ["not_identify", "blank_user_id", "no_traits", "integration_off"];
+    let unreadable = ["invalid_json", "invalid_utf8", "not_an_object"];
+    let limits = ["too_large", "too_deep", "too_many_fields", "key_too_long", "field_name_too_long"];
+    let rejected = [&unreadable[..], &limits].concat();
+    let dead_lettered = [&rejected[..], &["wrong_type", "refused"]].concat();
+    for (outcome, reasons) in [("skipped", &skipped[..]), ("rejected", &rejected), ("dead_lettered", &dead_lettered)] {
+        let start = format!("traitsink_events_{outcome}_total{{");
+        for source in ["http", "kafka", "file", "spool"] {
+            for reason in reasons {
+                let series = format!("{start}reason=\"{reason}\",source=\"{source}\"}} 0");
+                assert!(text.lines().any(|line| line == series), "{series} is missing in\n{text}");
+            }
+        }
+        assert_eq!(text.lines().filter(|line| line.starts_with(&start)).count(), 4 * reasons.len(), "{outcome}: a closed set");
+    }
+}
+
+#[test]
+fn each_write_key_has_its_prefix() {
+    let redis = Redis::start();
+    let sources = r#"http.sources=[{name="a",write_key="key-a",prefix="team-a"},{name="b",write_key="key-b",prefix="team-b"}]"#;
+    let app = start(&redis, &["http.write_keys=plain", "redis.prefix=all", sources]);
+    let send = |key: &str, value: u32| {
+        let authorization = format!("Basic {}", BASE64_STANDARD.encode(format!("{key}:")));
+        let body = format!(r#"{{"userId":"u","traits":{{"a":{value}}}}}"#);
+        app.client()
+            .send("POST", "/v1/identify", &[("authorization", &authorization)], body.as_bytes())
+            .expect("an answer")
+            .status
+    };
+    assert_eq!([send("plain", 1), send("key-a", 2), send("key-b", 3), send("key-c", 4)], [200, 200, 200, 401]);
+    for (key, value) in [("all:user:u", "1"), ("team-a:user:u", "2"), ("team-b:user:u", "3")] {
+        assert_eq!(hash(&redis, key), pairs(&[("a", value)]), "{key}");
+    }
+    assert_eq!(redis.cli(&["DBSIZE"]), redis::Value::Int(3));
+    app.assert_ledger_closes();
+}
+
+#[test]
+fn a_stop_at_rest_is_a_success() {
+    let redis = Redis::start();
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut app = start(&redis, &["delivery.stop_grace=60s"]);
+        assert_eq!(identify(&app, r#"{"userId":"u","traits":{"a":1}}"#), 200);
+        app.signal(signal);
+        // Far below the grace: nothing is waited for.
+        assert_eq!(app.wait(Duration::from_secs(20)).code(), Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn a_second_worker_on_the_port_names_the_option() {
+    let redis = Redis::start();
+    let app = start(&redis, &[]);
+    let data = tempfile::tempdir().unwrap();
+    let data_dir = format!("data_dir={}", data.path().display());
+    for (option, taken, other) in [("http.listen", app.http, "admin.listen"), ("admin.listen", app.admin, "http.listen")] {
+        let (taken, other) = (format!("{option}={taken}"), format!("{other}=127.0.0.1:0"));
+        let output = run(&["-s", &data_dir, "-s", &taken, "-s", &other, "run"], b"");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(69), "{option}: {said}");
+        assert!(said.contains(&format!("({option}): the port is in use")), "{said}");
     }
 }

@@ -84,6 +84,22 @@ fn a_unix_socket() {
     assert_writes(&App::start(&format!("unix://{}", redis.socket().display()), &[]), &redis);
 }
 
+/// Where it listens is in the line that says that it keeps nothing.
+#[test]
+fn the_embedded_store_says_that_it_keeps_nothing() {
+    let app = App::start_with(&["redis.mode=embedded", "redis.embedded.listen=127.0.0.1:0"]);
+    app.wait_ready();
+    assert_eq!(identify(&app), 200);
+    let log = app.log();
+    let line = log.iter().find(|line| line.contains("the embedded store keeps nothing")).unwrap_or_else(|| panic!("{log:?}"));
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    let url = format!("redis://{}", line["address"].as_str().expect("an address"));
+    let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+    let found: Vec<(String, String)> = redis::cmd("HGETALL").arg("user:u").query(&mut connection).unwrap();
+    assert_eq!(found, [("a".to_owned(), "1".to_owned())]);
+    app.assert_ledger_closes();
+}
+
 #[test]
 fn the_acl_line_of_check_is_enough() {
     let redis = Redis::start();
