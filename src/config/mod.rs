@@ -9,6 +9,8 @@ mod check;
 mod dead_letter;
 mod delivery;
 mod http;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod kinds;
 mod layers;
 mod log;
@@ -34,6 +36,8 @@ use crate::event::Rules;
 pub use dead_letter::DeadLetter;
 pub use delivery::Delivery;
 pub use http::{Http, WriteKey};
+#[cfg(feature = "kafka")]
+pub use kafka::{Kafka, KafkaClient, OffsetReset, Sasl};
 pub use kinds::schema;
 pub use layers::ConfigArgs;
 pub use log::{Log, LogFormat};
@@ -55,6 +59,8 @@ pub struct Config {
     /// Where dead letters live.
     pub data_dir: PathBuf,
     pub http: Option<Http>,
+    #[cfg(feature = "kafka")]
+    pub kafka: Option<Kafka>,
     pub redis: Redis,
     pub rules: Rules,
     pub delivery: Delivery,
@@ -104,6 +110,8 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
     });
     let config = Config {
         http: raw.http.as_ref().map(|http| http.resolve(report)),
+        #[cfg(feature = "kafka")]
+        kafka: None,
         redis: raw.redis.resolve(report),
         rules: raw.transform.resolve(),
         delivery: raw.delivery.resolve(report),
