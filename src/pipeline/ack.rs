@@ -9,11 +9,17 @@ use super::outcome::{Outcome, Source};
 
 /// A source's side of delivery: it learns how each of its events ended.
 pub trait Receipts: Send + Sync {
-    /// Called exactly once for each `position` that was given an [`Ack`].
+    /// Called exactly once for each [`Ack`], with its `position`.
     fn settle(&self, position: u64, outcome: Outcome);
 
     /// True when the source took back what is not sent yet; such an event is settled [`Outcome::Failed`] without a write.
     fn cancelled(&self) -> bool {
+        false
+    }
+
+    /// True when the source no longer owns its events and somebody else may write newer ones: nothing more of them may be sent, not
+    /// even again.
+    fn revoked(&self) -> bool {
         false
     }
 }
@@ -49,6 +55,10 @@ impl Ack {
 
     pub fn cancelled(&self) -> bool {
         self.receipts.cancelled()
+    }
+
+    pub fn revoked(&self) -> bool {
+        self.receipts.revoked()
     }
 
     pub fn settle(mut self, outcome: Outcome) {

@@ -53,6 +53,11 @@ impl Batch {
         self.jobs.is_empty()
     }
 
+    /// Whether an event of it may no longer be written.
+    pub fn revoked(&self) -> bool {
+        self.jobs.iter().any(Job::revoked)
+    }
+
     /// Events in the batch.
     pub fn events(&self) -> usize {
         self.jobs.len()

@@ -21,6 +21,11 @@ impl Budget {
         self.limit
     }
 
+    /// Bytes held now.
+    pub fn held(&self) -> usize {
+        self.held.load(Relaxed)
+    }
+
     /// Never waits: `None` when `bytes` more would exceed the limit.
     pub fn try_reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
         let mut reservation = Reservation { budget: Arc::clone(self), bytes: 0 };

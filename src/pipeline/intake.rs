@@ -56,9 +56,13 @@ impl Job {
         self.sent = true;
     }
 
-    /// The source took it back and it was never sent.
+    /// The source took it back and it was never sent, or the source no longer owns it.
     pub(super) fn cancelled(&self) -> bool {
-        !self.sent && self.ack.cancelled()
+        self.revoked() || (!self.sent && self.ack.cancelled())
+    }
+
+    pub(super) fn revoked(&self) -> bool {
+        self.ack.revoked()
     }
 }
 
@@ -128,6 +132,21 @@ impl Intake {
         self.lanes.iter().for_each(|queue| queue.close());
     }
 
+    /// Fails the queued updates whose sources took them back, without waiting for their lanes.
+    pub fn drop_cancelled(&self) {
+        self.lanes.iter().for_each(|queue| queue.drop_cancelled());
+    }
+
+    /// The lane that `job` goes to.
+    pub fn lane(&self, job: &Job) -> usize {
+        lane_of(job.update.key(), self.lanes.len())
+    }
+
+    /// Whether half of a lane's share, and half of all room, is free: enough to go on after a pause, not to pause again at once.
+    pub fn has_room(&self, lane: usize) -> bool {
+        self.budget.held() <= self.budget.limit() / 2 && self.lanes[lane].has_room()
+    }
+
     /// Transforms the event at `text` of `message` and pushes its update, or settles `ack` when it is skipped. Never waits.
     pub fn accept(&self, message: &Arc<Message>, text: Range<usize>, origin: Origin<'_>, mut ack: Ack) -> Result<(), Refusal> {
         let bytes = &message.bytes()[text.clone()];
@@ -150,7 +169,7 @@ impl Intake {
         if cost > self.budget.limit() / 2 {
             return Err(Refusal::Rejected(RejectReason::TooLarge, job.ack));
         }
-        let queue = &self.lanes[lane_of(job.update.key(), self.lanes.len())];
+        let queue = &self.lanes[self.lane(&job)];
         job.held = self.budget.try_reserve(cost);
         if job.held.is_none() {
             return Err(Refusal::Busy(queue.refuses().unwrap_or(Busy::Full), Box::new(job)));

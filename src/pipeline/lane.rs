@@ -79,11 +79,14 @@ impl<S: Apply> Worker<S> {
             while !batch.is_empty() {
                 let trouble = self.write(&batch).await;
                 let left = self.settle(batch).await;
-                match trouble {
-                    None => self.succeeded(),
-                    Some(trouble) => self.failed(&trouble).await,
-                }
-                batch = Batch::new(self.release_cancelled(left));
+                let left = match trouble {
+                    None => {
+                        self.succeeded();
+                        self.release_cancelled(left)
+                    }
+                    Some(trouble) => self.failed(&trouble, left).await,
+                };
+                batch = Batch::new(left);
             }
         }
     }
@@ -97,7 +100,9 @@ impl<S: Apply> Worker<S> {
                 Ok(jobs) => return jobs,
                 Err(_idle) => match self.lane.store.reach().await {
                     Ok(()) => self.succeeded(),
-                    Err(trouble) => self.failed(&trouble).await,
+                    Err(trouble) => {
+                        self.failed(&trouble, Vec::new()).await;
+                    }
                 },
             }
         }
@@ -113,7 +118,7 @@ impl<S: Apply> Worker<S> {
         metrics.batch_updates.observe(batch.events() as f64);
         metrics.updates_merged.inc_by((batch.events() - batch.len()) as u64);
         let start = Instant::now();
-        let trouble = self.lane.store.apply(&self.writes, &mut self.verdicts).await;
+        let trouble = self.lane.store.apply(&self.writes, &|| !batch.revoked(), &mut self.verdicts).await;
         metrics.redis_write_seconds.observe(start.elapsed().as_secs_f64());
         debug_assert_eq!(self.verdicts.len(), batch.len());
         self.writes.shrink_to(self.lane.limits.max_batch_bytes * 2);
@@ -181,8 +186,8 @@ impl<S: Apply> Worker<S> {
         }
     }
 
-    /// Notes the trouble and waits before the next attempt.
-    async fn failed(&mut self, trouble: &Trouble) {
+    /// Notes the trouble and waits before the next attempt at `left`; returns what is then still to be written.
+    async fn failed(&mut self, trouble: &Trouble, mut left: Vec<Job>) -> Vec<Job> {
         self.failures += 1;
         self.lane.health.trouble(trouble);
         if self.failures >= QUICK_RETRIES || trouble.class == Class::Config {
@@ -193,8 +198,10 @@ impl<S: Apply> Worker<S> {
         let until = tokio::time::Instant::now() + pause;
         while tokio::time::Instant::now() < until {
             self.lane.queue.drop_cancelled();
+            left = self.release_cancelled(left);
             tokio::time::sleep_until(until.min(tokio::time::Instant::now() + CANCEL_EVERY)).await;
         }
+        self.release_cancelled(left)
     }
 }
 

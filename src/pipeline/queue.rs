@@ -64,6 +64,12 @@ impl Queue {
         self.lock().refuses()
     }
 
+    /// Whether updates are taken and half of the share is free.
+    pub fn has_room(&self) -> bool {
+        let inner = self.lock();
+        inner.refuses().is_none() && inner.bytes <= self.share / 2
+    }
+
     /// Never waits. A job that finds no room comes back.
     pub fn push(&self, job: Job) -> Result<(), (Busy, Box<Job>)> {
         let cost = job.update.cost();

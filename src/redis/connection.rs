@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::handshake::{self, Identity};
 use super::stream::{self, Stream};
+use super::writes::Allowed;
 use super::{Class, errors, reply};
 use crate::config::{Address, Mode, Redis};
 use crate::tls::{TlsClient, TlsError};
@@ -48,6 +49,8 @@ pub enum Broken {
     Tls,
     #[error("an earlier exchange was cut short")]
     Unfinished,
+    #[error("what was being sent may no longer be written")]
+    Withdrawn,
 }
 
 /// Why a control command has no result.
@@ -216,16 +219,30 @@ impl Connection {
     /// Reads while it writes, so that neither side waits for the other. Times out after `response_timeout` in which neither a
     /// byte could be written nor a reply arrived.
     pub async fn exchange(&mut self, packed: &[u8], count: usize, replies: &mut Vec<Value>) -> Result<(), Broken> {
+        self.exchange_while(&|| true, packed, count, replies).await
+    }
+
+    /// [`Connection::exchange`] that writes nothing more once `allowed` is false.
+    pub(super) async fn exchange_while(
+        &mut self,
+        allowed: Allowed<'_>,
+        packed: &[u8],
+        count: usize,
+        replies: &mut Vec<Value>,
+    ) -> Result<(), Broken> {
         if std::mem::replace(&mut self.unfinished, true) {
             return Err(Broken::Unfinished);
         }
         let wanted = replies.len() + count;
         let timeout = self.response_timeout;
-        let mut sending = Sending { rest: packed, flushed: false, failed: false };
+        let mut sending = Sending { rest: packed, flushed: false, failed: false, withdrawn: false };
         let mut last = (packed.len(), replies.len());
         let mut deadline = pin!(sleep_until(Instant::now() + timeout));
         std::future::poll_fn(|cx| {
-            sending.poll(cx, &mut *self.stream);
+            sending.poll(cx, &mut *self.stream, allowed);
+            if sending.withdrawn {
+                return Poll::Ready(Err(Broken::Withdrawn));
+            }
             if let Poll::Ready(received) = self.poll_receive(cx, replies, wanted) {
                 return Poll::Ready(received);
             }
@@ -274,13 +291,19 @@ struct Sending<'a> {
     rest: &'a [u8],
     flushed: bool,
     failed: bool,
+    /// There was something left to write, and it was no longer allowed.
+    withdrawn: bool,
 }
 
 impl Sending<'_> {
     /// Writes as much as the socket takes. An error is not reported: a server that hangs up says why first, and that is still to
     /// be read; then reading ends too.
-    fn poll(&mut self, cx: &mut Context<'_>, stream: &mut dyn Stream) {
+    fn poll(&mut self, cx: &mut Context<'_>, stream: &mut dyn Stream, allowed: Allowed<'_>) {
         while !self.failed && !self.rest.is_empty() {
+            self.withdrawn = !allowed();
+            if self.withdrawn {
+                return;
+            }
             match Pin::new(&mut *stream).poll_write(cx, self.rest) {
                 Poll::Pending => return,
                 Poll::Ready(Ok(written)) => {

@@ -86,7 +86,7 @@ pub(super) fn greeting(node: &str, tls: Option<&TlsClient>, cause: &Broken) -> C
         (Broken::Tls, _) => broken(Class::Config, node, cause, TLS_PORT),
         (Broken::Malformed, _) => broken(Class::Config, node, cause, "is this the port of a Redis server?"),
         (Broken::Timeout(_), _) => broken(Class::Reconnect, node, cause, "is Redis overloaded or stopped?"),
-        (Broken::Unfinished, _) => broken(Class::Reconnect, node, cause, "connect again"),
+        (Broken::Unfinished | Broken::Withdrawn, _) => broken(Class::Reconnect, node, cause, "connect again"),
     }
 }
 

@@ -18,4 +18,4 @@ pub use embedded::Embedded;
 pub use handshake::Identity;
 pub use probe::{Report, minimal_acl, probe};
 pub use store::Store;
-pub use writes::{Apply, Trouble, Verdict, Writes};
+pub use writes::{Allowed, Apply, Trouble, Verdict, Writes};

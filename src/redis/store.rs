@@ -8,7 +8,7 @@ use super::class::Class;
 use super::connection::{Broken, ConnectError, Connection, Connector, QueryError};
 use super::errors;
 use super::handshake::Identity;
-use super::writes::{Apply, Trouble, Verdict, Writes};
+use super::writes::{Allowed, Apply, Trouble, Verdict, Writes};
 use crate::metrics::Metrics;
 
 /// The role of a standalone node in `traitsink_redis_up`.
@@ -114,10 +114,16 @@ impl Apply for Store {
         Err(trouble)
     }
 
-    async fn apply(&mut self, writes: &Writes, verdicts: &mut Vec<Verdict>) -> Option<Trouble> {
+    async fn apply(&mut self, writes: &Writes, allowed: Allowed<'_>, verdicts: &mut Vec<Verdict>) -> Option<Trouble> {
         let mut replies = std::mem::take(&mut self.replies);
         let sent = match self.connection().await {
-            Ok(connection) => connection.exchange(writes.packed(), writes.len(), &mut replies).await,
+            // Connecting may have taken long.
+            Ok(_) if !allowed() => {
+                verdicts.resize(writes.len(), Verdict::Retry(Class::Retry));
+                self.replies = replies;
+                return None;
+            }
+            Ok(connection) => connection.exchange_while(allowed, writes.packed(), writes.len(), &mut replies).await,
             Err(trouble) => {
                 verdicts.resize(writes.len(), Verdict::Retry(trouble.class));
                 self.replies = replies;

@@ -49,6 +49,9 @@ impl Writes {
     }
 }
 
+/// Whether writes in hand may still be sent.
+pub type Allowed<'a> = &'a (dyn Fn() -> bool + Sync);
+
 /// What became of one write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -78,7 +81,12 @@ pub trait Apply: Send {
     /// Reaches the store without writing: connects when needed, or asks whether it still answers.
     fn reach(&mut self) -> impl Future<Output = Result<(), Trouble>> + Send;
 
-    /// Writes all, in order, and pushes one verdict for each onto `verdicts`. The trouble is why some of them
-    /// must be tried again, for logs and readiness.
-    fn apply(&mut self, writes: &Writes, verdicts: &mut Vec<Verdict>) -> impl Future<Output = Option<Trouble>> + Send;
+    /// Writes all, in order, and pushes one verdict for each onto `verdicts`. Sends nothing more once `allowed` is false, which is
+    /// asked right before bytes are sent. The trouble is why some of them must be tried again, for logs and readiness.
+    fn apply(
+        &mut self,
+        writes: &Writes,
+        allowed: Allowed<'_>,
+        verdicts: &mut Vec<Verdict>,
+    ) -> impl Future<Output = Option<Trouble>> + Send;
 }

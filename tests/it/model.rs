@@ -15,7 +15,7 @@ use traitsink::logging::UserIds;
 use traitsink::metrics::Metrics;
 use traitsink::pipeline::{Ack, Budget, Health, Intake, Lane, LaneLimits, Message, Outcome, Receipts, Refusal, Source};
 use traitsink::readiness::Readiness;
-use traitsink::redis::{Apply, Class, Trouble, Verdict, Writes};
+use traitsink::redis::{Allowed, Apply, Class, Trouble, Verdict, Writes};
 
 const USERS: u64 = 12;
 const EVENTS: u64 = 400;
@@ -25,7 +25,9 @@ const LANES: usize = 3;
 #[derive(Default)]
 struct Server {
     applied: BTreeMap<String, Vec<u64>>,
-    /// A key whose last number was written once more, or an older one after a newer.
+    /// What its source no longer owned, by key.
+    revoked: BTreeMap<String, Vec<u64>>,
+    /// A key whose last number was written once more, or an older one after a newer, or one that was revoked.
     faults: Vec<String>,
 }
 
@@ -41,6 +43,9 @@ impl Server {
             self.faults.push(format!("{key}: {last} was written after {known:?}"));
         }
         known.extend(numbers);
+        if let Some(number) = self.revoked.get(key).and_then(|revoked| revoked.iter().find(|number| numbers.contains(number))) {
+            self.faults.push(format!("{key}: {number} was sent after it was revoked"));
+        }
     }
 }
 
@@ -87,7 +92,7 @@ impl Apply for Simulated {
         if self.fails(0.3) { Err(trouble(Class::Reconnect)) } else { Ok(()) }
     }
 
-    async fn apply(&mut self, writes: &Writes, verdicts: &mut Vec<Verdict>) -> Option<Trouble> {
+    async fn apply(&mut self, writes: &Writes, allowed: Allowed<'_>, verdicts: &mut Vec<Verdict>) -> Option<Trouble> {
         let commands = decode(writes);
         assert_eq!(commands.len(), writes.len());
         let mut keys: Vec<&String> = commands.iter().map(|(key, _)| key).collect();
@@ -96,6 +101,11 @@ impl Apply for Simulated {
         assert_eq!(keys.len(), commands.len(), "a key occurs at most once in a batch");
         assert!(!self.busy.swap(true, Ordering::AcqRel), "one write in flight");
         self.pass_time().await;
+        if !allowed() {
+            self.busy.store(false, Ordering::Release);
+            verdicts.resize(commands.len(), Verdict::Retry(Class::Retry));
+            return None;
+        }
         let mut found = None;
         // How many commands Redis reads before the connection breaks, if it does, and how many replies come back.
         let broken = self.fails(0.3);
@@ -126,6 +136,7 @@ impl Apply for Simulated {
 struct Told {
     outcomes: Mutex<BTreeMap<u64, Outcome>>,
     cancelled: AtomicBool,
+    revoked: AtomicBool,
 }
 
 impl Receipts for Told {
@@ -136,6 +147,10 @@ impl Receipts for Told {
 
     fn cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire)
+    }
+
+    fn revoked(&self) -> bool {
+        self.revoked.load(Ordering::Acquire)
     }
 }
 
@@ -209,6 +224,14 @@ async fn play(seed: u64) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
         if rng.f64() < 0.2 {
             let given_up = &sent[rng.usize(0..sent.len())];
             given_up.told.cancelled.store(true, Ordering::Release);
+        }
+        // As when a partition is taken away: all that was sent so far, and the queues are told.
+        if rng.f64() < 0.01 {
+            for lost in &sent {
+                lost.told.revoked.store(true, Ordering::Release);
+                server.lock().unwrap().revoked.entry(lost.key.clone()).or_default().push(lost.number);
+            }
+            intake.drop_cancelled();
         }
         if rng.f64() < 0.3 {
             tokio::time::sleep(Duration::from_micros(rng.u64(1..20_000))).await;
