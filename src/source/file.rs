@@ -134,7 +134,7 @@ impl Replay {
 
     async fn bury(&self, reason: RejectReason, ack: Ack, text: &[u8]) {
         let reason = DeadReason::Rejected(reason);
-        let letter = Letter::new(reason.as_str(), Source::File.as_str(), None, text);
+        let letter = Letter::new(reason.as_str(), Source::File.as_str(), None, text, None);
         match self.letters.write(vec![letter]).await {
             Ok(()) => ack.settle(Outcome::DeadLettered(reason)),
             Err(_) => ack.settle(Outcome::Failed),
