@@ -42,6 +42,9 @@ pub const HTTP_PATHS: &[&str] =
 /// Statuses of `traitsink_http_requests_total`.
 pub const HTTP_STATUSES: &[&str] = &["200", "400", "401", "404", "405", "408", "413", "415", "429", "500", "503"];
 
+/// Clients of `traitsink_tls_verify_disabled`.
+pub const TLS_CLIENTS: &[&str] = &["redis", "kafka"];
+
 /// What happened to the events of one source.
 pub struct SourceMetrics {
     pub received: IntCounter,
@@ -69,10 +72,34 @@ impl SourceMetrics {
     }
 }
 
+/// The Kafka consumer. Registered in every build, so that dashboards and alerts need not know which one runs.
+pub struct KafkaMetrics {
+    pub rebalances: IntCounter,
+    pub commits: IntCounter,
+    pub pauses: IntCounter,
+    pub partitions_assigned: IntGauge,
+    pub partitions_paused: IntGauge,
+    consumer_lag: IntGaugeVec,
+}
+
+impl KafkaMetrics {
+    /// Messages of a partition that are not committed yet. The series is there from the first call until the partition is revoked.
+    pub fn set_lag(&self, topic: &str, partition: i32, messages: i64) {
+        self.consumer_lag.with_label_values(&[topic, itoa::Buffer::new().format(partition)]).set(messages);
+    }
+
+    /// Ends the partition's series: another worker reports its lag now.
+    pub fn remove_lag(&self, topic: &str, partition: i32) {
+        // An error says that the partition never had a series.
+        let _ = self.consumer_lag.remove_label_values(&[topic, itoa::Buffer::new().format(partition)]);
+    }
+}
+
 /// All metrics, and the registry that renders them.
 pub struct Metrics {
     registry: Registry,
     sources: Vec<SourceMetrics>,
+    pub kafka: KafkaMetrics,
     pub in_flight_bytes: IntGauge,
     pub updates_merged: IntCounter,
     pub batch_updates: Histogram,
@@ -136,12 +163,15 @@ impl Metrics {
             }
         }
         let tls_verify_disabled = r.gauges("traitsink_tls_verify_disabled", "1 when certificates are not verified.", &["client"]);
-        tls_verify_disabled.with_label_values(&["redis"]);
+        for client in TLS_CLIENTS {
+            tls_verify_disabled.with_label_values(&[client]);
+        }
         r.build_info();
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self())).expect("registered once");
         Self {
             sources,
+            kafka: r.kafka(),
             in_flight_bytes: r.gauge("traitsink_in_flight_bytes", "Bytes held: bodies being read, messages, packed updates."),
             updates_merged: r
                 .counter("traitsink_updates_merged_total", "Updates merged into an earlier one of the same key and batch."),
@@ -189,7 +219,7 @@ impl Metrics {
         self.http_requests.with_label_values(&[path, itoa::Buffer::new().format(status)])
     }
 
-    /// `client` is one of `redis`.
+    /// `client` is one of [`TLS_CLIENTS`].
     pub fn tls_verify_disabled(&self, client: &str) -> IntGauge {
         self.tls_verify_disabled.with_label_values(&[client])
     }
@@ -244,11 +274,59 @@ impl Register<'_> {
         self.add(prometheus::HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), &["source"]))
     }
 
+    fn kafka(&self) -> KafkaMetrics {
+        KafkaMetrics {
+            rebalances: self.counter("traitsink_kafka_rebalances_total", "Times the assigned partitions changed."),
+            commits: self.counter("traitsink_kafka_commits_total", "Offset commits that the broker confirmed."),
+            pauses: self.counter("traitsink_kafka_pauses_total", "Times a partition was paused for want of room."),
+            partitions_assigned: self.gauge("traitsink_kafka_partitions_assigned", "Partitions this worker reads."),
+            partitions_paused: self.gauge("traitsink_kafka_partitions_paused", "Partitions that wait for room."),
+            consumer_lag: self.gauges(
+                "traitsink_kafka_consumer_lag",
+                "Messages of a partition that are not committed yet.",
+                &["topic", "partition"],
+            ),
+        }
+    }
+
     fn build_info(&self) {
         let opts = Opts::new("traitsink_build_info", "What was built, always 1.")
             .const_label("version", env!("CARGO_PKG_VERSION"))
             .const_label("revision", option_env!("TRAITSINK_REVISION").unwrap_or("unknown"))
             .const_label("rustc", env!("TRAITSINK_RUSTC"));
         self.add(Gauge::with_opts(opts)).set(1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_has_a_lag_while_it_is_assigned() {
+        let metrics = Metrics::new();
+        let series = "traitsink_kafka_consumer_lag{partition=\"2\",topic=\"events\"}";
+        metrics.kafka.set_lag("events", 2, 7);
+        assert!(metrics.render().contains(&format!("{series} 7\n")));
+        metrics.kafka.remove_lag("events", 2);
+        metrics.kafka.remove_lag("events", 3);
+        assert!(!metrics.render().contains(series));
+    }
+
+    #[test]
+    fn the_kafka_series_are_zero_from_the_start() {
+        let text = Metrics::new().render();
+        for series in [
+            "traitsink_kafka_rebalances_total",
+            "traitsink_kafka_commits_total",
+            "traitsink_kafka_pauses_total",
+            "traitsink_kafka_partitions_assigned",
+            "traitsink_kafka_partitions_paused",
+            "traitsink_tls_verify_disabled{client=\"kafka\"}",
+            "traitsink_tls_verify_disabled{client=\"redis\"}",
+            "traitsink_events_skipped_total{reason=\"empty\",source=\"kafka\"}",
+        ] {
+            assert!(text.contains(&format!("{series} 0\n")), "{series}");
+        }
     }
 }

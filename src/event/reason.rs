@@ -24,6 +24,8 @@ reasons! {
         BlankUserId => "blank_user_id",
         NoTraits => "no_traits",
         IntegrationOff => "integration_off",
+        /// A Kafka message without a value (a tombstone), or without an event in it.
+        Empty => "empty",
     }
 }
 
