@@ -27,6 +27,8 @@ pub mod config;
 pub mod dead_letter;
 pub mod event;
 pub mod exit;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod lifecycle;
 pub mod logging;
 pub mod metrics;

@@ -133,6 +133,22 @@ impl TlsClient {
     }
 }
 
+/// Looks at what another TLS library will read by itself: is there a certificate in `pem`?
+///
+/// # Errors
+/// The file cannot be read, or holds none.
+pub fn check_certificates(pem: &Pem) -> Result<(), TlsError> {
+    certificates(pem).map(drop)
+}
+
+/// The same for a private key that is not encrypted.
+///
+/// # Errors
+/// The file cannot be read, or holds none.
+pub fn check_private_key(pem: &Pem) -> Result<(), TlsError> {
+    private_key(pem).map(drop)
+}
+
 fn server_name(name: &str) -> Result<ServerName<'static>, TlsError> {
     ServerName::try_from(name.to_owned()).map_err(|_| TlsError::ServerName { name: name.to_owned() })
 }
