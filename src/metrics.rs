@@ -83,7 +83,7 @@ pub struct KafkaMetrics {
 }
 
 impl KafkaMetrics {
-    /// Messages of a partition that are not committed yet. The series is there from the first call until the partition is revoked.
+    /// Messages of a partition that are not committed yet. The series is there until [`KafkaMetrics::remove_lag`].
     pub fn set_lag(&self, topic: &str, partition: i32, messages: i64) {
         self.consumer_lag.with_label_values(&[topic, itoa::Buffer::new().format(partition)]).set(messages);
     }

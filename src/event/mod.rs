@@ -1,9 +1,9 @@
 //! From bytes to an update: splitting messages, reading the envelope, flattening traits. Pure: no I/O, no tokio.
 //!
-//! [`split()`] finds the events of a message; [`Transformer::transform`] decides on one of them. The common path makes one
-//! pass over the text and one over the traits and allocates nothing but the finished [`Update`]. Whatever it is not sure
-//! of (a path that occurs twice, an array of objects, a lone surrogate, a limit) it leaves to the path in `literal`, which
-//! follows the JavaScript original step by step and is the only one that rejects for a limit.
+//! [`split()`] finds the events of an HTTP body, [`events_of`] those of a Kafka value; [`Transformer::transform`] decides on
+//! one of them. The common path makes one pass over the text and one over the traits and allocates nothing but the finished
+//! [`Update`]. Whatever it is not sure of (a path that occurs twice, an array of objects, a lone surrogate, a limit) it leaves
+//! to the path in `literal`, which follows the JavaScript original step by step and is the only one that rejects for a limit.
 
 mod envelope;
 mod fields;
@@ -13,6 +13,7 @@ mod js;
 mod json;
 mod literal;
 mod reason;
+mod shapes;
 mod split;
 mod time;
 mod transform;
@@ -21,6 +22,7 @@ mod user_id;
 
 pub use js::trim_js;
 pub use reason::{RejectReason, SkipReason};
+pub use shapes::events_of;
 pub use split::{Body, SplitError, split};
 pub use transform::Transformer;
 pub use update::Update;

@@ -1,4 +1,4 @@
-//! Finding the events of an HTTP body.
+//! Finding the events of an HTTP body, and the elements of lists.
 
 use std::fmt;
 use std::ops::Range;
@@ -37,16 +37,29 @@ pub enum SplitError {
 pub fn split(body: &[u8]) -> Result<Body, SplitError> {
     let bare = json::without_bom(body);
     let offset = body.len() - bare.len();
-    let strict = std::str::from_utf8(bare).ok().and_then(|text| strict(text).ok());
-    let batch = match strict {
-        Some(batch) => batch,
-        None => tolerant::split(bare)?,
-    };
-    match batch {
+    match batch(bare)? {
         None => Ok(Body::Event(offset..body.len())),
         Some(events) if events.is_empty() => Err(SplitError::EmptyBatch),
         Some(events) => Ok(Body::Batch(events.into_iter().map(|event| event.start + offset..event.end + offset).collect())),
     }
+}
+
+/// The elements of `batch`, if there is one, in an object without a byte order mark.
+pub(super) fn batch(body: &[u8]) -> Result<Option<Vec<Range<usize>>>, SplitError> {
+    match std::str::from_utf8(body).ok().and_then(|text| strict(text).ok()) {
+        Some(batch) => Ok(batch),
+        None => tolerant::split(body),
+    }
+}
+
+/// The elements of a list without a byte order mark, bad ones as well; `None` where its outline is broken.
+pub(super) fn list(text: &[u8]) -> Option<Vec<Range<usize>>> {
+    let strict = std::str::from_utf8(text).ok().and_then(|text| {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let events = Elements { text }.deserialize(&mut json).ok()?;
+        json.end().ok().map(|()| events)
+    });
+    strict.or_else(|| tolerant::list(text))
 }
 
 /// The elements of `batch`, if there is one; an error where that is not a list, or the text no valid object.

@@ -1,4 +1,4 @@
-//! Finding the elements of `batch` in a body that is not valid as a whole: strings and brackets delimit them, and what is left
+//! Finding the elements of a list in a text that is not valid as a whole: strings and brackets delimit them, and what is left
 //! when each is replaced by `0` must be valid JSON. Python SDKs send `NaN`, others cut text in the middle of a character.
 
 use std::ops::Range;
@@ -7,10 +7,9 @@ use super::{SplitError, json};
 
 /// The elements of `batch`, if there is one.
 pub(super) fn split(body: &[u8]) -> Result<Option<Vec<Range<usize>>>, SplitError> {
-    let mut scan = Scan { body, at: 0, copied: 0, outline: Vec::new() };
+    let mut scan = Scan::new(body);
     let batch = if scan.peek() == b'{' { scan.members().ok_or(SplitError::InvalidJson)? } else { Batch::Absent };
-    scan.outline.extend_from_slice(&body[scan.copied..]);
-    let outline = String::from_utf8_lossy(&scan.outline);
+    let outline = scan.outline();
     match batch {
         _ if !json::is_valid(&outline) => Err(SplitError::InvalidJson),
         _ if json::first(&outline) != b'{' => Err(SplitError::NotAnObject),
@@ -18,6 +17,16 @@ pub(super) fn split(body: &[u8]) -> Result<Option<Vec<Range<usize>>>, SplitError
         Batch::Other => Err(SplitError::BatchNotAList),
         Batch::List(events) => Ok(Some(events)),
     }
+}
+
+/// The elements of a body that is a list.
+pub(super) fn list(body: &[u8]) -> Option<Vec<Range<usize>>> {
+    let mut scan = Scan::new(body);
+    if scan.peek() != b'[' {
+        return None;
+    }
+    let events = scan.elements()?;
+    json::is_valid(&scan.outline()).then_some(events)
 }
 
 enum Batch {
@@ -35,7 +44,18 @@ struct Scan<'a> {
     outline: Vec<u8>,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    fn new(body: &'a [u8]) -> Self {
+        Self { body, at: 0, copied: 0, outline: Vec::new() }
+    }
+
+    /// The body with each element found so far replaced by `0`.
+    fn outline(&mut self) -> String {
+        self.outline.extend_from_slice(&self.body[self.copied..]);
+        self.copied = self.body.len();
+        String::from_utf8_lossy(&self.outline).into_owned()
+    }
+
     /// The members of the body; of several `batch` the last counts.
     fn members(&mut self) -> Option<Batch> {
         let mut batch = Batch::Absent;

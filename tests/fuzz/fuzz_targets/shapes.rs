@@ -1,0 +1,15 @@
+//! Looking for the events of any Kafka value ends, and what it finds lies inside, in order.
+//!
+//! `cargo +nightly fuzz run --fuzz-dir tests/fuzz shapes -- -dict=tests/fuzz/json.dict`
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use traitsink::event::events_of;
+
+fuzz_target!(|value: &[u8]| {
+    let mut events = Vec::new();
+    events_of(value, &mut events);
+    assert!(events.iter().all(|event| event.start <= event.end && event.end <= value.len()));
+    assert!(events.is_sorted_by(|before, event| before.end < event.start));
+});
