@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use crate::config::DeadLetter;
 use crate::logging::UserIds;
 
+mod breaker;
 mod file;
 mod letter;
 
+pub use breaker::Breaker;
 use file::LetterFile;
 pub use letter::{Letter, Record};
 
