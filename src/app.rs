@@ -14,7 +14,7 @@ use crate::admin::Admin;
 use crate::config::{self, Config, Mode};
 use crate::dead_letter::DeadLetters;
 use crate::exit::Exit;
-use crate::lifecycle::{self, Lifecycle};
+use crate::lifecycle::Lifecycle;
 use crate::logging::UserIds;
 use crate::metrics::Metrics;
 use crate::pipeline::{Budget, Health, Intake, Lane, LaneLimits, Source};
@@ -22,6 +22,8 @@ use crate::readiness::Readiness;
 use crate::redis::{Connector, Embedded, Store};
 use crate::server;
 use crate::source::http::HttpSource;
+#[cfg(feature = "kafka")]
+use crate::source::kafka::{self, KafkaSource};
 
 /// Why the program could not start, and its exit code.
 #[derive(Debug)]
@@ -201,6 +203,19 @@ impl App {
             lifecycle.spawn(&sources, "http source", serving);
         }
 
+        #[cfg(feature = "kafka")]
+        if let Some(kafka) = &config.kafka {
+            let parts = kafka::Parts {
+                intake: Arc::clone(&delivery.intake),
+                letters: delivery.letters.clone(),
+                metrics: Arc::clone(&delivery.metrics),
+                readiness: Arc::clone(&readiness),
+            };
+            let source = KafkaSource::new(kafka, &config.breaker, &config.redis.prefix, parts).map_err(StartError::config)?;
+            let consuming = consume(source, stop_sources.clone(), lifecycle.clone());
+            lifecycle.spawn(&sources, "kafka source", consuming);
+        }
+
         let (admin, stop_admin) = (TaskTracker::new(), CancellationToken::new());
         let admin_address = listening("admin", &admin_listener);
         let routes = Admin::new(Arc::clone(&delivery.metrics), Arc::clone(&readiness)).into_router();
@@ -237,7 +252,23 @@ impl App {
         self.stop_admin.cancel();
         self.admin.close();
         self.admin.wait().await;
-        lifecycle::exit_code(self.lifecycle.crashed(), self.delivery.failed() - failed_before)
+        self.lifecycle.exit_code(self.delivery.failed() - failed_before)
+    }
+}
+
+/// Runs the Kafka source; when it ends by itself, says why, and the process stops.
+#[cfg(feature = "kafka")]
+async fn consume(source: KafkaSource, stop: CancellationToken, lifecycle: Lifecycle) {
+    match source.run(stop, lifecycle.hard.clone()).await {
+        kafka::Ended::Stopped => {}
+        kafka::Ended::Breaker => {
+            tracing::error!(
+                "too many events went into the dead letters (dead_letter.breaker); stopping before more of the topic does: look \
+                 at their reasons, then start again, or raise the limits"
+            );
+            lifecycle.stop_with(Exit::DATA);
+        }
+        kafka::Ended::Failed(reason) => tracing::error!("Kafka: {reason}"),
     }
 }
 

@@ -9,7 +9,7 @@ pub struct Exit(u8);
 impl Exit {
     /// The command line is wrong.
     pub const USAGE: Self = Self(64);
-    /// A replay put something into the dead letters.
+    /// A replay put something into the dead letters, or the Kafka source too much.
     pub const DATA: Self = Self(65);
     /// Something outside cannot be used: a server, a port.
     pub const UNAVAILABLE: Self = Self(69);

@@ -18,6 +18,7 @@ pub struct Lifecycle {
     /// Drop everything.
     pub hard: CancellationToken,
     crashed: Arc<Mutex<Option<&'static str>>>,
+    asked: Arc<Mutex<Option<Exit>>>,
 }
 
 impl Lifecycle {
@@ -39,6 +40,29 @@ impl Lifecycle {
             let _ended = Ended(this, name);
             task.await;
         });
+    }
+
+    /// Soft stop with an exit code of its own; the first one counts.
+    pub fn stop_with(&self, exit: Exit) {
+        self.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(exit);
+        self.soft.cancel();
+    }
+
+    /// The exit code of the process once it has stopped with `unsettled` events.
+    pub fn exit_code(&self, unsettled: u64) -> ExitCode {
+        let asked = *self.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match (self.crashed(), asked, unsettled) {
+            (Some(task), ..) => {
+                tracing::error!(task, unsettled, "stopped because a task ended early");
+                Exit::INTERNAL.into()
+            }
+            (None, Some(exit), _) => exit.into(),
+            (None, None, 0) => ExitCode::SUCCESS,
+            (None, None, _) => {
+                tracing::error!(unsettled, "stopped with unsettled events; their senders were told so and still own them");
+                Exit::UNSETTLED.into()
+            }
+        }
     }
 
     /// The first task that ended early.
@@ -73,20 +97,5 @@ async fn next((terminate, interrupt): &mut (Signal, Signal)) -> &'static str {
     tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
-    }
-}
-
-/// The exit code of a worker that has stopped.
-pub fn exit_code(crashed: Option<&'static str>, unsettled: u64) -> ExitCode {
-    match (crashed, unsettled) {
-        (Some(task), _) => {
-            tracing::error!(task, unsettled, "stopped because a task ended early");
-            Exit::INTERNAL.into()
-        }
-        (None, 0) => ExitCode::SUCCESS,
-        (None, _) => {
-            tracing::error!(unsettled, "stopped with unsettled events; their senders were told so and still own them");
-            Exit::UNSETTLED.into()
-        }
     }
 }

@@ -50,3 +50,13 @@ pub enum Sasl {
     /// Client credentials against a token endpoint (RFC 6749, section 4.4).
     OAuthBearer { token_url: String, client_id: String, client_secret: SecretString, scope: Option<String> },
 }
+
+/// When to stop rather than drain a topic into the dead letters.
+#[derive(Debug, Clone, Copy)]
+pub struct Breaker {
+    /// In a row; 0: this rule is off.
+    pub consecutive: u64,
+    /// Of the last `window`; 0: this rule is off.
+    pub ratio: f64,
+    pub window: usize,
+}

@@ -37,7 +37,7 @@ pub use dead_letter::DeadLetter;
 pub use delivery::Delivery;
 pub use http::{Http, WriteKey};
 #[cfg(feature = "kafka")]
-pub use kafka::{Kafka, KafkaClient, OffsetReset, Sasl};
+pub use kafka::{Breaker, Kafka, KafkaClient, OffsetReset, Sasl};
 pub use kinds::schema;
 pub use layers::ConfigArgs;
 pub use log::{Log, LogFormat};
@@ -61,6 +61,8 @@ pub struct Config {
     pub http: Option<Http>,
     #[cfg(feature = "kafka")]
     pub kafka: Option<Kafka>,
+    #[cfg(feature = "kafka")]
+    pub breaker: Breaker,
     pub redis: Redis,
     pub rules: Rules,
     pub delivery: Delivery,
@@ -112,6 +114,8 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
         http: raw.http.as_ref().map(|http| http.resolve(report)),
         #[cfg(feature = "kafka")]
         kafka: None,
+        #[cfg(feature = "kafka")]
+        breaker: Breaker { consecutive: 1000, ratio: 0.5, window: 10_000 },
         redis: raw.redis.resolve(report),
         rules: raw.transform.resolve(),
         delivery: raw.delivery.resolve(report),

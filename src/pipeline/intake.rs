@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use crate::dead_letter::Record;
 use crate::event::{Decision, Origin, RejectReason, Rules, Transformer, Update};
 
 use super::ack::Ack;
@@ -18,13 +19,24 @@ use super::queue::{Queue, lane_of};
 /// A message's bytes, and the room they take, for as long as any of its events is in flight.
 pub struct Message {
     bytes: Bytes,
+    record: Option<Record>,
     _held: Reservation,
 }
 
 impl Message {
     /// `held` covers at least `bytes.len()`.
     pub fn new(bytes: Bytes, held: Reservation) -> Arc<Self> {
-        Arc::new(Self { bytes, _held: held })
+        Arc::new(Self { bytes, record: None, _held: held })
+    }
+
+    /// The value of a Kafka message; `held` also covers what comes with it.
+    pub fn of_record(value: Bytes, record: Record, held: Reservation) -> Arc<Self> {
+        Arc::new(Self { bytes: value, record: Some(record), _held: held })
+    }
+
+    /// Where it came from, if that was Kafka.
+    pub fn record(&self) -> Option<&Record> {
+        self.record.as_ref()
     }
 
     pub fn bytes(&self) -> &Bytes {
@@ -45,9 +57,19 @@ pub struct Job {
 }
 
 impl Job {
+    /// The message of the event.
+    pub(super) fn message(&self) -> &Message {
+        &self.message
+    }
+
     /// The event's text as its source sent it.
     pub(super) fn text(&self) -> &[u8] {
         &self.message.bytes()[self.text.clone()]
+    }
+
+    /// Where in its message the event's text stands.
+    pub fn range(&self) -> Range<usize> {
+        self.text.clone()
     }
 
     /// From now on the source cannot take it back: the write must be repeated until its outcome is known. Left out of a retry, it

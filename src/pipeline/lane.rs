@@ -155,7 +155,7 @@ impl<S: Apply> Worker<S> {
     /// Puts refused jobs into the dead letters, each event by itself; returns the room they gave back.
     async fn bury(&mut self, refused: Vec<(DeadReason, Job)>) -> usize {
         let letter = |(reason, job): &(DeadReason, Job)| {
-            Letter::new(reason.as_str(), job.ack.source().as_str(), Some(job.update.key()), job.text(), None)
+            Letter::new(reason.as_str(), job.ack.source().as_str(), Some(job.update.key()), job.text(), job.message().record())
         };
         let kept = self.lane.letters.write(refused.iter().map(letter).collect()).await;
         let released = refused.iter().map(|(_, job)| job.update.cost()).sum();

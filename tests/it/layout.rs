@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "config",
             "dead_letter",
             "exit",
+            "kafka",
             "lifecycle",
             "logging",
             "metrics",
@@ -36,7 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("readiness", &[]),
     ("redis", &["config", "metrics", "tls"]),
     ("server", &[]),
-    ("source", &["config", "dead_letter", "event", "metrics", "pipeline"]),
+    ("source", &["config", "dead_letter", "event", "kafka", "metrics", "pipeline", "readiness"]),
     ("tls", &["config"]),
 ];
 

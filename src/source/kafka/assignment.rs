@@ -1,0 +1,111 @@
+//! One partition for as long as it is ours: the receipts of its events.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::metrics::Metrics;
+use crate::pipeline::{Ack, Outcome, Receipts, Source};
+
+use super::guard::Guard;
+use super::lease::Lease;
+use super::offsets::Offsets;
+
+/// An assignment epoch of one partition. What settles after it was closed reaches only it, so it can never move a later epoch's
+/// offsets.
+pub(super) struct Assignment {
+    state: Mutex<State>,
+    idle: Condvar,
+    /// Given up: nothing of it may be written any more.
+    closed: AtomicBool,
+    /// An event failed: its record must be delivered again.
+    failed: AtomicBool,
+    lease: Arc<Lease>,
+    guard: Arc<Guard>,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Default)]
+struct State {
+    offsets: Offsets,
+    /// Acks that are not settled.
+    in_flight: usize,
+}
+
+impl Assignment {
+    pub(super) fn new(lease: Arc<Lease>, guard: Arc<Guard>, metrics: Arc<Metrics>) -> Arc<Self> {
+        let (closed, failed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { state: Mutex::default(), idle: Condvar::new(), closed, failed, lease, guard, metrics })
+    }
+
+    /// Notes a record of `events` events; returns its position.
+    pub(super) fn deliver(&self, offset: i64, events: u32) -> u64 {
+        self.lock().offsets.deliver(offset, events)
+    }
+
+    /// The ack of one event of the record at `position`.
+    pub(super) fn ack(self: &Arc<Self>, position: u64, received: Instant) -> Ack {
+        self.lock().in_flight += 1;
+        Ack::new(Source::Kafka, Arc::clone(self) as _, position, Arc::clone(&self.metrics), received)
+    }
+
+    pub(super) fn watermark(&self) -> Option<i64> {
+        self.lock().offsets.watermark()
+    }
+
+    /// The first record that is not settled.
+    pub(super) fn unsettled(&self) -> Option<i64> {
+        self.lock().offsets.unsettled()
+    }
+
+    /// Nothing of it is written from now on; what is already on its way to Redis still counts when it is confirmed.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.lock().in_flight == 0
+    }
+
+    /// Blocks until every ack is settled, or until `deadline`; false when it came to that.
+    pub(super) fn wait_idle(&self, deadline: Instant) -> bool {
+        let mut state = self.lock();
+        while state.in_flight > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left == Duration::ZERO {
+                return false;
+            }
+            state = self.idle.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Receipts for Assignment {
+    fn settle(&self, position: u64, outcome: Outcome) {
+        let mut state = self.lock();
+        state.in_flight -= 1;
+        if outcome == Outcome::Failed {
+            self.failed.store(true, Ordering::Release);
+        } else {
+            state.offsets.settle(position);
+        }
+        if state.in_flight == 0 {
+            self.idle.notify_all();
+        }
+        drop(state);
+        self.guard.count(outcome);
+    }
+
+    fn revoked(&self) -> bool {
+        self.closed.load(Ordering::Acquire) || !self.lease.is_valid()
+    }
+}

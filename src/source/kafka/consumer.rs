@@ -1,0 +1,184 @@
+//! The polling thread: takes records, keeps the partitions flowing, stores offsets.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use rdkafka::Message as _;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{Offset, TopicPartitionList};
+use tokio_util::sync::CancellationToken;
+
+use crate::event::{SkipReason, events_of};
+use crate::kafka::explain;
+use crate::pipeline::Outcome;
+
+use super::Ended;
+use super::door::{Door, NoRoom};
+use super::member::{Member, PART};
+use super::partition::Blocked;
+use super::record::{self, InHand};
+
+/// The longest wait for a record.
+const POLL: Duration = Duration::from_millis(20);
+/// How often partitions are looked after.
+const TICK: Duration = Duration::from_millis(20);
+/// Records taken before looking up.
+const BURST: usize = 1000;
+pub(super) struct Consumer {
+    pub(super) consumer: BaseConsumer<Member>,
+    pub(super) topics: Vec<String>,
+    pub(super) door: Door,
+    /// Take nothing more; finish what was taken.
+    pub(super) stop: CancellationToken,
+    /// Drop everything.
+    pub(super) hard: CancellationToken,
+}
+
+impl Consumer {
+    /// Polls until the stop. Blocks.
+    pub(super) fn run(self) -> Ended {
+        let ended = match self.subscribe() {
+            Ok(()) => self.poll(),
+            Err(error) => Ended::Failed(format!("cannot subscribe: {error}")),
+        };
+        if self.hard.is_cancelled() {
+            let _all_given_up: Vec<_> = self.member().lock().clear().map(|partition| self.member().give_up(partition)).collect();
+        } else {
+            self.store_offsets();
+            match self.consumer.commit_consumer_state(CommitMode::Sync) {
+                Ok(()) => self.member().metrics.kafka.commits.inc(),
+                Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
+                Err(error) => tracing::warn!("Kafka: the last offsets are not committed: {error}"),
+            }
+        }
+        ended
+    }
+
+    pub(super) fn member(&self) -> &Member {
+        self.consumer.context()
+    }
+
+    fn subscribe(&self) -> Result<(), KafkaError> {
+        let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
+        self.member().lease.begin();
+        self.consumer.subscribe(&topics)
+    }
+
+    fn poll(&self) -> Ended {
+        let mut next_tick = Instant::now();
+        let mut ranges = Vec::new();
+        while !self.is_over() {
+            if !self.member().lease.renew()
+                && let Err(error) = self.rejoin()
+            {
+                return Ended::Failed(format!("cannot join the group again: {error}"));
+            }
+            let mut wait = POLL;
+            for _ in 0..BURST {
+                match self.consumer.poll(std::mem::take(&mut wait)) {
+                    Some(Ok(message)) => self.take(&message, &mut ranges),
+                    Some(Err(error)) => match self.failed(&error) {
+                        Some(ended) => return ended,
+                        None => break,
+                    },
+                    None => break,
+                }
+            }
+            if Instant::now() >= next_tick {
+                next_tick = Instant::now() + TICK;
+                self.look_after_partitions();
+                self.store_offsets();
+            }
+            if self.member().guard.tripped() {
+                return Ended::Breaker;
+            }
+        }
+        Ended::Stopped
+    }
+
+    fn is_over(&self) -> bool {
+        self.hard.is_cancelled() || (self.stop.is_cancelled() && self.finished())
+    }
+
+    /// Takes one record into the pipeline, or blocks its partition.
+    fn take(&self, message: &BorrowedMessage<'_>, ranges: &mut Vec<Range<usize>>) {
+        let mut partitions = self.member().lock();
+        // Revoked, or paused a moment ago: it will be read again.
+        let Some(partition) = partitions.get_mut(message.topic(), message.partition()).filter(|one| one.is_open()) else {
+            return;
+        };
+        let (offset, received) = (message.offset(), Instant::now());
+        ranges.clear();
+        events_of(message.payload().unwrap_or_default(), ranges);
+        if ranges.is_empty() {
+            let position = partition.assignment.deliver(offset, 1);
+            partition.assignment.ack(position, received).settle(Outcome::Skipped(SkipReason::Empty));
+            return;
+        }
+        let Some(held) = self.door.reserve(record::cost(message)) else {
+            return self.block(partition, Blocked { hand: None, lane: None, resume_at: offset });
+        };
+        let message = record::copy(message, &partition.topic, held);
+        let position = partition.assignment.deliver(offset, ranges.len() as u32);
+        let mut hand = InHand { message, position, received, job: None, rest: ranges.clone().into_iter() };
+        if let Err(NoRoom { lane }) = self.door.push(&partition.assignment, &mut hand) {
+            self.block(partition, Blocked { hand: Some(hand), lane: Some(lane), resume_at: offset + 1 });
+        }
+    }
+
+    /// What librdkafka says instead of a record; it goes on by itself unless this ends the source.
+    fn failed(&self, error: &KafkaError) -> Option<Ended> {
+        if let Some((_, reason)) = self.consumer.client().fatal_error() {
+            return Some(Ended::Failed(reason));
+        }
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::PollExceeded) => {
+                let reason = "not polled for longer than max.poll.interval.ms: the group has given the partitions to others";
+                self.member().readiness.waiting(PART, reason);
+                Some(Ended::Failed(reason.into()))
+            }
+            Some(RDKafkaErrorCode::AutoOffsetReset) => Some(Ended::Failed(format!(
+                "the committed offset is gone and kafka.auto_offset_reset = \"error\": {error}; choose earliest or latest"
+            ))),
+            Some(code) => {
+                self.member().obstructed(explain(code, &error.to_string()));
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// The process was stopped for longer than a lease: the partitions may be another's by now.
+    fn rejoin(&self) -> Result<(), KafkaError> {
+        let member = self.member();
+        let given_up: Vec<_> = member.lock().clear().map(|partition| member.give_up(partition)).collect();
+        member.intake.drop_cancelled();
+        if !given_up.is_empty() {
+            tracing::warn!(
+                partitions = given_up.len(),
+                "this process stood still for too long; what it held is given up, and it joins the group anew"
+            );
+        }
+        self.consumer.unsubscribe();
+        self.subscribe()
+    }
+
+    /// Tells librdkafka the watermarks, which it commits.
+    fn store_offsets(&self) {
+        let mut offsets = TopicPartitionList::new();
+        for partition in self.member().lock().iter_mut() {
+            if let Some(watermark) = partition.advanced() {
+                let offset = Offset::Offset(watermark);
+                offsets.add_partition_offset(&partition.topic, partition.number, offset).expect("an offset of a record");
+            }
+        }
+        if offsets.count() > 0
+            && let Err(error) = self.consumer.store_offsets(&offsets)
+        {
+            // Somebody else's by now; the revoke is on its way.
+            tracing::debug!("Kafka: offsets are not stored: {error}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Pausing partitions and letting them flow again.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::consumer::Consumer;
+use super::door::NoRoom;
+use super::partition::{Blocked, Flow, Partition};
+
+/// For librdkafka to note a new position.
+const SEEK: Duration = Duration::from_secs(5);
+
+impl Consumer {
+    /// Pauses `partition` until there is room for what is `blocked`.
+    pub(super) fn block(&self, partition: &mut Partition, blocked: Blocked) {
+        self.pause(partition);
+        self.member().metrics.kafka.pauses.inc();
+        partition.flow = Flow::Blocked(blocked);
+    }
+
+    /// Moves every partition on that is not flowing, if it can.
+    pub(super) fn look_after_partitions(&self) {
+        let mut partitions = self.member().lock();
+        let stopping = self.stop.is_cancelled();
+        for partition in partitions.iter_mut() {
+            if partition.assignment.has_failed() && !matches!(partition.flow, Flow::Rewinding { .. }) {
+                self.pause(partition);
+                partition.rewind();
+                self.member().intake.drop_cancelled();
+            }
+            partition.flow = match std::mem::replace(&mut partition.flow, Flow::Closed) {
+                Flow::Open if stopping => {
+                    self.pause(partition);
+                    Flow::Closed
+                }
+                Flow::Blocked(blocked) => self.unblock(partition, blocked, stopping),
+                Flow::Rewinding { not_before } if stopping || Instant::now() < not_before || !partition.assignment.is_idle() => {
+                    Flow::Rewinding { not_before }
+                }
+                Flow::Rewinding { not_before } => {
+                    let offset = partition.assignment.unsettled().expect("the record of a failed event is never settled");
+                    let flow = self.go_on(partition, offset);
+                    if flow.is_some() {
+                        partition.assignment = self.member().epoch();
+                    }
+                    flow.unwrap_or(Flow::Rewinding { not_before })
+                }
+                flow => flow,
+            };
+        }
+        self.member().show(&partitions);
+    }
+
+    /// Whether nothing that was taken waits for anything.
+    pub(super) fn finished(&self) -> bool {
+        self.member()
+            .lock()
+            .iter()
+            .all(|partition| !matches!(partition.flow, Flow::Open | Flow::Blocked(_)) && partition.assignment.is_idle())
+    }
+
+    fn unblock(&self, partition: &Partition, mut blocked: Blocked, stopping: bool) -> Flow {
+        let intake = &self.member().intake;
+        if !blocked.lane.map_or_else(|| intake.budget().held() <= intake.budget().limit() / 2, |lane| intake.has_room(lane)) {
+            return Flow::Blocked(blocked);
+        }
+        if let Some(hand) = &mut blocked.hand
+            && let Err(NoRoom { lane }) = self.door.push(&partition.assignment, hand)
+        {
+            return Flow::Blocked(Blocked { lane: Some(lane), ..blocked });
+        }
+        if stopping {
+            return Flow::Closed;
+        }
+        let resume_at = blocked.resume_at;
+        self.go_on(partition, resume_at).unwrap_or(Flow::Blocked(Blocked { hand: None, lane: None, resume_at }))
+    }
+
+    /// Lets a paused partition flow from `offset` on; `None`, and it stays paused, when librdkafka will not.
+    fn go_on(&self, partition: &Partition, offset: i64) -> Option<Flow> {
+        let resumed = self
+            .consumer
+            .seek(&partition.topic, partition.number, Offset::Offset(offset), SEEK)
+            .and_then(|()| self.consumer.resume(&list(partition)));
+        match resumed {
+            Ok(()) => Some(Flow::Open),
+            Err(error) => {
+                self.not_moved(partition, &error);
+                None
+            }
+        }
+    }
+
+    fn pause(&self, partition: &Partition) {
+        let paused: KafkaResult<()> = self.consumer.pause(&list(partition));
+        if let Err(error) = paused {
+            self.not_moved(partition, &error);
+        }
+    }
+
+    fn not_moved(&self, partition: &Partition, error: &KafkaError) {
+        tracing::debug!(topic = %partition.topic, partition = partition.number, "Kafka: cannot be paused or resumed: {error}");
+    }
+}
+
+fn list(partition: &Partition) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    list.add_partition(&partition.topic, partition.number);
+    list
+}

@@ -1,0 +1,35 @@
+//! The breaker over all outcomes of the source: a wrong configuration must not drain a topic into the dead letters.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::dead_letter::Breaker;
+use crate::pipeline::Outcome;
+
+/// Counts how events end; tripped once too many went into the dead letters.
+pub(super) struct Guard {
+    breaker: Mutex<Breaker>,
+    tripped: AtomicBool,
+}
+
+impl Guard {
+    pub(super) fn new(breaker: Breaker) -> Self {
+        Self { breaker: Mutex::new(breaker), tripped: AtomicBool::new(false) }
+    }
+
+    pub(super) fn count(&self, outcome: Outcome) {
+        let dead = match outcome {
+            Outcome::DeadLettered(_) | Outcome::Rejected(_) => true,
+            Outcome::Written | Outcome::Skipped(_) => false,
+            // It has no outcome yet: it is delivered again.
+            Outcome::Failed => return,
+        };
+        if self.breaker.lock().unwrap_or_else(PoisonError::into_inner).count(dead) {
+            self.tripped.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn tripped(&self) -> bool {
+        self.tripped.load(Ordering::Relaxed)
+    }
+}

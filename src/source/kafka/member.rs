@@ -1,0 +1,206 @@
+//! The member of the consumer group: what librdkafka tells it, on the polling thread.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::{ClientContext, OAuthToken};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::{Offset, Statistics, TopicPartitionList};
+
+use crate::kafka::ClientEvents;
+use crate::metrics::Metrics;
+use crate::pipeline::Intake;
+use crate::readiness::Readiness;
+
+use super::assignment::Assignment;
+use super::guard::Guard;
+use super::lease::Lease;
+use super::partition::{Flow, Partition, Partitions};
+
+/// The name of this part in `/ready`.
+pub(super) const PART: &str = "kafka";
+
+/// Shared by the consumer loop and librdkafka's callbacks, all on the polling thread.
+pub(super) struct Member {
+    pub(super) events: ClientEvents,
+    pub(super) partitions: Mutex<Partitions>,
+    pub(super) lease: Arc<Lease>,
+    pub(super) guard: Arc<Guard>,
+    pub(super) intake: Arc<Intake>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) readiness: Arc<Readiness>,
+    /// How long a revoke may wait for what is in flight.
+    pub(super) handover: Duration,
+    /// Why records cannot be read, as far as the broker said so.
+    pub(super) obstacle: Mutex<Option<String>>,
+}
+
+impl Member {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Partitions> {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An assignment epoch that begins now.
+    pub(super) fn epoch(&self) -> Arc<Assignment> {
+        Assignment::new(Arc::clone(&self.lease), Arc::clone(&self.guard), Arc::clone(&self.metrics))
+    }
+
+    /// Renews the gauges of partitions.
+    pub(super) fn show(&self, partitions: &Partitions) {
+        let (mut assigned, mut paused) = (0, 0);
+        for partition in partitions.iter() {
+            assigned += 1;
+            paused += i64::from(matches!(partition.flow, Flow::Blocked(_) | Flow::Rewinding { .. }));
+        }
+        self.metrics.kafka.partitions_assigned.set(assigned);
+        self.metrics.kafka.partitions_paused.set(paused);
+    }
+
+    /// Records cannot be read, for `reason`.
+    pub(super) fn obstructed(&self, reason: String) {
+        let mut obstacle = self.obstacle.lock().unwrap_or_else(PoisonError::into_inner);
+        if obstacle.as_ref() != Some(&reason) {
+            tracing::warn!("Kafka: {reason}; retrying");
+            self.readiness.waiting(PART, reason.clone());
+            *obstacle = Some(reason);
+        }
+    }
+
+    fn unobstructed(&self) {
+        if self.obstacle.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+            tracing::info!("Kafka is readable again");
+        }
+    }
+
+    fn assigned(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+        self.unobstructed();
+        self.readiness.ready(PART);
+        let mut partitions = self.lock();
+        for element in list.elements() {
+            partitions.insert(Partition::new(element.topic(), element.partition(), self.epoch()));
+        }
+        self.show(&partitions);
+        tracing::info!(new = list.count(), all = self.metrics.kafka.partitions_assigned.get(), "partitions assigned");
+        drop(partitions);
+        // A pause outlives an earlier assignment.
+        if list.count() > 0
+            && let Err(error) = consumer.resume(list)
+        {
+            tracing::warn!("Kafka: new partitions cannot be resumed: {error}");
+        }
+    }
+
+    /// Stops taking from the partitions of `list`, takes back what is not sent, waits for what is, commits, and lets go.
+    fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+        let lost = consumer.assignment_lost();
+        let deadline = Instant::now() + self.handover;
+        let mut partitions = self.lock();
+        let gone: Vec<Partition> =
+            list.elements().iter().filter_map(|element| partitions.remove(element.topic(), element.partition())).collect();
+        self.show(&partitions);
+        drop(partitions);
+        let gone: Vec<_> = gone.into_iter().map(|partition| self.give_up(partition)).collect();
+        self.intake.drop_cancelled();
+        let idle = gone.iter().filter(|(_, _, assignment)| assignment.wait_idle(deadline)).count();
+        tracing::info!(partitions = list.count(), lost, all = self.metrics.kafka.partitions_assigned.get(), "partitions revoked");
+        if idle < gone.len() {
+            tracing::warn!(partitions = gone.len() - idle, "partitions were handed over before Redis answered all writes");
+        }
+        if !lost {
+            let mut offsets = TopicPartitionList::new();
+            for (topic, number, assignment) in &gone {
+                if let Some(watermark) = assignment.watermark() {
+                    offsets.add_partition_offset(topic, *number, Offset::Offset(watermark)).expect("an offset of a record");
+                }
+            }
+            self.commit(consumer, &offsets);
+        }
+    }
+
+    /// Closes the partition's epoch and drops what waited for room.
+    pub(super) fn give_up(&self, partition: Partition) -> (Arc<str>, i32, Arc<Assignment>) {
+        let Partition { topic, number, assignment, flow, .. } = partition;
+        assignment.close();
+        drop(flow);
+        self.metrics.kafka.remove_lag(&topic, number);
+        (topic, number, assignment)
+    }
+
+    /// Commits and waits for the broker.
+    pub(super) fn commit(&self, consumer: &BaseConsumer<Self>, offsets: &TopicPartitionList) {
+        if offsets.count() == 0 {
+            return;
+        }
+        match consumer.commit(offsets, CommitMode::Sync) {
+            Ok(()) => self.metrics.kafka.commits.inc(),
+            Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
+            Err(error) => tracing::warn!("Kafka: offsets are not committed, their records will be written again: {error}"),
+        }
+    }
+}
+
+impl ClientContext for Member {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.events.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.events.error(&error, reason);
+    }
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.events.token()
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let mut partitions = self.lock();
+        for (name, topic) in &statistics.topics {
+            for (&number, numbers) in &topic.partitions {
+                if numbers.consumer_lag_stored >= 0 && partitions.get_mut(name, number).is_some() {
+                    self.metrics.kafka.set_lag(name, number, numbers.consumer_lag_stored);
+                }
+            }
+        }
+        drop(partitions);
+        let connected = statistics.brokers.values().any(|broker| broker.state == "UP");
+        let steady = statistics.cgrp.is_some_and(|group| group.state == "up" && group.join_state == "steady");
+        let obstructed = self.obstacle.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if !connected {
+            self.readiness.waiting(PART, self.events.trouble().unwrap_or_else(|| "no broker answers".into()));
+        } else if steady && !obstructed {
+            self.readiness.ready(PART);
+        }
+    }
+}
+
+impl ConsumerContext for Member {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assign(_) => {}
+            Rebalance::Revoke(list) => {
+                self.metrics.kafka.rebalances.inc();
+                self.revoked(consumer, list);
+            }
+            Rebalance::Error(error) => tracing::warn!("Kafka: rebalance failed: {error}"),
+        }
+    }
+
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(list) = rebalance {
+            self.metrics.kafka.rebalances.inc();
+            self.assigned(consumer, list);
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        match result {
+            Ok(()) => self.metrics.kafka.commits.inc(),
+            Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
+            Err(error) => tracing::warn!("Kafka: offsets are not committed: {error}"),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The Kafka source: a member of a consumer group that commits only what is settled.
+//!
+//! A thread of its own polls ([`consumer`]): it copies each record ([`record`]), finds its events and pushes them ([`door`]), and
+//! pauses a partition whose next event finds no room ([`flow`]). The receipts of an event are its partition under one assignment
+//! epoch ([`assignment`]), whose watermark ([`Offsets`]) is stored with librdkafka and committed by it. [`member`] holds
+//! librdkafka's callbacks: on a revoke what is not sent is taken back and what is sent is awaited before the partition is handed
+//! over. A process that stood still for longer than a [`lease`] writes nothing of what it held.
+
+mod assignment;
+mod burial;
+mod consumer;
+mod door;
+mod flow;
+mod guard;
+mod lease;
+mod member;
+mod offsets;
+mod partition;
+mod record;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::BaseConsumer;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::config;
+use crate::dead_letter::{Breaker, DeadLetters};
+use crate::kafka::{ClientError, ClientEvents, client_config, creation_error};
+use crate::metrics::Metrics;
+use crate::pipeline::Intake;
+use crate::readiness::Readiness;
+
+use self::burial::{Dead, bury};
+use self::consumer::Consumer;
+use self::door::Door;
+use self::guard::Guard;
+use self::lease::{Lease, heartbeat};
+use self::member::{Member, PART};
+pub use self::offsets::Offsets;
+use self::partition::Partitions;
+
+/// librdkafka's own queue of fetched records: with `delivery.max_in_flight` all memory of the source.
+const FETCH_QUEUE_KIB: &str = "16384";
+/// After the hard stop: for leaving the group.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// Why the source has ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// It was asked to.
+    Stopped,
+    /// Too many events went into the dead letters: `dead_letter.breaker`.
+    Breaker,
+    /// It cannot go on.
+    Failed(String),
+}
+
+/// What the source needs of the program.
+pub struct Parts {
+    pub intake: Arc<Intake>,
+    pub letters: DeadLetters,
+    pub metrics: Arc<Metrics>,
+    pub readiness: Arc<Readiness>,
+}
+
+/// A consumer that has not subscribed yet.
+pub struct KafkaSource {
+    consumer: BaseConsumer<Member>,
+    topics: Vec<String>,
+    prefix: String,
+    dead: (mpsc::UnboundedSender<Dead>, mpsc::UnboundedReceiver<Dead>),
+    letters: DeadLetters,
+    guard: Arc<Guard>,
+    intake: Arc<Intake>,
+}
+
+impl KafkaSource {
+    /// Checks the settings; connects in the background. `prefix` is that of the Redis keys.
+    ///
+    /// # Errors
+    /// Settings that librdkafka refuses, files that cannot be used.
+    pub fn new(kafka: &config::Kafka, breaker: &config::Breaker, prefix: &str, parts: Parts) -> Result<Self, ClientError> {
+        let Parts { intake, letters, metrics, readiness } = parts;
+        let guard = Arc::new(Guard::new(Breaker::new(breaker.consecutive, breaker.ratio, breaker.window)));
+        readiness.waiting(PART, "joining the group");
+        let member = Member {
+            events: ClientEvents::new(PART, &kafka.client)?,
+            partitions: Mutex::new(Partitions::default()),
+            lease: Arc::new(Lease::new(kafka.session_timeout)),
+            guard: Arc::clone(&guard),
+            intake: Arc::clone(&intake),
+            metrics,
+            readiness,
+            handover: kafka.session_timeout / 2,
+            obstacle: Mutex::default(),
+        };
+        let consumer = settings(kafka)?.create_with_context(member).map_err(creation_error)?;
+        let (topics, prefix) = (kafka.topics.clone(), prefix.to_owned());
+        Ok(Self { consumer, topics, prefix, dead: mpsc::unbounded_channel(), letters, guard, intake })
+    }
+
+    /// Consumes until `stop`, and then until what was taken is settled, or until `hard`.
+    pub async fn run(self, stop: CancellationToken, hard: CancellationToken) -> Ended {
+        let (burial, dead) = self.dead;
+        let burying = tokio::spawn(hard.clone().run_until_cancelled_owned(bury(dead, self.letters, self.guard)));
+        let door = Door { intake: self.intake, prefix: self.prefix, burial, runtime: Handle::current() };
+        let consumer = Consumer { consumer: self.consumer, topics: self.topics, door, stop, hard: hard.clone() };
+        let (tell, mut told) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("kafka".into()).spawn(move || tell.send(consumer.run()));
+        if let Err(error) = thread {
+            return Ended::Failed(format!("no thread for the consumer: {error}"));
+        }
+        let ended = tokio::select! {
+            ended = &mut told => ended,
+            // Closing a consumer may take for ever when no broker answers.
+            () = async { hard.cancelled().await; tokio::time::sleep(LEAVE).await } => return Ended::Stopped,
+        };
+        burying.abort();
+        ended.unwrap_or_else(|_| Ended::Failed("the consumer's thread panicked".into()))
+    }
+}
+
+fn settings(kafka: &config::Kafka) -> Result<ClientConfig, ClientError> {
+    let mut settings = client_config(&kafka.client)?;
+    let mut default = |name: &str, value: &str| {
+        if !kafka.client.librdkafka.contains_key(name) {
+            settings.set(name, value);
+        }
+    };
+    default("queued.max.messages.kbytes", FETCH_QUEUE_KIB);
+    // With a small queue the default of a second would leave it empty.
+    default("fetch.queue.backoff.ms", "10");
+    // How soon a new topic is found that a pattern matches.
+    default("topic.metadata.refresh.interval.ms", "30000");
+    default("heartbeat.interval.ms", &heartbeat(kafka.session_timeout).as_millis().to_string());
+    let reset = match kafka.auto_offset_reset {
+        config::OffsetReset::Earliest => "earliest",
+        config::OffsetReset::Latest => "latest",
+        config::OffsetReset::Error => "error",
+    };
+    settings
+        .set("group.id", &kafka.group_id)
+        .set("auto.offset.reset", reset)
+        .set("session.timeout.ms", kafka.session_timeout.as_millis().to_string())
+        .set("auto.commit.interval.ms", kafka.commit_interval.as_millis().to_string())
+        // Offsets are stored by us, once settled, and committed by librdkafka.
+        .set("enable.auto.commit", "true")
+        .set("enable.auto.offset.store", "false")
+        .set("group.protocol", "classic")
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("isolation.level", "read_committed")
+        .set("allow.auto.create.topics", "false")
+        .set("statistics.interval.ms", "1000");
+    if let Some(id) = &kafka.group_instance_id {
+        settings.set("group.instance.id", id);
+    }
+    Ok(settings)
+}

@@ -1,0 +1,107 @@
+//! The consumer's side of one partition: whether it flows, and where it goes on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::assignment::Assignment;
+use super::record::InHand;
+
+/// The first and the longest pause before a record that failed is read again.
+const REWIND_MIN: Duration = Duration::from_millis(100);
+const REWIND_MAX: Duration = Duration::from_secs(5);
+
+/// A partition that is ours.
+pub(super) struct Partition {
+    pub(super) topic: Arc<str>,
+    pub(super) number: i32,
+    pub(super) assignment: Arc<Assignment>,
+    pub(super) flow: Flow,
+    /// The watermark that librdkafka knows.
+    pub(super) stored: Option<i64>,
+    /// Rewinds since the watermark last moved.
+    rewinds: u32,
+}
+
+/// Whether records are taken. All but `Open` are paused in librdkafka.
+pub(super) enum Flow {
+    Open,
+    /// Waits for room.
+    Blocked(Blocked),
+    /// Waits for what is in flight, and a pause; then reads again from the first record that has no outcome.
+    Rewinding {
+        not_before: Instant,
+    },
+    /// The process is stopping.
+    Closed,
+}
+
+pub(super) struct Blocked {
+    /// What found no room; `None` when the record itself did not.
+    pub(super) hand: Option<InHand>,
+    /// The lane that had none.
+    pub(super) lane: Option<usize>,
+    /// The next record to read.
+    pub(super) resume_at: i64,
+}
+
+impl Partition {
+    pub(super) fn new(topic: &str, number: i32, assignment: Arc<Assignment>) -> Self {
+        Self { topic: topic.into(), number, assignment, flow: Flow::Open, stored: None, rewinds: 0 }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.flow, Flow::Open)
+    }
+
+    /// The watermark, when it moved since the last call.
+    pub(super) fn advanced(&mut self) -> Option<i64> {
+        let watermark = self.assignment.watermark().filter(|&watermark| self.stored != Some(watermark))?;
+        self.stored = Some(watermark);
+        self.rewinds = 0;
+        Some(watermark)
+    }
+
+    /// Gives up all that is in flight: a record failed. The caller pauses it.
+    pub(super) fn rewind(&mut self) {
+        self.assignment.close();
+        let pause = REWIND_MIN.saturating_mul(1 << self.rewinds.min(10)).min(REWIND_MAX);
+        self.rewinds += 1;
+        self.flow = Flow::Rewinding { not_before: Instant::now() + pause };
+    }
+}
+
+/// All partitions that are ours.
+#[derive(Default)]
+pub(super) struct Partitions(HashMap<Arc<str>, Vec<Option<Partition>>>);
+
+impl Partitions {
+    pub(super) fn get_mut(&mut self, topic: &str, number: i32) -> Option<&mut Partition> {
+        self.0.get_mut(topic)?.get_mut(usize::try_from(number).ok()?)?.as_mut()
+    }
+
+    pub(super) fn insert(&mut self, partition: Partition) {
+        let numbers = self.0.entry(Arc::clone(&partition.topic)).or_default();
+        let at = usize::try_from(partition.number).expect("partitions are numbered from 0");
+        if numbers.len() <= at {
+            numbers.resize_with(at + 1, || None);
+        }
+        numbers[at] = Some(partition);
+    }
+
+    pub(super) fn remove(&mut self, topic: &str, number: i32) -> Option<Partition> {
+        self.0.get_mut(topic)?.get_mut(usize::try_from(number).ok()?)?.take()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Partition> {
+        self.0.values_mut().flatten().flatten()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Partition> {
+        self.0.values().flatten().flatten()
+    }
+
+    pub(super) fn clear(&mut self) -> impl Iterator<Item = Partition> + use<> {
+        std::mem::take(&mut self.0).into_values().flatten().flatten()
+    }
+}

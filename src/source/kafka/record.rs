@@ -1,0 +1,54 @@
+//! From librdkafka's buffers into a message of ours.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use rdkafka::Message as _;
+use rdkafka::message::{BorrowedMessage, Headers as _};
+
+use crate::dead_letter::Record;
+use crate::pipeline::{Job, Message, Reservation};
+
+/// What a record takes besides its bytes: its message, its place among the offsets, the queue entry of its update.
+const OVERHEAD: usize = 256;
+
+/// Bytes to reserve for a record.
+pub(super) fn cost(message: &BorrowedMessage<'_>) -> usize {
+    let headers = message.headers().map_or(0, |headers| {
+        headers.iter().map(|header| header.key.len() + header.value.map_or(0, <[u8]>::len) + OVERHEAD).sum()
+    });
+    OVERHEAD + message.payload_len() + message.key_len() + headers
+}
+
+/// Copies a record: a borrowed one would keep the whole fetched buffer alive. The message's bytes are the value.
+pub(super) fn copy(message: &BorrowedMessage<'_>, topic: &Arc<str>, held: Reservation) -> Arc<Message> {
+    let (value, key) = (message.payload().unwrap_or_default(), message.key());
+    // Value and key in one piece: one allocation for both.
+    let both = Bytes::from([value, key.unwrap_or_default()].concat());
+    let headers = message.headers().map_or_else(Vec::new, |headers| {
+        headers.iter().map(|header| (header.key.to_owned(), header.value.map(Bytes::copy_from_slice))).collect()
+    });
+    let record = Record {
+        topic: Arc::clone(topic),
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp: message.timestamp().to_millis(),
+        key: key.map(|_| both.slice(value.len()..)),
+        headers,
+    };
+    Message::of_record(both.slice(..value.len()), record, held)
+}
+
+/// A record whose events are being pushed.
+pub(super) struct InHand {
+    pub(super) message: Arc<Message>,
+    /// Of the record among its partition's.
+    pub(super) position: u64,
+    pub(super) received: Instant,
+    /// The event that found no room.
+    pub(super) job: Option<Box<Job>>,
+    /// Events after it.
+    pub(super) rest: std::vec::IntoIter<Range<usize>>,
+}
