@@ -99,7 +99,8 @@ impl Delivery {
             store_address = Some(address);
         }
         let connector = Connector::new(&redis).map_err(StartError::config)?;
-        warn_unverified(&redis, &metrics);
+        warn_unverified("redis", redis.tls.as_ref(), &metrics);
+        warn_unverified("kafka", config.kafka.as_ref().and_then(|kafka| kafka.client.tls.as_ref()), &metrics);
 
         let delivery = &config.delivery;
         let budget = Budget::new(delivery.max_in_flight, metrics.in_flight_bytes.clone());
@@ -143,13 +144,15 @@ impl Delivery {
     }
 }
 
-fn warn_unverified(redis: &config::Redis, metrics: &Metrics) {
-    let unverified = redis.tls.as_ref().is_some_and(|tls| tls.skip_verify);
-    metrics.tls_verify_disabled("redis").set(i64::from(unverified));
+/// `client` is the word of the metric, and the section of the configuration.
+fn warn_unverified(client: &str, tls: Option<&config::Tls>, metrics: &Metrics) {
+    let unverified = tls.is_some_and(|tls| tls.skip_verify);
+    metrics.tls_verify_disabled(client).set(i64::from(unverified));
     if unverified {
         tracing::warn!(
-            "TLS CERTIFICATES OF REDIS ARE NOT VERIFIED (redis.tls.skip_verify): anyone in between can read and change every \
-             profile; set redis.tls.ca_file instead"
+            "TLS CERTIFICATES OF {} ARE NOT VERIFIED ({client}.tls.skip_verify): anyone in between can read and change every \
+             profile; set {client}.tls.ca_file instead",
+            client.to_uppercase()
         );
     }
 }

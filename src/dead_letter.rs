@@ -68,6 +68,7 @@ impl DeadLetters {
                 })?;
                 Kind::File(Mutex::new(file))
             }
+            DeadLetter::Kafka { .. } => return Err("not yet".into()),
             DeadLetter::Log => {
                 tracing::warn!("dead letters are only logged: events that Redis refuses are lost (dead_letter.to = \"log\")");
                 Kind::Log

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cli::Options;
-use crate::config::{Address, Config, ConfigArgs, DeadLetter, Mode, Pem, Redis, Tls};
+use crate::config::{
+    Address, Config, ConfigArgs, DeadLetter, Http, Kafka, KafkaClient, Mode, OffsetReset, Pem, Redis, Sasl, Tls,
+};
 use crate::redis::Connector;
 
 use super::{connect, exit};
@@ -47,30 +49,51 @@ fn unreadable(key: &str, path: &Path) -> Option<String> {
 
 /// What the configuration would do, one line for each part.
 fn summary(config: &Config) -> String {
-    let source = match &config.http {
-        None => "none: `run` needs one, such as [http]".to_owned(),
-        Some(http) => {
-            let keys = match http.write_keys.len() {
-                0 => "no write key: anyone on this machine may write".to_owned(),
-                1 => "1 write key".to_owned(),
-                n => format!("{n} write keys"),
-            };
-            format!("http on {}, {keys}", http.listen)
-        }
-    };
     let dead_letters = match &config.dead_letter {
         DeadLetter::File { path, max_size } => format!("{}, up to {}", path.display(), bytesize::ByteSize(*max_size)),
+        DeadLetter::Kafka { client, topic } => format!("to the topic {topic:?} on {}", broker(client)),
         DeadLetter::Log => "LOST, their reasons are logged".to_owned(),
         DeadLetter::Discard => "LOST".to_owned(),
     };
+    let mut sources: Vec<String> = config.http.iter().map(http).chain(config.kafka.iter().map(kafka)).collect();
+    if sources.is_empty() {
+        sources.push("none: `run` needs one, such as [http]".to_owned());
+    }
     let lines = [
-        ("source", source),
         ("redis", redis(&config.redis)),
         ("keys", format!("{}user:<id>", prefix(&config.redis.prefix))),
         ("dead letters", dead_letters),
         ("admin", format!("http://{}/metrics, /live, /ready", config.admin)),
     ];
-    lines.map(|(part, text)| format!("{part:<13} {text}\n")).concat()
+    let sources = sources.into_iter().map(|source| ("source", source));
+    sources.chain(lines).map(|(part, text)| format!("{part:<13} {text}\n")).collect()
+}
+
+fn http(http: &Http) -> String {
+    let keys = match http.write_keys.len() {
+        0 => "no write key: anyone on this machine may write".to_owned(),
+        1 => "1 write key".to_owned(),
+        n => format!("{n} write keys"),
+    };
+    format!("http on {}, {keys}", http.listen)
+}
+
+fn kafka(kafka: &Kafka) -> String {
+    let begin = match kafka.auto_offset_reset {
+        OffsetReset::Earliest => "from the oldest record",
+        OffsetReset::Latest => "from the next record",
+        OffsetReset::Error => "only from committed offsets",
+    };
+    format!("kafka topics {} as group {:?} {begin}, on {}", kafka.topics.join(", "), kafka.group_id, broker(&kafka.client))
+}
+
+fn broker(client: &KafkaClient) -> String {
+    let login = match &client.sasl {
+        Some(Sasl::Password { mechanism, username, .. }) => format!("{mechanism} as user {username:?}"),
+        Some(Sasl::OAuthBearer { client_id, .. }) => format!("OAUTHBEARER as client {client_id:?}"),
+        None => "without a login".to_owned(),
+    };
+    format!("{}, {login}, {}", client.bootstrap_servers, client.tls.as_ref().map_or("no TLS".to_owned(), tls))
 }
 
 fn prefix(prefix: &str) -> String {

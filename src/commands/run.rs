@@ -19,8 +19,8 @@ pub(super) fn run(options: &Options, rudderstack: Option<PathBuf>) -> ExitCode {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    if loaded.config.http.is_none() {
-        exit::complain("traitsink: there is no source: add [http] to the configuration");
+    if loaded.config.http.is_none() && loaded.config.kafka.is_none() {
+        exit::complain("traitsink: there is no source: add [http] or [kafka] to the configuration");
         return Exit::CONFIG.into();
     }
     logging::init(&loaded.config.log);

@@ -1,8 +1,11 @@
 //! One layer against what each key takes: unknown keys, wrong types, ranges, forms.
 
+use std::ops::RangeInclusive;
+
 use serde_json::{Map, Value};
 
 use super::kinds::{Form, Kind, join};
+use super::layers::flatten;
 use super::redis_url::RedisUrl;
 use super::report::{Origin, Report};
 use super::units::{parse_address, parse_duration, parse_size};
@@ -37,7 +40,8 @@ impl Check<'_> {
                 });
                 Some(Value::Object(fields.collect()))
             }
-            (Kind::Table(_), Value::Null) => Some(Value::Object(Map::new())),
+            (Kind::Map, Value::Object(table)) => Some(self.map(path, &Value::Object(table))),
+            (Kind::Table(_) | Kind::Map, Value::Null) => Some(Value::Object(Map::new())),
             (_, Value::Null) => Some(Value::Null),
             (_, Value::String(text)) if text.is_empty() => Some(Value::Null),
             (Kind::List(item), Value::Array(items)) => {
@@ -61,6 +65,10 @@ impl Check<'_> {
                 Ok(number) => self.integer(path, Some(number), *min..=*max, &number),
                 Err(_) => self.parsed(path, Err(format!("{text:?} is not a whole number"))),
             },
+            (Kind::Fraction { min, max }, Value::Number(number)) => self.fraction(path, number.as_f64(), *min..=*max, &number),
+            (Kind::Fraction { min, max }, Value::String(text)) if self.textual => {
+                self.fraction(path, text.parse().ok(), *min..=*max, &text)
+            }
             (Kind::Word(words), Value::String(word)) => {
                 let known = words.contains(&word);
                 let error = || format!("{word:?} is not known; known are: {}", words.join(", "));
@@ -84,7 +92,7 @@ impl Check<'_> {
         &mut self,
         path: &str,
         number: Option<i64>,
-        range: std::ops::RangeInclusive<i64>,
+        range: RangeInclusive<i64>,
         typed: &dyn std::fmt::Display,
     ) -> Option<Value> {
         let read = match number {
@@ -93,6 +101,36 @@ impl Check<'_> {
             _ => Err(format!("{typed} is not a whole number from {} to {}", range.start(), range.end())),
         };
         self.parsed(path, read)
+    }
+
+    fn fraction(
+        &mut self,
+        path: &str,
+        number: Option<f64>,
+        range: RangeInclusive<f64>,
+        typed: &dyn std::fmt::Display,
+    ) -> Option<Value> {
+        let read = match number {
+            Some(number) if range.contains(&number) => Ok(number.into()),
+            _ => Err(format!("{typed} is not a number from {} to {}", range.start(), range.end())),
+        };
+        self.parsed(path, read)
+    }
+
+    /// Names with dots may have come as tables; numbers and booleans are texts here.
+    fn map(&mut self, path: &str, table: &Value) -> Value {
+        let mut leaves = Vec::new();
+        flatten(table, "", &mut leaves);
+        let texts = leaves.into_iter().filter_map(|(name, value)| {
+            let text = match value {
+                Value::String(text) if text.is_empty() => Some(Value::Null),
+                Value::Null | Value::String(_) => Some(value),
+                Value::Number(_) | Value::Bool(_) => Some(value.to_string().into()),
+                value => self.parsed(&join(path, &name), Err(format!("expected a text, found {}", found(&value)))),
+            };
+            Some((name, text?))
+        });
+        texts.collect()
     }
 
     fn parsed(&mut self, path: &str, value: Result<Value, String>) -> Option<Value> {

@@ -12,10 +12,16 @@ use super::raw::Raw;
 pub(super) enum Kind {
     Table(BTreeMap<String, Kind>),
     List(Box<Kind>),
+    /// Any names, each with a text; dots belong to the name.
+    Map,
     Boolean,
     Integer {
         min: i64,
         max: i64,
+    },
+    Fraction {
+        min: f64,
+        max: f64,
     },
     /// One of these words.
     Word(Vec<String>),
@@ -59,20 +65,26 @@ impl Kind {
         };
         let bound = |name: &str, default| schema[name].as_i64().unwrap_or(default);
         match name {
+            Some("object") if schema["additionalProperties"].is_object() => Self::Map,
             Some("object") => Self::Table(
                 schema["properties"].as_object().into_iter().flatten().map(|(key, one)| (key.clone(), Self::of(one))).collect(),
             ),
             Some("array") => Self::List(Box::new(Self::of(&schema["items"]))),
             Some("boolean") => Self::Boolean,
             Some("integer") => Self::Integer { min: bound("minimum", 0), max: bound("maximum", i64::MAX) },
+            Some("number") => Self::Fraction {
+                min: schema["minimum"].as_f64().unwrap_or(f64::MIN),
+                max: schema["maximum"].as_f64().unwrap_or(f64::MAX),
+            },
             _ => Self::Text(Form::named(schema["x-form"].as_str())),
         }
     }
 
-    /// The kind of `path` (`redis.tls.ca_file`), if there is such a key.
+    /// The kind of `path` (`redis.tls.ca_file`), if there is such a key; of a name in a map, the map's.
     pub(super) fn at(&self, path: &str) -> Option<&Self> {
         path.split('.').try_fold(self, |kind, name| match kind {
             Self::Table(keys) => keys.get(name),
+            Self::Map => Some(kind),
             _ => None,
         })
     }
@@ -82,9 +94,9 @@ impl Kind {
         let mut known = Vec::new();
         self.paths("", &mut known);
         let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
-        // A right name in a wrong table counts as one slip.
-        let distance = |key: &String| match strsim::damerau_levenshtein(key, path) {
-            far if far > 1 && last(key) == last(path) => 1,
+        // A right name in a wrong table is nearer than two slips, but not than one.
+        let distance = |key: &String| match 2 * strsim::damerau_levenshtein(key, path) {
+            far if far > 3 && last(key) == last(path) => 3,
             near => near,
         };
         known.into_iter().min_by_key(distance).unwrap_or_default()
@@ -111,8 +123,10 @@ impl Kind {
             Self::Table(_) => "a table".into(),
             Self::List(item) if matches!(**item, Self::Table(_)) => "a list of tables".into(),
             Self::List(_) => "a list".into(),
+            Self::Map => "a table of texts".into(),
             Self::Boolean => "true or false".into(),
             Self::Integer { .. } => "a whole number".into(),
+            Self::Fraction { .. } => "a number".into(),
             Self::Word(words) => format!("one of {}", words.join(", ")),
             Self::Text(Form::Duration) => "a duration with its unit, such as \"5s\"".into(),
             Self::Text(Form::Size) => "a size with its unit, such as \"4MiB\"".into(),
@@ -159,7 +173,15 @@ mod tests {
         assert!(matches!(root.at("redis.url"), Some(Kind::Text(Form::RedisUrl))));
         assert!(matches!(root.at("http.wait"), Some(Kind::Text(Form::Duration))));
         assert!(matches!(root.at("redis.mode"), Some(Kind::Word(words)) if words == &["standalone", "embedded"]));
-        assert!(root.at("kafka").is_none());
+        assert!(root.at("kafak").is_none());
+    }
+
+    #[test]
+    fn all_below_a_map_is_of_the_map() {
+        let root = Kind::root();
+        assert!(matches!(root.at("kafka.librdkafka"), Some(Kind::Map)));
+        assert!(matches!(root.at("kafka.librdkafka.client.rack"), Some(Kind::Map)));
+        assert!(matches!(root.at("dead_letter.breaker.ratio"), Some(Kind::Fraction { min: 0.0, max: 1.0 })));
     }
 
     #[test]
@@ -169,7 +191,7 @@ mod tests {
             ("redis.ulr", "redis.url"),
             ("redis.passwrd", "redis.password"),
             ("htp", "http"),
-            ("ca_file", "redis.tls.ca_file"),
+            ("server_name", "redis.tls.server_name"),
             ("http.sources[].writekey", "http.sources[].write_key"),
             ("delivery.max_inflight", "delivery.max_in_flight"),
         ] {

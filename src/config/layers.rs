@@ -134,7 +134,7 @@ impl Layers<'_> {
 
     /// One key from `--set`: TOML, or else a plain string. A key that takes text takes `7` and `true` as text too.
     fn set(&mut self, path: &str, text: &str) {
-        let is_text = matches!(self.root.at(path), Some(Kind::Text(_) | Kind::Word(_)));
+        let is_text = matches!(self.root.at(path), Some(Kind::Text(_) | Kind::Word(_) | Kind::Map));
         let value = match text.parse::<toml::Value>() {
             Ok(toml::Value::String(text)) => Value::String(text),
             Ok(value @ (toml::Value::Array(_) | toml::Value::Table(_))) => from_toml(value),
@@ -176,7 +176,8 @@ impl Layers<'_> {
     }
 }
 
-fn flatten(value: &Value, path: &str, out: &mut Vec<(String, Value)>) {
+/// All values that are no tables, with their paths.
+pub(super) fn flatten(value: &Value, path: &str, out: &mut Vec<(String, Value)>) {
     match value {
         Value::Object(table) => table.iter().for_each(|(name, value)| flatten(value, &join(path, name), out)),
         leaf => out.push((path.to_owned(), leaf.clone())),

@@ -9,7 +9,6 @@ mod check;
 mod dead_letter;
 mod delivery;
 mod http;
-#[cfg(feature = "kafka")]
 mod kafka;
 mod kinds;
 mod layers;
@@ -33,11 +32,10 @@ use serde_json::Value;
 
 use crate::event::Rules;
 
-pub use dead_letter::DeadLetter;
+pub use dead_letter::{Breaker, DeadLetter};
 pub use delivery::Delivery;
 pub use http::{Http, WriteKey};
-#[cfg(feature = "kafka")]
-pub use kafka::{Breaker, Kafka, KafkaClient, OffsetReset, Sasl};
+pub use kafka::{Kafka, KafkaClient, Librdkafka, OffsetReset, Sasl};
 pub use kinds::schema;
 pub use layers::ConfigArgs;
 pub use log::{Log, LogFormat};
@@ -59,9 +57,8 @@ pub struct Config {
     /// Where dead letters live.
     pub data_dir: PathBuf,
     pub http: Option<Http>,
-    #[cfg(feature = "kafka")]
     pub kafka: Option<Kafka>,
-    #[cfg(feature = "kafka")]
+    /// When the Kafka source stops by itself.
     pub breaker: Breaker,
     pub redis: Redis,
     pub rules: Rules,
@@ -99,7 +96,7 @@ pub fn load(args: &ConfigArgs) -> Result<Loaded, ConfigErrors> {
     let tree = layers::gather(args, &Kind::root(), &mut report);
     let raw: Raw = serde_json::from_value(Value::Object(tree)).expect("every value was checked against the schema");
     let config = resolve(&raw, args, &mut report);
-    let pem_files = config.redis.tls.iter().flat_map(Tls::files).map(|(key, path)| (report.place(key), path.clone())).collect();
+    let pem_files = pem_files(&config, &report);
     let warnings = report.finish()?;
     let effective = effective(raw, &config);
     Ok(Loaded { config, warnings, pem_files, effective })
@@ -110,16 +107,15 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
         report.error("data_dir", "no $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME to put it in: set data_dir");
         PathBuf::new()
     });
+    let kafka = raw.kafka.as_ref().map(|kafka| kafka.resolve(report));
     let config = Config {
         http: raw.http.as_ref().map(|http| http.resolve(report)),
-        #[cfg(feature = "kafka")]
-        kafka: None,
-        #[cfg(feature = "kafka")]
-        breaker: Breaker { consecutive: 1000, ratio: 0.5, window: 10_000 },
+        breaker: raw.dead_letter.breaker.clone().unwrap_or_default().resolve(kafka.is_some(), report),
         redis: raw.redis.resolve(report),
         rules: raw.transform.resolve(),
         delivery: raw.delivery.resolve(report),
-        dead_letter: raw.dead_letter.resolve(&data_dir, report),
+        dead_letter: raw.dead_letter.resolve(&data_dir, kafka.as_ref(), report),
+        kafka,
         admin: raw.admin.listen.0,
         log: raw.log.resolve(),
         data_dir,
@@ -130,6 +126,12 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
 
 /// Rules between sections.
 fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
+    if cfg!(not(feature = "kafka")) {
+        let letters = matches!(config.dead_letter, DeadLetter::Kafka { .. }).then_some("dead_letter.to");
+        for key in config.kafka.iter().map(|_| "kafka").chain(letters) {
+            report.error(key, "this program was built without Kafka (cargo feature \"kafka\")");
+        }
+    }
     let in_flight = raw.delivery.max_in_flight;
     let bodies = raw.http.as_ref().map(|http| ("http.max_body", http.max_body));
     for (key, size) in bodies.into_iter().chain([("transform.max_event", raw.transform.max_event)]) {
@@ -150,12 +152,19 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
     }
 }
 
+/// The keys of all PEM files, where they were given, and the paths.
+fn pem_files(config: &Config, report: &Report) -> Vec<(String, PathBuf)> {
+    let redis = config.redis.tls.iter().flat_map(|tls| tls::REDIS.files(tls));
+    let kafka = config.kafka.iter().filter_map(|kafka| kafka.client.tls.as_ref()).flat_map(|tls| tls::KAFKA.files(tls));
+    redis.chain(kafka).map(|(key, path)| (report.place(key), path.clone())).collect()
+}
+
 /// What was typed, with what it came to filled in.
 fn effective(raw: Raw, config: &Config) -> Raw {
     Raw {
         data_dir: Some(config.data_dir.clone()),
         redis: raw.redis.effective(&config.redis),
-        dead_letter: raw.dead_letter.effective(&config.dead_letter),
+        dead_letter: raw.dead_letter.effective(&config.dead_letter, config.kafka.is_some()),
         ..raw
     }
 }

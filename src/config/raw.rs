@@ -9,6 +9,7 @@ use super::admin::RawAdmin;
 use super::dead_letter::RawDeadLetter;
 use super::delivery::RawDelivery;
 use super::http::RawHttp;
+use super::kafka::RawKafka;
 use super::log::RawLog;
 use super::redis::RawRedis;
 use super::transform::RawTransform;
@@ -23,6 +24,7 @@ pub(super) struct Raw {
     pub(super) data_dir: Option<PathBuf>,
     /// The HTTP source. Without this section it is off; with no configuration file at all it is on.
     pub(super) http: Option<RawHttp>,
+    pub(super) kafka: Option<RawKafka>,
     pub(super) redis: RawRedis,
     pub(super) transform: RawTransform,
     pub(super) delivery: RawDelivery,

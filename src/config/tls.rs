@@ -1,6 +1,6 @@
-//! `[redis.tls]`.
+//! `[redis.tls]`, and what it shares with TLS to others.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -28,14 +28,101 @@ pub enum Pem {
     Inline(SecretString, &'static str),
 }
 
-impl Tls {
+/// A table of TLS keys, by their names.
+pub(super) struct Keys {
+    /// For warnings.
+    system: &'static str,
+    enabled: &'static str,
+    ca_file: &'static str,
+    ca_pem: &'static str,
+    cert_file: &'static str,
+    key_file: &'static str,
+    server_name: &'static str,
+    skip_verify: &'static str,
+}
+
+pub(super) const REDIS: Keys = Keys {
+    system: "redis",
+    enabled: "redis.tls.enabled",
+    ca_file: "redis.tls.ca_file",
+    ca_pem: "redis.tls.ca_pem",
+    cert_file: "redis.tls.cert_file",
+    key_file: "redis.tls.key_file",
+    server_name: "redis.tls.server_name",
+    skip_verify: "redis.tls.skip_verify",
+};
+
+pub(super) const KAFKA: Keys = Keys {
+    system: "kafka",
+    enabled: "kafka.tls.enabled",
+    ca_file: "kafka.tls.ca_file",
+    ca_pem: "kafka.tls.ca_pem",
+    cert_file: "kafka.tls.cert_file",
+    key_file: "kafka.tls.key_file",
+    server_name: "kafka.tls.server_name",
+    skip_verify: "kafka.tls.skip_verify",
+};
+
+/// What was typed for the keys that all tables have.
+pub(super) struct Typed<'a> {
+    pub(super) ca_file: Option<&'a Path>,
+    pub(super) ca_pem: Option<&'a Secret>,
+    pub(super) cert_file: Option<&'a Path>,
+    pub(super) key_file: Option<&'a Path>,
+    pub(super) skip_verify: bool,
+}
+
+impl Keys {
     /// The files among the PEM texts, with their keys.
-    pub(super) fn files(&self) -> impl Iterator<Item = (&'static str, &PathBuf)> {
-        let client = self.client.iter().flat_map(|(cert, key)| [("redis.tls.cert_file", cert), ("redis.tls.key_file", key)]);
-        self.ca.iter().map(|ca| ("redis.tls.ca_file", ca)).chain(client).filter_map(|(key, pem)| match pem {
+    pub(super) fn files<'a>(&self, tls: &'a Tls) -> impl Iterator<Item = (&'static str, &'a PathBuf)> + use<'a> {
+        let (cert_file, key_file) = (self.cert_file, self.key_file);
+        let client = tls.client.iter().flat_map(move |(cert, key)| [(cert_file, cert), (key_file, key)]);
+        let ca_file = self.ca_file;
+        tls.ca.iter().map(move |ca| (ca_file, ca)).chain(client).filter_map(|(key, pem)| match pem {
             Pem::File(path) => Some((key, path)),
             Pem::Inline(..) => None,
         })
+    }
+
+    /// Errors for all besides `enabled` that was given although there is no TLS; `why` completes "has no effect ...".
+    pub(super) fn unused(&self, skip_verify: bool, why: &str, report: &mut Report) {
+        for key in [self.ca_file, self.ca_pem, self.cert_file, self.key_file, self.server_name] {
+            report.no_effect(key, why);
+        }
+        if skip_verify {
+            report.no_effect(self.skip_verify, why);
+        }
+    }
+
+    pub(super) fn resolve(&self, typed: &Typed<'_>, report: &mut Report) -> Tls {
+        if typed.skip_verify {
+            let system = self.system;
+            report.warn(format!("{system}: TLS certificates are NOT verified: anyone in between can read and change everything"));
+            for key in [self.ca_file, self.ca_pem].into_iter().filter(|key| report.given(key)).collect::<Vec<_>>() {
+                report.warn(format!("{} is not used while certificates are not verified", report.place(key)));
+            }
+        }
+        let ca = match (typed.ca_file, typed.ca_pem) {
+            (Some(_), Some(_)) => {
+                let pem = report.place(self.ca_pem);
+                report.error(self.ca_file, format_args!("given beside {pem}: give one"));
+                None
+            }
+            (Some(path), None) => Some(Pem::File(path.to_owned())),
+            (None, Some(pem)) => Some(Pem::Inline(pem.0.clone(), self.ca_pem)),
+            (None, None) => None,
+        };
+        let mut lonely = |key: &str, other: &str| {
+            report.error(key, format_args!("needs {other} beside it"));
+            None
+        };
+        let client = match (typed.cert_file, typed.key_file) {
+            (Some(cert), Some(key)) => Some((Pem::File(cert.to_owned()), Pem::File(key.to_owned()))),
+            (Some(_), None) => lonely(self.cert_file, self.key_file),
+            (None, Some(_)) => lonely(self.key_file, self.cert_file),
+            (None, None) => None,
+        };
+        Tls { ca, client, server_name: None, skip_verify: typed.skip_verify }
     }
 }
 
@@ -59,57 +146,29 @@ pub(super) struct RawTls {
     skip_verify: bool,
 }
 
-/// The keys besides `enabled` and `skip_verify`.
-const OPTIONS: [&str; 5] =
-    ["redis.tls.ca_file", "redis.tls.ca_pem", "redis.tls.cert_file", "redis.tls.key_file", "redis.tls.server_name"];
-
 impl RawTls {
     /// Errors for all that was given although there is no TLS; `why` completes "has no effect ...".
     pub(super) fn unused(&self, why: &str, report: &mut Report) {
-        OPTIONS.iter().for_each(|key| report.no_effect(key, why));
-        for (key, on) in [("redis.tls.enabled", self.enabled), ("redis.tls.skip_verify", self.skip_verify)] {
-            if on {
-                report.no_effect(key, why);
-            }
+        if self.enabled {
+            report.no_effect(REDIS.enabled, why);
         }
+        REDIS.unused(self.skip_verify, why, report);
     }
 
     /// `insecure`: the URL asks to skip verification.
     pub(super) fn resolve(&self, insecure: bool, report: &mut Report) -> Tls {
-        if insecure && !self.skip_verify && report.given("redis.tls.skip_verify") {
+        if insecure && !self.skip_verify && report.given(REDIS.skip_verify) {
             let url = report.place("redis.url");
-            report.error("redis.tls.skip_verify", format_args!("is false, but {url} ends in #insecure: give one"));
+            report.error(REDIS.skip_verify, format_args!("is false, but {url} ends in #insecure: give one"));
         }
-        let skip_verify = self.skip_verify || insecure;
-        if skip_verify {
-            report.warn("redis: TLS certificates are NOT verified: anyone in between can read and change everything");
-            for key in ["redis.tls.ca_file", "redis.tls.ca_pem"].into_iter().filter(|key| report.given(key)).collect::<Vec<_>>() {
-                report.warn(format!("{} is not used while certificates are not verified", report.place(key)));
-            }
-        }
-        let ca = match (&self.ca_file, &self.ca_pem) {
-            (Some(_), Some(_)) => {
-                let pem = report.place("redis.tls.ca_pem");
-                report.error("redis.tls.ca_file", format_args!("given beside {pem}: give one"));
-                None
-            }
-            (Some(path), None) => Some(Pem::File(path.clone())),
-            (None, Some(pem)) => Some(Pem::Inline(pem.0.clone(), "redis.tls.ca_pem")),
-            (None, None) => None,
+        let typed = Typed {
+            ca_file: self.ca_file.as_deref(),
+            ca_pem: self.ca_pem.as_ref(),
+            cert_file: self.cert_file.as_deref(),
+            key_file: self.key_file.as_deref(),
+            skip_verify: self.skip_verify || insecure,
         };
-        let client = match (&self.cert_file, &self.key_file) {
-            (Some(cert), Some(key)) => Some((Pem::File(cert.clone()), Pem::File(key.clone()))),
-            (Some(_), None) => {
-                report.error("redis.tls.cert_file", "needs redis.tls.key_file beside it");
-                None
-            }
-            (None, Some(_)) => {
-                report.error("redis.tls.key_file", "needs redis.tls.cert_file beside it");
-                None
-            }
-            (None, None) => None,
-        };
-        Tls { ca, client, server_name: self.server_name.clone(), skip_verify }
+        Tls { server_name: self.server_name.clone(), ..REDIS.resolve(&typed, report) }
     }
 
     /// What `valid` came to, in the form that is typed.

@@ -203,6 +203,7 @@ fn the_default_file_is_the_defaults_and_names_every_key() {
     for line in DEFAULT_FILE.lines().map(|line| line.trim_start_matches("# ")) {
         if let Some(header) = line.strip_prefix('[') {
             table = header.trim_start_matches('[').split(']').next().unwrap().to_owned();
+            named.push(table.clone());
         } else if let Some((key, _)) = line.split_once(" = ") {
             named.push(if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") });
         }
@@ -245,5 +246,5 @@ fn dead_letters_default_to_the_data_directory() {
     assert!(matches!(to(&["dead_letter.path=/p", "dead_letter.max_size=1KiB"]),
         DeadLetter::File { path, max_size: 1024 } if path == Path::new("/p")));
     let lossy = set(&["dead_letter.to=discard"]).unwrap();
-    assert_eq!(lossy.warnings, ["dead_letter.to = \"discard\": what Redis refuses for good is lost"]);
+    assert_eq!(lossy.warnings, ["dead_letter.to = \"discard\": what can never be written is lost"]);
 }

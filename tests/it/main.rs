@@ -10,6 +10,9 @@ mod cli;
 mod config;
 /// The exact errors of the configuration, and what never shows in them.
 mod config_errors;
+/// `[kafka]`: what is valid, and its errors.
+#[cfg(feature = "kafka")]
+mod config_kafka;
 /// Connecting to real servers: credentials, sockets, timeouts, fencing, the probe.
 mod connection;
 /// Dashboards name only metrics that the program exports.

@@ -1,0 +1,106 @@
+//! `[kafka.sasl]`: how to log in.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::config::report::Report;
+use crate::config::secrets::secret;
+use crate::config::units::Secret;
+
+/// How to log in.
+#[derive(Debug, Clone)]
+pub enum Sasl {
+    /// `mechanism` is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+    Password { mechanism: &'static str, username: String, password: SecretString },
+    /// Client credentials against a token endpoint (RFC 6749, section 4.4).
+    OAuthBearer { token_url: String, client_id: String, client_secret: SecretString, scope: Option<String> },
+}
+
+/// How to log in to the brokers.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawSasl {
+    /// Without it there is no login.
+    mechanism: Option<Mechanism>,
+    /// For PLAIN and SCRAM.
+    username: Option<String>,
+    password: Option<Secret>,
+    /// A file that holds the password.
+    password_file: Option<PathBuf>,
+    /// For OAUTHBEARER: where tokens are had for client credentials.
+    token_url: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<Secret>,
+    /// A file that holds the client secret.
+    client_secret_file: Option<PathBuf>,
+    /// What the token is to be good for, if the endpoint asks.
+    scope: Option<String>,
+}
+
+/// A SASL mechanism.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+enum Mechanism {
+    #[serde(rename = "PLAIN")]
+    Plain,
+    #[serde(rename = "SCRAM-SHA-256")]
+    ScramSha256,
+    #[serde(rename = "SCRAM-SHA-512")]
+    ScramSha512,
+    #[serde(rename = "OAUTHBEARER")]
+    OAuthBearer,
+}
+
+const PASSWORD_KEYS: [&str; 3] = ["username", "password", "password_file"];
+const TOKEN_KEYS: [&str; 5] = ["token_url", "client_id", "client_secret", "client_secret_file", "scope"];
+
+impl RawSasl {
+    pub(super) fn resolve(&self, report: &mut Report) -> Option<Sasl> {
+        let mut unused =
+            |keys: &[&str], why: &str| keys.iter().for_each(|key| report.no_effect(&format!("kafka.sasl.{key}"), why));
+        let mechanism = match self.mechanism {
+            None => {
+                let why = "without kafka.sasl.mechanism";
+                unused(&PASSWORD_KEYS, why);
+                unused(&TOKEN_KEYS, why);
+                return None;
+            }
+            Some(Mechanism::OAuthBearer) => {
+                unused(&PASSWORD_KEYS, "with kafka.sasl.mechanism = \"OAUTHBEARER\"");
+                return self.tokens(report);
+            }
+            Some(Mechanism::Plain) => "PLAIN",
+            Some(Mechanism::ScramSha256) => "SCRAM-SHA-256",
+            Some(Mechanism::ScramSha512) => "SCRAM-SHA-512",
+        };
+        unused(&TOKEN_KEYS, &format!("with kafka.sasl.mechanism = \"{mechanism}\""));
+        let password = secret(report, "kafka.sasl.password", self.password.as_ref(), self.password_file.as_deref());
+        let username = needed(report, mechanism, "username", self.username.clone());
+        if password.is_none() && self.password_file.is_none() {
+            needed(report, mechanism, "password", None::<String>);
+        }
+        Some(Sasl::Password { mechanism, username: username?, password: password? })
+    }
+
+    fn tokens(&self, report: &mut Report) -> Option<Sasl> {
+        let client_secret =
+            secret(report, "kafka.sasl.client_secret", self.client_secret.as_ref(), self.client_secret_file.as_deref());
+        let token_url = needed(report, "OAUTHBEARER", "token_url", self.token_url.clone());
+        let client_id = needed(report, "OAUTHBEARER", "client_id", self.client_id.clone());
+        if client_secret.is_none() && self.client_secret_file.is_none() {
+            needed(report, "OAUTHBEARER", "client_secret", None::<String>);
+        }
+        let scope = self.scope.clone();
+        Some(Sasl::OAuthBearer { token_url: token_url?, client_id: client_id?, client_secret: client_secret?, scope })
+    }
+}
+
+/// An error unless `key` has a value.
+fn needed<T>(report: &mut Report, mechanism: &str, key: &str, value: Option<T>) -> Option<T> {
+    if value.is_none() {
+        report.error(&format!("kafka.sasl.{key}"), format_args!("is needed for kafka.sasl.mechanism = \"{mechanism}\""));
+    }
+    value
+}
