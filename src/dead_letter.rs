@@ -1,4 +1,4 @@
-//! Where events go that can never be written: a file, the log (reason only), or nowhere.
+//! Where events go that can never be written: a file, a Kafka topic, the log (reason only), or nowhere.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,10 +11,14 @@ use crate::logging::UserIds;
 mod breaker;
 mod file;
 mod letter;
+#[cfg(feature = "kafka")]
+mod topic;
 
 pub use breaker::Breaker;
 use file::LetterFile;
 pub use letter::{Letter, Record};
+#[cfg(feature = "kafka")]
+use topic::LetterTopic;
 
 /// Why a letter could not be kept; its event is not acknowledged.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +27,8 @@ pub enum DeadLetterError {
     Full { path: PathBuf },
     #[error("cannot write to the dead-letter file {path}: {error}")]
     Write { path: PathBuf, error: io::Error },
+    #[error("cannot write to the dead-letter topic {topic:?}: {why}")]
+    Topic { topic: String, why: String },
 }
 
 /// At most one log line in this time speaks of new letters.
@@ -46,16 +52,19 @@ struct Notice {
 }
 
 enum Kind {
-    File(Mutex<LetterFile>),
+    File(Arc<Mutex<LetterFile>>),
+    #[cfg(feature = "kafka")]
+    Topic(LetterTopic),
     Log,
     Discard,
 }
 
 impl DeadLetters {
-    /// Opens the file, creating it (0600) and its directory (0700). `user_ids` says how keys appear in logs.
+    /// Opens the file, creating it (0600) and its directory (0700), or makes a producer, which connects in the background.
+    /// `user_ids` says how keys appear in logs.
     ///
     /// # Errors
-    /// The file cannot be opened for appending; the message names the ways out.
+    /// The file cannot be opened for appending, or the producer cannot be made; the message names the ways out.
     pub fn open(config: &DeadLetter, user_ids: UserIds) -> Result<Self, String> {
         let kind = match config {
             DeadLetter::File { path, max_size } => {
@@ -66,9 +75,14 @@ impl DeadLetters {
                         path.display()
                     )
                 })?;
-                Kind::File(Mutex::new(file))
+                Kind::File(Arc::new(Mutex::new(file)))
             }
-            DeadLetter::Kafka { .. } => return Err("not yet".into()),
+            #[cfg(feature = "kafka")]
+            DeadLetter::Kafka { client, topic } => Kind::Topic(
+                LetterTopic::new(client, topic).map_err(|error| format!("cannot write dead letters to Kafka: {error}"))?,
+            ),
+            #[cfg(not(feature = "kafka"))]
+            DeadLetter::Kafka { .. } => return Err("this program was built without Kafka".into()),
             DeadLetter::Log => {
                 tracing::warn!("dead letters are only logged: events that Redis refuses are lost (dead_letter.to = \"log\")");
                 Kind::Log
@@ -81,21 +95,22 @@ impl DeadLetters {
         Ok(Self(Arc::new(Shared { kind, user_ids, notice: Mutex::default() })))
     }
 
-    /// Returns when the letters are durable (file), or at once (log, discard).
+    /// Returns when the letters are durable (file, topic), or at once (log, discard).
     ///
     /// # Errors
     /// None of them may be acknowledged.
     pub async fn write(&self, letters: Vec<Letter>) -> Result<(), DeadLetterError> {
         self.0.notice(&letters);
-        if !matches!(self.0.kind, Kind::File(_)) {
-            return Ok(());
-        }
-        let shared = Arc::clone(&self.0);
-        let written = tokio::task::spawn_blocking(move || match &shared.kind {
-            Kind::File(file) => lock(file).append(&letters),
+        let result = match &self.0.kind {
+            Kind::File(file) => {
+                let file = Arc::clone(file);
+                let written = tokio::task::spawn_blocking(move || lock(&file).append(&letters));
+                written.await.expect("writing letters does not panic")
+            }
+            #[cfg(feature = "kafka")]
+            Kind::Topic(topic) => topic.write(&letters).await,
             Kind::Log | Kind::Discard => Ok(()),
-        });
-        let result = written.await.expect("writing letters does not panic");
+        };
         if let Err(error) = &result {
             tracing::error!("{error}; the events are not acknowledged");
         }

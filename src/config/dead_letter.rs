@@ -12,7 +12,7 @@ use super::units::Size;
 #[derive(Debug, Clone)]
 pub enum DeadLetter {
     File { path: PathBuf, max_size: u64 },
-    Kafka { client: KafkaClient, topic: String },
+    Kafka { client: Box<KafkaClient>, topic: String },
     Log,
     Discard,
 }
@@ -144,7 +144,7 @@ impl RawDeadLetter {
             None if source.is_none() => report.error("dead_letter.bootstrap_servers", "is needed without [kafka]"),
             None => {}
         }
-        DeadLetter::Kafka { client, topic }
+        DeadLetter::Kafka { client: Box::new(client), topic }
     }
 
     /// What `valid` came to, in the form that is typed; `consuming`: there is a Kafka source.

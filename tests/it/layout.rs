@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli", &["config"]),
     ("commands", &["app", "cli", "config", "event", "exit", "kafka", "lifecycle", "logging", "readiness", "redis", "source"]),
     ("config", &["event"]),
-    ("dead_letter", &["config", "logging"]),
+    ("dead_letter", &["config", "kafka", "logging"]),
     ("event", &[]),
     ("exit", &[]),
     ("kafka", &["config", "tls"]),

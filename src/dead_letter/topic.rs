@@ -1,0 +1,98 @@
+//! Dead letters as records of a Kafka topic.
+
+use std::sync::Arc;
+
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::future_producer::DeliveryFuture;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+
+use crate::config::KafkaClient;
+use crate::kafka::{ClientError, ClientEvents, PlainContext, client_config, creation_error, describe};
+
+use super::{DeadLetterError, Letter};
+
+/// The name of this part in logs.
+const PART: &str = "dead letters";
+/// After this a letter counts as not written, and its event is tried again later.
+const TIMEOUT_MS: &str = "10000";
+/// Larger than any record that brokers let through: they judge.
+const MOST_BYTES: &str = "100000000";
+
+pub(super) struct LetterTopic {
+    producer: FutureProducer<PlainContext>,
+    events: Arc<ClientEvents>,
+    topic: String,
+}
+
+impl LetterTopic {
+    /// Connects in the background.
+    ///
+    /// # Errors
+    /// Settings that librdkafka refuses, files that cannot be used.
+    pub(super) fn new(client: &KafkaClient, topic: &str) -> Result<Self, ClientError> {
+        let mut settings = client_config(client)?;
+        settings
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("message.timeout.ms", TIMEOUT_MS)
+            .set("message.max.bytes", MOST_BYTES);
+        let events = Arc::new(ClientEvents::new(PART, client)?);
+        let producer = settings.create_with_context(PlainContext(Arc::clone(&events))).map_err(creation_error)?;
+        Ok(Self { producer, events, topic: topic.to_owned() })
+    }
+
+    /// Returns when all replicas that are in sync have the letters.
+    pub(super) async fn write(&self, letters: &[Letter]) -> Result<(), DeadLetterError> {
+        // All at once, then one by one: they share a request.
+        let sent: Vec<Result<DeliveryFuture, KafkaError>> = letters.iter().map(|letter| self.send(letter)).collect();
+        let mut first_error = None;
+        for delivery in sent {
+            let delivered = match delivery {
+                Ok(delivery) => match delivery.await {
+                    Ok(reported) => reported.map(drop).map_err(|(error, _)| error),
+                    Err(_) => Err(KafkaError::Canceled),
+                },
+                Err(error) => Err(error),
+            };
+            first_error = first_error.or(delivered.err());
+        }
+        let Some(error) = first_error else {
+            self.events.recovered();
+            return Ok(());
+        };
+        // A time-out says less than what the brokers said last.
+        let why = self.events.trouble().unwrap_or_else(|| describe(&error));
+        Err(DeadLetterError::Topic { topic: self.topic.clone(), why })
+    }
+
+    fn send(&self, letter: &Letter) -> Result<DeliveryFuture, KafkaError> {
+        let key = letter.record.as_ref().and_then(|record| record.key.as_deref());
+        let mut record = FutureRecord::<[u8], [u8]>::to(&self.topic).payload(letter.event.as_slice()).headers(headers(letter));
+        record.key = key;
+        self.producer.send_result(record).map_err(|(error, _)| error)
+    }
+}
+
+/// The original headers, and then ours.
+fn headers(letter: &Letter) -> OwnedHeaders {
+    let mut headers = OwnedHeaders::new();
+    for (key, value) in letter.record.iter().flat_map(|record| &record.headers) {
+        headers = headers.insert(Header { key, value: value.as_deref() });
+    }
+    let mut add = |key: &str, value: &[u8]| headers = std::mem::take(&mut headers).insert(Header { key, value: Some(value) });
+    add("traitsink-reason", letter.reason.as_bytes());
+    add("traitsink-source", letter.source.as_bytes());
+    if let Some(key) = &letter.key {
+        add("traitsink-key", key);
+    }
+    if let Some(record) = &letter.record {
+        add("traitsink-topic", record.topic.as_bytes());
+        add("traitsink-partition", record.partition.to_string().as_bytes());
+        add("traitsink-offset", record.offset.to_string().as_bytes());
+        if let Some(timestamp) = record.timestamp {
+            add("traitsink-timestamp", timestamp.to_string().as_bytes());
+        }
+    }
+    headers
+}
