@@ -42,7 +42,8 @@ where
     // Libraries may log what they send: only their warnings are wanted, whatever the level.
     let own = LevelFilter::from_level(log.level);
     let targets = Targets::new().with_default(own.min(LevelFilter::WARN)).with_target(env!("CARGO_CRATE_NAME"), own);
-    tracing_subscriber::registry().with(layer.with_filter(targets))
+    // Not as the layer's own filter: that would swallow a line after a library only asked whether it may log.
+    tracing_subscriber::registry().with(targets).with(layer)
 }
 
 /// One field of a text line. tracing-subscriber itself escapes control characters in the message only, and a field may hold what

@@ -33,6 +33,9 @@ mod harness;
 mod http;
 /// Good and bad requests, as data.
 mod http_corpus;
+/// Topics into Redis: shapes, offsets, bad records, dead letters.
+#[cfg(feature = "kafka")]
+mod kafka_source;
 /// Which room may use which, file sizes, what the binary needs.
 mod layout;
 /// Lanes and retries against a simulated Redis.

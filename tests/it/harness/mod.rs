@@ -3,9 +3,13 @@
 pub(crate) mod app;
 pub(crate) mod certs;
 pub(crate) mod http;
+#[cfg(feature = "kafka")]
+pub(crate) mod kafka;
 pub(crate) mod load;
 pub(crate) mod proxy;
 pub(crate) mod redis;
+#[cfg(feature = "kafka")]
+pub(crate) mod stream;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,0 +1,226 @@
+//! A topic filled with an oracle: each user belongs to one partition, each event carries its number, and the offset of every
+//! record is remembered.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::message::Message as _;
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
+
+use super::kafka::Kafka;
+use super::redis::Redis;
+
+/// Rotating fields of an event, besides `seq`.
+const FIELDS: u64 = 8;
+
+type Hash = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// One identify event: whose, and its number among that user's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Event {
+    user: usize,
+    number: u64,
+}
+
+impl Event {
+    fn text(self) -> String {
+        let Self { user, number } = self;
+        format!(r#"{{"type":"identify","userId":"k{user}","traits":{{"seq":{number},"f{}":{number}}}}}"#, number % FIELDS)
+    }
+
+    fn fields(self) -> [Vec<u8>; 2] {
+        [b"seq".to_vec(), format!("f{}", self.number % FIELDS).into_bytes()]
+    }
+}
+
+/// What the brokers have confirmed, by partition and offset.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Produced(Vec<BTreeMap<i64, Vec<Event>>>);
+
+impl Produced {
+    /// All that a user's hash must hold in the end.
+    fn hashes(&self) -> BTreeMap<usize, Hash> {
+        let mut hashes: BTreeMap<usize, Hash> = BTreeMap::new();
+        for event in self.0.iter().flat_map(|records| records.values().flatten()) {
+            let hash = hashes.entry(event.user).or_default();
+            hash.extend(event.fields().map(|field| (field, event.number.to_string().into_bytes())));
+        }
+        hashes
+    }
+
+    /// Users whose hash is not exactly the fold of their events.
+    pub(crate) fn differences(&self, redis: &Redis) -> Vec<String> {
+        let hashes = self.hashes();
+        let differs = hashes.iter().filter_map(|(user, expected)| {
+            let found = redis.hgetall(&format!("user:k{user}"));
+            (found != *expected).then(|| format!("k{user}: expected {}, found {}", show(expected), show(&found)))
+        });
+        differs.collect()
+    }
+
+    /// Invariant I2: events below `committed` (by partition) that Redis does not hold, nor anything newer.
+    pub(crate) fn lost_below(&self, committed: &[Option<i64>], redis: &Redis) -> Vec<String> {
+        let mut lost = Vec::new();
+        let mut hashes: BTreeMap<usize, Hash> = BTreeMap::new();
+        for (partition, (records, offset)) in self.0.iter().zip(committed).enumerate() {
+            let below =
+                records.range(..offset.unwrap_or(0)).flat_map(|(offset, events)| events.iter().map(move |event| (offset, event)));
+            for (at, event) in below {
+                let hash = hashes.entry(event.user).or_insert_with(|| redis.hgetall(&format!("user:k{}", event.user)));
+                for field in event.fields() {
+                    let found = hash.get(&field).and_then(|value| str::from_utf8(value).ok()?.parse::<u64>().ok());
+                    if found.is_none_or(|found| found < event.number) {
+                        let field = String::from_utf8_lossy(&field).into_owned();
+                        lost.push(format!("{partition}:{at} {event:?} {field}: Redis holds {found:?}"));
+                    }
+                }
+            }
+        }
+        lost
+    }
+}
+
+fn show(hash: &Hash) -> String {
+    let pairs =
+        hash.iter().map(|(field, value)| format!("{}={}", String::from_utf8_lossy(field), String::from_utf8_lossy(value)));
+    pairs.collect::<Vec<_>>().join(" ")
+}
+
+/// Delivery reports arrive here.
+#[derive(Clone)]
+struct Ledger(Arc<Mutex<Produced>>);
+
+impl Ledger {
+    fn lock(&self) -> MutexGuard<'_, Produced> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl ClientContext for Ledger {}
+
+impl ProducerContext for Ledger {
+    type DeliveryOpaque = Box<Vec<Event>>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, events: Self::DeliveryOpaque) {
+        let message = result.as_ref().unwrap_or_else(|(error, _)| panic!("a record was not taken: {error}"));
+        let partition = usize::try_from(message.partition()).expect("from 0");
+        self.lock().0[partition].insert(message.offset(), *events);
+    }
+}
+
+/// A producer at work.
+pub(crate) struct Stream {
+    ledger: Ledger,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Stream {
+    /// Produces about `per_second` records for `users` users to `topic`, which has `partitions`, until told to stop.
+    pub(crate) fn start(kafka: &Kafka, topic: &str, partitions: usize, users: usize, per_second: u64) -> Self {
+        let (ledger, stop) =
+            (Ledger(Arc::new(Mutex::new(Produced(vec![BTreeMap::new(); partitions])))), Arc::new(AtomicBool::new(false)));
+        let mut writer = Writer::new(kafka, topic, partitions, users, ledger.clone());
+        let told = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            while !told.load(Ordering::Relaxed) {
+                (0..per_second.div_ceil(100)).for_each(|_| writer.record());
+                super::let_pass(Duration::from_millis(10));
+            }
+            writer.finish();
+        });
+        Self { ledger, stop, thread }
+    }
+
+    /// Records that the brokers have confirmed.
+    pub(crate) fn confirmed(&self) -> usize {
+        self.ledger.lock().0.iter().map(BTreeMap::len).sum()
+    }
+
+    /// What is known so far.
+    pub(crate) fn known(&self) -> Produced {
+        self.ledger.lock().clone()
+    }
+
+    /// Ends the producer once all it sent is confirmed.
+    pub(crate) fn stop(self) -> Produced {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().expect("the producer does not panic");
+        std::mem::take(&mut self.ledger.lock())
+    }
+}
+
+/// Fills `topic` with `records` records, as [`Stream`] does.
+pub(crate) fn fill(kafka: &Kafka, topic: &str, partitions: usize, users: usize, records: usize) -> Produced {
+    let ledger = Ledger(Arc::new(Mutex::new(Produced(vec![BTreeMap::new(); partitions]))));
+    let mut writer = Writer::new(kafka, topic, partitions, users, ledger.clone());
+    (0..records).for_each(|_| writer.record());
+    writer.finish();
+    std::mem::take(&mut ledger.lock())
+}
+
+struct Writer {
+    producer: ThreadedProducer<Ledger>,
+    topic: String,
+    partitions: usize,
+    /// The last number of each user.
+    numbers: Vec<u64>,
+    turn: usize,
+}
+
+impl Writer {
+    fn new(kafka: &Kafka, topic: &str, partitions: usize, users: usize, ledger: Ledger) -> Self {
+        let mut settings = kafka.client();
+        settings.set("enable.idempotence", "true").set("linger.ms", "5").set("message.timeout.ms", "120000");
+        let producer = settings.create_with_context(ledger).expect("a producer");
+        Self { producer, topic: topic.to_owned(), partitions, numbers: vec![0; users], turn: 0 }
+    }
+
+    /// The next event of `user`.
+    fn event(&mut self, user: usize) -> Event {
+        self.numbers[user] += 1;
+        Event { user, number: self.numbers[user] }
+    }
+
+    /// One record of the mix: bare events, wrapped ones, batches, and what is not for Redis.
+    fn record(&mut self) {
+        self.turn += 1;
+        let user = (self.turn * 7) % self.numbers.len();
+        // A user of the same partition.
+        let other = (user + self.partitions) % self.numbers.len();
+        let (events, value) = match self.turn % 10 {
+            0 => (vec![], Some(format!(r#"{{"type":"track","userId":"k{user}","event":"e","properties":{{"seq":0}}}}"#))),
+            1 => (vec![], None),
+            2 => {
+                let event = self.event(user);
+                (vec![event], Some(format!(r#"{{"message":{}}}"#, event.text())))
+            }
+            3 if other % self.partitions == user % self.partitions => {
+                let events = vec![self.event(user), self.event(other), self.event(user)];
+                let texts: Vec<String> = events.iter().map(|event| event.text()).collect();
+                (events, Some(format!(r#"{{"batch":[{}]}}"#, texts.join(","))))
+            }
+            _ => {
+                let event = self.event(user);
+                (vec![event], Some(event.text()))
+            }
+        };
+        let (key, partition) = (format!("k{user}"), i32::try_from(user % self.partitions).expect("few"));
+        let mut record = BaseRecord::with_opaque_to(&self.topic, Box::new(events)).key(&key).partition(partition);
+        if let Some(value) = &value {
+            record = record.payload(value);
+        }
+        while let Err((_, back)) = self.producer.send(record) {
+            super::pause();
+            record = back;
+        }
+    }
+
+    fn finish(self) {
+        self.producer.flush(Duration::from_secs(120)).expect("all records are confirmed");
+    }
+}
