@@ -7,6 +7,8 @@ pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod load;
 pub(crate) mod proxy;
+#[cfg(feature = "kafka")]
+pub(crate) mod records;
 pub(crate) mod redis;
 #[cfg(feature = "kafka")]
 pub(crate) mod stream;
