@@ -95,6 +95,15 @@ impl DeadLetters {
         Ok(Self(Arc::new(Shared { kind, user_ids, notice: Mutex::default() })))
     }
 
+    /// Whether letters say more of a Kafka message than where it stands.
+    pub fn keep_headers(&self) -> bool {
+        match self.0.kind {
+            #[cfg(feature = "kafka")]
+            Kind::Topic(_) => true,
+            _ => false,
+        }
+    }
+
     /// Returns when the letters are durable (file, topic), or at once (log, discard).
     ///
     /// # Errors

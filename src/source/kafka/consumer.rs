@@ -24,12 +24,15 @@ use super::record::{self, InHand};
 const POLL: Duration = Duration::from_millis(20);
 /// How often partitions are looked after.
 const TICK: Duration = Duration::from_millis(20);
-/// Records taken before looking up.
-const BURST: usize = 1000;
+/// Records taken before looking up, and the clock is read.
+const BURST: usize = 256;
+
 pub(super) struct Consumer {
     pub(super) consumer: BaseConsumer<Member>,
     pub(super) topics: Vec<String>,
     pub(super) door: Door,
+    /// Dead letters need the records' headers.
+    pub(super) keep_headers: bool,
     /// Take nothing more; finish what was taken.
     pub(super) stop: CancellationToken,
     /// Drop everything.
@@ -75,10 +78,10 @@ impl Consumer {
             {
                 return Ended::Failed(format!("cannot join the group again: {error}"));
             }
-            let mut wait = POLL;
+            let (mut wait, mut received) = (POLL, None);
             for _ in 0..BURST {
                 match self.consumer.poll(std::mem::take(&mut wait)) {
-                    Some(Ok(message)) => self.take(&message, &mut ranges),
+                    Some(Ok(message)) => self.take(&message, *received.get_or_insert_with(Instant::now), &mut ranges),
                     Some(Err(error)) => match self.failed(&error) {
                         Some(ended) => return ended,
                         None => break,
@@ -103,13 +106,13 @@ impl Consumer {
     }
 
     /// Takes one record into the pipeline, or blocks its partition.
-    fn take(&self, message: &BorrowedMessage<'_>, ranges: &mut Vec<Range<usize>>) {
+    fn take(&self, message: &BorrowedMessage<'_>, received: Instant, ranges: &mut Vec<Range<usize>>) {
         let mut partitions = self.member().lock();
         // Revoked, or paused a moment ago: it will be read again.
         let Some(partition) = partitions.get_mut(message.topic(), message.partition()).filter(|one| one.is_open()) else {
             return;
         };
-        let (offset, received) = (message.offset(), Instant::now());
+        let offset = message.offset();
         ranges.clear();
         events_of(message.payload().unwrap_or_default(), ranges);
         if ranges.is_empty() {
@@ -117,10 +120,11 @@ impl Consumer {
             partition.assignment.ack(position, received).settle(Outcome::Skipped(SkipReason::Empty));
             return;
         }
-        let Some(held) = self.door.reserve(record::cost(message)) else {
+        let headers = if self.keep_headers { record::headers(message) } else { Vec::new() };
+        let Some(held) = self.door.reserve(record::cost(message, &headers)) else {
             return self.block(partition, Blocked { hand: None, lane: None, resume_at: offset });
         };
-        let message = record::copy(message, &partition.topic, held);
+        let message = record::copy(message, &partition.topic, headers, held);
         let position = partition.assignment.deliver(offset, ranges.len() as u32);
         let mut hand = InHand { message, position, received, job: None, rest: ranges.clone().into_iter() };
         if let Err(NoRoom { lane }) = self.door.push(&partition.assignment, &mut hand) {

@@ -17,6 +17,16 @@ use super::record::InHand;
 /// How long to wait for room before a partition is paused: pausing throws away what was fetched ahead.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// Begins when it is asked for: mostly there is room at once, and reading the clock for each record is not free.
+#[derive(Default)]
+struct Patience(Option<Instant>);
+
+impl Patience {
+    fn lasts(&mut self) -> bool {
+        self.0.get_or_insert_with(Instant::now).elapsed() < PATIENCE
+    }
+}
+
 /// Shared by all partitions of the source.
 pub(super) struct Door {
     pub(super) intake: Arc<Intake>,
@@ -36,10 +46,10 @@ impl Door {
     /// Room for `bytes`; waits a moment for it. What is larger than half of all room counts as that half: it must not wait for ever.
     pub(super) fn reserve(&self, bytes: usize) -> Option<Reservation> {
         let budget = self.intake.budget();
-        let start = Instant::now();
+        let mut patience = Patience::default();
         loop {
             let held = budget.try_reserve(bytes.min(budget.limit() / 2));
-            if held.is_some() || start.elapsed() >= PATIENCE {
+            if held.is_some() || !patience.lasts() {
                 return held;
             }
             self.wait_for_room();
@@ -49,7 +59,7 @@ impl Door {
     /// Pushes the events of a record, in order, as far as there is room; waits for it a moment at each. What found none stays in
     /// hand.
     pub(super) fn push(&self, assignment: &Arc<Assignment>, hand: &mut InHand) -> Result<(), NoRoom> {
-        let mut since = Instant::now();
+        let mut patience = Patience::default();
         loop {
             let (text, taken) = match hand.job.take() {
                 Some(job) => (job.range(), self.intake.offer(*job)),
@@ -61,12 +71,12 @@ impl Door {
                 }
             };
             match taken {
-                Ok(()) => since = Instant::now(),
+                Ok(()) => patience = Patience::default(),
                 Err(Refusal::Rejected(reason, ack)) => self.bury(reason, ack, hand, text),
                 Err(Refusal::Busy(busy, job)) => {
                     let lane = self.intake.lane(&job);
                     hand.job = Some(job);
-                    if busy != Busy::Full || since.elapsed() >= PATIENCE {
+                    if busy != Busy::Full || !patience.lasts() {
                         return Err(NoRoom { lane });
                     }
                     self.wait_for_room();

@@ -106,9 +106,10 @@ impl KafkaSource {
     /// Consumes until `stop`, and then until what was taken is settled, or until `hard`.
     pub async fn run(self, stop: CancellationToken, hard: CancellationToken) -> Ended {
         let (burial, dead) = self.dead;
+        let keep_headers = self.letters.keep_headers();
         let burying = tokio::spawn(hard.clone().run_until_cancelled_owned(bury(dead, self.letters, self.guard)));
         let door = Door { intake: self.intake, prefix: self.prefix, burial, runtime: Handle::current() };
-        let consumer = Consumer { consumer: self.consumer, topics: self.topics, door, stop, hard: hard.clone() };
+        let consumer = Consumer { consumer: self.consumer, topics: self.topics, door, keep_headers, stop, hard: hard.clone() };
         let (tell, mut told) = oneshot::channel();
         let thread = std::thread::Builder::new().name("kafka".into()).spawn(move || tell.send(consumer.run()));
         if let Err(error) = thread {

@@ -1,0 +1,39 @@
+//! A file into Redis: `traitsink replay`.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use super::events::{USERS, event};
+use super::redis::Redis;
+
+pub(super) fn write_events(path: &Path, events: u64) {
+    let mut file = BufWriter::new(std::fs::File::create(path).expect("a temporary file"));
+    let mut line = String::new();
+    for _ in 0..events {
+        line.clear();
+        event(&mut line, fastrand::u64(0..USERS));
+        file.write_all(line.as_bytes()).expect("room for the events");
+    }
+    file.flush().expect("room for the events");
+}
+
+/// Events per second from the file, start and end of the process included.
+pub(super) fn replay(redis: &Redis, file: &Path, data_dir: &Path, events: u64) -> f64 {
+    redis.cli(&["FLUSHALL"]);
+    let start = Instant::now();
+    let status = Command::new(env!("CARGO_BIN_EXE_traitsink"))
+        .arg("-s")
+        .arg(format!("redis.url=redis://127.0.0.1:{}", redis.port))
+        .arg("-s")
+        .arg(format!("data_dir={}", data_dir.display()))
+        .arg("-q")
+        .arg("replay")
+        .arg(file)
+        .status()
+        .expect("own binary");
+    let elapsed = start.elapsed();
+    assert!(status.success(), "replay: {status}");
+    events as f64 / elapsed.as_secs_f64()
+}
