@@ -30,6 +30,9 @@ mod harness;
 mod http;
 /// Good and bad requests, as data.
 mod http_corpus;
+/// Real brokers: what the harness promises, every way to log in and to be refused, the probe.
+#[cfg(feature = "kafka")]
+mod kafka_client;
 /// Which room may use which, file sizes, what the binary needs.
 mod layout;
 /// Lanes and retries against a simulated Redis.

@@ -1,6 +1,7 @@
 //! Real Kafka brokers, on free ports and in directories of their own.
 
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
@@ -15,8 +16,6 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use tempfile::TempDir;
-
-use super::redis::free_port;
 
 /// For a broker, to start or to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -229,6 +228,12 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// A free port below those that outgoing connections get: a client that tries to reach a broker that is down must not take it.
+fn free_port() -> u16 {
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(10_000..32_000));
+    ports.find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()).expect("the search does not end")
 }
 
 const CLUSTER_ID: &str = "dHJhaXRzaW5rLXRlc3Rz0w";

@@ -3,6 +3,8 @@
 pub(crate) mod app;
 pub(crate) mod certs;
 pub(crate) mod http;
+#[cfg(feature = "kafka")]
+pub(crate) mod kafka;
 pub(crate) mod load;
 pub(crate) mod proxy;
 pub(crate) mod redis;
