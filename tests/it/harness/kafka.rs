@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
@@ -119,7 +120,7 @@ impl Kafka {
     pub(crate) fn committed(&self, group: &str, topic: &str) -> Vec<Option<i64>> {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a consumer");
         let mut list = TopicPartitionList::new();
-        (0..self.partitions(topic)).for_each(|partition| drop(list.add_partition(topic, partition)));
+        list.add_partition_range(topic, 0, self.partitions(topic) - 1);
         let committed = consumer.committed_offsets(list, PATIENCE).expect("brokers answer");
         let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
         committed.elements().iter().map(|element| offset(element.offset())).collect()
@@ -182,12 +183,15 @@ impl Node {
     fn launch(&mut self) {
         let log = std::fs::File::options().create(true).append(true).open(self.dir.path().join("broker.log"));
         let log = log.expect("a log file");
-        // The keeper outlives a test process that is killed, just long enough to end the broker.
-        let keep = r#"java "$@" < /dev/null & echo $! > pid; read -r _; kill -9 $!; wait"#;
+        // The keeper outlives a test process that is killed, just long enough to end the broker and to clean up.
+        let keep =
+            r#"java "$@" < /dev/null & echo $! > pid; read -r _; told=$?; kill -9 $!; wait; [ $told = 0 ] || rm -r "$PWD""#;
         let mut keeper = Command::new("sh")
             .args(["-c", keep, "keeper", "-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &CLASSPATH])
             .args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "kafka.Kafka", "server.properties"])
             .current_dir(self.dir.path())
+            // Ctrl-C is for the tests alone.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(log.try_clone().expect("a log file"))
             .stderr(log)
@@ -263,6 +267,8 @@ fn settings(id: usize, port: u16, controller: u16, voters: &str, size: usize, di
          transaction.state.log.min.isr=1\n\
          min.insync.replicas={min}\n\
          default.replication.factor={replicas}\n\
+         broker.session.timeout.ms=3000\n\
+         broker.heartbeat.interval.ms=500\n\
          group.initial.rebalance.delay.ms=0\n\
          group.min.session.timeout.ms=1000\n\
          log.cleaner.backoff.ms=200\n\
