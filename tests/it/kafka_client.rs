@@ -1,13 +1,18 @@
-//! Real brokers: what the harness promises of them.
+//! Real brokers: what the harness promises of them, and every way in.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 
+use traitsink::config::{KafkaClient, Pem, Sasl, Tls};
+use traitsink::kafka::{ClientEvents, PlainContext, client_config};
+
 use crate::harness::eventually;
-use crate::harness::kafka::{Kafka, unique};
+use crate::harness::kafka::{Kafka, Listener, PASSWORD, Secured, Tokens, unique};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -70,4 +75,88 @@ fn a_cluster_survives_a_killed_and_a_paused_broker() {
     produce(&kafka, &topic, &["b"]);
     kafka.restart(0);
     assert_eq!(consume(&kafka, "after", &topic, 2), ["a", "b"]);
+}
+
+fn client(listener: Listener, sasl: Option<Sasl>, tls: Option<Tls>) -> KafkaClient {
+    KafkaClient { bootstrap_servers: Secured::shared().server(listener), sasl, tls, librdkafka: BTreeMap::new() }
+}
+
+fn password(mechanism: &'static str, username: &str, password: &str) -> Option<Sasl> {
+    Some(Sasl::Password { mechanism, username: username.to_owned(), password: password.to_owned().into() })
+}
+
+fn token(client_secret: &str) -> Option<Sasl> {
+    let (token_url, client_id) = (Tokens::start().url(), "reader".to_owned());
+    Some(Sasl::OAuthBearer { token_url, client_id, client_secret: client_secret.to_owned().into(), scope: None })
+}
+
+/// Trusts the CA in the file of this name.
+fn tls(ca: &str) -> Tls {
+    Tls { ca: Some(Pem::File(Secured::shared().file(ca))), ..Tls::default() }
+}
+
+fn with_certificate() -> Tls {
+    let file = |name| Pem::File(Secured::shared().file(name));
+    Tls { client: Some((file("client.pem"), file("client.key"))), ..tls("ca.pem") }
+}
+
+/// Asks for the topics that there are; or what stands in the way, in plain words.
+fn reach(client: &KafkaClient) -> Result<(), String> {
+    let events = Arc::new(ClientEvents::new("kafka", client).expect("usable settings"));
+    let settings = client_config(client).expect("usable settings");
+    let consumer: BaseConsumer<_> = settings.create_with_context(PlainContext(Arc::clone(&events))).expect("a consumer");
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        drop(consumer.poll(Duration::from_millis(10)));
+        if consumer.fetch_metadata(None, Duration::from_millis(500)).is_ok() {
+            return Ok(());
+        }
+        if let Some(trouble) = events.trouble() {
+            assert!(!trouble.contains("s3cret"), "{trouble}");
+            return Err(trouble);
+        }
+    }
+    panic!("neither an answer nor a reason");
+}
+
+#[test]
+fn every_way_in() {
+    for listener in [Listener::Login, Listener::LoginTls] {
+        let tls = || matches!(listener, Listener::LoginTls).then(|| tls("ca.pem"));
+        for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+            assert_eq!(reach(&client(listener, password(mechanism, "reader", PASSWORD), tls())), Ok(()), "{mechanism}");
+        }
+        assert_eq!(reach(&client(listener, token(PASSWORD), tls())), Ok(()), "OAUTHBEARER");
+    }
+    let careless = || Tls { skip_verify: true, ..Tls::default() };
+    assert_eq!(reach(&client(Listener::Plain, None, None)), Ok(()));
+    assert_eq!(reach(&client(Listener::Tls, None, Some(tls("ca.pem")))), Ok(()));
+    assert_eq!(reach(&client(Listener::Tls, None, Some(careless()))), Ok(()));
+    assert_eq!(reach(&client(Listener::MutualTls, None, Some(with_certificate()))), Ok(()));
+}
+
+#[test]
+fn every_way_to_be_refused() {
+    use Listener as L;
+    let cases = [
+        ("unknown CA", client(L::Tls, None, Some(Tls::default())), "kafka.tls.ca_file"),
+        ("wrong CA", client(L::Tls, None, Some(tls("stranger.pem"))), "kafka.tls.ca_file"),
+        ("no client certificate", client(L::MutualTls, None, Some(tls("ca.pem"))), "kafka.tls.cert_file"),
+        ("TLS to plain text", client(L::Plain, None, Some(tls("ca.pem"))), "speak plain text"),
+        ("plain text to TLS", client(L::Tls, None, None), "speak TLS"),
+        ("no login", client(L::Login, None, None), "kafka.sasl"),
+        ("login where there is none", client(L::Plain, password("PLAIN", "reader", PASSWORD), None), "takes no login"),
+        ("wrong password, PLAIN", client(L::Login, password("PLAIN", "reader", "wrong-s3cret"), None), "kafka.sasl.username"),
+        ("wrong password", client(L::Login, password("SCRAM-SHA-256", "reader", "wrong-s3cret"), None), "kafka.sasl.username"),
+        ("wrong user", client(L::Login, password("SCRAM-SHA-512", "nobody", PASSWORD), None), "kafka.sasl.username"),
+        ("wrong client secret", client(L::Login, token("wrong-s3cret"), None), "invalid_client"),
+    ];
+    let mut wrong = Vec::new();
+    for (case, client, words) in cases {
+        match reach(&client) {
+            Err(reason) if reason.contains(words) => {}
+            other => wrong.push(format!("{case}: {other:?}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
