@@ -33,6 +33,12 @@ mod harness;
 mod http;
 /// Good and bad requests, as data.
 mod http_corpus;
+/// Real brokers: what the harness promises, every way to log in and to be refused, the probe.
+#[cfg(feature = "kafka")]
+mod kafka_client;
+/// Workers, brokers and Redis break under load from Kafka; what is committed must be in Redis.
+#[cfg(feature = "kafka")]
+mod kafka_faults;
 /// Topics into Redis: shapes, offsets, bad records, dead letters.
 #[cfg(feature = "kafka")]
 mod kafka_source;

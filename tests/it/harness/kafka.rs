@@ -1,49 +1,33 @@
 //! Real Kafka brokers, on free ports and in directories of their own.
 
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+mod node;
+mod secured;
+mod tokens;
+
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
-use tempfile::TempDir;
 
-use super::redis::free_port;
+use self::node::{Addition, Node};
+pub(crate) use self::secured::{Listener, PASSWORD, Secured};
+pub(crate) use self::tokens::Tokens;
 
 /// For a broker, to start or to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The jars that `tests/run` fetched.
-static CLASSPATH: LazyLock<String> = LazyLock::new(|| {
-    let lib = std::env::var_os("TRAITSINK_KAFKA_LIB").map(PathBuf::from).unwrap_or_else(|| {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-        cache.expect("$HOME or $XDG_CACHE_HOME is set").join("traitsink/kafka-3.9.1")
-    });
-    assert!(lib.is_dir(), "the tests need Apache Kafka in {}: run tests/run once, which fetches it", lib.display());
-    format!("{}/*", lib.display())
-});
 
 /// One broker or several; ended when dropped, and with the test process however that ends.
 pub(crate) struct Kafka {
     nodes: Vec<Node>,
     admin: AdminClient<DefaultClientContext>,
     runtime: tokio::runtime::Runtime,
-}
-
-struct Node {
-    port: u16,
-    dir: TempDir,
-    /// Waits for the end of its standard input and ends the broker then.
-    keeper: Option<Child>,
 }
 
 impl Kafka {
@@ -59,25 +43,12 @@ impl Kafka {
 
     /// `size` brokers; topics have up to three replicas, of which two must have a record.
     pub(crate) fn cluster(size: usize) -> Self {
-        let ports: Vec<(u16, u16)> = (0..size).map(|_| (free_port(), free_port())).collect();
-        let voters: Vec<String> =
-            ports.iter().enumerate().map(|(n, (_, controller))| format!("{}@127.0.0.1:{controller}", n + 1)).collect();
-        let nodes: Vec<Node> = ports
-            .iter()
-            .enumerate()
-            .map(|(n, &(port, controller))| {
-                let dir = tempfile::tempdir().expect("a temporary directory");
-                let conf = settings(n + 1, port, controller, &voters.join(","), size, &dir);
-                std::fs::write(dir.path().join("server.properties"), conf).expect("writing server.properties");
-                let formatted = java(&["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"])
-                    .arg(dir.path().join("server.properties"))
-                    .output()
-                    .expect("java is needed by the tests and cannot be started; see tests/run");
-                assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
-                Node { port, dir, keeper: None }
-            })
-            .collect();
-        let servers = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect::<Vec<_>>().join(",");
+        Self::with(size, &Addition::default())
+    }
+
+    fn with(size: usize, addition: &Addition) -> Self {
+        let nodes = Node::format(size, addition);
+        let servers = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port(0))).collect::<Vec<_>>().join(",");
         let admin = ClientConfig::new().set("bootstrap.servers", servers).create().expect("an admin client");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let mut kafka = Self { nodes, admin, runtime };
@@ -88,7 +59,7 @@ impl Kafka {
 
     /// `host:port,..` of all brokers.
     pub(crate) fn servers(&self) -> String {
-        self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect::<Vec<_>>().join(",")
+        self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port(0))).collect::<Vec<_>>().join(",")
     }
 
     /// A client's settings for these brokers.
@@ -120,8 +91,12 @@ impl Kafka {
     pub(crate) fn committed(&self, group: &str, topic: &str) -> Vec<Option<i64>> {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a consumer");
         let mut list = TopicPartitionList::new();
-        (0..self.partitions(topic)).for_each(|partition| drop(list.add_partition(topic, partition)));
-        let committed = consumer.committed_offsets(list, PATIENCE).expect("brokers answer");
+        list.add_partition_range(topic, 0, self.partitions(topic) - 1);
+        let committed = answered(|| {
+            let committed = consumer.committed_offsets(list.clone(), PATIENCE)?;
+            committed.elements().iter().try_for_each(|element| element.error())?;
+            Ok(committed)
+        });
         let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
         committed.elements().iter().map(|element| offset(element.offset())).collect()
     }
@@ -129,12 +104,12 @@ impl Kafka {
     /// The first and the next offset of each partition of `topic`.
     pub(crate) fn watermarks(&self, topic: &str) -> Vec<(i64, i64)> {
         let consumer: BaseConsumer = self.client().create().expect("a consumer");
-        let watermarks = |partition| consumer.fetch_watermarks(topic, partition, PATIENCE).expect("brokers answer");
+        let watermarks = |partition| answered(|| consumer.fetch_watermarks(topic, partition, PATIENCE));
         (0..self.partitions(topic)).map(watermarks).collect()
     }
 
     fn partitions(&self, topic: &str) -> i32 {
-        let metadata = self.admin.inner().fetch_metadata(Some(topic), PATIENCE).expect("brokers answer");
+        let metadata = answered(|| self.admin.inner().fetch_metadata(Some(topic), PATIENCE));
         i32::try_from(metadata.topics()[0].partitions().len()).expect("few")
     }
 
@@ -159,7 +134,7 @@ impl Kafka {
 
     /// Answers, with all brokers that are running.
     fn wait_until_it_answers(&self) {
-        let running = self.nodes.iter().filter(|node| node.keeper.is_some()).count();
+        let running = self.nodes.iter().filter(|node| node.is_running()).count();
         let start = Instant::now();
         loop {
             let metadata = self.admin.inner().fetch_metadata(None, Duration::from_secs(5));
@@ -173,100 +148,20 @@ impl Kafka {
     }
 }
 
+/// Asks again while brokers start or hand over.
+fn answered<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> T {
+    let start = Instant::now();
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(error) => assert!(start.elapsed() < PATIENCE, "Kafka does not answer: {error}"),
+        }
+        super::pause();
+    }
+}
+
 /// `name` and what no other test has.
 pub(crate) fn unique(name: &str) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("{name}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
-impl Node {
-    fn launch(&mut self) {
-        let log = std::fs::File::options().create(true).append(true).open(self.dir.path().join("broker.log"));
-        let log = log.expect("a log file");
-        // The keeper outlives a test process that is killed, just long enough to end the broker.
-        let keep = r#"java "$@" < /dev/null & echo $! > pid; read -r _; kill -9 $!; wait"#;
-        let mut keeper = Command::new("sh")
-            .args(["-c", keep, "keeper", "-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &CLASSPATH])
-            .args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "kafka.Kafka", "server.properties"])
-            .current_dir(self.dir.path())
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone().expect("a log file"))
-            .stderr(log)
-            .spawn()
-            .expect("sh starts");
-        let start = Instant::now();
-        while self.pid().is_none() {
-            assert!(start.elapsed() < PATIENCE && keeper.try_wait().expect("own child").is_none(), "{}", self.log());
-            super::pause();
-        }
-        self.keeper = Some(keeper);
-    }
-
-    fn pid(&self) -> Option<Pid> {
-        let text = std::fs::read_to_string(self.dir.path().join("pid")).ok()?;
-        text.trim().parse().ok().map(Pid::from_raw)
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(self.pid().expect("a running broker"), signal).expect("own broker");
-    }
-
-    fn end(&mut self) {
-        if let Some(mut keeper) = self.keeper.take() {
-            let told = keeper.stdin.take().expect("piped").write_all(b"\n");
-            told.expect("the keeper reads");
-            keeper.wait().expect("own child");
-            let _ = std::fs::remove_file(self.dir.path().join("pid"));
-        }
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("broker.log")).unwrap_or_default()
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-const CLUSTER_ID: &str = "dHJhaXRzaW5rLXRlc3Rz0w";
-
-fn java(args: &[&str]) -> Command {
-    let mut command = Command::new("java");
-    command.args(["-XX:TieredStopAtLevel=1", "-cp", &CLASSPATH]).args(args);
-    command
-}
-
-fn settings(id: usize, port: u16, controller: u16, voters: &str, size: usize, dir: &TempDir) -> String {
-    let replicas = size.min(3);
-    format!(
-        "process.roles=broker,controller\n\
-         node.id={id}\n\
-         controller.quorum.voters={voters}\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
-         controller.listener.names=CONTROLLER\n\
-         inter.broker.listener.name=PLAINTEXT\n\
-         log.dirs={log}\n\
-         auto.create.topics.enable=false\n\
-         offsets.topic.num.partitions=3\n\
-         offsets.topic.replication.factor={replicas}\n\
-         transaction.state.log.num.partitions=3\n\
-         transaction.state.log.replication.factor={replicas}\n\
-         transaction.state.log.min.isr=1\n\
-         min.insync.replicas={min}\n\
-         default.replication.factor={replicas}\n\
-         group.initial.rebalance.delay.ms=0\n\
-         group.min.session.timeout.ms=1000\n\
-         log.cleaner.backoff.ms=200\n\
-         log.retention.check.interval.ms=1000\n\
-         log.initial.task.delay.ms=500\n\
-         num.network.threads=2\n\
-         num.io.threads=2\n\
-         message.max.bytes=4000000\n",
-        log = dir.path().join("data").display(),
-        min = if size >= 3 { 2 } else { 1 },
-    )
 }

@@ -62,6 +62,19 @@ impl Produced {
         differs.collect()
     }
 
+    /// Events at or above `committed` (by partition) that Redis holds already: a restart writes them again.
+    pub(crate) fn written_beyond(&self, committed: &[Option<i64>], redis: &Redis) -> usize {
+        let beyond = |(records, offset): (&BTreeMap<i64, Vec<Event>>, &Option<i64>)| {
+            records.range(offset.unwrap_or(0)..).flat_map(|(_, events)| events.clone()).collect::<Vec<_>>()
+        };
+        let stored = |event: &Event| {
+            let hash = redis.hgetall(&format!("user:k{}", event.user));
+            let number = hash.get(&b"seq"[..]).and_then(|value| str::from_utf8(value).ok()?.parse::<u64>().ok());
+            number.is_some_and(|number| number >= event.number)
+        };
+        self.0.iter().zip(committed).flat_map(beyond).filter(stored).count()
+    }
+
     /// Invariant I2: events below `committed` (by partition) that Redis does not hold, nor anything newer.
     pub(crate) fn lost_below(&self, committed: &[Option<i64>], redis: &Redis) -> Vec<String> {
         let mut lost = Vec::new();
@@ -81,6 +94,37 @@ impl Produced {
             }
         }
         lost
+    }
+}
+
+/// Watches users of a stream: while it does, no number falls (invariant I4).
+pub(crate) struct Watch {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Watch {
+    pub(crate) fn start(redis: &Redis, users: usize) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stop);
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", redis.port())).expect("a valid URL");
+        let thread = std::thread::spawn(move || {
+            let mut connection = client.get_connection().expect("Redis accepts");
+            let mut seen = vec![None; users];
+            while !told.load(Ordering::Relaxed) {
+                let user = fastrand::usize(0..users);
+                let number: Option<u64> =
+                    redis::cmd("HGET").arg(format!("user:k{user}")).arg("seq").query(&mut connection).unwrap();
+                assert!(seen[user] <= number, "k{user} fell from {:?} to {number:?}", seen[user]);
+                seen[user] = number;
+            }
+        });
+        Self { stop, thread }
+    }
+
+    pub(crate) fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().expect("no number fell");
     }
 }
 

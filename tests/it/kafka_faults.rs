@@ -1,0 +1,256 @@
+//! Faults under load from Kafka, with an oracle: what is committed is in Redis, nothing older overwrites it, and in the end each
+//! hash is the fold of its events. Letters and numbers are those of the test plan; each is played `TRAITSINK_ROUNDS` times, up to
+//! its number in the long run.
+
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use nix::sys::signal::Signal;
+
+use crate::harness::app::App;
+use crate::harness::kafka::{Kafka, unique};
+use crate::harness::redis::Redis;
+use crate::harness::stream::{Produced, Stream, Watch};
+use crate::harness::{eventually, let_pass, rounds};
+use crate::kafka_source::{wait_committed, worker};
+
+const USERS: usize = 500;
+/// Records a second, of which two in ten are not for Redis.
+const RATE: u64 = 2500;
+
+/// Plays up to `night` rounds.
+fn play(fault: &str, night: u32, mut round: impl FnMut(&mut Rng, u32)) {
+    let seed = std::env::var("TRAITSINK_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a number"));
+    println!("{fault}: TRAITSINK_SEED={seed}");
+    let mut rng = Rng::with_seed(seed);
+    for number in 1..=rounds().min(night) {
+        println!("{fault}: round {number}");
+        round(&mut rng, number);
+    }
+}
+
+/// A topic under load, and the Redis that its events go to.
+struct Scene<'a> {
+    kafka: &'a Kafka,
+    redis: Redis,
+    topic: String,
+    group: String,
+    stream: Stream,
+}
+
+impl<'a> Scene<'a> {
+    fn new(kafka: &'a Kafka, name: &str, partitions: usize) -> Self {
+        let topic = kafka.topic(name, i32::try_from(partitions).expect("few"), &[]);
+        let stream = Stream::start(kafka, &topic, partitions, USERS, RATE);
+        Self { kafka, redis: Redis::start(), topic, group: unique("group"), stream }
+    }
+
+    fn worker(&self, settings: &[&str]) -> App {
+        worker(self.kafka, &self.redis, &self.topic, &self.group, settings)
+    }
+
+    fn committed(&self) -> Vec<Option<i64>> {
+        self.kafka.committed(&self.group, &self.topic)
+    }
+
+    /// Waits until `more` further records are committed.
+    fn progress(&self, more: i64) {
+        let sum = || self.committed().into_iter().flatten().sum::<i64>();
+        let goal = sum() + more;
+        eventually("offsets are committed", || sum() >= goal);
+    }
+
+    /// Invariant I2, now. Call it while nobody commits.
+    fn check_committed(&self) {
+        let committed = self.committed();
+        assert_eq!(self.stream.known().lost_below(&committed, &self.redis), Vec::<String>::new(), "below {committed:?}");
+    }
+
+    /// Ends the load, waits until all is committed, and checks I1 and I3.
+    fn finish(self) -> Produced {
+        let produced = self.stream.stop();
+        wait_committed(self.kafka, &self.group, &self.topic);
+        assert_eq!(produced.differences(&self.redis), Vec::<String>::new());
+        produced
+    }
+}
+
+#[test]
+fn a1_worker_killed_under_load() {
+    let mut slowest = Duration::ZERO;
+    play("A1", 50, |rng, number| {
+        let scene = Scene::new(Kafka::shared(), "a1", 4);
+        // Every other round keeps its partitions across the restart.
+        let identity: &[&str] = if number % 2 == 0 { &["kafka.group_instance_id=a1"] } else { &[] };
+        let mut app = scene.worker(identity);
+        scene.progress(500);
+        let_pass(Duration::from_millis(rng.u64(0..3000)));
+        app.signal(Signal::SIGKILL);
+        app.wait(Duration::from_secs(5));
+        scene.check_committed();
+        let start = Instant::now();
+        let app = scene.worker(identity);
+        scene.progress(1);
+        if !identity.is_empty() {
+            slowest = slowest.max(start.elapsed());
+        }
+        scene.finish();
+        app.assert_ledger_closes();
+    });
+    println!("A1: slowest first commit after a restart with static membership: {slowest:?}");
+}
+
+#[test]
+fn a3_worker_stopped_under_load() {
+    play("A3", 30, |rng, _| {
+        let scene = Scene::new(Kafka::shared(), "a3", 4);
+        let mut app = scene.worker(&[]);
+        scene.progress(500);
+        let_pass(Duration::from_millis(rng.u64(0..1500)));
+        app.signal(Signal::SIGTERM);
+        let status = app.wait(Duration::from_secs(20));
+        assert!(status.success(), "{status}\n{}", app.log().join("\n"));
+        scene.check_committed();
+        let again = scene.stream.known().written_beyond(&scene.committed(), &scene.redis);
+        assert_eq!(again, 0, "events are written that no commit covers");
+        let app = scene.worker(&[]);
+        scene.finish();
+        app.assert_ledger_closes();
+    });
+}
+
+#[test]
+fn a5_worker_frozen_past_its_session_while_another_takes_over() {
+    play("A5", 20, |rng, _| {
+        let scene = Scene::new(Kafka::shared(), "a5", 4);
+        let frozen = scene.worker(&[]);
+        scene.progress(500);
+        let watch = Watch::start(&scene.redis, USERS);
+        // With Redis silent for a moment, the worker has much in hand that is not sent when it is frozen.
+        scene.redis.pause();
+        let_pass(Duration::from_millis(rng.u64(50..800)));
+        frozen.signal(Signal::SIGSTOP);
+        scene.redis.resume();
+        let other = scene.worker(&[]);
+        eventually("the other has all partitions", || other.metric("traitsink_kafka_partitions_assigned", "") == 4.0);
+        scene.progress(500);
+        frozen.signal(Signal::SIGCONT);
+        eventually("the partitions are shared again", || {
+            [&frozen, &other].map(|app| app.metric("traitsink_kafka_partitions_assigned", "")) == [2.0, 2.0]
+        });
+        assert!(frozen.log().iter().any(|line| line.contains("stood still")), "{}", frozen.log().join("\n"));
+        scene.progress(500);
+        watch.stop();
+        scene.finish();
+        frozen.assert_ledger_closes();
+        other.assert_ledger_closes();
+    });
+}
+
+/// Workers join, leave and are killed: one, three, and one again.
+#[test]
+fn d1_workers_come_and_go() {
+    play("D1", 20, |rng, _| {
+        let scene = Scene::new(Kafka::shared(), "d1", 12);
+        let shared = |apps: &[&App]| {
+            let sum = apps.iter().map(|app| app.metric("traitsink_kafka_partitions_assigned", "")).sum::<f64>();
+            sum == 12.0 && apps.iter().all(|app| app.metric("traitsink_kafka_partitions_assigned", "") > 0.0)
+        };
+        let watch = Watch::start(&scene.redis, USERS);
+        let first = scene.worker(&[]);
+        scene.progress(500);
+        let mut second = scene.worker(&[]);
+        let_pass(Duration::from_millis(rng.u64(0..1500)));
+        let mut third = scene.worker(&[]);
+        eventually("three share the partitions", || shared(&[&first, &second, &third]));
+        scene.progress(500);
+        second.signal(Signal::SIGTERM);
+        assert!(second.wait(Duration::from_secs(20)).success(), "{}", second.log().join("\n"));
+        scene.check_committed();
+        eventually("two share the partitions", || shared(&[&first, &third]));
+        // What a killed worker had sent may arrive again: numbers may fall for a moment.
+        watch.stop();
+        let_pass(Duration::from_millis(rng.u64(0..1500)));
+        third.signal(Signal::SIGKILL);
+        third.wait(Duration::from_secs(5));
+        scene.check_committed();
+        eventually("one has them all", || shared(&[&first]));
+        scene.finish();
+        first.assert_ledger_closes();
+    });
+}
+
+#[test]
+fn d2_brokers_killed_frozen_and_restarted() {
+    let mut kafka = Kafka::cluster(3);
+    let mut slowest = Duration::ZERO;
+    play("D2", 20, |rng, number| {
+        let node = rng.usize(0..3);
+        let scene = Scene::new(&kafka, "d2", 4);
+        let app = scene.worker(&[]);
+        scene.progress(500);
+        let Scene { redis, topic, group, stream, .. } = scene;
+        let_pass(Duration::from_millis(rng.u64(0..500)));
+        if number % 3 == 0 {
+            kafka.pause(node);
+            let_pass(Duration::from_millis(rng.u64(1000..8000)));
+            kafka.resume(node);
+        } else {
+            kafka.kill(node);
+            let_pass(Duration::from_millis(rng.u64(0..3000)));
+            kafka.restart(node);
+        }
+        let up = Instant::now();
+        let scene = Scene { kafka: &kafka, redis, topic, group, stream };
+        scene.progress(1);
+        slowest = slowest.max(up.elapsed());
+        scene.check_committed();
+        scene.finish();
+        app.assert_ledger_closes();
+    });
+    println!("D2: slowest first commit after the broker was up again: {slowest:?}");
+}
+
+/// Redis is away for longer than `max.poll.interval.ms`: the member keeps polling, and its partitions.
+#[test]
+fn d3_a_slow_redis_costs_no_partition() {
+    play("D3", 5, |rng, _| {
+        let scene = Scene::new(Kafka::shared(), "d3", 4);
+        let settings = ["kafka.librdkafka.max.poll.interval.ms=10000", "delivery.max_in_flight=2MiB"];
+        let small = ["transform.max_event=512KiB", "http.max_body=512KiB", "delivery.max_batch_bytes=256KiB"];
+        let app = scene.worker(&[&settings[..], &small].concat());
+        scene.progress(500);
+        let rebalances = app.metric("traitsink_kafka_rebalances_total", "");
+        scene.redis.pause();
+        eventually("partitions are paused", || app.metric("traitsink_kafka_partitions_paused", "") == 4.0);
+        assert!(app.metric("traitsink_in_flight_bytes", "") <= 2_097_152.0);
+        let_pass(Duration::from_millis(11_000 + rng.u64(0..2000)));
+        scene.redis.resume();
+        scene.progress(500);
+        eventually("partitions flow again", || app.metric("traitsink_kafka_partitions_paused", "") == 0.0);
+        assert_eq!(app.metric("traitsink_kafka_rebalances_total", ""), rebalances);
+        scene.finish();
+        app.assert_ledger_closes();
+    });
+}
+
+/// Writes complete in any order, connections break, and then the worker is killed.
+#[test]
+fn d4_worker_killed_while_connections_break() {
+    play("D4", 50, |rng, _| {
+        let scene = Scene::new(Kafka::shared(), "d4", 4);
+        let identity = ["kafka.group_instance_id=d4", "delivery.max_batch=16", "delivery.lanes=8"];
+        let mut app = scene.worker(&identity);
+        scene.progress(300);
+        for _ in 0..rng.u32(5..40) {
+            scene.redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+            let_pass(Duration::from_millis(rng.u64(0..60)));
+        }
+        app.signal(Signal::SIGKILL);
+        app.wait(Duration::from_secs(5));
+        scene.check_committed();
+        let app = scene.worker(&identity);
+        scene.finish();
+        app.assert_ledger_closes();
+    });
+}
