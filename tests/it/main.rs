@@ -42,6 +42,9 @@ mod kafka_faults;
 /// Topics into Redis: shapes, offsets, bad records, dead letters.
 #[cfg(feature = "kafka")]
 mod kafka_source;
+/// Topics that are not plain logs: compacted, transactional, cut off.
+#[cfg(feature = "kafka")]
+mod kafka_topics;
 /// Which room may use which, file sizes, what the binary needs.
 mod layout;
 /// Lanes and retries against a simulated Redis.

@@ -160,8 +160,9 @@ impl ClientContext for Member {
         let mut partitions = self.lock();
         for (name, topic) in &statistics.topics {
             for (&number, numbers) in &topic.partitions {
-                if numbers.consumer_lag_stored >= 0 && partitions.get_mut(name, number).is_some() {
-                    self.metrics.kafka.set_lag(name, number, numbers.consumer_lag_stored);
+                if let Some(partition) = partitions.get_mut(name, number).filter(|_| numbers.consumer_lag_stored >= 0) {
+                    let lag = if partition.is_drained(numbers) { 0 } else { numbers.consumer_lag_stored };
+                    self.metrics.kafka.set_lag(name, number, lag);
                 }
             }
         }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rdkafka::statistics;
+
 use super::assignment::Assignment;
 use super::record::InHand;
 
@@ -52,6 +54,12 @@ impl Partition {
 
     pub(super) fn is_open(&self) -> bool {
         matches!(self.flow, Flow::Open)
+    }
+
+    /// Whether there is nothing to read, nor anything in flight: where a transaction ends stands a marker that is never delivered,
+    /// and librdkafka counts it as one record to come.
+    pub(super) fn is_drained(&self, numbers: &statistics::Partition) -> bool {
+        self.assignment.is_idle() && numbers.fetchq_cnt == 0 && numbers.next_offset >= numbers.ls_offset
     }
 
     /// The watermark, when it moved since the last call.

@@ -13,7 +13,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 
 use self::node::{Addition, Node};
@@ -106,6 +106,32 @@ impl Kafka {
         let consumer: BaseConsumer = self.client().create().expect("a consumer");
         let watermarks = |partition| answered(|| consumer.fetch_watermarks(topic, partition, PATIENCE));
         (0..self.partitions(topic)).map(watermarks).collect()
+    }
+
+    /// Records that can be read from partition 0 of `topic`; compaction leaves fewer than there are offsets.
+    pub(crate) fn count(&self, topic: &str) -> i64 {
+        let mut settings = self.client();
+        settings.set("group.id", "counter").set("enable.auto.commit", "false").set("enable.partition.eof", "true");
+        let consumer: BaseConsumer = settings.create().expect("a consumer");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, 0, Offset::Beginning).expect("an offset");
+        consumer.assign(&list).expect("an assignment");
+        let mut count = 0;
+        loop {
+            match consumer.poll(PATIENCE).expect("brokers answer") {
+                Ok(_) => count += 1,
+                Err(KafkaError::PartitionEOF(_)) => return count,
+                Err(error) => panic!("{topic}: {error}"),
+            }
+        }
+    }
+
+    /// Deletes the records of partition 0 of `topic` before `offset`.
+    pub(crate) fn delete_before(&self, topic: &str, offset: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, 0, Offset::Offset(offset)).expect("an offset");
+        let deleted = self.runtime.block_on(self.admin.delete_records(&list, &AdminOptions::new())).expect("brokers answer");
+        assert_eq!(deleted.elements()[0].error(), Ok(()));
     }
 
     fn partitions(&self, topic: &str) -> i32 {

@@ -1,0 +1,139 @@
+//! Topics that are not plain logs: compacted, transactional, cut off at the old end, with odd records.
+
+use std::time::Duration;
+
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+
+use crate::harness::app::App;
+use crate::harness::kafka::{Kafka, unique};
+use crate::harness::records::{Given, value, write};
+use crate::harness::redis::Redis;
+use crate::harness::{eventually, rounds};
+use crate::kafka_source::worker;
+
+/// For a broker, to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn play(fault: &str, night: u32, mut round: impl FnMut()) {
+    for number in 1..=rounds().min(night) {
+        println!("{fault}: round {number}");
+        round();
+    }
+}
+
+fn identify(user: &str, number: u32) -> String {
+    format!(r#"{{"type":"identify","userId":"{user}","traits":{{"n":{number}}}}}"#)
+}
+
+fn stored(redis: &Redis, user: &str) -> Option<u32> {
+    let hash = redis.hgetall(&format!("user:{user}"));
+    hash.get(&b"n"[..]).map(|value| String::from_utf8_lossy(value).parse().expect("a number"))
+}
+
+fn no_lag(app: &App, topic: &str) {
+    eventually("a lag is known", || app.metrics().contains(&format!("topic=\"{topic}\"")));
+    eventually("nothing is left to read", || app.metric("traitsink_kafka_consumer_lag", topic) == 0.0);
+}
+
+/// Old values are gone, and with them their offsets.
+#[test]
+fn d5_a_compacted_topic_does_not_stall() {
+    play("D5 compacted", 3, || {
+        let (kafka, redis) = (Kafka::shared(), Redis::start());
+        let compact = [("cleanup.policy", "compact"), ("segment.ms", "100"), ("min.cleanable.dirty.ratio", "0.001")];
+        let (topic, group) = (kafka.topic("compacted", 1, &compact), unique("group"));
+        let batch = |from: u32| {
+            let texts: Vec<(String, String)> = (from..from + 50)
+                .map(|n| (format!("c{}", n % 5), n))
+                .map(|(user, n)| (user.clone(), identify(&user, n)))
+                .collect();
+            let records = texts.iter().map(|(user, text)| Given { key: Some(user.as_bytes()), ..value(text.as_bytes()) });
+            write(kafka, &topic, &records.collect::<Vec<_>>());
+        };
+        batch(0);
+        // The newest segment is never compacted: records go on until the first are gone.
+        let mut next = 50;
+        eventually("old values are compacted away", || {
+            crate::harness::let_pass(Duration::from_millis(200));
+            batch(next);
+            next += 50;
+            kafka.count(&topic) < i64::from(next)
+        });
+        let app = worker(kafka, &redis, &topic, &group, &[]);
+        no_lag(&app, &topic);
+        for user in 0..5 {
+            assert_eq!(stored(&redis, &format!("c{user}")), Some(next - 5 + user), "c{user}");
+        }
+        let received = app.metric("traitsink_events_received_total", "kafka");
+        assert!(received < f64::from(next), "{received} of {next}: nothing was compacted");
+        app.assert_ledger_closes();
+    });
+}
+
+/// What was aborted never arrives; the markers at the ends are no lag.
+#[test]
+fn d5_a_transactional_topic_does_not_stall() {
+    play("D5 transactional", 3, || {
+        let (kafka, redis) = (Kafka::shared(), Redis::start());
+        let (topic, group) = (kafka.topic("transactional", 1, &[]), unique("group"));
+        let mut settings = kafka.client();
+        let producer: BaseProducer = settings.set("transactional.id", unique("writer")).create().expect("a producer");
+        producer.init_transactions(PATIENCE).expect("a coordinator");
+        let transaction = |from: u32, commit: bool| {
+            producer.begin_transaction().expect("a transaction");
+            for number in from..from + 10 {
+                let text = identify("t", number);
+                producer.send(BaseRecord::<(), _>::to(&topic).payload(&text)).map_err(|(error, _)| error).expect("room");
+            }
+            producer.flush(PATIENCE).expect("records are taken");
+            if commit { producer.commit_transaction(PATIENCE) } else { producer.abort_transaction(PATIENCE) }.expect("it ends");
+        };
+        transaction(100, true);
+        transaction(200, false);
+        let app = worker(kafka, &redis, &topic, &group, &[]);
+        no_lag(&app, &topic);
+        assert_eq!(stored(&redis, "t"), Some(109));
+        transaction(300, false);
+        transaction(400, true);
+        transaction(500, false);
+        eventually("the second commit arrives", || stored(&redis, "t") == Some(409));
+        no_lag(&app, &topic);
+        assert_eq!(app.metric("traitsink_events_received_total", "kafka"), 20.0);
+        app.assert_ledger_closes();
+    });
+}
+
+/// Retention passed the committed offset: the group goes on where it is told to begin.
+#[test]
+fn d6_records_that_are_gone_are_passed_over() {
+    play("D6", 5, || {
+        let (kafka, redis) = (Kafka::shared(), Redis::start());
+        let (topic, group) = (kafka.topic("retention", 1, &[]), unique("group"));
+        write(kafka, &topic, &[value(identify("r", 1).as_bytes())]);
+        let mut app = worker(kafka, &redis, &topic, &group, &[]);
+        eventually("it is committed", || kafka.committed(&group, &topic) == [Some(1)]);
+        app.signal(nix::sys::signal::Signal::SIGTERM);
+        assert!(app.wait(Duration::from_secs(20)).success());
+
+        let large = format!(r#"{{"type":"identify","userId":"r","traits":{{"large":"{}"}}}}"#, "x".repeat(1_000_000));
+        let newest = identify("r", 9);
+        let empty = Given { key: Some(b"r"), ..Given::default() };
+        write(
+            kafka,
+            &topic,
+            &[value(identify("r", 2).as_bytes()), empty, value(large.as_bytes()), value(b""), value(newest.as_bytes())],
+        );
+        kafka.delete_before(&topic, 3);
+
+        let mut strict = worker(kafka, &redis, &topic, &group, &["kafka.auto_offset_reset=error"]);
+        assert_eq!(strict.wait(Duration::from_secs(30)).code(), Some(70), "{}", strict.log().join("\n"));
+        assert_eq!(kafka.committed(&group, &topic), [Some(1)]);
+
+        let app = worker(kafka, &redis, &topic, &group, &[]);
+        eventually("the newest is stored", || stored(&redis, "r") == Some(9));
+        eventually("all is committed", || kafka.committed(&group, &topic) == [Some(6)]);
+        assert_eq!(redis.hgetall("user:r")[&b"large"[..]].len(), 1_000_000);
+        assert_eq!(app.metric("traitsink_events_skipped_total", "reason=\"empty\",source=\"kafka\""), 1.0);
+        app.assert_ledger_closes();
+    });
+}
