@@ -234,6 +234,22 @@ fn d3_a_slow_redis_costs_no_partition() {
     });
 }
 
+/// The member stops polling, although the process lives: the group gives its partitions away, and the worker ends.
+#[test]
+fn d3_a_member_that_does_not_poll_ends() {
+    play("D3 breach", 5, |_, _| {
+        let scene = Scene::new(Kafka::shared(), "d3", 4);
+        let mut app = scene.worker(&["kafka.librdkafka.max.poll.interval.ms=6000"]);
+        scene.progress(500);
+        app.freeze_thread("kafka", Duration::from_secs(8));
+        assert_eq!(app.wait(Duration::from_secs(30)).code(), Some(70), "{}", app.log().join("\n"));
+        assert!(app.log().iter().any(|line| line.contains("max.poll.interval.ms")), "{}", app.log().join("\n"));
+        scene.check_committed();
+        let _app = scene.worker(&[]);
+        scene.finish();
+    });
+}
+
 /// Writes complete in any order, connections break, and then the worker is killed.
 #[test]
 fn d4_worker_killed_while_connections_break() {

@@ -33,6 +33,8 @@ pub(super) struct Consumer {
     pub(super) door: Door,
     /// Dead letters need the records' headers.
     pub(super) keep_headers: bool,
+    /// `max.poll.interval.ms`.
+    pub(super) max_poll_interval: Duration,
     /// Take nothing more; finish what was taken.
     pub(super) stop: CancellationToken,
     /// Drop everything.
@@ -47,7 +49,7 @@ impl Consumer {
             Err(error) => Ended::Failed(format!("cannot subscribe: {error}")),
         };
         if self.hard.is_cancelled() {
-            let _all_given_up: Vec<_> = self.member().lock().clear().map(|partition| self.member().give_up(partition)).collect();
+            self.give_up_all();
         } else {
             self.store_offsets();
             match self.consumer.commit_consumer_state(CommitMode::Sync) {
@@ -73,10 +75,13 @@ impl Consumer {
         let mut next_tick = Instant::now();
         let mut ranges = Vec::new();
         while !self.is_over() {
-            if !self.member().lease.renew()
-                && let Err(error) = self.rejoin()
-            {
-                return Ended::Failed(format!("cannot join the group again: {error}"));
+            if !self.member().lease.renew() {
+                if self.member().lease.age() >= self.max_poll_interval {
+                    return self.stood_still();
+                }
+                if let Err(error) = self.rejoin() {
+                    return Ended::Failed(format!("cannot join the group again: {error}"));
+                }
             }
             let (mut wait, mut received) = (POLL, None);
             for _ in 0..BURST {
@@ -138,11 +143,7 @@ impl Consumer {
             return Some(Ended::Failed(reason));
         }
         match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::PollExceeded) => {
-                let reason = "not polled for longer than max.poll.interval.ms: the group has given the partitions to others";
-                self.member().readiness.waiting(PART, reason);
-                Some(Ended::Failed(reason.into()))
-            }
+            Some(RDKafkaErrorCode::PollExceeded) => Some(self.stood_still()),
             Some(RDKafkaErrorCode::AutoOffsetReset) => Some(Ended::Failed(format!(
                 "the committed offset is gone and kafka.auto_offset_reset = \"error\": {error}; choose earliest or latest"
             ))),
@@ -154,14 +155,29 @@ impl Consumer {
         }
     }
 
-    /// The process was stopped for longer than a lease: the partitions may be another's by now.
-    fn rejoin(&self) -> Result<(), KafkaError> {
+    /// Not polled for so long that the group gives the partitions to others although the member sends heartbeats: something is wrong
+    /// with this process.
+    fn stood_still(&self) -> Ended {
+        let reason = "not polled for longer than max.poll.interval.ms: the group has given the partitions to others";
+        self.member().readiness.waiting(PART, reason);
+        self.give_up_all();
+        Ended::Failed(reason.into())
+    }
+
+    /// Closes all partitions, and fails what is queued of them; returns how many there were.
+    fn give_up_all(&self) -> usize {
         let member = self.member();
         let given_up: Vec<_> = member.lock().clear().map(|partition| member.give_up(partition)).collect();
         member.intake.drop_cancelled();
-        if !given_up.is_empty() {
+        given_up.len()
+    }
+
+    /// The process was stopped for longer than a lease: the partitions may be another's by now.
+    fn rejoin(&self) -> Result<(), KafkaError> {
+        let partitions = self.give_up_all();
+        if partitions > 0 {
             tracing::warn!(
-                partitions = given_up.len(),
+                partitions,
                 "this process stood still for too long; what it held is given up, and it joins the group anew"
             );
         }

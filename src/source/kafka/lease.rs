@@ -38,6 +38,11 @@ impl Lease {
         self.until.store(clock() + self.length.as_millis() as u64, Ordering::Relaxed);
     }
 
+    /// Time since it was last begun or renewed.
+    pub(super) fn age(&self) -> Duration {
+        (Duration::from_millis(clock()) + self.length).saturating_sub(Duration::from_millis(self.until.load(Ordering::Relaxed)))
+    }
+
     /// Prolongs a lease that is valid; false, and nothing changes, when it has run out.
     pub(super) fn renew(&self) -> bool {
         let valid = self.is_valid();

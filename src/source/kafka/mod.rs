@@ -43,6 +43,8 @@ use self::member::{Member, PART};
 pub use self::offsets::Offsets;
 use self::partition::Partitions;
 
+/// librdkafka's default of `max.poll.interval.ms`.
+const MAX_POLL_MS: u64 = 300_000;
 /// librdkafka's own queue of fetched records: with `delivery.max_in_flight` all memory of the source.
 const FETCH_QUEUE_KIB: &str = "16384";
 /// After the hard stop: for leaving the group.
@@ -71,6 +73,7 @@ pub struct Parts {
 pub struct KafkaSource {
     consumer: BaseConsumer<Member>,
     topics: Vec<String>,
+    max_poll_interval: Duration,
     prefix: String,
     dead: (mpsc::UnboundedSender<Dead>, mpsc::UnboundedReceiver<Dead>),
     letters: DeadLetters,
@@ -98,18 +101,21 @@ impl KafkaSource {
             handover: kafka.session_timeout / 2,
             obstacle: Mutex::default(),
         };
-        let consumer = settings(kafka)?.create_with_context(member).map_err(creation_error)?;
+        let settings = settings(kafka)?;
+        let max_poll_interval = settings.get("max.poll.interval.ms").and_then(|typed| typed.parse().ok()).unwrap_or(MAX_POLL_MS);
+        let consumer = settings.create_with_context(member).map_err(creation_error)?;
         let (topics, prefix) = (kafka.topics.clone(), prefix.to_owned());
-        Ok(Self { consumer, topics, prefix, dead: mpsc::unbounded_channel(), letters, guard, intake })
+        let max_poll_interval = Duration::from_millis(max_poll_interval);
+        Ok(Self { consumer, topics, max_poll_interval, prefix, dead: mpsc::unbounded_channel(), letters, guard, intake })
     }
 
     /// Consumes until `stop`, and then until what was taken is settled, or until `hard`.
     pub async fn run(self, stop: CancellationToken, hard: CancellationToken) -> Ended {
-        let (burial, dead) = self.dead;
-        let keep_headers = self.letters.keep_headers();
-        let burying = tokio::spawn(hard.clone().run_until_cancelled_owned(bury(dead, self.letters, self.guard)));
-        let door = Door { intake: self.intake, prefix: self.prefix, burial, runtime: Handle::current() };
-        let consumer = Consumer { consumer: self.consumer, topics: self.topics, door, keep_headers, stop, hard: hard.clone() };
+        let Self { consumer, topics, max_poll_interval, prefix, dead: (burial, dead), letters, guard, intake } = self;
+        let keep_headers = letters.keep_headers();
+        let burying = tokio::spawn(hard.clone().run_until_cancelled_owned(bury(dead, letters, guard)));
+        let door = Door { intake, prefix, burial, runtime: Handle::current() };
+        let consumer = Consumer { consumer, topics, max_poll_interval, door, keep_headers, stop, hard: hard.clone() };
         let (tell, mut told) = oneshot::channel();
         let thread = std::thread::Builder::new().name("kafka".into()).spawn(move || tell.send(consumer.run()));
         if let Err(error) = thread {
