@@ -49,6 +49,9 @@ mod kafka_topics;
 mod layout;
 /// Lanes and retries against a simulated Redis.
 mod model;
+/// Kafka's watermark over lanes that are killed at any point.
+#[cfg(feature = "kafka")]
+mod model_kafka;
 /// The transform written once more, slowly; no tests.
 mod reference;
 /// Files through `replay` into Redis, every golden row among them.

@@ -72,7 +72,7 @@ fn trouble(class: Class) -> Trouble {
 }
 
 /// Keys and numbers of the packed HSETs; test keys and values hold no line ends.
-fn decode(writes: &Writes) -> Vec<(String, Vec<u64>)> {
+pub(crate) fn decode(writes: &Writes) -> Vec<(String, Vec<u64>)> {
     let text = str::from_utf8(writes.packed()).unwrap();
     let mut words = text.split_terminator("\r\n");
     let mut found = Vec::new();
