@@ -19,6 +19,8 @@ use crate::config::{KafkaClient, Sasl, Tls};
 
 /// To reach a broker, and again for each question to it.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For the list of topics, when it is asked for first.
+const FIRST_TIMEOUT: Duration = Duration::from_millis(250);
 /// Between two looks at what librdkafka has to tell.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -55,9 +57,7 @@ pub fn probe_consumer(client: &KafkaClient, topics: &[String], group_id: &str) -
     let mut report = probe.greeting(client);
     let found = probe.find(topics, &mut report);
     probe.group(group_id, &found, &mut report);
-    for topic in &found {
-        probe.read(topic, &mut report);
-    }
+    probe.read(&found, &mut report);
     Ok(report)
 }
 
@@ -90,8 +90,7 @@ impl Probe {
         let consumer: BaseConsumer<_> = settings.create_with_context(Watch::new(client)?).map_err(creation_error)?;
         let watch = Arc::clone(consumer.client().context());
         let deadline = Instant::now() + PATIENCE;
-        // An answer that came too late for one question may be in time for the next.
-        let mut timeout = Duration::from_millis(250);
+        let mut timeout = FIRST_TIMEOUT;
         loop {
             drop(consumer.poll(TICK));
             if let Ok(metadata) = consumer.fetch_metadata(None, timeout)
@@ -100,7 +99,8 @@ impl Probe {
                 watch.events.recovered();
                 return Ok(Self { consumer, metadata });
             }
-            timeout = (timeout * 2).min(PATIENCE / 4);
+            // A broker that is only slow gets more and more time.
+            timeout = if watch.events.trouble().is_some() { FIRST_TIMEOUT } else { (timeout * 2).min(PATIENCE / 4) };
             if watch.is_hopeless() || Instant::now() > deadline {
                 return Err(ProbeError::Unreachable(unreachable(client, &watch)));
             }
@@ -112,7 +112,9 @@ impl Probe {
         let cluster = self.consumer.client().fetch_cluster_id(PATIENCE);
         let cluster = cluster.map_or_else(String::new, |id| format!(" of cluster {id}"));
         let mut report = Report::default();
-        report.lines.push(("reached", self.metadata.orig_broker_name().to_owned()));
+        // `sasl_ssl://host:port/id`
+        let name = self.metadata.orig_broker_name().rsplit("://").next().unwrap_or_default();
+        report.lines.push(("reached", name.split('/').next().unwrap_or_default().to_owned()));
         report.lines.push(("brokers", format!("{brokers}{cluster}")));
         report.lines.push(("tls", tls(client.tls.as_ref()).to_owned()));
         report.lines.push(("login", login(client.sasl.as_ref())));
@@ -140,6 +142,10 @@ fn unreachable(client: &KafkaClient, watch: &Watch) -> String {
         Some(tls) if why.contains("certificate verify failed") => certificate::explain(servers, tls).unwrap_or(why),
         _ => why,
     }
+}
+
+fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn tls(tls: Option<&Tls>) -> &'static str {

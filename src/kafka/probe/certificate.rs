@@ -53,7 +53,7 @@ fn sentence(trust: &str, failed: &HandshakeError) -> Option<String> {
             what(&format_args!("is {signed}, which is not in {trust}; put {remedy} into kafka.tls.ca_file"))
         }
         CertificateError::NotValidForNameContext { .. } | CertificateError::NotValidForName => what(&format_args!(
-            "is not for this host: {error}; name the host in kafka.bootstrap_servers and advertised.listeners as the certificate does"
+            "is not for this host: {error}; kafka.bootstrap_servers and advertised.listeners must use its names"
         )),
         other => what(&format_args!("is not accepted: {other}; renew or reissue it")),
     })

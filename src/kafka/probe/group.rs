@@ -7,7 +7,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::topics::Topic;
-use super::{PATIENCE, Probe, Report, TICK};
+use super::{PATIENCE, Probe, Report, TICK, plural};
 use crate::kafka::{describe, explain};
 
 /// No topic can have this name: what is committed for it is refused, but only after the permission was looked at.
@@ -47,36 +47,31 @@ impl Probe {
         let deadline = Instant::now() + PATIENCE;
         loop {
             drop(self.consumer.poll(TICK));
-            let answer = self.consumer.committed_offsets(list.clone(), Duration::from_secs(1));
-            let refused = watch.group_refused();
-            match answer {
+            let error = match self.consumer.committed_offsets(list.clone(), Duration::from_secs(1)) {
                 Ok(committed) => return Ok(committed),
-                Err(_) if refused.is_some() => return Err(refused.map(|code| explain(code, "")).unwrap_or_default()),
-                Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed) => {
-                    return Err(describe(&error));
-                }
-                Err(_) if Instant::now() > deadline => return Err(self.silence()),
-                Err(_) => {}
+                Err(error) => error.rdkafka_error_code(),
+            };
+            // The search for the group's coordinator is refused first, which a question to it only sees as silence.
+            if watch.is_group_refused() || error == Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
+                return Err(explain(RDKafkaErrorCode::GroupAuthorizationFailed, ""));
+            }
+            if Instant::now() > deadline {
+                return Err(self.silence());
             }
         }
     }
 
     fn members(&self, group: &str, report: &mut Report) -> String {
-        let groups = self.consumer.fetch_group_list(Some(group), PATIENCE);
-        let known = groups.as_ref().ok().and_then(|groups| groups.groups().iter().find(|known| known.name() == group));
-        let Some(known) = known else { return "no members".to_owned() };
+        let Ok(groups) = self.consumer.fetch_group_list(Some(group), PATIENCE) else { return "members unknown".to_owned() };
+        let Some(known) = groups.groups().iter().find(|known| known.name() == group) else { return plural(0, "member") };
         if !known.members().is_empty() && !["", STRATEGY].contains(&known.protocol()) {
             report.notes.push(format!(
-                "group {group} has members that use the assignment strategy {}: this worker uses {STRATEGY} and cannot join them; \
+                "group {group} has members with the assignment strategy {}, this worker has {STRATEGY} and cannot join them: \
                  give it a kafka.group_id of its own",
                 known.protocol()
             ));
         }
-        match known.members().len() {
-            0 => "no members".to_owned(),
-            1 => "1 member".to_owned(),
-            members => format!("{members} members"),
-        }
+        plural(known.members().len(), "member")
     }
 
     /// How far the group is behind.
@@ -94,12 +89,8 @@ impl Probe {
             return "nothing committed yet: begins where kafka.auto_offset_reset says".to_owned();
         }
         let Ok(ends) = self.consumer.offsets_for_times(ends, PATIENCE) else { return "lag unknown".to_owned() };
-        let behind =
-            |(element, reached): (rdkafka::topic_partition_list::TopicPartitionListElem<'_>, &i64)| match element.offset() {
-                Offset::Offset(end) => (end - reached).max(0),
-                _ => 0,
-            };
-        let lag: i64 = ends.elements().into_iter().zip(&reached).map(behind).sum();
-        format!("{lag} messages behind")
+        let ends = ends.elements().into_iter().map(|element| element.offset()).zip(reached);
+        let behind = ends.map(|(end, reached)| if let Offset::Offset(end) = end { (end - reached).max(0) } else { 0 });
+        format!("{} messages behind", behind.sum::<i64>())
     }
 }

@@ -8,16 +8,20 @@ use rdkafka::metadata::{Metadata, MetadataTopic};
 use rdkafka::{Offset, TopicPartitionList};
 use regex_lite::Regex;
 
-use super::{PATIENCE, Probe, Report, TICK};
+use super::{PATIENCE, Probe, Report, TICK, plural};
 use crate::kafka::{describe, explain};
+
+/// Of topics that a pattern matches, to be shown.
+const MOST_NAMES: usize = 10;
+/// Each takes a few round trips, and a pattern may match thousands.
+const MOST_READ: usize = 50;
 
 /// A topic that this user may describe.
 pub(super) struct Topic {
     pub(super) name: String,
     /// In order.
     pub(super) partitions: Vec<i32>,
-    /// The first with a leader.
-    pub(super) readable: Option<i32>,
+    leading: Option<i32>,
 }
 
 impl Topic {
@@ -26,7 +30,12 @@ impl Topic {
         let mut ids: Vec<i32> = partitions.iter().map(|partition| partition.id()).collect();
         ids.sort_unstable();
         let led = partitions.iter().filter(|partition| partition.leader() >= 0);
-        Self { name: metadata.name().to_owned(), partitions: ids, readable: led.map(|partition| partition.id()).min() }
+        Self { name: metadata.name().to_owned(), partitions: ids, leading: led.map(|partition| partition.id()).min() }
+    }
+
+    /// The first partition with a leader.
+    pub(super) fn leading(&self) -> Result<i32, String> {
+        self.leading.ok_or_else(|| "none of its partitions has a leader now; are brokers down?".to_owned())
     }
 }
 
@@ -55,12 +64,15 @@ impl Probe {
             return Vec::new();
         };
         let usable = |topic: &&MetadataTopic| regex.is_match(topic.name()) && topic.error().is_none();
-        let topics: Vec<Topic> = self.metadata.topics().iter().filter(usable).map(Topic::new).collect();
+        let mut topics: Vec<Topic> = self.metadata.topics().iter().filter(usable).map(Topic::new).collect();
+        topics.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         if topics.is_empty() {
             report.notes.push(format!("{pattern} matches no topic that this user may see; new ones are found when they appear"));
         } else {
-            let names = topics.iter().map(|topic| topic.name.as_str()).collect::<Vec<_>>().join(", ");
-            report.lines.push(("pattern", format!("{pattern} matches now: {names}")));
+            let names = topics.iter().take(MOST_NAMES).map(|topic| topic.name.as_str()).collect::<Vec<_>>().join(", ");
+            let more = topics.len().saturating_sub(MOST_NAMES);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            report.lines.push(("pattern", format!("{pattern} matches now: {names}{more}")));
         }
         topics
     }
@@ -88,21 +100,27 @@ impl Probe {
             return None;
         }
         let (partitions, leaderless) = (topic.partitions(), topic.partitions().iter().filter(|one| one.leader() < 0).count());
-        report.lines.push(("topic", format!("{name}, {} partitions", partitions.len())));
+        report.lines.push(("topic", format!("{name}, {}", plural(partitions.len(), "partition"))));
         if leaderless > 0 {
             report.notes.push(format!("topic {name}: {leaderless} of {} partitions have no leader now", partitions.len()));
         }
         Some(Topic::new(topic))
     }
 
-    /// Fetches from the end of one partition: only that tells whether it may be read.
-    pub(super) fn read(&self, topic: &Topic, report: &mut Report) {
-        let Some(partition) = topic.readable else { return };
-        if let Err(why) = self.fetch(&topic.name, partition) {
-            report.missing.push(format!("topic {} cannot be read: {why}", topic.name));
+    /// Tries whether `topics` may be read.
+    pub(super) fn read(&self, topics: &[Topic], report: &mut Report) {
+        for topic in topics.iter().take(MOST_READ) {
+            let fetched = topic.leading().and_then(|partition| self.fetch(&topic.name, partition));
+            if let Err(why) = fetched {
+                report.missing.push(format!("topic {} cannot be read: {why}", topic.name));
+            }
+        }
+        if topics.len() > MOST_READ {
+            report.notes.push(format!("of {} topics only the first {MOST_READ} were tried", topics.len()));
         }
     }
 
+    /// Fetches from the end of one partition: only that tells whether it may be read.
     fn fetch(&self, topic: &str, partition: i32) -> Result<(), String> {
         use RDKafkaErrorCode as E;
         let mut list = TopicPartitionList::new();

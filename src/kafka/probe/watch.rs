@@ -4,7 +4,6 @@ use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::Message as _;
 use rdkafka::Statistics;
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
@@ -26,7 +25,7 @@ pub(super) struct Watch {
 #[derive(Default)]
 struct Seen {
     hopeless_at: Option<Instant>,
-    group: Option<RDKafkaErrorCode>,
+    group_refused: bool,
     delivery: Option<Result<(), RDKafkaErrorCode>>,
 }
 
@@ -40,9 +39,8 @@ impl Watch {
         self.look(|seen| seen.hopeless_at.is_some_and(|at| at <= Instant::now()))
     }
 
-    /// Why the group cannot be used.
-    pub(super) fn group_refused(&self) -> Option<RDKafkaErrorCode> {
-        self.look(|seen| seen.group)
+    pub(super) fn is_group_refused(&self) -> bool {
+        self.look(|seen| seen.group_refused)
     }
 
     /// What became of the record.
@@ -69,7 +67,7 @@ impl ClientContext for Watch {
         self.look(|seen| match code {
             Some(RDKafkaErrorCode::AllBrokersDown) => _ = seen.hopeless_at.get_or_insert(Instant::now() + SECOND_TRY),
             Some(RDKafkaErrorCode::Authentication) => seen.hopeless_at = Some(Instant::now()),
-            Some(RDKafkaErrorCode::GroupAuthorizationFailed) => seen.group = code,
+            Some(RDKafkaErrorCode::GroupAuthorizationFailed) => seen.group_refused = true,
             _ => {}
         });
         self.events.error(&error, reason);
@@ -87,7 +85,7 @@ impl ProducerContext for Watch {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         let code = |error: &KafkaError| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-        let result = result.as_ref().map(|record| _ = record.offset()).map_err(|(error, _)| code(error));
+        let result = result.as_ref().map(|_| ()).map_err(|(error, _)| code(error));
         self.look(|seen| seen.delivery = Some(result));
     }
 }

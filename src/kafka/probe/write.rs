@@ -14,14 +14,17 @@ use crate::kafka::{ClientError, client_config, creation_error, describe, explain
 /// Sends a record that a broker must refuse, which it does only after it looked at the permission: two replicas that have it is
 /// nothing that can be asked for (only none, the leader or all).
 pub(super) fn may_write(client: &KafkaClient, topic: &Topic, report: &mut Report) -> Result<(), ClientError> {
-    let Some(partition) = topic.readable else { return Ok(()) };
     let mut settings = client_config(client)?;
-    settings.set("acks", "2").set("retries", "0").set("message.timeout.ms", PATIENCE.as_millis().to_string());
+    settings.set("acks", "2").set("message.timeout.ms", PATIENCE.as_millis().to_string());
     let producer: BaseProducer<Watch> = settings.create_with_context(Watch::new(client)?).map_err(creation_error)?;
     let name = &topic.name;
-    let mut missing = |why| report.missing.push(format!("topic {name} cannot be written: {why}"));
-    if let Err((error, _)) = producer.send(BaseRecord::<(), ()>::to(name).partition(partition)) {
-        missing(describe(&error));
+    let mut missing = |why: String| report.missing.push(format!("topic {name} cannot be written: {why}"));
+    let send = |partition| {
+        let sent = producer.send(BaseRecord::<(), ()>::to(name).partition(partition));
+        sent.map_err(|(error, _)| describe(&error))
+    };
+    if let Err(why) = topic.leading().and_then(send) {
+        missing(why);
         return Ok(());
     }
     let watch = producer.context();

@@ -91,7 +91,15 @@ impl Kafka {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a consumer");
         let mut list = TopicPartitionList::new();
         list.add_partition_range(topic, 0, self.partitions(topic) - 1);
-        let committed = consumer.committed_offsets(list, PATIENCE).expect("brokers answer");
+        // A coordinator that is just taking office refuses.
+        let start = Instant::now();
+        let committed = loop {
+            match consumer.committed_offsets(list.clone(), PATIENCE) {
+                Ok(committed) => break committed,
+                Err(error) => assert!(start.elapsed() < PATIENCE, "{error}"),
+            }
+            super::pause();
+        };
         let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
         committed.elements().iter().map(|element| offset(element.offset())).collect()
     }
