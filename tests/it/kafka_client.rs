@@ -1,5 +1,7 @@
 //! Real brokers: what the harness promises of them, and every way in.
 
+mod probe;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

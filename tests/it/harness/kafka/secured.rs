@@ -26,8 +26,8 @@ pub(crate) enum Listener {
 
 const LISTENERS: &[(&str, &str)] = &[("TLS", "SSL"), ("MUTUAL", "SSL"), ("LOGIN", "SASL_PLAINTEXT"), ("LOGINTLS", "SASL_SSL")];
 
-/// Who logs in nowhere may do everything; `reader` may read topics and groups that begin with `open`, and see topics that begin
-/// with `seen`; `writer` may write the `open` ones.
+/// Who logs in nowhere may do everything; `reader` may read topics and groups that begin with `open`, and see those
+/// that begin with `seen`; `writer` may write the `open` ones.
 pub(crate) struct Secured {
     pub(crate) kafka: Kafka,
 }
@@ -59,7 +59,7 @@ impl Secured {
         };
         let secured = Self { kafka: Kafka::with(1, &addition) };
         secured.allow("reader", &["Read"], &["--topic", "open", "--group", "open"]);
-        secured.allow("reader", &["Describe"], &["--topic", "seen"]);
+        secured.allow("reader", &["Describe"], &["--topic", "seen", "--group", "seen"]);
         secured.allow("writer", &["Write"], &["--topic", "open"]);
         secured
     }
