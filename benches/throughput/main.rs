@@ -7,7 +7,7 @@ mod events;
 mod file;
 #[cfg(feature = "kafka")]
 #[path = "../../tests/it/harness/mod.rs"]
-#[expect(dead_code, reason = "a broker and a worker are all that is needed of it")]
+#[expect(dead_code, unused_imports, reason = "a broker and a worker are all that is needed of it")]
 mod harness;
 #[cfg(feature = "kafka")]
 mod kafka;

@@ -24,8 +24,9 @@ pub(super) fn check(options: &Options, reach: bool, rudderstack: Option<PathBuf>
     if !missing.is_empty() {
         return exit::misconfigured(&missing);
     }
-    if let Err(error) = Connector::new(&loaded.config.redis) {
-        return exit::misconfigured(&[error.to_string()]);
+    let unusable = unusable(&loaded.config);
+    if !unusable.is_empty() {
+        return exit::misconfigured(&unusable);
     }
     if !options.quiet() {
         loaded.warnings.iter().for_each(|warning| exit::complain(&format!("warning: {warning}")));
@@ -35,6 +36,16 @@ pub(super) fn check(options: &Options, reach: bool, rudderstack: Option<PathBuf>
         }
     }
     if reach { connect::connect(&loaded.config) } else { ExitCode::SUCCESS }
+}
+
+/// What no client can be made of: certificates, properties of librdkafka.
+fn unusable(config: &Config) -> Vec<String> {
+    let mut errors: Vec<String> = Connector::new(&config.redis).err().map(|error| error.to_string()).into_iter().collect();
+    #[cfg(feature = "kafka")]
+    if let Some(kafka) = &config.kafka {
+        errors.extend(crate::kafka::client_config(&kafka.client).err().map(|error| error.to_string()));
+    }
+    errors
 }
 
 /// An error if the file that `key` names cannot be opened.

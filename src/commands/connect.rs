@@ -9,21 +9,45 @@ use crate::redis::{Connector, Report, minimal_acl, probe};
 
 use super::exit;
 
-/// Reaches Redis as `config` says; writes nothing there.
+/// A word and what was found, for people.
+type Lines = Vec<(&'static str, String)>;
+
+/// Reaches Redis and the brokers as `config` says, and writes nothing there. Says all that was found, and all that is missing.
 pub(super) fn connect(config: &Config) -> ExitCode {
-    if let Mode::Embedded(_) = config.redis.mode {
-        return exit::print("redis         embedded: nothing to reach");
-    }
     exit::in_runtime(async {
-        let connector =
-            Connector::new(&config.redis).map_err(|error| StartError { message: error.to_string(), code: Exit::CONFIG })?;
-        let unreachable = |message: String| StartError { message, code: Exit::UNAVAILABLE };
-        let report = probe(&connector).await.map_err(|error| unreachable(error.message))?;
-        Ok(exit::print(&describe(config, &connector, &report)))
+        let mut missing = Vec::new();
+        let mut printed = ExitCode::SUCCESS;
+        let mut tell = |found: Result<Lines, Vec<String>>| match found {
+            Ok(lines) => {
+                let text: String = lines.iter().map(|(what, text)| format!("{what:<13} {text}\n")).collect();
+                printed = exit::print(&format!("\n{text}"));
+            }
+            Err(errors) => missing.extend(errors),
+        };
+        tell(redis(config).await?);
+        #[cfg(feature = "kafka")]
+        kafka::connect(config, &mut tell).await;
+        if missing.is_empty() {
+            return Ok(printed);
+        }
+        missing.iter().for_each(|what| exit::complain(&format!("traitsink: {what}")));
+        Ok(Exit::UNAVAILABLE.into())
     })
 }
 
-fn describe(config: &Config, connector: &Connector, report: &Report) -> String {
+async fn redis(config: &Config) -> Result<Result<Lines, Vec<String>>, StartError> {
+    if let Mode::Embedded(_) = config.redis.mode {
+        return Ok(Ok(vec![("redis", "embedded: nothing to reach".to_owned())]));
+    }
+    let connector =
+        Connector::new(&config.redis).map_err(|error| StartError { message: error.to_string(), code: Exit::CONFIG })?;
+    Ok(match probe(&connector).await {
+        Ok(report) => Ok(describe(config, &connector, &report)),
+        Err(error) => Err(vec![error.message]),
+    })
+}
+
+fn describe(config: &Config, connector: &Connector, report: &Report) -> Lines {
     let tls = match &report.tls {
         None => "none".to_owned(),
         Some(tls) if tls.verified => format!("{} {}, verified", tls.protocol, tls.cipher),
@@ -43,5 +67,40 @@ fn describe(config: &Config, connector: &Connector, report: &Report) -> String {
         ("minimal acl", minimal_acl(username, &prefixes)),
     ];
     lines.extend(report.notes.iter().map(|note| ("note", note.clone())));
-    lines.iter().map(|(what, text)| format!("{what:<13} {text}\n")).collect()
+    lines
+}
+
+#[cfg(feature = "kafka")]
+mod kafka {
+    use crate::config::{Config, DeadLetter};
+    use crate::kafka::{ProbeError, Report, probe_consumer, probe_producer};
+
+    use super::Lines;
+
+    /// Tells of the source's brokers and of those of the dead letters, each if there are any.
+    pub(super) async fn connect(config: &Config, tell: &mut impl FnMut(Result<Lines, Vec<String>>)) {
+        if let Some(kafka) = config.kafka.clone() {
+            tell(found("kafka", move || probe_consumer(&kafka.client, &kafka.topics, &kafka.group_id)).await);
+        }
+        if let DeadLetter::Kafka { client, topic } = config.dead_letter.clone() {
+            tell(found("dead letters", move || probe_producer(&client, &topic)).await);
+        }
+    }
+
+    /// What a probe found; what is missing begins with the name of the part.
+    async fn found(
+        part: &'static str,
+        probe: impl FnOnce() -> Result<Report, ProbeError> + Send + 'static,
+    ) -> Result<Lines, Vec<String>> {
+        let report = tokio::task::spawn_blocking(probe).await.expect("a probe does not panic");
+        let missing = match report {
+            Ok(report) if report.missing.is_empty() => {
+                let notes = report.notes.into_iter().map(|note| ("note", note));
+                return Ok(report.lines.into_iter().chain(notes).collect());
+            }
+            Ok(report) => report.missing,
+            Err(error) => vec![error.to_string()],
+        };
+        Err(missing.into_iter().map(|what| format!("{part}: {what}")).collect())
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use rdkafka::message::Message as _;
 
-use crate::harness::app::App;
+use crate::harness::app::{App, run};
 use crate::harness::eventually;
 use crate::harness::kafka::{Kafka, unique};
 use crate::harness::records::{Given, headers, read, value, write};
@@ -236,7 +236,7 @@ fn http_and_kafka_write_side_by_side() {
     write(kafka, &topic, &[value(identify("k", 1).as_bytes())]);
     let app = worker(kafka, &redis, &topic, &group, &["redis.prefix=all"]);
     wait_committed(kafka, &group, &topic);
-    assert_eq!(app.client().post("/v1/identify", &identify("h", 1)).unwrap().status, 200);
+    assert_eq!(app.client().post("/v1/identify", identify("h", 1)).unwrap().status, 200);
     for user in ["k", "h"] {
         assert_eq!(redis.hgetall(&format!("all:user:{user}")).len(), 1, "{user}");
     }
@@ -295,7 +295,7 @@ fn a_member_without_partitions_is_ready_and_one_without_brokers_is_not() {
     let reason = || crate::harness::http::Client::new(app.admin).get("/ready").map(|answer| answer.text()).unwrap_or_default();
     eventually("the reason is told", || reason().contains("kafka.bootstrap_servers right?"));
     assert!(reason().contains("\"part\":\"kafka\""), "{}", reason());
-    assert_eq!(app.client().post("/v1/identify", &identify("h", 1)).unwrap().status, 200, "HTTP goes on");
+    assert_eq!(app.client().post("/v1/identify", identify("h", 1)).unwrap().status, 200, "HTTP goes on");
 }
 
 #[test]
@@ -309,4 +309,34 @@ fn a_missing_topic_is_waited_for() {
     write(kafka, &topic, &[value(identify("late", 1).as_bytes())]);
     eventually("it is read", || stored(&redis, "late").is_some());
     app.wait_ready();
+}
+
+#[test]
+fn check_reaches_brokers_and_says_all_that_is_missing() {
+    let (kafka, redis) = (Kafka::shared(), Redis::start());
+    let (topic, group) = (kafka.topic("check", 3, &[]), unique("group"));
+    let (url, servers) =
+        (format!("redis.url=redis://127.0.0.1:{}", redis.port()), format!("kafka.bootstrap_servers={}", kafka.servers()));
+    let check = |settings: &[&str]| {
+        let mut args = vec!["-s", &url, "-s", &servers, "-s", "data_dir=/tmp"];
+        settings.iter().for_each(|setting| args.extend(["-s", setting]));
+        let output = run(&[&args[..], &["check", "--connect"]].concat(), b"");
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (topics, group) = (format!("kafka.topics={topic}"), format!("kafka.group_id={group}"));
+    let letters = ["dead_letter.to=kafka".to_owned(), format!("dead_letter.topic={}", kafka.topic("dead", 1, &[]))];
+    let (code, found, _) = check(&[&topics, &group, &letters[0], &letters[1]]);
+    assert_eq!(code, Some(0), "{found}");
+    assert!(found.contains("Redis 7.") && found.contains(&format!("{topic}, 3 partitions")), "{found}");
+
+    let (code, _, said) = check(&["kafka.topics=nowhere", "dead_letter.to=kafka", "dead_letter.topic=no-letters"]);
+    assert_eq!(code, Some(69), "{said}");
+    let lines: Vec<_> = said.lines().collect();
+    assert!(lines[0].starts_with("traitsink: kafka: ") && lines[0].contains("nowhere"), "{said}");
+    assert!(lines[1].starts_with("traitsink: dead letters: ") && lines[1].contains("no-letters"), "{said}");
+
+    let (code, _, said) = check(&["kafka.librdkafka.no.such.property=1"]);
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("no.such.property"), "{said}");
 }

@@ -83,8 +83,10 @@ impl Kafka {
             topic = topic.set(key, value);
         }
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
-        let created = self.runtime.block_on(self.admin.create_topics([&topic], &options)).expect("brokers answer");
-        created.into_iter().for_each(|one| drop(one.unwrap_or_else(|error| panic!("{name}: {error:?}"))));
+        answered(|| {
+            let created = self.runtime.block_on(self.admin.create_topics([&topic], &options))?;
+            created.into_iter().try_for_each(|one| one.map(drop).map_err(|(_, code)| KafkaError::AdminOp(code)))
+        });
     }
 
     /// The offsets that `group` has committed, by partition of `topic`; `None` where there is none.

@@ -180,11 +180,6 @@ impl Stream {
         Self { ledger, stop, thread }
     }
 
-    /// Records that the brokers have confirmed.
-    pub(crate) fn confirmed(&self) -> usize {
-        self.ledger.lock().0.iter().map(BTreeMap::len).sum()
-    }
-
     /// What is known so far.
     pub(crate) fn known(&self) -> Produced {
         self.ledger.lock().clone()
