@@ -1,18 +1,18 @@
 //! `traitsink` reads analytics events, keeps `identify`, flattens the traits and writes them to Redis hashes.
 //!
 //! # The way of one event
-//! A *message* (an HTTP body, a line of a file) is split into *events* ([`event::split()`]); each event is transformed into an
-//! *update* ([`event::Transformer`]: one Redis key and its packed fields) or skipped or rejected with a counted reason. The
-//! [`pipeline::Intake`] pushes the update, with its *ack*, onto the *lane* of its key. A lane takes what has gathered as one
-//! *batch*, writes it through [`redis::Store`], and settles each ack with its *outcome*; the source's *receipts* turn outcomes
-//! into an answer (HTTP 200, a line counted as done).
+//! A *message* (an HTTP body, a Kafka record, a line of a file) is split into *events* ([`event::split()`],
+//! [`event::events_of()`]); each event is transformed into an *update* ([`event::Transformer`]: one Redis key and its packed fields)
+//! or skipped or rejected with a counted reason. The [`pipeline::Intake`] pushes the update, with its *ack*, onto the *lane* of its
+//! key. A lane takes what has gathered as one *batch*, writes it through [`redis::Store`], and settles each ack with its *outcome*;
+//! the source's *receipts* turn outcomes into an answer (HTTP 200, a *watermark* that Kafka may commit, a line counted as done).
 //!
 //! # Five promises
-//! 1. **Ack after write.** No HTTP 200 before Redis replied OK to that event's write, or the event is in the dead letters
-//!    (fsync). Proven by `tests/it/faults.rs`.
+//! 1. **Ack after write.** No HTTP 200 and no Kafka offset before Redis replied OK to that event's write, or the event is in the
+//!    dead letters (fsync, or all replicas of a topic). Proven by `tests/it/{faults,kafka_faults,model_kafka}.rs`.
 //! 2. **Order.** Events of one key are written in the order in which they were accepted, also across retries; a request that was
-//!    given up never overwrites what a later one wrote. Proven by `tests/it/model.rs`, `tests/it/fence.rs`, and the oracle in
-//!    `tests/it/faults.rs`.
+//!    given up, or a worker that lost its partitions, never overwrites what a later one wrote. Proven by `tests/it/{model,fence}.rs`,
+//!    and the oracles in `tests/it/{faults,kafka_faults}.rs`.
 //! 3. **Bounded.** Bytes in flight never exceed `delivery.max_in_flight`, and one stopped lane cannot eat the others' share.
 //!    Proven by [`pipeline::Budget`]'s tests and `tests/it/worker.rs`.
 //! 4. **Unsettled is failed.** An ack dropped without an outcome counts as failed. Proven by [`pipeline::Ack`]'s tests.

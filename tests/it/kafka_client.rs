@@ -13,8 +13,10 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, Threa
 use traitsink::config::{KafkaClient, Pem, Sasl, Tls};
 use traitsink::kafka::{ClientEvents, PlainContext, client_config};
 
+use crate::harness::app::App;
 use crate::harness::eventually;
 use crate::harness::kafka::{Kafka, Listener, PASSWORD, Secured, Tokens, unique};
+use crate::harness::redis::Redis;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -161,4 +163,51 @@ fn every_way_to_be_refused() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The worker itself, through its configuration.
+#[test]
+fn a_worker_reads_behind_every_lock() {
+    let (secured, redis) = (Secured::shared(), Redis::start());
+    let topic = secured.kafka.topic("open", 1, &[]);
+    produce(&secured.kafka, &topic, &[r#"{"type":"identify","userId":"u","traits":{"a":1}}"#]);
+    let tokens = Tokens::start();
+    let file = |name| secured.file(name).display().to_string();
+    let trust = ["kafka.tls.enabled=true".to_owned(), format!("kafka.tls.ca_file={}", file("ca.pem"))];
+    let login = |mechanism: &str| {
+        [
+            format!("kafka.sasl.mechanism={mechanism}"),
+            "kafka.sasl.username=reader".into(),
+            format!("kafka.sasl.password={PASSWORD}"),
+        ]
+    };
+    let token = [
+        "kafka.sasl.mechanism=OAUTHBEARER".to_owned(),
+        format!("kafka.sasl.token_url={}", tokens.url()),
+        "kafka.sasl.client_id=reader".to_owned(),
+        format!("kafka.sasl.client_secret={PASSWORD}"),
+    ];
+    let certificate =
+        [format!("kafka.tls.cert_file={}", file("client.pem")), format!("kafka.tls.key_file={}", file("client.key"))];
+    for (listener, settings) in [
+        (Listener::Login, login("SCRAM-SHA-256").to_vec()),
+        (Listener::LoginTls, [&login("SCRAM-SHA-512")[..], &trust].concat()),
+        (Listener::LoginTls, [&token[..], &trust].concat()),
+        (Listener::MutualTls, [&certificate[..], &trust].concat()),
+    ] {
+        let group = unique("open");
+        let place = [
+            format!("kafka.bootstrap_servers={}", secured.server(listener)),
+            format!("kafka.topics={topic}"),
+            format!("kafka.group_id={group}"),
+            "kafka.commit_interval=100ms".to_owned(),
+        ];
+        let all: Vec<&str> = place.iter().chain(&settings).map(String::as_str).collect();
+        redis.cli(&["FLUSHALL"]);
+        let app = App::start(&format!("redis://127.0.0.1:{}", redis.port()), &all);
+        eventually("it is committed", || secured.kafka.committed(&group, &topic) == [Some(1)]);
+        assert_eq!(redis.hgetall("user:u").len(), 1, "{settings:?}");
+        app.wait_ready();
+        assert!(!app.log().join("\n").contains("s3cret"), "{}", app.log().join("\n"));
+    }
 }
