@@ -141,8 +141,8 @@ fn settings(kafka: &config::Kafka) -> Result<ClientConfig, ClientError> {
     default("queued.max.messages.kbytes", FETCH_QUEUE_KIB);
     // With a small queue the default of a second would leave it empty.
     default("fetch.queue.backoff.ms", "10");
-    // How soon a new topic is found that a pattern matches.
-    default("topic.metadata.refresh.interval.ms", "30000");
+    // How soon a topic is found that is new, or that its brokers did not know yet.
+    default("topic.metadata.refresh.interval.ms", "10000");
     default("heartbeat.interval.ms", &heartbeat(kafka.session_timeout).as_millis().to_string());
     let reset = match kafka.auto_offset_reset {
         config::OffsetReset::Earliest => "earliest",
