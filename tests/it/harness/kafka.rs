@@ -13,7 +13,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use self::node::{Addition, Node};
@@ -83,9 +83,16 @@ impl Kafka {
             topic = topic.set(key, value);
         }
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let mut asked_before = false;
         answered(|| {
+            // A request whose answer was lost may have been heard.
+            let asked_before = std::mem::replace(&mut asked_before, true);
             let created = self.runtime.block_on(self.admin.create_topics([&topic], &options))?;
-            created.into_iter().try_for_each(|one| one.map(drop).map_err(|(_, code)| KafkaError::AdminOp(code)))
+            created.into_iter().try_for_each(|one| match one {
+                Ok(_) => Ok(()),
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) if asked_before => Ok(()),
+                Err((_, code)) => Err(KafkaError::AdminOp(code)),
+            })
         });
     }
 
