@@ -40,12 +40,13 @@ pub(super) fn check(options: &Options, reach: bool, rudderstack: Option<PathBuf>
 
 /// What no client can be made of: certificates, properties of librdkafka.
 fn unusable(config: &Config) -> Vec<String> {
-    let mut errors: Vec<String> = Connector::new(&config.redis).err().map(|error| error.to_string()).into_iter().collect();
+    let redis = Connector::new(&config.redis).err().map(|error| error.to_string());
     #[cfg(feature = "kafka")]
-    if let Some(kafka) = &config.kafka {
-        errors.extend(crate::kafka::client_config(&kafka.client).err().map(|error| error.to_string()));
-    }
-    errors
+    let kafka =
+        config.kafka.as_ref().and_then(|kafka| crate::kafka::client_config(&kafka.client).err()).map(|error| error.to_string());
+    #[cfg(not(feature = "kafka"))]
+    let kafka = None;
+    redis.into_iter().chain(kafka).collect()
 }
 
 /// An error if the file that `key` names cannot be opened.

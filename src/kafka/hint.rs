@@ -110,7 +110,7 @@ fn connection(reason: &str) -> Option<&'static str> {
         () if says("state APIVERSION_QUERY") && says("Disconnected") => TLS_PORT,
         () if says("state APIVERSION_QUERY") => BUG,
         () if says("state AUTH_") => NO_SASL,
-        () if says("state UP") && says("Disconnected") && !says("sasl") && !tls => WANTS_SASL,
+        () if says("state UP") && says("Disconnected") && !says("sasl_") => WANTS_SASL,
         () if says("timed out") => OVERLOADED,
         () if says("unreachable") || says("No route") => FIREWALL,
         () => return None,

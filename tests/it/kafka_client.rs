@@ -149,6 +149,7 @@ fn every_way_to_be_refused() {
         ("TLS to plain text", client(L::Plain, None, Some(tls("ca.pem"))), "speak plain text"),
         ("plain text to TLS", client(L::Tls, None, None), "speak TLS"),
         ("no login", client(L::Login, None, None), "kafka.sasl"),
+        ("no login, TLS", client(L::LoginTls, None, Some(tls("ca.pem"))), "kafka.sasl"),
         ("login where there is none", client(L::Plain, password("PLAIN", "reader", PASSWORD), None), "takes no login"),
         ("wrong password, PLAIN", client(L::Login, password("PLAIN", "reader", "wrong-s3cret"), None), "kafka.sasl.username"),
         ("wrong password", client(L::Login, password("SCRAM-SHA-256", "reader", "wrong-s3cret"), None), "kafka.sasl.username"),

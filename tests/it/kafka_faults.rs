@@ -161,7 +161,7 @@ fn a5_worker_frozen_past_its_session_while_another_takes_over() {
     });
 }
 
-/// Workers join, leave and are killed: one, three, and one again.
+/// Workers join, leave and are killed: one, three, and one again; in the long run every few seconds for ten minutes.
 #[test]
 fn d1_workers_come_and_go() {
     play("D1", 20, |rng, _| {
@@ -170,21 +170,23 @@ fn d1_workers_come_and_go() {
             let sum = apps.iter().map(|app| app.metric("traitsink_kafka_partitions_assigned", "")).sum::<f64>();
             sum == 12.0 && apps.iter().all(|app| app.metric("traitsink_kafka_partitions_assigned", "") > 0.0)
         };
+        let gap = if rounds() > 2 { 7000..9000 } else { 0..1500 };
         let watch = Watch::start(&scene.redis, USERS);
         let first = scene.worker(&[]);
         scene.progress(500);
         let mut second = scene.worker(&[]);
-        let_pass(Duration::from_millis(rng.u64(0..1500)));
+        let_pass(Duration::from_millis(rng.u64(gap.clone())));
         let mut third = scene.worker(&[]);
         eventually("three share the partitions", || shared(&[&first, &second, &third]));
         scene.progress(500);
+        let_pass(Duration::from_millis(rng.u64(gap.clone())));
         second.signal(Signal::SIGTERM);
         assert!(second.wait(Duration::from_secs(20)).success(), "{}", second.log().join("\n"));
         scene.check_committed();
         eventually("two share the partitions", || shared(&[&first, &third]));
         // What a killed worker had sent may arrive again: numbers may fall for a moment.
         watch.stop();
-        let_pass(Duration::from_millis(rng.u64(0..1500)));
+        let_pass(Duration::from_millis(rng.u64(gap)));
         third.signal(Signal::SIGKILL);
         third.wait(Duration::from_secs(5));
         scene.check_committed();
