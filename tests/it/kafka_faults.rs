@@ -5,7 +5,10 @@
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use nix::sys::ptrace;
 use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
 
 use crate::harness::app::App;
 use crate::harness::kafka::{Kafka, unique};
@@ -250,6 +253,21 @@ fn d3_a_slow_redis_costs_no_partition() {
     });
 }
 
+/// Stops one thread of a process, by its name, for a while; the others go on.
+fn freeze_thread(process: u32, name: &str, time: Duration) {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("own child");
+    let thread = tasks
+        .map(|task| task.expect("own child").path())
+        .find(|task| std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name));
+    let thread = thread.unwrap_or_else(|| panic!("the worker has no thread {name}"));
+    let id = Pid::from_raw(thread.file_name().expect("a number").to_string_lossy().parse().expect("a number"));
+    ptrace::seize(id, ptrace::Options::empty()).expect("own child may be traced");
+    ptrace::interrupt(id).expect("a seized thread");
+    waitpid(id, Some(WaitPidFlag::__WALL)).expect("it stops");
+    let_pass(time);
+    ptrace::detach(id, None).expect("a stopped thread");
+}
+
 /// The member stops polling, although the process lives: the group gives its partitions away, and the worker ends.
 #[test]
 fn d3_a_member_that_does_not_poll_ends() {
@@ -257,7 +275,7 @@ fn d3_a_member_that_does_not_poll_ends() {
         let scene = Scene::new(Kafka::shared(), "d3", 4);
         let mut app = scene.worker(&["kafka.librdkafka.max.poll.interval.ms=6000"]);
         scene.progress(500);
-        app.freeze_thread("kafka", Duration::from_secs(8));
+        freeze_thread(app.pid(), "kafka", Duration::from_secs(8));
         assert_eq!(app.wait(Duration::from_secs(30)).code(), Some(70), "{}", app.log().join("\n"));
         assert!(app.log().iter().any(|line| line.contains("max.poll.interval.ms")), "{}", app.log().join("\n"));
         scene.check_committed();

@@ -8,9 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use super::eventually;
@@ -136,21 +134,6 @@ impl App {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("own child");
-    }
-
-    /// Stops one thread of the worker, by its name, for a while; the others go on.
-    pub(crate) fn freeze_thread(&self, name: &str, time: Duration) {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("own child");
-        let thread = tasks
-            .map(|task| task.expect("own child").path())
-            .find(|task| std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name));
-        let thread = thread.unwrap_or_else(|| panic!("the worker has no thread {name}"));
-        let id = Pid::from_raw(thread.file_name().expect("a number").to_string_lossy().parse().expect("a number"));
-        ptrace::seize(id, ptrace::Options::empty()).expect("own child may be traced");
-        ptrace::interrupt(id).expect("a seized thread");
-        waitpid(id, Some(WaitPidFlag::__WALL)).expect("it stops");
-        super::let_pass(time);
-        ptrace::detach(id, None).expect("a stopped thread");
     }
 
     /// Waits for the end, and for the last line of the log.
