@@ -39,9 +39,13 @@ where
         let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         layer.with_ansi(colour).fmt_fields(debug_fn(write_field).delimited(" ")).boxed()
     };
-    // Libraries may log what they send: only their warnings are wanted, whatever the level.
+    // Libraries may log what they send: only their warnings are wanted, whatever the level; librdkafka says only what
+    // kafka.librdkafka.debug asks for.
     let own = LevelFilter::from_level(log.level);
-    let targets = Targets::new().with_default(own.min(LevelFilter::WARN)).with_target(env!("CARGO_CRATE_NAME"), own);
+    let targets = Targets::new()
+        .with_default(own.min(LevelFilter::WARN))
+        .with_target(env!("CARGO_CRATE_NAME"), own)
+        .with_target("librdkafka", own);
     // Not as the layer's own filter: that would swallow a line after a library only asked whether it may log.
     tracing_subscriber::registry().with(targets).with(layer)
 }

@@ -16,6 +16,7 @@ use crate::pipeline::Outcome;
 
 use super::Ended;
 use super::door::{Door, NoRoom};
+use super::idle::{Idle, is_group_idle};
 use super::member::{Member, PART};
 use super::partition::Blocked;
 use super::record::{self, InHand};
@@ -30,6 +31,7 @@ const BURST: usize = 256;
 pub(super) struct Consumer {
     pub(super) consumer: BaseConsumer<Member>,
     pub(super) topics: Vec<String>,
+    pub(super) group_id: String,
     pub(super) door: Door,
     /// Dead letters need the records' headers.
     pub(super) keep_headers: bool,
@@ -73,7 +75,7 @@ impl Consumer {
 
     fn poll(&self) -> Ended {
         let mut next_tick = Instant::now();
-        let mut ranges = Vec::new();
+        let (mut ranges, mut idle) = (Vec::new(), Idle::default());
         while !self.is_over() {
             if !self.member().lease.renew() {
                 if self.member().lease.age() >= self.max_poll_interval {
@@ -98,6 +100,7 @@ impl Consumer {
                 next_tick = Instant::now() + TICK;
                 self.look_after_partitions();
                 self.store_offsets();
+                self.look_after_group(&mut idle);
             }
             if self.member().guard.tripped() {
                 return Ended::Breaker;
@@ -183,6 +186,26 @@ impl Consumer {
         }
         self.consumer.unsubscribe();
         self.subscribe()
+    }
+
+    /// Joins again when nobody has a partition without a reason.
+    fn look_after_group(&self, idle: &mut Idle) {
+        if self.stop.is_cancelled() || self.member().lock().iter().next().is_some() {
+            return idle.reset();
+        }
+        if !idle.is_long() {
+            return;
+        }
+        match is_group_idle(&self.consumer, &self.group_id, &self.topics) {
+            Ok(true) => {
+                tracing::info!("no member of the group has a partition, though the topics have some; joining again");
+                if let Err(error) = self.rejoin() {
+                    tracing::warn!("Kafka: cannot join the group again: {error}");
+                }
+            }
+            Ok(false) => {}
+            Err(error) => tracing::debug!("Kafka: the group cannot be asked why there is no partition: {error}"),
+        }
     }
 
     /// Tells librdkafka the watermarks, which it commits.

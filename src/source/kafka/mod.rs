@@ -12,6 +12,7 @@ mod consumer;
 mod door;
 mod flow;
 mod guard;
+mod idle;
 mod lease;
 mod member;
 mod offsets;
@@ -73,6 +74,7 @@ pub struct Parts {
 pub struct KafkaSource {
     consumer: BaseConsumer<Member>,
     topics: Vec<String>,
+    group_id: String,
     max_poll_interval: Duration,
     prefix: String,
     dead: (mpsc::UnboundedSender<Dead>, mpsc::UnboundedReceiver<Dead>),
@@ -104,18 +106,28 @@ impl KafkaSource {
         let settings = settings(kafka)?;
         let max_poll_interval = settings.get("max.poll.interval.ms").and_then(|typed| typed.parse().ok()).unwrap_or(MAX_POLL_MS);
         let consumer = settings.create_with_context(member).map_err(creation_error)?;
-        let (topics, prefix) = (kafka.topics.clone(), prefix.to_owned());
+        let (topics, group_id, prefix) = (kafka.topics.clone(), kafka.group_id.clone(), prefix.to_owned());
         let max_poll_interval = Duration::from_millis(max_poll_interval);
-        Ok(Self { consumer, topics, max_poll_interval, prefix, dead: mpsc::unbounded_channel(), letters, guard, intake })
+        Ok(Self {
+            consumer,
+            topics,
+            group_id,
+            max_poll_interval,
+            prefix,
+            dead: mpsc::unbounded_channel(),
+            letters,
+            guard,
+            intake,
+        })
     }
 
     /// Consumes until `stop`, and then until what was taken is settled, or until `hard`.
     pub async fn run(self, stop: CancellationToken, hard: CancellationToken) -> Ended {
-        let Self { consumer, topics, max_poll_interval, prefix, dead: (burial, dead), letters, guard, intake } = self;
+        let Self { consumer, topics, group_id, max_poll_interval, prefix, dead: (burial, dead), letters, guard, intake } = self;
         let keep_headers = letters.keep_headers();
         let burying = tokio::spawn(hard.clone().run_until_cancelled_owned(bury(dead, letters, guard)));
         let door = Door { intake, prefix, burial, runtime: Handle::current() };
-        let consumer = Consumer { consumer, topics, max_poll_interval, door, keep_headers, stop, hard: hard.clone() };
+        let consumer = Consumer { consumer, topics, group_id, max_poll_interval, door, keep_headers, stop, hard: hard.clone() };
         let (tell, mut told) = oneshot::channel();
         let thread = std::thread::Builder::new().name("kafka".into()).spawn(move || tell.send(consumer.run()));
         if let Err(error) = thread {

@@ -1,0 +1,77 @@
+//! A group in which nobody has a partition although the topics have some.
+//!
+//! The member that leads the group assigns what its broker knew at that moment. A broker that was behind, such as after a restart,
+//! may not have known a new topic; librdkafka, which does know it, sees no reason later to join again.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaResult;
+
+use super::member::Member;
+
+/// How long a member is without partitions before the group is asked.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// For brokers to answer.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Since when this member has no partition, or was last found to have none for a reason.
+#[derive(Default)]
+pub(super) struct Idle(Option<Instant>);
+
+impl Idle {
+    pub(super) fn reset(&mut self) {
+        self.0 = None;
+    }
+
+    /// Whether it is time to ask; then the time begins anew.
+    pub(super) fn is_long(&mut self) -> bool {
+        let long = self.0.get_or_insert_with(Instant::now).elapsed() >= PATIENCE;
+        if long {
+            self.reset();
+        }
+        long
+    }
+}
+
+/// Asks the brokers whether all members of the group are idle although a topic has partitions. Patterns are taken to match
+/// something.
+///
+/// # Errors
+/// Brokers that do not answer, or may not be asked.
+pub(super) fn is_group_idle(consumer: &BaseConsumer<Member>, group_id: &str, topics: &[String]) -> KafkaResult<bool> {
+    let groups = consumer.fetch_group_list(Some(group_id), TIMEOUT)?;
+    let idle = groups
+        .groups()
+        .iter()
+        .any(|group| group.state() == "Stable" && group.members().iter().all(|member| member.assignment().is_none_or(is_empty)));
+    if !idle {
+        return Ok(false);
+    }
+    for topic in topics {
+        if topic.starts_with('^') {
+            return Ok(true);
+        }
+        let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT)?;
+        if metadata.topics().iter().any(|topic| !topic.partitions().is_empty()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A version (16 bits), and the number of topics (32 bits).
+fn is_empty(assignment: &[u8]) -> bool {
+    assignment.get(2..6).is_none_or(|topics| topics == [0; 4])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn assignments_begin_with_the_number_of_topics() {
+        assert!(is_empty(b"") && is_empty(&[0, 1, 0, 0, 0, 0, 255, 255, 255, 255]));
+        assert!(!is_empty(&[0, 1, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1, 0, 0, 0, 0]));
+    }
+}
