@@ -19,7 +19,7 @@ use crate::logging::UserIds;
 use crate::metrics::Metrics;
 use crate::pipeline::{Budget, Health, Intake, Lane, LaneLimits, Source};
 use crate::readiness::Readiness;
-use crate::redis::{Connector, Embedded, Store};
+use crate::redis::{Embedded, Store, Topology};
 use crate::server;
 use crate::source::http::HttpSource;
 #[cfg(feature = "kafka")]
@@ -98,7 +98,7 @@ impl Delivery {
             redis.mode = Mode::Embedded(address);
             store_address = Some(address);
         }
-        let connector = Connector::new(&redis).map_err(StartError::config)?;
+        let topology = Topology::new(&redis).map_err(StartError::config)?;
         warn_unverified("redis", redis.tls.as_ref(), &metrics);
         warn_unverified("kafka", config.kafka.as_ref().and_then(|kafka| kafka.client.tls.as_ref()), &metrics);
 
@@ -116,7 +116,7 @@ impl Delivery {
         for (number, queue) in intake.queues().iter().enumerate() {
             let lane = Lane {
                 queue: Arc::clone(queue),
-                store: Store::new(connector.clone(), Arc::clone(&metrics)),
+                store: Store::new(&topology, (number, delivery.lanes), Arc::clone(&metrics)),
                 letters: letters.clone(),
                 limits,
                 metrics: Arc::clone(&metrics),

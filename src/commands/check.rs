@@ -118,6 +118,10 @@ fn redis(redis: &Redis) -> String {
         Mode::Standalone(Address::Tcp { host, port }) if host.contains(':') => format!("[{host}]:{port}"),
         Mode::Standalone(Address::Tcp { host, port }) => format!("{host}:{port}"),
         Mode::Standalone(Address::Unix(path)) => path.display().to_string(),
+        Mode::Cluster(cluster) => {
+            let seeds: Vec<_> = cluster.seeds.iter().map(ToString::to_string).collect();
+            format!("the cluster of {}", seeds.join(", "))
+        }
     };
     let login = match (&redis.username, &redis.password) {
         (Some(user), _) => format!("as user {user:?}"),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::app::StartError;
 use crate::config::{Config, Mode};
 use crate::exit::Exit;
-use crate::redis::{Connector, Report, minimal_acl, probe};
+use crate::redis::{Connector, Report, Topology, minimal_acl};
 
 use super::exit;
 
@@ -39,35 +39,41 @@ async fn redis(config: &Config) -> Result<Result<Lines, Vec<String>>, StartError
     if let Mode::Embedded(_) = config.redis.mode {
         return Ok(Ok(vec![("redis", "embedded: nothing to reach".to_owned())]));
     }
-    let connector =
-        Connector::new(&config.redis).map_err(|error| StartError { message: error.to_string(), code: Exit::CONFIG })?;
-    Ok(match probe(&connector).await {
-        Ok(report) => Ok(describe(config, &connector, &report)),
-        Err(error) => Err(vec![error.message]),
-    })
+    let topology = Topology::new(&config.redis).map_err(|error| StartError { message: error.to_string(), code: Exit::CONFIG })?;
+    Ok(topology.survey().await.map(|nodes| {
+        let mut lines: Lines = nodes.iter().flat_map(|(connector, report, slots)| describe(connector, report, *slots)).collect();
+        lines.push(("minimal acl", acl(config)));
+        lines
+    }))
 }
 
-fn describe(config: &Config, connector: &Connector, report: &Report) -> Lines {
+fn describe(connector: &Connector, report: &Report, slots: Option<usize>) -> Lines {
     let tls = match &report.tls {
         None => "none".to_owned(),
         Some(tls) if tls.verified => format!("{} {}, verified", tls.protocol, tls.cipher),
         Some(tls) => format!("{} {}, NOT verified", tls.protocol, tls.cipher),
     };
+    let mut lines = vec![
+        ("reached", connector.node().to_owned()),
+        ("server", format!("Redis {}, {}", report.version, report.role)),
+        match slots {
+            Some(slots) => ("slots", slots.to_string()),
+            None => ("database", report.database.to_string()),
+        },
+        ("eviction", report.eviction_policy.clone()),
+        ("tls", tls),
+    ];
+    lines.extend(report.notes.iter().map(|note| ("note", note.clone())));
+    lines
+}
+
+fn acl(config: &Config) -> String {
     let own_prefixes = config.http.iter().flat_map(|http| &http.write_keys).filter_map(|key| key.prefix.as_deref());
     let mut prefixes: Vec<&str> = std::iter::once(config.redis.prefix.as_str()).chain(own_prefixes).collect();
     prefixes.sort_unstable();
     prefixes.dedup();
     let username = config.redis.username.as_deref().unwrap_or("traitsink");
-    let mut lines = vec![
-        ("reached", connector.node().to_owned()),
-        ("server", format!("Redis {}, {}", report.version, report.role)),
-        ("database", report.database.to_string()),
-        ("eviction", report.eviction_policy.clone()),
-        ("tls", tls),
-        ("minimal acl", minimal_acl(username, &prefixes)),
-    ];
-    lines.extend(report.notes.iter().map(|note| ("note", note.clone())));
-    lines
+    minimal_acl(username, &prefixes, matches!(config.redis.mode, Mode::Cluster(_)))
 }
 
 #[cfg(feature = "kafka")]

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::kinds::{Form, Kind, join};
 use super::layers::flatten;
+use super::nodes::parse_node;
 use super::redis_url::RedisUrl;
 use super::report::{Origin, Report};
 use super::units::{parse_address, parse_duration, parse_size};
@@ -55,6 +56,8 @@ impl Check<'_> {
                 let items = text.split(',').map(|item| Value::from(item.trim())).collect();
                 self.value(kind, path, Value::Array(items))
             }
+            (Kind::Either(form, _), Value::String(text)) => self.value(&Kind::Text(*form), path, Value::String(text)),
+            (Kind::Either(_, table), value @ Value::Object(_)) => self.value(table, path, value),
             (Kind::Boolean, Value::Bool(value)) => Some(value.into()),
             (Kind::Boolean, Value::String(text)) if self.textual => {
                 let read = text.parse::<bool>().map(Value::from);
@@ -80,6 +83,7 @@ impl Check<'_> {
                     Form::Duration => parse_duration(&text).map(drop),
                     Form::Size => parse_size(&text).map(drop),
                     Form::Address => parse_address(&text).map(drop),
+                    Form::Node => parse_node(&text).map(drop),
                     Form::RedisUrl => RedisUrl::parse(&text).map(drop),
                 };
                 self.parsed(path, read.map(|()| Value::String(text)))

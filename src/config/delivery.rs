@@ -5,6 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Mode;
 use super::report::Report;
 use super::units::{Size, Span, print_duration, print_size};
 
@@ -30,8 +31,9 @@ pub struct Delivery {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawDelivery {
     /// Ordered shards of the keys, each with one connection and one write in flight.
+    /// Default: 4; in a cluster 12.
     #[schemars(range(min = 1, max = 1024))]
-    lanes: usize,
+    lanes: Option<usize>,
     /// Memory for all bodies, messages and packed commands together.
     pub(super) max_in_flight: Size,
     /// Events in one pipeline.
@@ -52,7 +54,7 @@ pub(super) struct RawDelivery {
 impl Default for RawDelivery {
     fn default() -> Self {
         Self {
-            lanes: 4,
+            lanes: None,
             max_in_flight: Size::mib(32),
             max_batch: 512,
             max_batch_bytes: Size::mib(1),
@@ -65,7 +67,7 @@ impl Default for RawDelivery {
 }
 
 impl RawDelivery {
-    pub(super) fn resolve(&self, report: &mut Report) -> Delivery {
+    pub(super) fn resolve(&self, redis: &Mode, report: &mut Report) -> Delivery {
         report.not_zero("delivery.retry_min", self.retry_min);
         report.ordered(
             ("delivery.retry_min", print_duration(&self.retry_min.0)),
@@ -81,7 +83,8 @@ impl RawDelivery {
             report.error("delivery.max_in_flight", "must be less than 4GiB");
         }
         Delivery {
-            lanes: self.lanes,
+            // Four for each node that takes writes, of the three that a cluster has at least.
+            lanes: self.lanes.unwrap_or(if matches!(redis, Mode::Cluster(_)) { 12 } else { 4 }),
             max_in_flight: self.max_in_flight.bytes(),
             max_batch: self.max_batch,
             max_batch_bytes: self.max_batch_bytes.bytes(),
@@ -90,5 +93,10 @@ impl RawDelivery {
             stop_delay: self.stop_delay.0,
             stop_grace: self.stop_grace.0,
         }
+    }
+
+    /// What `valid` came to, in the form that is typed.
+    pub(super) fn effective(self, valid: &Delivery) -> Self {
+        Self { lanes: Some(valid.lanes), ..self }
     }
 }

@@ -12,6 +12,8 @@ use super::raw::Raw;
 pub(super) enum Kind {
     Table(BTreeMap<String, Kind>),
     List(Box<Kind>),
+    /// A text of this form, or a table.
+    Either(Form, Box<Kind>),
     /// Any names, each with a text; dots belong to the name.
     Map,
     Boolean,
@@ -37,6 +39,7 @@ pub(super) enum Form {
     Address,
     Secret,
     RedisUrl,
+    Node,
 }
 
 /// The JSON schema of the configuration (draft 2020-12).
@@ -55,6 +58,10 @@ impl Kind {
         let words = words(schema);
         if !words.is_empty() {
             return Self::Word(words);
+        }
+        let any: Vec<&Value> = schema["anyOf"].as_array().into_iter().flatten().filter(|one| one["type"] != "null").collect();
+        if let [text, table] = any[..] {
+            return Self::Either(Form::named(text["x-form"].as_str()), Box::new(Self::of(table)));
         }
         if let Some(present) = schema["anyOf"].as_array().and_then(|any| any.iter().find(|one| one["type"] != "null")) {
             return Self::of(present);
@@ -113,6 +120,7 @@ impl Kind {
                 }
             }
             Self::List(item) => item.paths(&format!("{at}[]"), out),
+            Self::Either(_, table) => table.paths(at, out),
             _ => {}
         }
     }
@@ -124,6 +132,7 @@ impl Kind {
             Self::List(item) if matches!(**item, Self::Table(_)) => "a list of tables".into(),
             Self::List(_) => "a list".into(),
             Self::Map => "a table of texts".into(),
+            Self::Either(..) => "a text or a table".into(),
             Self::Boolean => "true or false".into(),
             Self::Integer { .. } => "a whole number".into(),
             Self::Fraction { .. } => "a number".into(),
@@ -144,6 +153,7 @@ impl Form {
             Some("address") => Self::Address,
             Some("secret") => Self::Secret,
             Some("redis_url") => Self::RedisUrl,
+            Some("node") => Self::Node,
             _ => Self::Plain,
         }
     }
@@ -172,7 +182,7 @@ mod tests {
         assert!(matches!(root.at("redis.password"), Some(Kind::Text(Form::Secret))));
         assert!(matches!(root.at("redis.url"), Some(Kind::Text(Form::RedisUrl))));
         assert!(matches!(root.at("http.wait"), Some(Kind::Text(Form::Duration))));
-        assert!(matches!(root.at("redis.mode"), Some(Kind::Word(words)) if words == &["standalone", "embedded"]));
+        assert!(matches!(root.at("redis.mode"), Some(Kind::Word(words)) if words == &["standalone", "cluster", "embedded"]));
         assert!(root.at("kafak").is_none());
     }
 

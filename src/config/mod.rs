@@ -13,6 +13,7 @@ mod kafka;
 mod kinds;
 mod layers;
 mod log;
+mod nodes;
 mod prefix;
 mod raw;
 mod redis;
@@ -39,6 +40,7 @@ pub use kafka::{Kafka, KafkaClient, Librdkafka, OffsetReset, Sasl};
 pub use kinds::schema;
 pub use layers::ConfigArgs;
 pub use log::{Log, LogFormat};
+pub use nodes::{Cluster, Login, Node};
 pub use redis::{Address, Mode, Redis};
 pub use report::{ConfigError, ConfigErrors};
 pub use tls::{Pem, Tls};
@@ -108,12 +110,13 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
         PathBuf::new()
     });
     let kafka = raw.kafka.as_ref().map(|kafka| kafka.resolve(report));
+    let redis = raw.redis.resolve(report);
     let config = Config {
         http: raw.http.as_ref().map(|http| http.resolve(report)),
         breaker: raw.dead_letter.breaker.clone().unwrap_or_default().resolve(kafka.is_some(), report),
-        redis: raw.redis.resolve(report),
         rules: raw.transform.resolve(),
-        delivery: raw.delivery.resolve(report),
+        delivery: raw.delivery.resolve(&redis.mode, report),
+        redis,
         dead_letter: raw.dead_letter.resolve(&data_dir, kafka.as_ref(), report),
         kafka,
         admin: raw.admin.listen.0,
@@ -140,7 +143,7 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
     }
     let embedded = match config.redis.mode {
         Mode::Embedded(listen) => Some(("redis.embedded.listen", listen)),
-        Mode::Standalone(_) => None,
+        Mode::Standalone(_) | Mode::Cluster(_) => None,
     };
     let http = config.http.as_ref().map(|http| ("http.listen", http.listen));
     let listeners: Vec<_> = http.into_iter().chain(embedded).chain([("admin.listen", config.admin)]).collect();
@@ -164,6 +167,7 @@ fn effective(raw: Raw, config: &Config) -> Raw {
     Raw {
         data_dir: Some(config.data_dir.clone()),
         redis: raw.redis.effective(&config.redis),
+        delivery: raw.delivery.effective(&config.delivery),
         dead_letter: raw.dead_letter.effective(&config.dead_letter, config.kafka.is_some()),
         ..raw
     }

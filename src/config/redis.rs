@@ -1,5 +1,6 @@
 //! `[redis]`: which server, how to log in, which prefix.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::nodes::{CLUSTER_KEYS, Cluster, Login, Node, RawCluster, RawNode, merged};
 use super::prefix::prefix;
 use super::redis_url::{Place, RedisUrl, UrlText, host_name};
 use super::report::Report;
@@ -21,6 +23,8 @@ pub struct Redis {
     pub mode: Mode,
     pub username: Option<String>,
     pub password: Option<SecretString>,
+    /// Of nodes that have one of their own.
+    pub logins: BTreeMap<Node, Login>,
     pub database: u32,
     /// Trimmed as JavaScript trims; empty: none.
     pub prefix: String,
@@ -36,6 +40,7 @@ pub enum Mode {
     Standalone(Address),
     /// The in-process store, listening here.
     Embedded(SocketAddr),
+    Cluster(Cluster),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +56,8 @@ pub(super) struct RawRedis {
     mode: ModeName,
     /// redis://, rediss:// (TLS), valkey://, valkeys:// or unix://. Or host, port, username, password, database.
     url: Option<UrlText>,
+    /// Several servers: "host:port", or { url } or { host, port, username, password, password_file } for a login of its own.
+    nodes: Option<Vec<RawNode>>,
     /// Name or IP address.
     host: Option<String>,
     #[schemars(range(min = 1, max = 65535))]
@@ -70,6 +77,7 @@ pub(super) struct RawRedis {
     /// No reply at all for this long: the connection is made anew.
     response_timeout: Span,
     tls: RawTls,
+    cluster: Option<RawCluster>,
     embedded: Option<RawEmbedded>,
 }
 
@@ -80,6 +88,8 @@ enum ModeName {
     /// One server.
     #[default]
     Standalone,
+    /// A Redis Cluster.
+    Cluster,
     /// A store inside this process that keeps nothing: for trying things.
     Embedded,
 }
@@ -103,6 +113,7 @@ impl Default for RawRedis {
         Self {
             mode: ModeName::default(),
             url: None,
+            nodes: None,
             host: None,
             port: None,
             username: None,
@@ -114,6 +125,7 @@ impl Default for RawRedis {
             connect_timeout: Span::secs(5),
             response_timeout: Span::secs(2),
             tls: RawTls::default(),
+            cluster: None,
             embedded: None,
         }
     }
@@ -124,6 +136,7 @@ struct Target {
     mode: Mode,
     username: Option<String>,
     password: Option<SecretString>,
+    logins: BTreeMap<Node, Login>,
     database: u32,
     tls: Option<Tls>,
 }
@@ -137,12 +150,14 @@ impl RawRedis {
         }
         let target = match self.mode {
             ModeName::Standalone => self.standalone(report),
+            ModeName::Cluster => self.cluster(report),
             ModeName::Embedded => self.embedded(report),
         };
         Redis {
             mode: target.mode,
             username: target.username,
             password: target.password,
+            logins: target.logins,
             database: target.database,
             prefix: prefix(report, "redis.prefix", self.prefix.as_deref()),
             client_name: self.client_name.clone(),
@@ -154,31 +169,69 @@ impl RawRedis {
 
     fn embedded(&self, report: &mut Report) -> Target {
         let why = "with redis.mode = \"embedded\"";
-        for key in ["url", "host", "port", "username", "password", "password_file"] {
+        for key in ["url", "nodes", "host", "port", "username", "password", "password_file"] {
             report.no_effect(&format!("redis.{key}"), why);
         }
+        CLUSTER_KEYS.iter().for_each(|key| report.no_effect(key, why));
         self.tls.unused(why, report);
         let listen = self.embedded.clone().unwrap_or_default().listen.0;
         if !listen.ip().to_canonical().is_loopback() {
             report.error("redis.embedded.listen", format_args!("{listen} is not a loopback address: it has no access control"));
         }
         let database = self.database.unwrap_or_default();
-        Target { mode: Mode::Embedded(listen), username: None, password: None, database, tls: None }
+        Target { mode: Mode::Embedded(listen), username: None, password: None, logins: BTreeMap::new(), database, tls: None }
     }
 
     fn standalone(&self, report: &mut Report) -> Target {
-        report.no_effect("redis.embedded.listen", "with redis.mode = \"standalone\"");
+        let why = "with redis.mode = \"standalone\"";
+        ["redis.embedded.listen", "redis.nodes"].iter().chain(&CLUSTER_KEYS).for_each(|key| report.no_effect(key, why));
         let url = self.url.as_ref().map(UrlText::url);
+        let (username, password) = self.login(url, report);
+        let database = one(report, "database", url.and_then(|url| url.database), "database", self.database).unwrap_or_default();
+        let address = self.address(url, report);
+        let tls = self.tls(url, &address, report);
+        Target { mode: Mode::Standalone(address), username, password, logins: BTreeMap::new(), database, tls }
+    }
+
+    fn cluster(&self, report: &mut Report) -> Target {
+        report.no_effect("redis.embedded.listen", "with redis.mode = \"cluster\"");
+        let url = self.url.as_ref().map(UrlText::url);
+        let (username, password) = self.login(url, report);
+        if one(report, "database", url.and_then(|url| url.database), "database", self.database).is_some_and(|number| number != 0)
+        {
+            let key = if self.database.is_some() { "redis.database" } else { "redis.url" };
+            report.error(key, "a cluster has only database 0");
+        }
+        let mut nodes: Vec<_> = self
+            .nodes
+            .iter()
+            .flatten()
+            .enumerate()
+            .filter_map(|(n, node)| node.resolve(&format!("redis.nodes[{n}]"), report))
+            .collect();
+        if self.url.is_some() || self.host.is_some() || self.port.is_some() {
+            match self.address(url, report) {
+                Address::Tcp { host, port } => nodes.insert(0, (Node { host, port }, None)),
+                Address::Unix(_) => report.error("redis.url", "a cluster is not reached through a unix socket"),
+            }
+        } else if self.nodes.as_ref().is_none_or(Vec::is_empty) {
+            report.error("redis.nodes", "name at least one node of the cluster");
+        }
+        let tls = self.tls(url, &Address::Tcp { host: String::new(), port: 0 }, report);
+        let (seeds, logins) = merged(nodes);
+        let mode = Mode::Cluster(self.cluster.clone().unwrap_or_default().resolve(seeds, report));
+        Target { mode, username, password, logins, database: 0, tls }
+    }
+
+    /// User name and password of the URL or of the keys.
+    fn login(&self, url: Option<&RedisUrl>, report: &mut Report) -> (Option<String>, Option<SecretString>) {
         let password = self.password(url, report);
         let username = one(report, "user name", url.and_then(|url| url.username.clone()), "username", self.username.clone());
         if username.is_some() && password.is_none() {
             let key = if self.username.is_some() { "redis.username" } else { "redis.url" };
             report.error(key, "a user name has no effect without a password; a password alone is written redis://:PASSWORD@host");
         }
-        let database = one(report, "database", url.and_then(|url| url.database), "database", self.database).unwrap_or_default();
-        let address = self.address(url, report);
-        let tls = self.tls(url, &address, report);
-        Target { mode: Mode::Standalone(address), username, password, database, tls }
+        (username, password)
     }
 
     fn address(&self, url: Option<&RedisUrl>, report: &mut Report) -> Address {
@@ -239,6 +292,11 @@ impl RawRedis {
     /// What `valid` came to, in the form that is typed; what has no effect in its mode is left out.
     pub(super) fn effective(&self, valid: &Redis) -> Self {
         let (host, port, place, embedded) = match &valid.mode {
+            // What was typed says it all, and its nodes' secrets are shown as such.
+            Mode::Cluster(_) => {
+                let cluster = Some(self.cluster.clone().unwrap_or_default());
+                return Self { tls: self.tls.effective(valid.tls.as_ref()), cluster, ..self.clone() };
+            }
             Mode::Embedded(listen) => (None, None, None, Some(RawEmbedded { listen: Listen(*listen) })),
             Mode::Standalone(Address::Unix(path)) => (None, None, Some(Place::Unix(path.clone())), None),
             Mode::Standalone(Address::Tcp { host, port }) => {
@@ -262,6 +320,7 @@ impl RawRedis {
             database: Some(valid.database),
             prefix: Some(valid.prefix.clone()),
             tls: self.tls.effective(valid.tls.as_ref()),
+            cluster: None,
             embedded,
             ..self.clone()
         }

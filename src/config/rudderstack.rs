@@ -43,23 +43,13 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn tree(&mut self) -> Value {
-        if self.get("clusterMode") != Some(&Value::Bool(false)) {
-            self.error(
-                "\"clusterMode\" is true or missing, which means Redis Cluster, and that is not built yet: \
-                 for a single server set \"clusterMode\": false",
-            );
-        }
+        // Missing means a cluster, as in the original.
+        let in_cluster = self.get("clusterMode").is_none() || self.flag("clusterMode");
         if !matches!(self.get("useJSONModule"), None | Some(Value::Null | Value::Bool(false))) {
             self.error("\"useJSONModule\" is not built yet: set \"useJSONModule\": false to write hashes");
         }
-        let (host, port) = self.address();
-        let mut redis = Map::from_iter([
-            ("mode".to_owned(), json!("standalone")),
-            ("host".to_owned(), json!(host)),
-            ("port".to_owned(), json!(port)),
-            ("database".to_owned(), json!(self.database())),
-            ("prefix".to_owned(), json!(self.text("prefix"))),
-        ]);
+        let mut redis = if in_cluster { self.cluster() } else { self.single() };
+        redis.insert("prefix".into(), json!(self.text("prefix")));
         let password = self.text("password");
         if !password.is_empty() {
             redis.insert("password".into(), json!(password));
@@ -68,13 +58,38 @@ impl<'a> Reader<'a> {
         json!({ "redis": redis })
     }
 
-    fn address(&mut self) -> (String, u16) {
+    fn single(&mut self) -> Map<String, Value> {
         let address = self.text("address").trim();
+        if address.contains(',') {
+            self.error("\"address\" lists several servers, but \"clusterMode\" is false: keep one");
+        }
+        let (host, port) = self.server(address);
+        let database = self.database();
+        Map::from_iter([
+            ("mode".to_owned(), json!("standalone")),
+            ("host".to_owned(), json!(host)),
+            ("port".to_owned(), json!(port)),
+            ("database".to_owned(), json!(database)),
+        ])
+    }
+
+    fn cluster(&mut self) -> Map<String, Value> {
+        let servers: Vec<&str> = self.text("address").split(',').map(str::trim).collect();
+        for server in &servers {
+            self.server(server);
+        }
+        if self.database() != 0 {
+            self.warnings.push("\"database\" is not used: a cluster has only database 0".into());
+        }
+        Map::from_iter([("mode".to_owned(), json!("cluster")), ("nodes".to_owned(), json!(servers))])
+    }
+
+    fn server(&mut self, address: &str) -> (String, u16) {
         let split = address.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
         let port = split.and_then(|(_, port)| port.parse().ok()).filter(|port| *port > 0);
         match (split, port) {
             _ if address.is_empty() => self.error("\"address\" is missing: set it to host:port"),
-            _ if address.contains(',') => self.error("\"address\" lists several servers, but \"clusterMode\" is false: keep one"),
+            _ if address.contains(',') => {}
             (Some((host, _)), Some(port)) => return (host.to_owned(), port),
             _ => self.error(&format!("\"address\" is {address:?}, which has no port: write host:port, such as {address}:6379")),
         }
@@ -187,9 +202,9 @@ mod tests {
     fn all_errors_are_told_at_once_without_values() {
         let errors = convert(r#"{"password": 5, "address": "h", "secure": "yes", "useJSONModule": true}"#).unwrap_err();
         let said = errors.join("\n");
-        for part in ["\"clusterMode\"", "\"useJSONModule\"", "\"h\", which has no port", "\"password\"", "\"secure\""] {
+        for part in ["\"useJSONModule\"", "\"h\", which has no port", "\"password\"", "\"secure\""] {
             assert!(said.contains(part), "{part} in {said}");
         }
-        assert_eq!(errors.len(), 5);
+        assert_eq!(errors.len(), 4);
     }
 }

@@ -194,7 +194,7 @@ impl<S: Apply> Worker<S> {
             self.lane.queue.set_down(true);
         }
         let pause = self.backoff.next().unwrap_or(self.lane.limits.retry_max);
-        let pause = if trouble.class == Class::Reconnect { pause.min(RECONNECT_MAX) } else { pause };
+        let pause = if matches!(trouble.class, Class::Reconnect | Class::Rediscover) { pause.min(RECONNECT_MAX) } else { pause };
         let until = tokio::time::Instant::now() + pause;
         while tokio::time::Instant::now() < until {
             self.lane.queue.drop_cancelled();

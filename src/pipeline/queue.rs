@@ -6,23 +6,12 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use super::intake::{Busy, Job};
-
-/// Redis hash slots.
-const SLOTS: usize = 16_384;
+use crate::redis::{SLOTS, slot_of};
 
 /// The lane of a key, the same for as long as the process runs: its Redis hash slot scaled to the number of lanes, so that a lane
 /// owns a contiguous range of slots.
 pub fn lane_of(key: &[u8], lanes: usize) -> usize {
     usize::from(slot_of(key)) * lanes / SLOTS
-}
-
-/// Redis's hash slot: CRC16 of the key, or of what stands between the first `{` and the next `}` unless that is empty.
-pub fn slot_of(key: &[u8]) -> u16 {
-    let tag = memchr::memchr(b'{', key).and_then(|open| {
-        let inner = &key[open + 1..];
-        memchr::memchr(b'}', inner).filter(|&len| len > 0).map(|len| &inner[..len])
-    });
-    crc16::State::<crc16::XMODEM>::calculate(tag.unwrap_or(key)) % SLOTS as u16
 }
 
 /// The jobs of one lane, in the order in which they were accepted.

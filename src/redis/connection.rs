@@ -1,5 +1,6 @@
 //! One plain connection to Redis: commands out, replies in, strictly in turn.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use super::handshake::{self, Identity};
 use super::stream::{self, Stream};
 use super::writes::Allowed;
 use super::{Class, errors, reply};
-use crate::config::{Address, Mode, Redis};
+use crate::config::{Address, Login, Mode, Node, Redis};
 use crate::tls::{TlsClient, TlsError};
 
 /// Room for one read, in bytes: the replies to 4,000 HSETs.
@@ -87,10 +88,11 @@ pub struct Connector {
 }
 
 /// What every connection begins with.
+#[derive(Clone)]
 pub(super) struct Settings {
     address: Address,
     pub(super) node: String,
-    pub(super) tls: Option<TlsClient>,
+    pub(super) tls: Option<Arc<TlsClient>>,
     pub(super) username: Option<String>,
     pub(super) password: Option<SecretString>,
     pub(super) database: u32,
@@ -98,7 +100,10 @@ pub(super) struct Settings {
     connect_timeout: Duration,
     response_timeout: Duration,
     /// A restricted ACL is told once, not at every reconnect.
-    pub(super) warned: AtomicBool,
+    pub(super) warned: Arc<AtomicBool>,
+    in_cluster: bool,
+    /// Logins of single nodes.
+    logins: Arc<BTreeMap<Node, Login>>,
 }
 
 impl Connector {
@@ -107,6 +112,7 @@ impl Connector {
         let address = match &redis.mode {
             Mode::Standalone(address) => address.clone(),
             Mode::Embedded(listen) => Address::Tcp { host: listen.ip().to_string(), port: listen.port() },
+            Mode::Cluster(cluster) => address_of(&cluster.seeds[0]),
         };
         let node = match &address {
             Address::Tcp { host, port } => stream::node_of(host, *port),
@@ -116,16 +122,32 @@ impl Connector {
         let settings = Settings {
             address,
             node,
-            tls: redis.tls.as_ref().map(TlsClient::new).transpose()?,
+            tls: redis.tls.as_ref().map(TlsClient::new).transpose()?.map(Arc::new),
             username: redis.username.clone(),
             password: redis.password.clone(),
             database: redis.database,
             client_name: redis.client_name.clone(),
             connect_timeout: redis.connect_timeout,
             response_timeout: redis.response_timeout,
-            warned: AtomicBool::new(false),
+            warned: Arc::default(),
+            in_cluster: matches!(redis.mode, Mode::Cluster(_)),
+            logins: Arc::new(redis.logins.clone()),
         };
         Ok(Self { settings: Arc::new(settings) })
+    }
+
+    /// The same for another node of the cluster, with that node's own login if it has one.
+    pub(super) fn to(&self, node: &Node) -> Self {
+        let mut settings = Settings { address: address_of(node), node: node.to_string(), ..(*self.settings).clone() };
+        if let Some(login) = self.settings.logins.get(node) {
+            (settings.username, settings.password) = (login.username.clone(), login.password.clone());
+        }
+        Self { settings: Arc::new(settings) }
+    }
+
+    /// Whether MOVED and ASK are answers to live with.
+    pub(super) fn in_cluster(&self) -> bool {
+        self.settings.in_cluster
     }
 
     /// `host:port`, or the socket's path.
@@ -139,7 +161,7 @@ impl Connector {
 
     /// False when TLS is on and `skip_verify` set.
     pub fn is_verified(&self) -> bool {
-        self.settings.tls.as_ref().is_none_or(TlsClient::is_verified)
+        self.settings.tls.as_ref().is_none_or(|tls| tls.is_verified())
     }
 
     /// Connects (TCP and TLS within `connect_timeout`), authenticates, selects the database, names the connection.
@@ -148,7 +170,7 @@ impl Connector {
         let (stream, tls) = match &settings.address {
             Address::Unix(path) => (stream::dial_unix(path, settings.connect_timeout).await?, None),
             Address::Tcp { host, port } => {
-                stream::dial_tcp((host, *port), settings.tls.as_ref(), settings.connect_timeout).await?
+                stream::dial_tcp((host, *port), settings.tls.as_deref(), settings.connect_timeout).await?
             }
         };
         let mut connection = Connection {
@@ -162,6 +184,10 @@ impl Connector {
         connection.identity = handshake::greet(&mut connection, settings).await?;
         Ok(connection)
     }
+}
+
+fn address_of(node: &Node) -> Address {
+    Address::Tcp { host: node.host.clone(), port: node.port }
 }
 
 /// An open, authenticated connection.

@@ -21,7 +21,7 @@ const fn known(code: &'static str, start: &'static str, class: Class, says: &'st
     Known { code, start, class, says, hint }
 }
 
-const CLUSTER: &str = "this server is part of a Redis Cluster; it does not work with redis.mode = \"standalone\"";
+const CLUSTER: &str = "a Redis Cluster needs redis.mode = \"cluster\" here; `redis-cli --cluster check` tells how it is";
 const OLD: &str = "traitsink needs Redis 4 or newer, and HSET not renamed";
 const PASSWORD: &str = "check redis.username and redis.password";
 const NO_PASSWORD: &str = "remove redis.password, or set one on the server";

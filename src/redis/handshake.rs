@@ -61,7 +61,7 @@ pub(super) async fn greet(connection: &mut Connection, settings: &Settings) -> R
             denied.push(step.name());
         }
     }
-    done.map_err(|cause| hint::greeting(&settings.node, settings.tls.as_ref(), &cause))?;
+    done.map_err(|cause| hint::greeting(&settings.node, settings.tls.as_deref(), &cause))?;
     let reply_to = |wanted| steps.iter().zip(&replies).find(|((step, _), _)| *step == wanted).and_then(|(_, reply)| text(reply));
     let run_id = reply_to(Step::ServerInfo).and_then(|info| field(info, "run_id")).map(str::to_owned);
     let identity = reply_to(Step::ClientInfo).and_then(|info| identity(info, run_id));

@@ -1,15 +1,19 @@
 //! Connections to Redis, writing, and what its errors mean.
 
 mod class;
+mod cluster;
 mod connection;
 mod embedded;
 pub mod errors;
 mod handshake;
 mod hint;
+mod link;
 mod probe;
 mod reply;
+mod slot;
 mod store;
 mod stream;
+mod topology;
 mod writes;
 
 pub use class::Class;
@@ -17,5 +21,7 @@ pub use connection::{Broken, ConnectError, Connection, Connector, QueryError, Tl
 pub use embedded::Embedded;
 pub use handshake::Identity;
 pub use probe::{Report, minimal_acl, probe};
+pub use slot::{SLOTS, slot_of};
 pub use store::Store;
+pub use topology::Topology;
 pub use writes::{Allowed, Apply, Trouble, Verdict, Writes};

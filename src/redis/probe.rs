@@ -33,7 +33,7 @@ pub async fn probe(connector: &Connector) -> Result<Report, ConnectError> {
         policy = config.as_ref().and_then(second).map(str::to_owned);
     }
     let known = |name| field(info, name).unwrap_or(UNKNOWN).to_owned();
-    let mut notes = notes(info);
+    let mut notes = notes(info, connector.in_cluster());
     if connection.identity().is_none() {
         notes.push("CLIENT INFO is not permitted: after a lost connection, writes it had sent may be applied late".to_owned());
     }
@@ -70,13 +70,17 @@ fn second(value: &Value) -> Option<&str> {
 }
 
 /// Warnings from an INFO text.
-fn notes(info: &str) -> Vec<String> {
+fn notes(info: &str, in_cluster: bool) -> Vec<String> {
     let mut notes = Vec::new();
     if field(info, "role").is_some_and(|role| role != "master") {
         notes.push("this server is a replica and takes no writes: point redis.url at the primary".to_owned());
     }
-    if field(info, "cluster_enabled") == Some("1") {
-        notes.push("this server is part of a Redis Cluster: redis.mode = \"standalone\" is wrong for it".to_owned());
+    match field(info, "cluster_enabled") {
+        Some("1") if !in_cluster => {
+            notes.push("this server is part of a Redis Cluster: set redis.mode = \"cluster\"".to_owned());
+        }
+        Some("0") if in_cluster => notes.push("this server is no part of a cluster: set redis.mode = \"standalone\"".to_owned()),
+        _ => {}
     }
     let bounded = field(info, "maxmemory").is_some_and(|max| max != "0");
     match field(info, "maxmemory_policy") {
@@ -94,7 +98,7 @@ fn notes(info: &str) -> Vec<String> {
 
 /// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys with these `prefixes` (`""`: none).
 /// To be typed at the prompt of `redis-cli`, with PASSWORD replaced.
-pub fn minimal_acl(username: &str, prefixes: &[&str]) -> String {
+pub fn minimal_acl(username: &str, prefixes: &[&str], in_cluster: bool) -> String {
     let mut line = format!("ACL SETUSER {username} reset on >PASSWORD");
     for prefix in prefixes {
         let keys = if prefix.is_empty() { "~user:*".to_owned() } else { format!("~{}:user:*", literal(prefix)) };
@@ -102,6 +106,9 @@ pub fn minimal_acl(username: &str, prefixes: &[&str]) -> String {
         line.push_str(&quoted(keys));
     }
     line.push_str(" +hset +ping +select +info +client|setname +client|info +client|kill");
+    if in_cluster {
+        line.push_str(" +asking +cluster|slots +cluster|info");
+    }
     line
 }
 
@@ -134,7 +141,7 @@ mod tests {
     fn a_plain_server_has_no_notes() {
         let info = "role:master\r\ncluster_enabled:0\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\nredis_version:7.0.15\r\n";
         for info in [info, "maxmemory:1\r\nmaxmemory_policy:volatile-lru\r\n", ""] {
-            assert!(notes(info).is_empty(), "{:?}", notes(info));
+            assert!(notes(info, false).is_empty(), "{:?}", notes(info, false));
         }
     }
 
@@ -146,16 +153,17 @@ mod tests {
             ("maxmemory:100\r\nmaxmemory_policy:allkeys-lru\r\n", "delete profiles"),
             ("redis_version:3.2.1\r\n", "too old"),
         ] {
-            assert!(matches!(notes(info).as_slice(), [note] if note.contains(words)), "{info}");
+            assert!(matches!(notes(info, false).as_slice(), [note] if note.contains(words)), "{info}");
         }
     }
 
     #[test]
     fn acl_line() {
         let tail = " +hset +ping +select +info +client|setname +client|info +client|kill";
-        assert_eq!(minimal_acl("w", &[""]), format!("ACL SETUSER w reset on >PASSWORD ~user:*{tail}"));
-        assert_eq!(minimal_acl("w", &["a", "b"]), format!("ACL SETUSER w reset on >PASSWORD ~a:user:* ~b:user:*{tail}"));
-        assert_eq!(minimal_acl("w", &["a *"]), format!(r"ACL SETUSER w reset on >PASSWORD ~a?\*:user:*{tail}"));
-        assert_eq!(minimal_acl("w", &["\"*"]), format!(r#"ACL SETUSER w reset on >PASSWORD "~\"\\*:user:*"{tail}"#));
+        assert!(minimal_acl("w", &[""], true).ends_with(" +client|kill +asking +cluster|slots +cluster|info"));
+        assert_eq!(minimal_acl("w", &[""], false), format!("ACL SETUSER w reset on >PASSWORD ~user:*{tail}"));
+        assert_eq!(minimal_acl("w", &["a", "b"], false), format!("ACL SETUSER w reset on >PASSWORD ~a:user:* ~b:user:*{tail}"));
+        assert_eq!(minimal_acl("w", &["a *"], false), format!(r"ACL SETUSER w reset on >PASSWORD ~a?\*:user:*{tail}"));
+        assert_eq!(minimal_acl("w", &["\"*"], false), format!(r#"ACL SETUSER w reset on >PASSWORD "~\"\\*:user:*"{tail}"#));
     }
 }

@@ -1,220 +1,50 @@
-//! A lane's way to Redis: its own connection, made again when lost, and fenced before anything is sent twice.
+//! A lane's way to Redis: whichever nodes own its keys.
 
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
-use redis::Value;
-
-use super::class::Class;
-use super::connection::{Broken, ConnectError, Connection, Connector, QueryError};
-use super::errors;
-use super::handshake::Identity;
+use super::cluster::ClusterStore;
+use super::link::{Answer, Link};
+use super::topology::{Kind, Topology};
 use super::writes::{Allowed, Apply, Trouble, Verdict, Writes};
 use crate::metrics::Metrics;
 
-/// The role of a standalone node in `traitsink_redis_up`.
-const ROLE: &str = "primary";
+/// The writes of one lane. With one node, every lane has the same owner.
+pub struct Store(Way);
 
-/// One lane's connection to the node that owns its keys. With one node, every lane has the same owner.
-pub struct Store {
-    connector: Connector,
-    connection: Option<Connection>,
-    /// A connection that was lost with replies outstanding: bytes it sent may still be on their way to Redis.
-    fence: Option<Identity>,
-    /// Redis said OOM: PING would not tell when that is over.
-    out_of_memory: bool,
-    lost: bool,
-    replies: Vec<Value>,
-    metrics: Arc<Metrics>,
+enum Way {
+    One { link: Box<Link>, answers: Vec<Answer> },
+    Cluster(Box<ClusterStore>),
 }
 
 impl Store {
-    pub fn new(connector: Connector, metrics: Arc<Metrics>) -> Self {
-        metrics.redis_up(connector.node(), ROLE).set(0);
-        metrics.redis_reconnects(connector.node()).inc_by(0);
-        Self { connector, connection: None, fence: None, out_of_memory: false, lost: false, replies: Vec::new(), metrics }
-    }
-
-    /// The connection, made and fenced if there is none.
-    async fn connection(&mut self) -> Result<&mut Connection, Trouble> {
-        if self.connection.is_none() {
-            let mut connection = self.connector.connect().await.map_err(|error| self.count(error.into()))?;
-            if let Some(old) = &self.fence {
-                fence(&mut connection, old).await.map_err(|broken| self.count(broken.into()))?;
-                self.fence = None;
-            }
-            if std::mem::take(&mut self.lost) {
-                self.metrics.redis_reconnects(self.connector.node()).inc();
-            }
-            self.metrics.redis_up(self.connector.node(), ROLE).set(1);
-            self.connection = Some(connection);
-        }
-        Ok(self.connection.as_mut().expect("made above"))
-    }
-
-    /// Closes the connection; `outstanding` when it may have sent what was not answered.
-    fn disconnect(&mut self, outstanding: bool) {
-        if let Some(connection) = self.connection.take() {
-            self.lost = true;
-            self.metrics.redis_up(self.connector.node(), ROLE).set(0);
-            if outstanding {
-                self.fence = connection.identity().cloned();
-            }
-        }
-    }
-
-    fn count(&self, trouble: Trouble) -> Trouble {
-        self.metrics.redis_error(trouble.class, &trouble.code).inc();
-        trouble
-    }
-
-    /// What one reply says; notes the trouble when the write must be tried again.
-    fn judge(&mut self, reply: &Value, trouble: &mut Option<Trouble>) -> Verdict {
-        match reply {
-            Value::Int(_) => Verdict::Written,
-            Value::ServerError(error) => {
-                let found = self.count(Trouble::reply(error.code(), error.details().unwrap_or_default()));
-                match found.class {
-                    Class::Refused if found.code == "WRONGTYPE" => Verdict::WrongType,
-                    Class::Refused => Verdict::Refused,
-                    class => {
-                        self.out_of_memory |= found.code == "OOM";
-                        trouble.get_or_insert(found);
-                        Verdict::Retry(class)
-                    }
-                }
-            }
-            _ => {
-                // Not an answer to HSET: requests and replies no longer match.
-                trouble.get_or_insert(self.count(Broken::Malformed.into()));
-                Verdict::Unknown
-            }
-        }
+    /// For the lane `number` of `lanes`, which own the slots in equal parts.
+    pub fn new(topology: &Topology, (number, lanes): (usize, usize), metrics: Arc<Metrics>) -> Self {
+        Self(match topology.kind() {
+            Kind::One(connector) => Way::One { link: Box::new(Link::new(connector.clone(), metrics)), answers: Vec::new() },
+            Kind::Cluster(cluster) => Way::Cluster(Box::new(ClusterStore::new(Arc::clone(cluster), (number, lanes), metrics))),
+        })
     }
 }
 
 impl Apply for Store {
     async fn reach(&mut self) -> Result<(), Trouble> {
-        let out_of_memory = self.out_of_memory;
-        let connection = self.connection().await?;
-        let answer = match connection.query(&redis::cmd("PING")).await {
-            Ok(_) if out_of_memory => still_out_of_memory(connection).await,
-            Ok(_) => Ok(()),
-            // An ACL without PING still answers, which is all that is asked.
-            Err(QueryError::Reply { code, .. }) if code == "NOPERM" => Ok(()),
-            Err(error) => Err(error),
-        };
-        let Err(error) = answer else {
-            self.out_of_memory = false;
-            return Ok(());
-        };
-        let trouble = self.count(error.into());
-        if trouble.class != Class::Retry {
-            self.disconnect(false);
+        match &mut self.0 {
+            Way::One { link, .. } => link.reach().await,
+            Way::Cluster(cluster) => cluster.reach().await,
         }
-        Err(trouble)
     }
 
     async fn apply(&mut self, writes: &Writes, allowed: Allowed<'_>, verdicts: &mut Vec<Verdict>) -> Option<Trouble> {
-        let mut replies = std::mem::take(&mut self.replies);
-        let sent = match self.connection().await {
-            // Connecting may have taken long.
-            Ok(_) if !allowed() => {
-                verdicts.resize(writes.len(), Verdict::Retry(Class::Retry));
-                self.replies = replies;
-                return None;
+        match &mut self.0 {
+            Way::One { link, answers } => {
+                let trouble = link.write(writes.packed(), writes.len(), false, allowed, answers).await;
+                verdicts.extend(answers.drain(..).map(|answer| match answer {
+                    Answer::Is(verdict) => verdict,
+                    Answer::Elsewhere(_) => unreachable!("only nodes of a cluster send writes elsewhere"),
+                }));
+                trouble
             }
-            Ok(connection) => connection.exchange_while(allowed, writes.packed(), writes.len(), &mut replies).await,
-            Err(trouble) => {
-                verdicts.resize(writes.len(), Verdict::Retry(trouble.class));
-                self.replies = replies;
-                return Some(trouble);
-            }
-        };
-        let mut trouble = None;
-        verdicts.extend(replies.drain(..).map(|reply| self.judge(&reply, &mut trouble)));
-        self.replies = replies;
-        if let Err(broken) = sent {
-            verdicts.resize(writes.len(), Verdict::Unknown);
-            trouble = Some(self.count(broken.into()));
-            self.disconnect(true);
-        } else if let Some(found) = &trouble
-            && found.class != Class::Retry
-        {
-            self.disconnect(verdicts.contains(&Verdict::Unknown));
-        }
-        if trouble.is_none() {
-            self.out_of_memory = false;
-        }
-        trouble
-    }
-}
-
-/// Has Redis close the old connection, so that what it sent and Redis has not read is never executed.
-async fn fence(connection: &mut Connection, old: &Identity) -> Result<(), Broken> {
-    match connection.fence(old).await {
-        Ok(_) => Ok(()),
-        Err(QueryError::Broken(broken)) => Err(broken),
-        Err(QueryError::Reply { .. }) => {
-            static WARNED: Once = Once::new();
-            WARNED.call_once(|| {
-                tracing::warn!(
-                    "Redis does not let this user run CLIENT KILL: after a lost connection, writes that were held back on the way \
-                     could overwrite newer values; `traitsink check --connect` prints the ACL line that allows it"
-                );
-            });
-            Ok(())
-        }
-    }
-}
-
-/// After OOM, PING answers all the same: compares used_memory with maxmemory.
-async fn still_out_of_memory(connection: &mut Connection) -> Result<(), QueryError> {
-    let info = match connection.query(redis::cmd("INFO").arg("memory")).await {
-        Ok(info) => redis::from_redis_value::<String>(info).unwrap_or_default(),
-        // Not permitted: the next write will tell.
-        Err(QueryError::Reply { .. }) => return Ok(()),
-        Err(broken) => return Err(broken),
-    };
-    let number = |name: &str| {
-        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.and_then(|value| value.trim().parse::<u64>().ok()).unwrap_or(0)
-    };
-    let (used, limit) = (number("used_memory"), number("maxmemory"));
-    if limit > 0 && used > limit {
-        let message = errors::redact("OOM", "");
-        return Err(QueryError::Reply { class: Class::Retry, code: "OOM".into(), message });
-    }
-    Ok(())
-}
-
-impl Trouble {
-    /// What an error reply means; its text is data and is not passed on.
-    fn reply(code: &str, detail: &str) -> Self {
-        let message = match errors::hint(code, detail) {
-            Some(hint) => format!("{}: {hint}", errors::redact(code, detail)),
-            None => errors::redact(code, detail),
-        };
-        Self { class: errors::classify(code, detail), code: errors::safe_code(code).to_owned(), message }
-    }
-}
-
-impl From<ConnectError> for Trouble {
-    fn from(error: ConnectError) -> Self {
-        Self { class: error.class, code: error.code, message: error.message }
-    }
-}
-
-impl From<Broken> for Trouble {
-    fn from(broken: Broken) -> Self {
-        Self { class: Class::Reconnect, code: "NONE".into(), message: format!("connection lost: {broken}") }
-    }
-}
-
-impl From<QueryError> for Trouble {
-    fn from(error: QueryError) -> Self {
-        match error {
-            QueryError::Broken(broken) => broken.into(),
-            QueryError::Reply { class, code, message } => Self { class, code, message },
+            Way::Cluster(cluster) => cluster.apply(writes, allowed, verdicts).await,
         }
     }
 }

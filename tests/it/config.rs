@@ -152,6 +152,40 @@ fn a_url_says_what_keys_can_say() {
 }
 
 #[test]
+fn nodes_of_a_cluster_are_merged_and_may_have_logins() {
+    let text = "[redis]\nmode = \"cluster\"\npassword = \"all\"\n\
+                nodes = [\"a:1\", { host = \"b\", port = 2, password = \"own\" }, { url = \"redis://u:p@c:3\" }, \"a:1\", \"d\"]\n\
+                [redis.cluster.nat_map]\n\"10.0.0.1:6379\" = \"d:1\"";
+    let loaded = file(text).unwrap();
+    let redis = &loaded.config.redis;
+    let Mode::Cluster(cluster) = &redis.mode else { panic!("a cluster") };
+    assert_eq!(cluster.seeds.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a:1", "b:2", "c:3", "d:6379"]);
+    assert_eq!(cluster.nat_map["10.0.0.1:6379"].to_string(), "d:1");
+    let logins: Vec<_> = redis
+        .logins
+        .iter()
+        .map(|(node, login)| {
+            (node.to_string(), login.username.clone(), login.password.as_ref().unwrap().expose_secret().to_owned())
+        })
+        .collect();
+    assert_eq!(logins, [("b:2".into(), None, "own".to_owned()), ("c:3".into(), Some("u".to_owned()), "p".to_owned())]);
+    let shown = loaded.to_toml();
+    assert!(!shown.contains("own") && !shown.contains(":p@"), "{shown}");
+    assert_eq!(file(&shown).unwrap().to_toml(), shown);
+
+    for (line, error) in [
+        ("nodes=[{port=1}]", "redis.nodes[0] (--set): needs a url or a host"),
+        ("nodes=[{url=\"redis://a\", host=\"b\"}]", "redis.nodes[0] (--set): url is given beside host or port: give one"),
+        ("nodes=[\"a:x\"]", "redis.nodes[0] (--set): \"a:x\" has no port from 1 to 65535"),
+        ("nodes=[{hots=\"a\"}]", "redis.nodes[0].hots (--set): unknown key; the nearest known key is redis.nodes[].host"),
+        ("database=1", "redis.database (--set): a cluster has only database 0"),
+    ] {
+        let errors = set(&["redis.mode=cluster", &format!("redis.{line}"), "redis.url=redis://s:1"]).map(|_| ()).unwrap_err();
+        assert_eq!(errors[0], error, "{line}");
+    }
+}
+
+#[test]
 fn insecure_skips_verification_and_says_so() {
     let loaded = set(&["redis.url=rediss://h#insecure"]).unwrap();
     assert!(loaded.config.redis.tls.unwrap().skip_verify);

@@ -6,6 +6,8 @@ mod admin;
 mod captures;
 /// The command line, by running the real binary: help, exit codes, what is printed and what never is.
 mod cli;
+/// A real Redis Cluster: slots that move, masters that die.
+mod cluster;
 /// What layers of files, variables and flags come to.
 mod config;
 /// The exact errors of the configuration, and what never shows in them.

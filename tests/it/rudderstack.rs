@@ -43,12 +43,12 @@ fn settings_are_taken_bare_whole_and_in_snake_case() {
 
 #[test]
 fn what_is_not_built_says_what_to_set() {
-    const CLUSTER: &str = "SETTINGS: \"clusterMode\" is true or missing, which means Redis Cluster, and that \
-                           is not built yet: for a single server set \"clusterMode\": false";
     for (text, error) in [
-        (r#"{"address": "h:1"}"#, CLUSTER),
-        (r#"{"address": "h:1", "clusterMode": true}"#, CLUSTER),
-        (r#"{"address": "h:1", "clusterMode": "false"}"#, CLUSTER),
+        (r#"{"address": "h:1", "clusterMode": "false"}"#, "SETTINGS: \"clusterMode\" must be true or false"),
+        (
+            r#"{"address": "h:1, cache"}"#,
+            "SETTINGS: \"address\" is \"cache\", which has no port: write host:port, such as cache:6379",
+        ),
         (
             r#"{"address": "h:1", "clusterMode": false, "useJSONModule": true}"#,
             "SETTINGS: \"useJSONModule\" is not built yet: set \"useJSONModule\": false to write hashes",
@@ -91,6 +91,23 @@ fn odd_values_mean_what_they_meant_to_rudderstack() {
             None => assert_eq!(loaded.warnings, Vec::<String>::new()),
             Some(warned) => assert!(loaded.warnings.len() == 1 && loaded.warnings[0].ends_with(warned), "{:?}", loaded.warnings),
         }
+    }
+}
+
+/// Rows 78 and 79 of the acceptance table.
+#[test]
+fn a_cluster_unless_told_otherwise() {
+    for (text, seeds, warned) in [
+        (r#"{"address": "a:1"}"#, &["a:1"][..], None),
+        (r#"{"address": " a:1, b:2,a:1 ", "clusterMode": true}"#, &["a:1", "b:2"], None),
+        (r#"{"address": "a:1", "database": "3"}"#, &["a:1"], Some("\"database\" is not used: a cluster has only database 0")),
+    ] {
+        let loaded = settings(text, &[]).unwrap();
+        let Mode::Cluster(cluster) = loaded.config.redis.mode else { panic!("{text}") };
+        assert_eq!(cluster.seeds.iter().map(ToString::to_string).collect::<Vec<_>>(), seeds);
+        assert_eq!((loaded.config.redis.database, loaded.config.delivery.lanes), (0, 12));
+        let warnings: Vec<_> = loaded.warnings.iter().map(|warning| warning.rsplit(": ").next().unwrap()).collect();
+        assert_eq!(warnings, warned.map(|warned| warned.rsplit(": ").next().unwrap()).into_iter().collect::<Vec<_>>());
     }
 }
 

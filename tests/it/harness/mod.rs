@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod certs;
+pub(crate) mod cluster;
 pub(crate) mod http;
 #[cfg(feature = "kafka")]
 pub(crate) mod kafka;
@@ -13,6 +14,7 @@ pub(crate) mod redis;
 #[cfg(feature = "kafka")]
 pub(crate) mod stream;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -65,6 +67,7 @@ pub(crate) fn settings(address: Address) -> Redis {
         mode: Mode::Standalone(address),
         username: None,
         password: None,
+        logins: BTreeMap::new(),
         database: 0,
         prefix: String::new(),
         client_name: "traitsink".to_owned(),

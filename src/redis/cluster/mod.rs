@@ -1,0 +1,147 @@
+//! Redis Cluster: which node owns which slot, asked of the nodes themselves.
+//!
+//! The map is shared by all lanes ([`Cluster`]); each lane has its own connections ([`ClusterStore`]). `MOVED` corrects one slot,
+//! anything worse asks for the whole map again.
+
+mod slots;
+mod store;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use self::slots::SlotMap;
+pub(super) use self::store::ClusterStore;
+use super::link::Redirect;
+use super::{Class, Connector, Trouble};
+use crate::config::{self, Node};
+
+/// For a node that is asked for the map: others may answer sooner.
+const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What is known of the cluster.
+pub(super) struct Cluster {
+    connector: Connector,
+    seeds: Vec<Node>,
+    nat_map: BTreeMap<String, Node>,
+    /// Times that a write is sent on before it is retried with a new map.
+    max_redirections: u32,
+    refresh_every: Duration,
+    known: RwLock<Known>,
+    /// Held by the lane that asks.
+    asking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Known {
+    map: Arc<SlotMap>,
+    asked: Option<Instant>,
+}
+
+impl Cluster {
+    /// `connector` has what all nodes share.
+    pub(super) fn new(connector: Connector, cluster: &config::Cluster) -> Self {
+        Self {
+            connector,
+            seeds: cluster.seeds.clone(),
+            nat_map: cluster.nat_map.clone(),
+            max_redirections: cluster.max_redirections,
+            refresh_every: cluster.refresh,
+            known: RwLock::default(),
+            asking: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub(super) fn connector(&self, node: &Node) -> Connector {
+        self.connector.to(node)
+    }
+
+    fn map(&self) -> Arc<SlotMap> {
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner).map)
+    }
+
+    fn put(&self, map: SlotMap) -> Arc<SlotMap> {
+        let map = Arc::new(map);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.map = Arc::clone(&map);
+        map
+    }
+
+    /// Whether nobody has asked for the map for a while.
+    fn is_due(&self) -> bool {
+        let asked = self.known.read().unwrap_or_else(PoisonError::into_inner).asked;
+        asked.is_none_or(|asked| asked.elapsed() >= self.refresh_every)
+    }
+
+    /// Notes where a write was sent on to; returns the node.
+    fn learn(&self, redirect: &Redirect, from: &Node) -> Option<Node> {
+        let (host, port) = redirect.place.rsplit_once(':')?;
+        let host = if host.is_empty() || host == "?" { &from.host } else { host };
+        let node = self.translated(Node { host: host.trim_matches(['[', ']']).to_owned(), port: port.parse().ok()? });
+        if !redirect.ask && self.map().owner(redirect.slot) != Some(&node) {
+            self.put(self.map().with(redirect.slot, node.clone()));
+        }
+        Some(node)
+    }
+
+    fn translated(&self, node: Node) -> Node {
+        self.nat_map.get(&node.to_string()).cloned().unwrap_or(node)
+    }
+
+    /// The map, newer than `seen`: asks all nodes that are known, and takes the first answer.
+    async fn refresh(&self, seen: u64) -> Result<Arc<SlotMap>, Trouble> {
+        let _asking = self.asking.lock().await;
+        let map = self.map();
+        if map.version > seen {
+            return Ok(map);
+        }
+        let mut candidates: Vec<Node> = [&map.nodes, &map.replicas, &self.seeds].into_iter().flatten().cloned().collect();
+        candidates.sort();
+        candidates.dedup();
+        let mut asked = JoinSet::new();
+        for node in candidates {
+            let connector = self.connector(&node);
+            asked.spawn(async move {
+                let answer = tokio::time::timeout(ASK_TIMEOUT, slots_of(&connector)).await;
+                (node, answer.unwrap_or_else(|_| Err(silent(&connector))))
+            });
+        }
+        let mut trouble = None;
+        while let Some(answer) = asked.join_next().await {
+            match answer.expect("asking does not panic") {
+                (node, Ok(reply)) => match SlotMap::read(&reply, &node, |node| self.translated(node)) {
+                    Some(read) => {
+                        self.known.write().unwrap_or_else(PoisonError::into_inner).asked = Some(Instant::now());
+                        return Ok(self.put(read.newer_than(&map)));
+                    }
+                    None => trouble = trouble.or_else(|| Some(unassigned(&node))),
+                },
+                (_, Err(found)) => trouble = Some(found),
+            }
+        }
+        Err(trouble.expect("there is at least one seed"))
+    }
+
+    /// Each owner with the number of its slots, and the number of slots without one.
+    pub(super) async fn survey(&self) -> Result<(Vec<(Node, usize)>, usize), Trouble> {
+        let map = self.refresh(self.map().version).await?;
+        Ok((map.shares().into_iter().map(|(node, slots)| (node.clone(), slots)).collect(), map.uncovered()))
+    }
+}
+
+async fn slots_of(connector: &Connector) -> Result<redis::Value, Trouble> {
+    let mut connection = connector.connect().await?;
+    Ok(connection.query(redis::cmd("CLUSTER").arg("SLOTS")).await?)
+}
+
+fn silent(connector: &Connector) -> Trouble {
+    let message = format!("{}: no answer within {ASK_TIMEOUT:?}", connector.node());
+    Trouble { class: Class::Rediscover, code: "NONE".into(), message }
+}
+
+fn unassigned(node: &Node) -> Trouble {
+    let message = format!("{node} knows of no slots: is the cluster created (`redis-cli --cluster create`)?");
+    Trouble { class: Class::Rediscover, code: "NONE".into(), message }
+}

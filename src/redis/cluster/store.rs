@@ -1,0 +1,216 @@
+//! The writes of one lane into a cluster: split by owner, sent side by side, sent on where a slot has moved.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::Cluster;
+use super::slots::SlotMap;
+use crate::config::Node;
+use crate::metrics::Metrics;
+use crate::redis::link::{Answer, Link};
+use crate::redis::writes::{Allowed, Trouble, Verdict, Writes};
+use crate::redis::{Class, SLOTS};
+
+/// Before a write that may have reached a node is sent to another: for closing the first one's old connection. A node that does
+/// not answer then and is no longer the owner cannot apply it in the cluster's name.
+const FENCE_TIMEOUT: Duration = Duration::from_secs(1);
+const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
+
+/// One lane's connections: one to each node that owns slots of its range.
+pub(in crate::redis) struct ClusterStore {
+    cluster: Arc<Cluster>,
+    /// The lane's slots.
+    range: Range<usize>,
+    links: HashMap<Node, Link>,
+    /// The version of the map that led nowhere.
+    stale: Option<u64>,
+    metrics: Arc<Metrics>,
+}
+
+/// Writes on their way to one node.
+struct Group {
+    node: Node,
+    /// Positions in the batch.
+    writes: Vec<usize>,
+    packed: Vec<u8>,
+    answers: Vec<Answer>,
+    /// Each write is preceded by ASKING.
+    ask: bool,
+}
+
+impl ClusterStore {
+    pub(in crate::redis) fn new(cluster: Arc<Cluster>, (number, lanes): (usize, usize), metrics: Arc<Metrics>) -> Self {
+        // As lanes are chosen: slot * lanes / SLOTS.
+        let range = (number * SLOTS).div_ceil(lanes)..((number + 1) * SLOTS).div_ceil(lanes);
+        Self { cluster, range, links: HashMap::new(), stale: None, metrics }
+    }
+
+    /// Reaches all nodes that own slots of this lane.
+    pub(in crate::redis) async fn reach(&mut self) -> Result<(), Trouble> {
+        let map = self.map().await?;
+        if map.owners(self.range.clone()).is_empty() {
+            self.stale = Some(map.version);
+            return Err(homeless());
+        }
+        for node in map.owners(self.range.clone()) {
+            if let Err(trouble) = self.link(node).reach().await {
+                self.stale = Some(map.version);
+                return Err(trouble);
+            }
+        }
+        Ok(())
+    }
+
+    pub(in crate::redis) async fn apply(
+        &mut self,
+        writes: &Writes,
+        allowed: Allowed<'_>,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Option<Trouble> {
+        let from = verdicts.len();
+        let map = match self.map().await {
+            Ok(map) => map,
+            Err(trouble) => {
+                verdicts.resize(from + writes.len(), Verdict::Retry(trouble.class));
+                return Some(trouble);
+            }
+        };
+        self.fence_lost(&map).await;
+        verdicts.resize(from + writes.len(), Verdict::Retry(Class::Rediscover));
+        let mut trouble = None;
+        let mut groups = self.groups(writes, &map, &mut trouble);
+        for _ in 0..=self.cluster.max_redirections {
+            if groups.is_empty() {
+                break;
+            }
+            let found = self.send(&mut groups, allowed).await;
+            trouble = trouble.or(found);
+            groups = self.settle(groups, writes, &mut verdicts[from..]);
+        }
+        if !groups.is_empty() {
+            trouble.get_or_insert_with(astray);
+        }
+        if trouble.as_ref().is_some_and(|trouble| trouble.class != Class::Retry) {
+            self.stale = Some(map.version);
+        }
+        trouble
+    }
+
+    /// The map; a new one when the last led nowhere, or it is time to ask again.
+    async fn map(&mut self) -> Result<Arc<SlotMap>, Trouble> {
+        let map = self.cluster.map();
+        match self.stale {
+            Some(version) => {
+                let map = self.cluster.refresh(version).await?;
+                self.stale = None;
+                Ok(map)
+            }
+            None if map.nodes.is_empty() => self.cluster.refresh(map.version).await,
+            None if self.cluster.is_due() => Ok(self.cluster.refresh(map.version).await.unwrap_or(map)),
+            None => Ok(map),
+        }
+    }
+
+    fn link(&mut self, node: &Node) -> &mut Link {
+        let Self { links, cluster, metrics, .. } = self;
+        links.entry(node.clone()).or_insert_with(|| Link::new(cluster.connector(node), Arc::clone(metrics)))
+    }
+
+    /// Closes what lost connections may still hold, and forgets nodes that own nothing any more.
+    async fn fence_lost(&mut self, map: &SlotMap) {
+        for link in self.links.values_mut().filter(|link| link.has_fence()) {
+            let _unreachable = tokio::time::timeout(FENCE_TIMEOUT, link.open()).await;
+        }
+        let owners = map.owners(0..SLOTS);
+        self.links.retain(|node, _| owners.contains(&node));
+    }
+
+    /// The writes by owner; those without one are left as they are.
+    fn groups(&self, writes: &Writes, map: &SlotMap, trouble: &mut Option<Trouble>) -> Vec<Group> {
+        let mut groups = Vec::new();
+        for write in 0..writes.len() {
+            match map.owner(writes.slot(write)) {
+                Some(node) => Group::add(&mut groups, node, false, write, writes),
+                None => *trouble = trouble.take().or_else(|| Some(homeless())),
+            }
+        }
+        groups
+    }
+
+    /// Sends all groups side by side.
+    async fn send(&mut self, groups: &mut [Group], allowed: Allowed<'_>) -> Option<Trouble> {
+        for group in groups.iter() {
+            self.link(&group.node);
+        }
+        let mut links: HashMap<&Node, &mut Link> = self.links.iter_mut().collect();
+        // The ones to be asked share a connection with others of the same node: after them, not beside them.
+        let (mut first, mut second): (Vec<_>, Vec<_>) = (Vec::new(), Vec::new());
+        for group in groups {
+            match links.remove(&group.node) {
+                Some(link) => first.push((link, group)),
+                None => second.push(group),
+            }
+        }
+        let sent = join_all(first.into_iter().map(|(link, group)| group.send(link, allowed))).await;
+        let mut trouble = sent.into_iter().flatten().next();
+        for group in second {
+            let link = self.links.get_mut(&group.node).expect("made above");
+            let found = group.send(link, allowed).await;
+            trouble = trouble.or(found);
+        }
+        trouble
+    }
+
+    /// Notes the verdicts; what was sent elsewhere comes back as new groups.
+    fn settle(&self, groups: Vec<Group>, writes: &Writes, verdicts: &mut [Verdict]) -> Vec<Group> {
+        let mut next = Vec::new();
+        for group in groups {
+            for (write, answer) in group.writes.iter().zip(group.answers) {
+                match answer {
+                    Answer::Is(verdict) => verdicts[*write] = verdict,
+                    Answer::Elsewhere(redirect) => {
+                        verdicts[*write] = Verdict::Retry(Class::Rediscover);
+                        if let Some(node) = self.cluster.learn(&redirect, &group.node) {
+                            Group::add(&mut next, &node, redirect.ask, *write, writes);
+                        }
+                    }
+                }
+            }
+        }
+        next
+    }
+}
+
+impl Group {
+    /// Puts a write into the group of its node.
+    fn add(groups: &mut Vec<Self>, node: &Node, ask: bool, write: usize, writes: &Writes) {
+        let at = groups.iter().position(|group| group.ask == ask && group.node == *node).unwrap_or_else(|| {
+            groups.push(Self { node: node.clone(), writes: Vec::new(), packed: Vec::new(), answers: Vec::new(), ask });
+            groups.len() - 1
+        });
+        let group = &mut groups[at];
+        group.writes.push(write);
+        if ask {
+            group.packed.extend_from_slice(ASKING);
+        }
+        group.packed.extend_from_slice(writes.command(write));
+    }
+
+    async fn send(&mut self, link: &mut Link, allowed: Allowed<'_>) -> Option<Trouble> {
+        link.write(&self.packed, self.writes.len(), self.ask, allowed, &mut self.answers).await
+    }
+}
+
+fn homeless() -> Trouble {
+    let message = "no node of the cluster owns the slot of a key: see `redis-cli --cluster check`".to_owned();
+    Trouble { class: Class::Rediscover, code: "CLUSTERDOWN".into(), message }
+}
+
+fn astray() -> Trouble {
+    let message = "nodes of the cluster send a key from one to the other (redis.cluster.max_redirections)".to_owned();
+    Trouble { class: Class::Rediscover, code: "MOVED".into(), message }
+}

@@ -1,0 +1,294 @@
+//! A lane's connection to one node: made again when lost, and fenced before anything is sent twice.
+
+use std::sync::{Arc, Once};
+
+use redis::Value;
+
+use super::class::Class;
+use super::connection::{Broken, ConnectError, Connection, Connector, QueryError};
+use super::errors;
+use super::handshake::{Identity, field, text};
+use super::writes::{Allowed, Trouble, Verdict};
+use crate::metrics::Metrics;
+
+/// The role in `traitsink_redis_up` of a node that takes writes.
+const ROLE: &str = "primary";
+
+/// What one reply says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    Is(Verdict),
+    /// `MOVED` or `ASK`: another node takes this write.
+    Elsewhere(Redirect),
+}
+
+/// Where a write is to go instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Redirect {
+    /// Only this once, and `ASKING` first.
+    pub(super) ask: bool,
+    pub(super) slot: u16,
+    /// `host:port`; without a host it is that of the node that said so.
+    pub(super) place: String,
+}
+
+/// One connection, or the memory of one that was lost.
+pub(super) struct Link {
+    connector: Connector,
+    connection: Option<Connection>,
+    /// A connection that was lost with replies outstanding: bytes it sent may still be on their way to Redis.
+    fence: Option<Identity>,
+    /// Redis said OOM: PING would not tell when that is over.
+    out_of_memory: bool,
+    lost: bool,
+    replies: Vec<Value>,
+    metrics: Arc<Metrics>,
+}
+
+impl Link {
+    pub(super) fn new(connector: Connector, metrics: Arc<Metrics>) -> Self {
+        metrics.redis_up(connector.node(), ROLE).set(0);
+        metrics.redis_reconnects(connector.node()).inc_by(0);
+        Self { connector, connection: None, fence: None, out_of_memory: false, lost: false, replies: Vec::new(), metrics }
+    }
+
+    pub(super) fn has_fence(&self) -> bool {
+        self.fence.is_some()
+    }
+
+    /// The connection, made and fenced if there is none.
+    pub(super) async fn open(&mut self) -> Result<&mut Connection, Trouble> {
+        if self.connection.is_none() {
+            let mut connection = self.connector.connect().await.map_err(|error| self.count(error.into()))?;
+            if let Some(old) = &self.fence {
+                fence(&mut connection, old).await.map_err(|broken| self.count(broken.into()))?;
+                self.fence = None;
+            }
+            if std::mem::take(&mut self.lost) {
+                self.metrics.redis_reconnects(self.connector.node()).inc();
+            }
+            self.metrics.redis_up(self.connector.node(), ROLE).set(1);
+            self.connection = Some(connection);
+        }
+        Ok(self.connection.as_mut().expect("made above"))
+    }
+
+    /// Closes the connection; `outstanding` when it may have sent what was not answered.
+    fn close(&mut self, outstanding: bool) {
+        if let Some(connection) = self.connection.take() {
+            self.lost = true;
+            self.metrics.redis_up(self.connector.node(), ROLE).set(0);
+            if outstanding {
+                self.fence = connection.identity().cloned();
+            }
+        }
+    }
+
+    /// Connects when needed, or asks whether the node still answers.
+    pub(super) async fn reach(&mut self) -> Result<(), Trouble> {
+        let (out_of_memory, in_cluster) = (self.out_of_memory, self.connector.in_cluster());
+        // A node that has lost sight of the others still answers PING.
+        let question = if in_cluster { redis::cmd("CLUSTER").arg("INFO").to_owned() } else { redis::cmd("PING") };
+        let connection = self.open().await?;
+        let answer = match connection.query(&question).await {
+            Ok(info) if in_cluster => serves(&info),
+            Ok(_) if out_of_memory => still_out_of_memory(connection).await,
+            Ok(_) => Ok(()),
+            // An ACL without PING still answers, which is all that is asked.
+            Err(QueryError::Reply { code, .. }) if code == "NOPERM" => Ok(()),
+            Err(error) => Err(error),
+        };
+        let Err(error) = answer else {
+            self.out_of_memory = false;
+            return Ok(());
+        };
+        let trouble = self.count(error.into());
+        if trouble.class != Class::Retry {
+            self.close(false);
+        }
+        Err(trouble)
+    }
+
+    /// Sends `count` packed writes, each behind an ASKING when `asking`, and pushes one answer for each onto `answers`,
+    /// [`Verdict::Retry`] when nothing was sent.
+    pub(super) async fn write(
+        &mut self,
+        packed: &[u8],
+        count: usize,
+        asking: bool,
+        allowed: Allowed<'_>,
+        answers: &mut Vec<Answer>,
+    ) -> Option<Trouble> {
+        let wanted = answers.len() + count;
+        let mut replies = std::mem::take(&mut self.replies);
+        let sent = match self.open().await {
+            // Connecting may have taken long.
+            Ok(_) if !allowed() => {
+                answers.resize(wanted, Answer::Is(Verdict::Retry(Class::Retry)));
+                self.replies = replies;
+                return None;
+            }
+            Ok(connection) => connection.exchange_while(allowed, packed, count << u8::from(asking), &mut replies).await,
+            Err(trouble) => {
+                answers.resize(wanted, Answer::Is(Verdict::Retry(trouble.class)));
+                self.replies = replies;
+                return Some(trouble);
+            }
+        };
+        let mut trouble = None;
+        // The reply to ASKING says nothing.
+        let of_writes = replies.drain(..).enumerate().filter(|(at, _)| !asking || at % 2 == 1);
+        answers.extend(of_writes.map(|(_, reply)| self.judge(&reply, &mut trouble)));
+        self.replies = replies;
+        if let Err(broken) = sent {
+            answers.resize(wanted, Answer::Is(Verdict::Unknown));
+            trouble = Some(self.count(broken.into()));
+            self.close(true);
+        } else if let Some(found) = &trouble
+            && found.class != Class::Retry
+        {
+            self.close(answers.contains(&Answer::Is(Verdict::Unknown)));
+        }
+        if trouble.is_none() {
+            self.out_of_memory = false;
+        }
+        trouble
+    }
+
+    /// What one reply says; notes the trouble when the write must be tried again.
+    fn judge(&mut self, reply: &Value, trouble: &mut Option<Trouble>) -> Answer {
+        Answer::Is(match reply {
+            Value::Int(_) => Verdict::Written,
+            Value::ServerError(error) => {
+                let (code, detail) = (error.code(), error.details().unwrap_or_default());
+                let found = self.count(Trouble::reply(code, detail));
+                if let Some(redirect) = redirect(code, detail).filter(|_| self.connector.in_cluster()) {
+                    return Answer::Elsewhere(redirect);
+                }
+                match found.class {
+                    Class::Refused if found.code == "WRONGTYPE" => Verdict::WrongType,
+                    Class::Refused => Verdict::Refused,
+                    class => {
+                        self.out_of_memory |= found.code == "OOM";
+                        trouble.get_or_insert(found);
+                        Verdict::Retry(class)
+                    }
+                }
+            }
+            _ => {
+                // Not an answer to HSET: requests and replies no longer match.
+                trouble.get_or_insert(self.count(Broken::Malformed.into()));
+                Verdict::Unknown
+            }
+        })
+    }
+
+    fn count(&self, trouble: Trouble) -> Trouble {
+        self.metrics.redis_error(trouble.class, &trouble.code).inc();
+        trouble
+    }
+}
+
+/// Reads `MOVED 3999 127.0.0.1:6381`.
+fn redirect(code: &str, detail: &str) -> Option<Redirect> {
+    let ask = match code {
+        "MOVED" => false,
+        "ASK" => true,
+        _ => return None,
+    };
+    let (slot, place) = detail.split_once(' ')?;
+    Some(Redirect { ask, slot: slot.parse().ok()?, place: place.trim().to_owned() })
+}
+
+/// Has Redis close the old connection, so that what it sent and Redis has not read is never executed.
+async fn fence(connection: &mut Connection, old: &Identity) -> Result<(), Broken> {
+    match connection.fence(old).await {
+        Ok(_) => Ok(()),
+        Err(QueryError::Broken(broken)) => Err(broken),
+        Err(QueryError::Reply { .. }) => {
+            static WARNED: Once = Once::new();
+            WARNED.call_once(|| {
+                tracing::warn!(
+                    "Redis does not let this user run CLIENT KILL: after a lost connection, writes that were held back on the way \
+                     could overwrite newer values; `traitsink check --connect` prints the ACL line that allows it"
+                );
+            });
+            Ok(())
+        }
+    }
+}
+
+/// Whether a node of a cluster takes writes, as its CLUSTER INFO says.
+fn serves(info: &Value) -> Result<(), QueryError> {
+    let state = text(info).and_then(|info| field(info, "cluster_state"));
+    if state.is_none_or(|state| state == "ok") {
+        return Ok(());
+    }
+    Err(QueryError::Reply { class: Class::Rediscover, code: "CLUSTERDOWN".into(), message: errors::redact("CLUSTERDOWN", "") })
+}
+
+/// After OOM, PING answers all the same: compares used_memory with maxmemory.
+async fn still_out_of_memory(connection: &mut Connection) -> Result<(), QueryError> {
+    let info = match connection.query(redis::cmd("INFO").arg("memory")).await {
+        Ok(info) => redis::from_redis_value::<String>(info).unwrap_or_default(),
+        // Not permitted: the next write will tell.
+        Err(QueryError::Reply { .. }) => return Ok(()),
+        Err(broken) => return Err(broken),
+    };
+    let number = |name: &str| {
+        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.and_then(|value| value.trim().parse::<u64>().ok()).unwrap_or(0)
+    };
+    let (used, limit) = (number("used_memory"), number("maxmemory"));
+    if limit > 0 && used > limit {
+        let message = errors::redact("OOM", "");
+        return Err(QueryError::Reply { class: Class::Retry, code: "OOM".into(), message });
+    }
+    Ok(())
+}
+
+impl Trouble {
+    /// What an error reply means; its text is data and is not passed on.
+    fn reply(code: &str, detail: &str) -> Self {
+        let message = match errors::hint(code, detail) {
+            Some(hint) => format!("{}: {hint}", errors::redact(code, detail)),
+            None => errors::redact(code, detail),
+        };
+        Self { class: errors::classify(code, detail), code: errors::safe_code(code).to_owned(), message }
+    }
+}
+
+impl From<ConnectError> for Trouble {
+    fn from(error: ConnectError) -> Self {
+        Self { class: error.class, code: error.code, message: error.message }
+    }
+}
+
+impl From<Broken> for Trouble {
+    fn from(broken: Broken) -> Self {
+        Self { class: Class::Reconnect, code: "NONE".into(), message: format!("connection lost: {broken}") }
+    }
+}
+
+impl From<QueryError> for Trouble {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Broken(broken) => broken.into(),
+            QueryError::Reply { class, code, message } => Self { class, code, message },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirections_name_a_slot_and_a_place() {
+        let to = |ask, slot, place: &str| Some(Redirect { ask, slot, place: place.to_owned() });
+        assert_eq!(redirect("MOVED", "3999 127.0.0.1:6381"), to(false, 3999, "127.0.0.1:6381"));
+        assert_eq!(redirect("ASK", "0 :7000"), to(true, 0, ":7000"));
+        assert_eq!(redirect("MOVED", "x 127.0.0.1:1"), None);
+        assert_eq!(redirect("ERR", "3999 127.0.0.1:6381"), None);
+    }
+}

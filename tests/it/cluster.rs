@@ -1,0 +1,159 @@
+//! The worker and a real Redis Cluster: slots that move, masters that die.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::harness::app::App;
+use crate::harness::cluster::{Cluster, is_master};
+use crate::harness::load::{Load, OnError, User};
+use crate::harness::{eventually, let_pass, rounds};
+
+fn worker(cluster: &Cluster, settings: &[&str]) -> App {
+    App::start(&cluster.url(), &[&["redis.mode=cluster"], settings].concat())
+}
+
+fn progress(load: &Load, more: u64) {
+    let goal = load.acked() + more;
+    eventually("events are acknowledged", || load.acked() >= goal);
+}
+
+/// Invariants I1 and I3, as for one server.
+fn check(cluster: &Cluster, users: &BTreeMap<String, User>) {
+    let faults: Vec<String> = users
+        .iter()
+        .filter_map(|(name, user)| Some(format!("{name}: {}", user.fault(&cluster.hgetall(&format!("user:{name}")))?)))
+        .collect();
+    assert!(faults.is_empty(), "{} of {} users:\n{}", faults.len(), users.len(), faults.join("\n"));
+}
+
+fn play(fault: &str, night: u32, mut round: impl FnMut(u32)) {
+    for number in 1..=rounds().min(night) {
+        println!("{fault}: round {number}");
+        round(number);
+    }
+}
+
+#[test]
+fn the_examples_of_the_guide_are_written() {
+    let cluster = Cluster::start(3, 0);
+    let app = worker(&cluster, &["http.sources=[{write_key=\"k\", prefix=\"rudderstack\"}]", "http.write_keys=plain"]);
+    app.wait_ready();
+    let send = |key: &str, body: &str| {
+        use base64::Engine as _;
+        let authorization = format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(format!("{key}:")));
+        let answer = app.client().send("POST", "/v1/identify", &[("authorization", &authorization)], body.as_bytes());
+        answer.expect("an answer").status
+    };
+    for (key, body) in [
+        ("plain", r#"{"userId":"user-1","traits":{"name":"John","age":30}}"#),
+        ("plain", r#"{"userId":"user-2","traits":{"location":{"state":"Texas","city":"Austin"}}}"#),
+        ("k", r#"{"userId":"user-3","traits":{"plan":"free"}}"#),
+    ] {
+        assert_eq!(send(key, body), 200);
+    }
+    let fields = |key: &str| cluster.hgetall(key).into_keys().map(|key| String::from_utf8(key).unwrap()).collect::<Vec<_>>();
+    assert_eq!(fields("user:user-1"), ["age", "name"]);
+    assert_eq!(fields("user:user-2"), ["location.city", "location.state"]);
+    assert_eq!(fields("rudderstack:user:user-3"), ["plan"]);
+    app.assert_ledger_closes();
+}
+
+/// Every writer goes on as if nothing happened: a redirection is no trouble.
+#[test]
+fn c2_slots_move_under_load() {
+    play("C2", 5, |number| {
+        let cluster = Cluster::start(3, 0);
+        let app = worker(&cluster, &[]);
+        let load = Load::start(app.http, 256, 4, OnError::GiveUp);
+        progress(&load, 2000);
+        cluster.reshard(0, 1, 600);
+        progress(&load, 1000);
+        if number % 2 == 0 {
+            cluster.reshard(1, 2, 300);
+        }
+        progress(&load, 2000);
+        let refused = load.refused();
+        let users = load.stop();
+        check(&cluster, &users);
+        assert_eq!(refused, 0, "a request was refused while slots moved");
+        assert!(app.metric("traitsink_redis_errors_total", "MOVED") > 0.0, "no slot was met that had moved");
+        assert!(app.dead_letters().is_empty());
+        app.assert_ledger_closes();
+    });
+}
+
+/// A master dies; its replica takes over, and the other shards never wait.
+#[test]
+fn c1_a_master_dies() {
+    let mut slowest = Duration::ZERO;
+    play("C1", 20, |number| {
+        let mut cluster = Cluster::start(3, 1);
+        let app = worker(&cluster, &["redis.response_timeout=500ms"]);
+        let load = Load::start(app.http, 12, 20, OnError::Retry);
+        progress(&load, 500);
+        let frozen = number % 2 == 0;
+        if frozen {
+            cluster.nodes[0].pause();
+        } else {
+            cluster.nodes[0].kill();
+        }
+        let dead = Instant::now();
+        let others = [1, 2, 3, 4, 5].map(|node| &cluster.nodes[node]);
+        eventually("a replica took over", || others.iter().filter(|node| is_master(node)).count() == 3);
+        progress(&load, 500);
+        slowest = slowest.max(dead.elapsed());
+        if frozen {
+            cluster.nodes[0].resume();
+            eventually("the old master is a replica", || !is_master(&cluster.nodes[0]));
+        } else {
+            let_pass(Duration::from_millis(100));
+            cluster.nodes[0].restart();
+        }
+        progress(&load, 500);
+        let users = load.stop();
+        app.wait_ready();
+        check(&cluster, &users);
+        assert!(app.dead_letters().is_empty());
+        app.assert_ledger_closes();
+    });
+    println!("C1: slowest 500 acknowledgements after the master died: {slowest:?}");
+}
+
+/// Told to fail over, nodes change places without a loss, again and again.
+#[test]
+fn c3_masters_change_places() {
+    play("C3", 5, |_| {
+        let cluster = Cluster::start(3, 1);
+        let app = worker(&cluster, &[]);
+        let load = Load::start(app.http, 12, 20, OnError::Retry);
+        for _ in 0..2 {
+            progress(&load, 300);
+            let replica = cluster.nodes.iter().find(|node| !is_master(node)).expect("a replica");
+            // Refused while it is not in step.
+            eventually("it is a master now", || {
+                replica.cli(&["CLUSTER", "FAILOVER"]);
+                let_pass(Duration::from_millis(200));
+                is_master(replica)
+            });
+        }
+        progress(&load, 500);
+        let users = load.stop();
+        check(&cluster, &users);
+        assert!(app.dead_letters().is_empty());
+        app.assert_ledger_closes();
+    });
+}
+
+#[test]
+fn a_cluster_that_is_away_is_waited_for() {
+    let mut cluster = Cluster::start(3, 0);
+    cluster.nodes.iter_mut().for_each(|node| node.kill());
+    let app = worker(&cluster, &["http.wait=300ms"]);
+    let identify = || app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status;
+    assert_eq!(identify(), 503);
+    assert!(!app.ready());
+    cluster.nodes.iter_mut().for_each(|node| node.restart());
+    app.wait_ready();
+    assert_eq!(identify(), 200);
+    assert_eq!(cluster.hgetall("user:u").len(), 1);
+}
