@@ -6,7 +6,6 @@ use std::process::Command;
 use std::time::Instant;
 
 use super::events::{USERS, event};
-use super::redis::Redis;
 
 pub(super) fn write_events(path: &Path, events: u64) {
     let mut file = BufWriter::new(std::fs::File::create(path).expect("a temporary file"));
@@ -20,19 +19,14 @@ pub(super) fn write_events(path: &Path, events: u64) {
 }
 
 /// Events per second from the file, start and end of the process included.
-pub(super) fn replay(redis: &Redis, file: &Path, data_dir: &Path, events: u64) -> f64 {
-    redis.cli(&["FLUSHALL"]);
+pub(super) fn replay(redis: &[&str], file: &Path, data_dir: &Path, events: u64) -> f64 {
     let start = Instant::now();
-    let status = Command::new(env!("CARGO_BIN_EXE_traitsink"))
-        .arg("-s")
-        .arg(format!("redis.url=redis://127.0.0.1:{}", redis.port))
-        .arg("-s")
-        .arg(format!("data_dir={}", data_dir.display()))
-        .arg("-q")
-        .arg("replay")
-        .arg(file)
-        .status()
-        .expect("own binary");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_traitsink"));
+    for setting in redis {
+        command.args(["-s", setting]);
+    }
+    command.arg("-s").arg(format!("data_dir={}", data_dir.display())).arg("-q").arg("replay").arg(file);
+    let status = command.status().expect("own binary");
     let elapsed = start.elapsed();
     assert!(status.success(), "replay: {status}");
     events as f64 / elapsed.as_secs_f64()

@@ -1,49 +1,60 @@
 //! What reaches Redis, as a share of what Redis can take: `redis-benchmark -P 64 -c 50 -r 100000` HSET of the same payload and
 //! `traitsink`, one after the other in the same run, three times. Loopback only; ends by itself.
 //!
-//! `cargo bench --bench throughput [-- [file|kafka] [EVENTS]]`; Kafka needs Java and what `tests/run` fetched.
+//! `cargo bench --bench throughput [-- [file|cluster|kafka] [EVENTS]]`; Kafka needs Java and what `tests/run` fetched.
 
 mod events;
 mod file;
-#[cfg(feature = "kafka")]
 #[path = "../../tests/it/harness/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "a broker and a worker are all that is needed of it")]
+#[expect(dead_code, unused_imports, reason = "brokers, a cluster and a worker are all that is needed of it")]
 mod harness;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod redis;
 
-use std::path::Path;
-
 use self::redis::Redis;
 
 const ROUNDS: usize = 3;
+const PARTS: [&str; 3] = ["file", "cluster", "kafka"];
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let events = args.iter().find_map(|arg| arg.parse().ok()).unwrap_or(400_000);
-    let wanted = |source: &str| args.iter().any(|arg| arg == source) || !args.iter().any(|arg| arg == "file" || arg == "kafka");
+    let wanted = |part: &str| args.iter().any(|arg| arg == part) || !args.iter().any(|arg| PARTS.contains(&arg.as_str()));
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let redis = Redis::start(dir.path());
+    let path = dir.path().join("events.ndjson");
+    if wanted("file") || wanted("cluster") {
+        file::write_events(&path, events);
+    }
     if wanted("file") {
-        from_file(&redis, dir.path(), events);
+        let redis = Redis::start(dir.path());
+        let url = format!("redis.url=redis://127.0.0.1:{}", redis.port);
+        compare("file -> Redis", events, || redis.limit(events), || file::replay(&[&url], &path, dir.path(), events));
+    }
+    if wanted("cluster") {
+        let cluster = harness::cluster::Cluster::start(3, 0);
+        let (port, url) = (cluster.nodes[0].port().to_string(), format!("redis.url={}", cluster.url()));
+        compare(
+            "file -> cluster of three",
+            events,
+            || redis::limit(&port, &["--cluster"], events),
+            || file::replay(&["redis.mode=cluster", &url], &path, dir.path(), events),
+        );
     }
     #[cfg(feature = "kafka")]
     if wanted("kafka") {
-        from_kafka(&redis, events);
+        from_kafka(&Redis::start(dir.path()), events);
     }
 }
 
-fn from_file(redis: &Redis, dir: &Path, events: u64) {
-    let path = dir.join("events.ndjson");
-    file::write_events(&path, events);
+/// Prints the share of `limit` that `rate` reaches, both in events per second.
+fn compare(what: &str, events: u64, limit: impl Fn() -> f64, rate: impl Fn() -> f64) {
     let ratios = (1..=ROUNDS).map(|round| {
-        let limit = redis.limit(events);
-        let rate = file::replay(redis, &path, dir, events);
-        println!("round {round}: redis-benchmark {limit:.0} HSET/s, replay {rate:.0} events/s, ratio {:.2}", rate / limit);
+        let (limit, rate) = (limit(), rate());
+        println!("round {round}: redis-benchmark {limit:.0} HSET/s, traitsink {rate:.0} events/s, ratio {:.2}", rate / limit);
         rate / limit
     });
-    println!("file -> Redis: {:.2} of redis-benchmark (median of {ROUNDS}, {events} events)", median(ratios));
+    println!("{what}: {:.2} of redis-benchmark (median of {ROUNDS}, {events} events)", median(ratios));
 }
 
 #[cfg(feature = "kafka")]

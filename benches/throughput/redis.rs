@@ -39,31 +39,24 @@ impl Redis {
     /// HSETs per second of the same payload.
     pub(super) fn limit(&self, events: u64) -> f64 {
         self.cli(&["FLUSHALL"]);
-        let mut command = Command::new("redis-benchmark");
-        command.args([
-            "-p",
-            &self.port,
-            "-P",
-            "64",
-            "-c",
-            "50",
-            "-r",
-            &USERS.to_string(),
-            "-n",
-            &events.to_string(),
-            "-q",
-            "--csv",
-        ]);
-        command.args(["HSET", "user:user-__rand_int__"]);
-        for (name, value) in traits(12_345) {
-            command.args([name, &value]);
-        }
-        let output = command.output().expect("redis-benchmark (Debian package redis-tools) is needed");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let row = text.lines().last().unwrap_or_default();
-        let rate = row.split("\",\"").nth(1).and_then(|rate| rate.trim_matches('"').parse().ok());
-        rate.unwrap_or_else(|| panic!("redis-benchmark says: {text}"))
+        limit(&self.port, &[], events)
     }
+}
+
+/// HSETs per second of the same payload by redis-benchmark, with `options` of its own.
+pub(super) fn limit(port: &str, options: &[&str], events: u64) -> f64 {
+    let (users, events) = (USERS.to_string(), events.to_string());
+    let mut command = Command::new("redis-benchmark");
+    command.args(["-p", port, "-P", "64", "-c", "50", "-r", &users, "-n", &events, "-q", "--csv"]).args(options);
+    command.args(["HSET", "user:user-__rand_int__"]);
+    for (name, value) in traits(12_345) {
+        command.args([name, &value]);
+    }
+    let output = command.output().expect("redis-benchmark (Debian package redis-tools) is needed");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let row = text.lines().last().unwrap_or_default();
+    let rate = row.split("\",\"").nth(1).and_then(|rate| rate.trim_matches('"').parse().ok());
+    rate.unwrap_or_else(|| panic!("redis-benchmark says: {text}"))
 }
 
 impl Drop for Redis {

@@ -41,8 +41,8 @@ impl Check<'_> {
                 });
                 Some(Value::Object(fields.collect()))
             }
-            (Kind::Map, Value::Object(table)) => Some(self.map(path, &Value::Object(table))),
-            (Kind::Table(_) | Kind::Map, Value::Null) => Some(Value::Object(Map::new())),
+            (Kind::Map(form), Value::Object(table)) => Some(self.map(*form, path, &Value::Object(table))),
+            (Kind::Table(_) | Kind::Map(_), Value::Null) => Some(Value::Object(Map::new())),
             (_, Value::Null) => Some(Value::Null),
             (_, Value::String(text)) if text.is_empty() => Some(Value::Null),
             (Kind::List(item), Value::Array(items)) => {
@@ -122,14 +122,16 @@ impl Check<'_> {
     }
 
     /// Names with dots may have come as tables; numbers and booleans are texts here.
-    fn map(&mut self, path: &str, table: &Value) -> Value {
+    fn map(&mut self, form: Form, path: &str, table: &Value) -> Value {
         let mut leaves = Vec::new();
         flatten(table, "", &mut leaves);
         let texts = leaves.into_iter().filter_map(|(name, value)| {
+            let value = match value {
+                Value::Number(_) | Value::Bool(_) => value.to_string().into(),
+                value => value,
+            };
             let text = match value {
-                Value::String(text) if text.is_empty() => Some(Value::Null),
-                Value::Null | Value::String(_) => Some(value),
-                Value::Number(_) | Value::Bool(_) => Some(value.to_string().into()),
+                Value::Null | Value::String(_) => self.value(&Kind::Text(form), &join(path, &name), value),
                 value => self.parsed(&join(path, &name), Err(format!("expected a text, found {}", found(&value)))),
             };
             Some((name, text?))

@@ -14,8 +14,8 @@ pub(super) enum Kind {
     List(Box<Kind>),
     /// A text of this form, or a table.
     Either(Form, Box<Kind>),
-    /// Any names, each with a text; dots belong to the name.
-    Map,
+    /// Any names, each with a text of this form; dots belong to the name.
+    Map(Form),
     Boolean,
     Integer {
         min: i64,
@@ -72,7 +72,9 @@ impl Kind {
         };
         let bound = |name: &str, default| schema[name].as_i64().unwrap_or(default);
         match name {
-            Some("object") if schema["additionalProperties"].is_object() => Self::Map,
+            Some("object") if schema["additionalProperties"].is_object() => {
+                Self::Map(Form::named(schema["additionalProperties"]["x-form"].as_str()))
+            }
             Some("object") => Self::Table(
                 schema["properties"].as_object().into_iter().flatten().map(|(key, one)| (key.clone(), Self::of(one))).collect(),
             ),
@@ -91,7 +93,7 @@ impl Kind {
     pub(super) fn at(&self, path: &str) -> Option<&Self> {
         path.split('.').try_fold(self, |kind, name| match kind {
             Self::Table(keys) => keys.get(name),
-            Self::Map => Some(kind),
+            Self::Map(_) => Some(kind),
             _ => None,
         })
     }
@@ -131,7 +133,7 @@ impl Kind {
             Self::Table(_) => "a table".into(),
             Self::List(item) if matches!(**item, Self::Table(_)) => "a list of tables".into(),
             Self::List(_) => "a list".into(),
-            Self::Map => "a table of texts".into(),
+            Self::Map(_) => "a table of texts".into(),
             Self::Either(..) => "a text or a table".into(),
             Self::Boolean => "true or false".into(),
             Self::Integer { .. } => "a whole number".into(),
@@ -189,8 +191,8 @@ mod tests {
     #[test]
     fn all_below_a_map_is_of_the_map() {
         let root = Kind::root();
-        assert!(matches!(root.at("kafka.librdkafka"), Some(Kind::Map)));
-        assert!(matches!(root.at("kafka.librdkafka.client.rack"), Some(Kind::Map)));
+        assert!(matches!(root.at("kafka.librdkafka"), Some(Kind::Map(Form::Secret))));
+        assert!(matches!(root.at("kafka.librdkafka.client.rack"), Some(Kind::Map(_))));
         assert!(matches!(root.at("dead_letter.breaker.ratio"), Some(Kind::Fraction { min: 0.0, max: 1.0 })));
     }
 

@@ -134,7 +134,7 @@ impl Layers<'_> {
 
     /// One key from `--set`: TOML, or else a plain string. A key that takes text takes `7` and `true` as text too.
     fn set(&mut self, path: &str, text: &str) {
-        let is_text = matches!(self.root.at(path), Some(Kind::Text(_) | Kind::Word(_) | Kind::Map));
+        let is_text = matches!(self.root.at(path), Some(Kind::Text(_) | Kind::Word(_) | Kind::Map(_)));
         let value = match text.parse::<toml::Value>() {
             Ok(toml::Value::String(text)) => Value::String(text),
             Ok(value @ (toml::Value::Array(_) | toml::Value::Table(_))) => from_toml(value),

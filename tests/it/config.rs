@@ -179,6 +179,7 @@ fn nodes_of_a_cluster_are_merged_and_may_have_logins() {
         ("nodes=[\"a:x\"]", "redis.nodes[0] (--set): \"a:x\" has no port from 1 to 65535"),
         ("nodes=[{hots=\"a\"}]", "redis.nodes[0].hots (--set): unknown key; the nearest known key is redis.nodes[].host"),
         ("database=1", "redis.database (--set): a cluster has only database 0"),
+        ("cluster.nat_map={\"a:1\"=\"b:x\"}", "redis.cluster.nat_map.a:1 (--set): \"b:x\" has no port from 1 to 65535"),
     ] {
         let errors = set(&["redis.mode=cluster", &format!("redis.{line}"), "redis.url=redis://s:1"]).map(|_| ()).unwrap_err();
         assert_eq!(errors[0], error, "{line}");

@@ -32,13 +32,17 @@ impl Cluster {
         let nodes: Vec<Redis> = (0..masters * (1 + replicas)).map(node).collect();
         let cluster = Self { nodes };
         let places: Vec<String> = cluster.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
-        let replicas = replicas.to_string();
+        let each = replicas.to_string();
         let mut args = vec!["--cluster", "create"];
         args.extend(places.iter().map(String::as_str));
-        args.extend(["--cluster-replicas", &replicas, "--cluster-yes"]);
+        args.extend(["--cluster-replicas", &each, "--cluster-yes"]);
         run("redis-cli", &args, Path::new("/"));
         eventually("the cluster is whole", || cluster.nodes.iter().all(|node| info(node, "cluster_state") == "ok"));
-        eventually("all replicas are in step", || cluster.nodes.iter().all(in_step));
+        eventually("all replicas are in step", || {
+            let all = cluster.nodes.iter().map(|node| text(node, &["INFO", "replication"]));
+            all.filter(|info| !info.contains("role:master") && info.contains("master_link_status:up")).count()
+                == masters * replicas
+        });
         cluster
     }
 
@@ -69,16 +73,12 @@ impl Cluster {
     }
 }
 
-/// The replica of a master, among the nodes that answer.
+/// Whether the node, which must answer, takes writes.
 pub(crate) fn is_master(node: &Redis) -> bool {
     text(node, &["INFO", "replication"]).contains("role:master")
 }
 
-fn in_step(node: &Redis) -> bool {
-    is_master(node) || text(node, &["INFO", "replication"]).contains("master_link_status:up")
-}
-
-fn info<'a>(node: &Redis, name: &'a str) -> String {
+fn info(node: &Redis, name: &str) -> String {
     let text = text(node, &["CLUSTER", "INFO"]);
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     value.unwrap_or_default().trim().to_owned()
