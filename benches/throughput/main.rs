@@ -6,7 +6,8 @@
 mod events;
 mod file;
 #[path = "../../tests/it/harness/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "brokers, a cluster and a worker are all that is needed of it")]
+#[expect(dead_code, reason = "brokers, a cluster and a worker are all that is needed of it")]
+#[cfg_attr(feature = "kafka", expect(unused_imports, reason = "as above"))]
 mod harness;
 #[cfg(feature = "kafka")]
 mod kafka;
