@@ -6,10 +6,12 @@ mod embedded;
 pub mod errors;
 mod handshake;
 mod hint;
+mod password;
 mod probe;
 mod reply;
 mod store;
 mod stream;
+mod writable;
 mod writes;
 
 pub use class::Class;

@@ -101,7 +101,7 @@ pub fn minimal_acl(username: &str, prefixes: &[&str]) -> String {
         line.push(' ');
         line.push_str(&quoted(keys));
     }
-    line.push_str(" +hset +ping +select +info +client|setname +client|info +client|kill");
+    line.push_str(" +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill");
     line
 }
 
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn acl_line() {
-        let tail = " +hset +ping +select +info +client|setname +client|info +client|kill";
+        let tail = " +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill";
         assert_eq!(minimal_acl("w", &[""]), format!("ACL SETUSER w reset on >PASSWORD ~user:*{tail}"));
         assert_eq!(minimal_acl("w", &["a", "b"]), format!("ACL SETUSER w reset on >PASSWORD ~a:user:* ~b:user:*{tail}"));
         assert_eq!(minimal_acl("w", &["a *"]), format!(r"ACL SETUSER w reset on >PASSWORD ~a?\*:user:*{tail}"));
