@@ -3,7 +3,7 @@
 use redis::Value;
 
 use super::handshake::{field, text};
-use super::{Broken, ConnectError, Connection, Connector, QueryError, TlsSession, hint};
+use super::{Broken, ConnectError, Connection, Connector, QueryError, TlsSession, hint, writable};
 
 const UNKNOWN: &str = "unknown (not permitted)";
 
@@ -34,6 +34,13 @@ pub async fn probe(connector: &Connector) -> Result<Report, ConnectError> {
     }
     let known = |name| field(info, name).unwrap_or(UNKNOWN).to_owned();
     let mut notes = notes(info);
+    match writable::ask(&mut connection, connector.blank_key()).await {
+        Ok(()) => {}
+        Err(QueryError::Broken(cause)) => return Err(broken(cause)),
+        // Told above.
+        Err(QueryError::Reply { code, .. }) if matches!(code.as_str(), "MOVED" | "READONLY") => {}
+        Err(QueryError::Reply { message, .. }) => notes.push(format!("a write would be refused now: {message}")),
+    }
     if connection.identity().is_none() {
         notes.push("CLIENT INFO is not permitted: after a lost connection, writes it had sent may be applied late".to_owned());
     }
