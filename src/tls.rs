@@ -1,5 +1,6 @@
 //! PEM -> rustls client configurations. The only place that reads PEM.
 
+mod live;
 mod peer;
 mod verify;
 
@@ -18,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+pub use self::live::LiveTls;
 pub use self::peer::PeerCertificate;
 use crate::config::{Pem, Tls};
 

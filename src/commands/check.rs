@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use crate::cli::Options;
 use crate::config::{
-    Address, Config, ConfigArgs, DeadLetter, Http, Kafka, KafkaClient, Mode, OffsetReset, Pem, Redis, Sasl, Tls,
+    Address, Config, ConfigArgs, DeadLetter, Http, Kafka, KafkaClient, Mode, OffsetReset, Password, Pem, Redis, Sasl, Tls,
 };
 use crate::redis::Connector;
 
@@ -28,6 +28,10 @@ pub(super) fn check(options: &Options, reach: bool, rudderstack: Option<PathBuf>
     if !unusable.is_empty() {
         return exit::misconfigured(&unusable);
     }
+    let told = password(&loaded.config.redis);
+    if told != ExitCode::SUCCESS {
+        return told;
+    }
     if !options.quiet() {
         loaded.warnings.iter().for_each(|warning| exit::complain(&format!("warning: {warning}")));
         let printed = exit::print(&format!("{}configuration is valid\n", summary(&loaded.config)));
@@ -47,6 +51,14 @@ fn unusable(config: &Config) -> Vec<String> {
     #[cfg(not(feature = "kafka"))]
     let kafka = None;
     redis.into_iter().chain(kafka).collect()
+}
+
+/// Runs the command that tells the password, if there is one.
+fn password(redis: &Redis) -> ExitCode {
+    let (Some(Password::Command(_)), Ok(connector)) = (&redis.password, Connector::new(redis)) else { return ExitCode::SUCCESS };
+    exit::in_runtime(async {
+        Ok(connector.check_password().await.map_or_else(|error| exit::misconfigured(&[error.message]), |()| ExitCode::SUCCESS))
+    })
 }
 
 /// An error if the file that `key` names cannot be opened.
@@ -125,6 +137,7 @@ fn redis(redis: &Redis) -> String {
     };
     let login = match (&redis.username, &redis.password) {
         (Some(user), _) => format!("as user {user:?}"),
+        (None, Some(Password::Command(words))) => format!("with the password that {:?} prints", words[0]),
         (None, Some(_)) => "with a password".to_owned(),
         (None, None) => "without a password".to_owned(),
     };

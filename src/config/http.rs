@@ -142,8 +142,8 @@ impl RawHttp {
             if !self.write_keys.is_empty() {
                 keys.report.error("http.write_keys_file", "given beside http.write_keys: give one");
             }
-            let lines = read(keys.report, "http.write_keys_file", path).unwrap_or_default();
-            for (n, line) in lines.lines().enumerate() {
+            let text = read(keys.report, "http.write_keys_file", path).unwrap_or_default();
+            for (n, line) in text.expose_secret().lines().enumerate() {
                 keys.add("http.write_keys_file", format!("key-{}", n + 1), line.into(), None);
             }
         }

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::nodes::{CLUSTER_KEYS, Cluster, Login, Node, RawCluster, RawNode, merged};
+use super::password::{Password, Typed};
 use super::prefix::prefix;
 use super::redis_url::{Place, RedisUrl, UrlText, host_name};
 use super::report::Report;
-use super::secrets::secret;
+use super::tcp::Tcp;
 use super::tls::{RawTls, Tls};
 use super::units::{Listen, Secret, Span};
 
@@ -22,7 +22,7 @@ use super::units::{Listen, Secret, Span};
 pub struct Redis {
     pub mode: Mode,
     pub username: Option<String>,
-    pub password: Option<SecretString>,
+    pub password: Option<Password>,
     /// Of nodes that have one of their own.
     pub logins: BTreeMap<Node, Login>,
     pub database: u32,
@@ -31,6 +31,7 @@ pub struct Redis {
     pub client_name: String,
     pub connect_timeout: Duration,
     pub response_timeout: Duration,
+    pub tcp: Tcp,
     /// `None`: plain text.
     pub tls: Option<Tls>,
 }
@@ -65,8 +66,10 @@ pub(super) struct RawRedis {
     /// User of Redis's access control list.
     username: Option<String>,
     password: Option<Secret>,
-    /// A file that holds the password.
+    /// A file that holds the password; read again for each new connection.
     password_file: Option<PathBuf>,
+    /// A program and its arguments, run without a shell for each new connection; it prints the password.
+    password_command: Option<Vec<String>>,
     #[schemars(range(min = 0, max = 2_147_483_647))]
     database: Option<u32>,
     /// Keys are `[prefix:]user:<id>`.
@@ -76,6 +79,10 @@ pub(super) struct RawRedis {
     connect_timeout: Span,
     /// No reply at all for this long: the connection is made anew.
     response_timeout: Span,
+    /// TCP: silence before the server is asked whether it is still there; 0s: never.
+    keepalive: Option<Span>,
+    /// TCP on Linux: how long what was sent may stay unconfirmed; 0s: as the system has it.
+    user_timeout: Option<Span>,
     tls: RawTls,
     cluster: Option<RawCluster>,
     embedded: Option<RawEmbedded>,
@@ -119,11 +126,14 @@ impl Default for RawRedis {
             username: None,
             password: None,
             password_file: None,
+            password_command: None,
             database: None,
             prefix: None,
             client_name: "traitsink".into(),
             connect_timeout: Span::secs(5),
             response_timeout: Span::secs(2),
+            keepalive: None,
+            user_timeout: None,
             tls: RawTls::default(),
             cluster: None,
             embedded: None,
@@ -135,7 +145,7 @@ impl Default for RawRedis {
 struct Target {
     mode: Mode,
     username: Option<String>,
-    password: Option<SecretString>,
+    password: Option<Password>,
     logins: BTreeMap<Node, Login>,
     database: u32,
     tls: Option<Tls>,
@@ -163,13 +173,14 @@ impl RawRedis {
             client_name: self.client_name.clone(),
             connect_timeout: self.connect_timeout.0,
             response_timeout: self.response_timeout.0,
+            tcp: Tcp::resolve(self.keepalive, self.user_timeout, report),
             tls: target.tls,
         }
     }
 
     fn embedded(&self, report: &mut Report) -> Target {
         let why = "with redis.mode = \"embedded\"";
-        for key in ["url", "nodes", "host", "port", "username", "password", "password_file"] {
+        for key in ["url", "nodes", "host", "port", "username", "password", "password_file", "password_command"] {
             report.no_effect(&format!("redis.{key}"), why);
         }
         CLUSTER_KEYS.iter().for_each(|key| report.no_effect(key, why));
@@ -224,7 +235,7 @@ impl RawRedis {
     }
 
     /// User name and password of the URL or of the keys.
-    fn login(&self, url: Option<&RedisUrl>, report: &mut Report) -> (Option<String>, Option<SecretString>) {
+    fn login(&self, url: Option<&RedisUrl>, report: &mut Report) -> (Option<String>, Option<Password>) {
         let password = self.password(url, report);
         let username = one(report, "user name", url.and_then(|url| url.username.clone()), "username", self.username.clone());
         if username.is_some() && password.is_none() {
@@ -244,7 +255,7 @@ impl RawRedis {
         });
         let (host, port) = match url.map(|url| &url.place) {
             Some(Place::Unix(path)) => {
-                for key in ["redis.host", "redis.port"] {
+                for key in ["redis.host", "redis.port", "redis.keepalive", "redis.user_timeout"] {
                     report.no_effect(key, "beside the unix socket of redis.url");
                 }
                 return Address::Unix(path.clone());
@@ -257,17 +268,14 @@ impl RawRedis {
         Address::Tcp { host, port }
     }
 
-    fn password(&self, url: Option<&RedisUrl>, report: &mut Report) -> Option<SecretString> {
-        let typed = secret(report, "redis.password", self.password.as_ref(), self.password_file.as_deref());
-        let in_url = url.and_then(|url| url.password.clone());
-        if let (Some(a), Some(b)) = (&in_url, &typed)
-            && a.expose_secret() != b.expose_secret()
-        {
-            let key = if self.password.is_some() { "redis.password" } else { "redis.password_file" };
-            let place = report.place(key);
-            report.error("redis.url", format_args!("its password differs from {place}: give one"));
-        }
-        in_url.or(typed)
+    fn password(&self, url: Option<&RedisUrl>, report: &mut Report) -> Option<Password> {
+        let typed = Typed {
+            in_url: url.and_then(|url| url.password.as_ref()),
+            text: self.password.as_ref(),
+            file: self.password_file.as_deref(),
+            command: self.password_command.as_deref(),
+        };
+        typed.resolve(report)
     }
 
     fn tls(&self, url: Option<&RedisUrl>, address: &Address, report: &mut Report) -> Option<Tls> {
@@ -307,17 +315,27 @@ impl RawRedis {
         let url = place.map(|place| RedisUrl {
             place,
             username: valid.username.clone(),
-            password: valid.password.clone(),
+            password: match &valid.password {
+                Some(Password::Fixed(password)) => Some(password.clone()),
+                _ => None,
+            },
             database: Some(valid.database),
             tls: valid.tls.is_some(),
             insecure: valid.tls.as_ref().is_some_and(|tls| tls.skip_verify),
         });
+        let (keepalive, user_timeout) = match &valid.mode {
+            Mode::Standalone(Address::Unix(_)) => (None, None),
+            _ => valid.tcp.effective(),
+        };
         Self {
             url: url.map(UrlText::new),
             host,
             port,
             username: valid.username.clone(),
+            password_command: self.password_command.clone().filter(|words| !words.is_empty()),
             database: Some(valid.database),
+            keepalive,
+            user_timeout,
             prefix: Some(valid.prefix.clone()),
             tls: self.tls.effective(valid.tls.as_ref()),
             cluster: None,

@@ -16,32 +16,38 @@ pub(super) fn secret(report: &mut Report, key: &str, value: Option<&Secret>, fil
             None
         }
         (Some(value), None) => Some(value.0.clone()),
-        (None, Some(path)) => read(report, &format!("{key}_file"), path).map(SecretString::from),
+        (None, Some(path)) => read(report, &format!("{key}_file"), path),
         (None, None) => None,
     }
 }
 
 /// A secret's file without its one trailing newline; empty is an error.
-pub(super) fn read(report: &mut Report, key: &str, path: &Path) -> Option<String> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => {
-            let line = text.strip_suffix('\n').unwrap_or(&text);
-            let line = line.strip_suffix('\r').filter(|_| line.len() < text.len()).unwrap_or(line);
-            if line.is_empty() {
-                report.error(key, format_args!("{} is empty", path.display()));
-                return None;
-            }
-            Some(line.to_owned())
-        }
-        Err(error) => {
-            report.error(key, format_args!("{} cannot be read: {error}", path.display()));
-            None
-        }
+pub(super) fn read(report: &mut Report, key: &str, path: &Path) -> Option<SecretString> {
+    read_secret(path).map_err(|why| report.error(key, why)).ok()
+}
+
+/// The same without a report.
+///
+/// # Errors
+/// The file is empty or cannot be read; the text names it.
+pub fn read_secret(path: &Path) -> Result<SecretString, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    match without_newline(&text) {
+        "" => Err(format!("{} is empty", path.display())),
+        line => Ok(line.into()),
     }
+}
+
+/// `text` without its one trailing line end.
+pub fn without_newline(text: &str) -> &str {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    line.strip_suffix('\r').filter(|_| line.len() < text.len()).unwrap_or(line)
 }
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     #[test]
@@ -51,7 +57,7 @@ mod tests {
             [("pw", "pw"), ("pw\n", "pw"), ("pw\r\n", "pw"), ("pw\n\n", "pw\n"), ("pw\r", "pw\r"), (" pw ", " pw ")]
         {
             std::fs::write(file.path(), text).unwrap();
-            assert_eq!(read(&mut Report::default(), "redis.password_file", file.path()).as_deref(), Some(secret), "{text:?}");
+            assert_eq!(read_secret(file.path()).unwrap().expose_secret(), secret, "{text:?}");
         }
     }
 
@@ -61,8 +67,8 @@ mod tests {
         let (empty, missing) = (directory.path().join("empty"), directory.path().join("missing"));
         std::fs::write(&empty, "\n").unwrap();
         let mut report = Report::default();
-        assert_eq!(read(&mut report, "redis.password_file", &empty), None);
-        assert_eq!(read(&mut report, "redis.password_file", &missing), None);
+        assert!(read(&mut report, "redis.password_file", &empty).is_none());
+        assert!(read(&mut report, "redis.password_file", &missing).is_none());
         let errors = report.finish().unwrap_err().to_string();
         assert!(errors.contains("empty is empty") && errors.contains("cannot be read"), "{errors}");
     }

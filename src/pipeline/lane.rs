@@ -193,7 +193,7 @@ impl<S: Apply> Worker<S> {
         if self.failures >= QUICK_RETRIES || trouble.class == Class::Config {
             self.lane.queue.set_down(true);
         }
-        let pause = self.backoff.next().unwrap_or(self.lane.limits.retry_max);
+        let pause = self.backoff.next().unwrap_or(Duration::MAX).min(self.lane.limits.retry_max);
         let pause = if matches!(trouble.class, Class::Reconnect | Class::Rediscover) { pause.min(RECONNECT_MAX) } else { pause };
         let until = tokio::time::Instant::now() + pause;
         while tokio::time::Instant::now() < until {
@@ -208,7 +208,8 @@ impl<S: Apply> Worker<S> {
 fn backoff(limits: LaneLimits) -> ExponentialBackoff {
     ExponentialBuilder::new()
         .with_min_delay(limits.retry_min)
-        .with_max_delay(limits.retry_max)
+        // Jitter adds up to as much again.
+        .with_max_delay(limits.retry_max / 2)
         .with_jitter()
         .without_max_times()
         .build()

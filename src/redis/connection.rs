@@ -9,17 +9,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use redis::{Cmd, Value};
+use redis::{Cmd, ServerError, Value};
 use secrecy::SecretString;
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep_until};
 
 use super::handshake::{self, Identity};
+use super::password::LivePassword;
 use super::stream::{self, Stream};
 use super::writes::Allowed;
-use super::{Class, errors, reply};
-use crate::config::{Address, Login, Mode, Node, Redis};
-use crate::tls::{TlsClient, TlsError};
+use super::{Class, errors, hint, reply};
+use crate::config::{Address, Login, Mode, Node, Password, Redis, Tcp};
+use crate::tls::{LiveTls, TlsClient, TlsError};
 
 /// Room for one read, in bytes: the replies to 4,000 HSETs.
 const READ: usize = 16 * 1024;
@@ -64,6 +65,14 @@ pub enum QueryError {
     Reply { class: Class, code: String, message: String },
 }
 
+impl QueryError {
+    pub(super) fn reply(error: &ServerError) -> Self {
+        let (code, detail) = (error.code(), error.details().unwrap_or_default());
+        let (class, message) = (errors::classify(code, detail), errors::explain(code, detail));
+        Self::Reply { class, code: errors::safe_code(code).to_owned(), message }
+    }
+}
+
 /// What was agreed with a TLS server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsSession {
@@ -92,13 +101,16 @@ pub struct Connector {
 pub(super) struct Settings {
     address: Address,
     pub(super) node: String,
-    pub(super) tls: Option<Arc<TlsClient>>,
+    tls: Option<Arc<LiveTls>>,
     pub(super) username: Option<String>,
-    pub(super) password: Option<SecretString>,
+    password: Option<Arc<LivePassword>>,
     pub(super) database: u32,
     pub(super) client_name: String,
+    /// No event is written to it: its user id is blank.
+    blank_key: String,
     connect_timeout: Duration,
     response_timeout: Duration,
+    tcp: Tcp,
     /// A restricted ACL is told once, not at every reconnect.
     pub(super) warned: Arc<AtomicBool>,
     in_cluster: bool,
@@ -119,16 +131,19 @@ impl Connector {
             Address::Unix(_) if redis.tls.is_some() => return Err(TlsError::UnixSocket),
             Address::Unix(path) => path.display().to_string(),
         };
+        let prefix = if redis.prefix.is_empty() { String::new() } else { format!("{}:", redis.prefix) };
         let settings = Settings {
             address,
             node,
-            tls: redis.tls.as_ref().map(TlsClient::new).transpose()?.map(Arc::new),
+            tls: redis.tls.as_ref().map(LiveTls::new).transpose()?.map(Arc::new),
             username: redis.username.clone(),
-            password: redis.password.clone(),
+            password: redis.password.as_ref().map(LivePassword::new).map(Arc::new),
             database: redis.database,
             client_name: redis.client_name.clone(),
+            blank_key: format!("{prefix}user:"),
             connect_timeout: redis.connect_timeout,
             response_timeout: redis.response_timeout,
+            tcp: redis.tcp.clone(),
             warned: Arc::default(),
             in_cluster: matches!(redis.mode, Mode::Cluster(_)),
             logins: Arc::new(redis.logins.clone()),
@@ -140,7 +155,12 @@ impl Connector {
     pub(super) fn to(&self, node: &Node) -> Self {
         let mut settings = Settings { address: address_of(node), node: node.to_string(), ..(*self.settings).clone() };
         if let Some(login) = self.settings.logins.get(node) {
-            (settings.username, settings.password) = (login.username.clone(), login.password.clone());
+            if login.username.is_some() {
+                settings.username.clone_from(&login.username);
+            }
+            if let Some(password) = &login.password {
+                settings.password = Some(Arc::new(LivePassword::new(&Password::Fixed(password.clone()))));
+            }
         }
         Self { settings: Arc::new(settings) }
     }
@@ -164,15 +184,32 @@ impl Connector {
         self.settings.tls.as_ref().is_none_or(|tls| tls.is_verified())
     }
 
+    /// A key as those of events, and never one of them: to ask whether it could be written.
+    pub(super) fn blank_key(&self) -> &str {
+        &self.settings.blank_key
+    }
+
+    /// Gets the password as for a connection.
+    ///
+    /// # Errors
+    /// `redis.password_command` tells none; in plain words.
+    pub async fn check_password(&self) -> Result<(), ConnectError> {
+        self.settings.password().await.map(drop)
+    }
+
     /// Connects (TCP and TLS within `connect_timeout`), authenticates, selects the database, names the connection.
     pub async fn connect(&self) -> Result<Connection, ConnectError> {
         let settings = &*self.settings;
+        let client = settings.tls_client().await;
         let (stream, tls) = match &settings.address {
             Address::Unix(path) => (stream::dial_unix(path, settings.connect_timeout).await?, None),
             Address::Tcp { host, port } => {
-                stream::dial_tcp((host, *port), settings.tls.as_deref(), settings.connect_timeout).await?
+                let dialling = stream::dial_tcp((host, *port), &settings.tcp, client.as_deref(), settings.connect_timeout);
+                dialling.await?
             }
         };
+        // Not before somebody answers: a server that is away costs no run of a command.
+        let password = settings.password().await?;
         let mut connection = Connection {
             stream,
             received: BytesMut::with_capacity(2 * READ),
@@ -181,7 +218,7 @@ impl Connector {
             identity: None,
             tls,
         };
-        connection.identity = handshake::greet(&mut connection, settings).await?;
+        connection.identity = handshake::greet(&mut connection, settings, password.as_ref(), client.as_deref()).await?;
         Ok(connection)
     }
 }
@@ -217,11 +254,7 @@ impl Connection {
         let mut replies = Vec::with_capacity(1);
         self.exchange(&command.get_packed_command(), 1, &mut replies).await?;
         match replies.pop().ok_or(Broken::Closed)? {
-            Value::ServerError(error) => {
-                let (code, detail) = (error.code(), error.details().unwrap_or_default());
-                let (class, message) = (errors::classify(code, detail), errors::redact(code, detail));
-                Err(QueryError::Reply { class, code: errors::safe_code(code).to_owned(), message })
-            }
+            Value::ServerError(error) => Err(QueryError::reply(&error)),
             value => Ok(value),
         }
     }
@@ -349,6 +382,17 @@ impl Sending<'_> {
 }
 
 impl Settings {
+    /// Files are read away from the threads that everything else runs on.
+    async fn tls_client(&self) -> Option<Arc<TlsClient>> {
+        let tls = Arc::clone(self.tls.as_ref()?);
+        Some(tokio::task::spawn_blocking(move || tls.current()).await.expect("reading PEM does not panic"))
+    }
+
+    async fn password(&self) -> Result<Option<SecretString>, ConnectError> {
+        let Some(password) = &self.password else { return Ok(None) };
+        password.current().await.map(Some).map_err(|why| hint::password(&self.node, &why))
+    }
+
     /// True once.
     pub(super) fn warns(&self) -> bool {
         !self.warned.swap(true, Relaxed)

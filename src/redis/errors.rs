@@ -163,6 +163,14 @@ pub fn hint(code: &str, detail: &str) -> Option<&'static str> {
     look_up(code, detail).map(|row| row.hint).filter(|hint| !hint.is_empty())
 }
 
+/// What happened and what to do about it, in words that are safe to log.
+pub fn explain(code: &str, detail: &str) -> String {
+    match hint(code, detail) {
+        Some(hint) => format!("{}: {hint}", redact(code, detail)),
+        None => redact(code, detail),
+    }
+}
+
 /// Redis' codes are one upper-case word; anything else may be data.
 fn is_code(code: &str) -> bool {
     (2..=16).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_uppercase())

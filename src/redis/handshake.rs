@@ -1,10 +1,11 @@
 //! What is said first on a connection: credentials, database, name; and who we are to the server.
 
 use redis::{Cmd, Value};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::connection::Settings;
 use super::{ConnectError, Connection, hint};
+use crate::tls::TlsClient;
 
 /// How the server knows a connection: enough to close exactly that one later.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +46,13 @@ impl Step {
 }
 
 /// Says everything in one go and reads the answers. The first refusal counts: those behind it follow from it.
-pub(super) async fn greet(connection: &mut Connection, settings: &Settings) -> Result<Option<Identity>, ConnectError> {
-    let steps = steps(settings);
+pub(super) async fn greet(
+    connection: &mut Connection,
+    settings: &Settings,
+    password: Option<&SecretString>,
+    tls: Option<&TlsClient>,
+) -> Result<Option<Identity>, ConnectError> {
+    let steps = steps(settings, password);
     let packed: Vec<u8> = steps.iter().flat_map(|(_, command)| command.get_packed_command()).collect();
     let mut replies = Vec::with_capacity(steps.len());
     let done = connection.exchange(&packed, steps.len(), &mut replies).await;
@@ -61,7 +67,7 @@ pub(super) async fn greet(connection: &mut Connection, settings: &Settings) -> R
             denied.push(step.name());
         }
     }
-    done.map_err(|cause| hint::greeting(&settings.node, settings.tls.as_deref(), &cause))?;
+    done.map_err(|cause| hint::greeting(&settings.node, tls, &cause))?;
     let reply_to = |wanted| steps.iter().zip(&replies).find(|((step, _), _)| *step == wanted).and_then(|(_, reply)| text(reply));
     let run_id = reply_to(Step::ServerInfo).and_then(|info| field(info, "run_id")).map(str::to_owned);
     let identity = reply_to(Step::ClientInfo).and_then(|info| identity(info, run_id));
@@ -77,15 +83,14 @@ pub(super) async fn greet(connection: &mut Connection, settings: &Settings) -> R
     Ok(identity)
 }
 
-fn steps(settings: &Settings) -> Vec<(Step, Cmd)> {
+fn steps(settings: &Settings, password: Option<&SecretString>) -> Vec<(Step, Cmd)> {
     let mut steps = Vec::with_capacity(6);
     let mut say = |step, args: &[&str]| {
         let mut command = Cmd::new();
         command.arg(args);
         steps.push((step, command));
     };
-    let password = settings.password.as_ref().map(ExposeSecret::expose_secret);
-    match (settings.username.as_deref(), password) {
+    match (settings.username.as_deref(), password.map(ExposeSecret::expose_secret)) {
         (None, None) => {}
         (None, Some(password)) => say(Step::Auth, &["AUTH", password]),
         (Some(username), password) => say(Step::Auth, &["AUTH", username, password.unwrap_or_default()]),

@@ -34,6 +34,12 @@ pub(super) fn resolve(node: &str, host: &str, error: &io::Error) -> ConnectError
     broken(Class::Reconnect, node, what, "is the name spelled right, and does DNS work here?")
 }
 
+/// The command tells no password; `why` begins with its name.
+pub(super) fn password(node: &str, why: &str) -> ConnectError {
+    let what = format_args!("redis.password_command: {why}");
+    broken(Class::Config, node, what, "run it by hand, as the user of this process, to see what it says")
+}
+
 pub(super) fn dial(node: &str, error: &io::Error, timeout: Duration) -> ConnectError {
     let (what, hint) = match error.kind() {
         io::ErrorKind::ConnectionRefused => ("connection refused".to_owned(), format!("is Redis running at {node}?")),

@@ -6,9 +6,9 @@ use redis::Value;
 
 use super::class::Class;
 use super::connection::{Broken, ConnectError, Connection, Connector, QueryError};
-use super::errors;
-use super::handshake::{Identity, field, text};
+use super::handshake::Identity;
 use super::writes::{Allowed, Trouble, Verdict};
+use super::{errors, writable};
 use crate::metrics::Metrics;
 
 /// The role in `traitsink_redis_up` of a node that takes writes.
@@ -38,8 +38,6 @@ pub(super) struct Link {
     connection: Option<Connection>,
     /// A connection that was lost with replies outstanding: bytes it sent may still be on their way to Redis.
     fence: Option<Identity>,
-    /// Redis said OOM: PING would not tell when that is over.
-    out_of_memory: bool,
     lost: bool,
     replies: Vec<Value>,
     metrics: Arc<Metrics>,
@@ -49,7 +47,7 @@ impl Link {
     pub(super) fn new(connector: Connector, metrics: Arc<Metrics>) -> Self {
         metrics.redis_up(connector.node(), ROLE).set(0);
         metrics.redis_reconnects(connector.node()).inc_by(0);
-        Self { connector, connection: None, fence: None, out_of_memory: false, lost: false, replies: Vec::new(), metrics }
+        Self { connector, connection: None, fence: None, lost: false, replies: Vec::new(), metrics }
     }
 
     pub(super) fn has_fence(&self) -> bool {
@@ -84,24 +82,10 @@ impl Link {
         }
     }
 
-    /// Connects when needed, or asks whether the node still answers.
-    pub(super) async fn reach(&mut self) -> Result<(), Trouble> {
-        let (out_of_memory, in_cluster) = (self.out_of_memory, self.connector.in_cluster());
-        // A node that has lost sight of the others still answers PING.
-        let question = if in_cluster { redis::cmd("CLUSTER").arg("INFO").to_owned() } else { redis::cmd("PING") };
+    /// Connects when needed, and asks whether a write to `key` would be taken.
+    pub(super) async fn reach(&mut self, key: &str) -> Result<(), Trouble> {
         let connection = self.open().await?;
-        let answer = match connection.query(&question).await {
-            Ok(info) if in_cluster => serves(&info),
-            Ok(_) if out_of_memory => still_out_of_memory(connection).await,
-            Ok(_) => Ok(()),
-            // An ACL without PING still answers, which is all that is asked.
-            Err(QueryError::Reply { code, .. }) if code == "NOPERM" => Ok(()),
-            Err(error) => Err(error),
-        };
-        let Err(error) = answer else {
-            self.out_of_memory = false;
-            return Ok(());
-        };
+        let Err(error) = writable::ask(connection, key).await else { return Ok(()) };
         let trouble = self.count(error.into());
         if trouble.class != Class::Retry {
             self.close(false);
@@ -149,9 +133,6 @@ impl Link {
         {
             self.close(answers.contains(&Answer::Is(Verdict::Unknown)));
         }
-        if trouble.is_none() {
-            self.out_of_memory = false;
-        }
         trouble
     }
 
@@ -169,7 +150,6 @@ impl Link {
                     Class::Refused if found.code == "WRONGTYPE" => Verdict::WrongType,
                     Class::Refused => Verdict::Refused,
                     class => {
-                        self.out_of_memory |= found.code == "OOM";
                         trouble.get_or_insert(found);
                         Verdict::Retry(class)
                     }
@@ -218,43 +198,11 @@ async fn fence(connection: &mut Connection, old: &Identity) -> Result<(), Broken
     }
 }
 
-/// Whether a node of a cluster takes writes, as its CLUSTER INFO says.
-fn serves(info: &Value) -> Result<(), QueryError> {
-    let state = text(info).and_then(|info| field(info, "cluster_state"));
-    if state.is_none_or(|state| state == "ok") {
-        return Ok(());
-    }
-    Err(QueryError::Reply { class: Class::Rediscover, code: "CLUSTERDOWN".into(), message: errors::redact("CLUSTERDOWN", "") })
-}
-
-/// After OOM, PING answers all the same: compares used_memory with maxmemory.
-async fn still_out_of_memory(connection: &mut Connection) -> Result<(), QueryError> {
-    let info = match connection.query(redis::cmd("INFO").arg("memory")).await {
-        Ok(info) => redis::from_redis_value::<String>(info).unwrap_or_default(),
-        // Not permitted: the next write will tell.
-        Err(QueryError::Reply { .. }) => return Ok(()),
-        Err(broken) => return Err(broken),
-    };
-    let number = |name: &str| {
-        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.and_then(|value| value.trim().parse::<u64>().ok()).unwrap_or(0)
-    };
-    let (used, limit) = (number("used_memory"), number("maxmemory"));
-    if limit > 0 && used > limit {
-        let message = errors::redact("OOM", "");
-        return Err(QueryError::Reply { class: Class::Retry, code: "OOM".into(), message });
-    }
-    Ok(())
-}
-
 impl Trouble {
     /// What an error reply means; its text is data and is not passed on.
     fn reply(code: &str, detail: &str) -> Self {
-        let message = match errors::hint(code, detail) {
-            Some(hint) => format!("{}: {hint}", errors::redact(code, detail)),
-            None => errors::redact(code, detail),
-        };
-        Self { class: errors::classify(code, detail), code: errors::safe_code(code).to_owned(), message }
+        let (class, message) = (errors::classify(code, detail), errors::explain(code, detail));
+        Self { class, code: errors::safe_code(code).to_owned(), message }
     }
 }
 

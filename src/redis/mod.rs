@@ -8,12 +8,14 @@ pub mod errors;
 mod handshake;
 mod hint;
 mod link;
+mod password;
 mod probe;
 mod reply;
 mod slot;
 mod store;
 mod stream;
 mod topology;
+mod writable;
 mod writes;
 
 pub use class::Class;

@@ -3,7 +3,7 @@
 use redis::Value;
 
 use super::handshake::{field, text};
-use super::{Broken, ConnectError, Connection, Connector, QueryError, TlsSession, hint};
+use super::{Broken, ConnectError, Connection, Connector, QueryError, TlsSession, hint, writable};
 
 const UNKNOWN: &str = "unknown (not permitted)";
 
@@ -34,6 +34,13 @@ pub async fn probe(connector: &Connector) -> Result<Report, ConnectError> {
     }
     let known = |name| field(info, name).unwrap_or(UNKNOWN).to_owned();
     let mut notes = notes(info, connector.in_cluster());
+    match writable::ask(&mut connection, connector.blank_key()).await {
+        Ok(()) => {}
+        Err(QueryError::Broken(cause)) => return Err(broken(cause)),
+        // Told above.
+        Err(QueryError::Reply { code, .. }) if matches!(code.as_str(), "MOVED" | "READONLY") => {}
+        Err(QueryError::Reply { message, .. }) => notes.push(format!("a write would be refused now: {message}")),
+    }
     if connection.identity().is_none() {
         notes.push("CLIENT INFO is not permitted: after a lost connection, writes it had sent may be applied late".to_owned());
     }
@@ -105,7 +112,7 @@ pub fn minimal_acl(username: &str, prefixes: &[&str], in_cluster: bool) -> Strin
         line.push(' ');
         line.push_str(&quoted(keys));
     }
-    line.push_str(" +hset +ping +select +info +client|setname +client|info +client|kill");
+    line.push_str(" +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill");
     if in_cluster {
         line.push_str(" +asking +cluster|slots +cluster|info");
     }
@@ -159,7 +166,7 @@ mod tests {
 
     #[test]
     fn acl_line() {
-        let tail = " +hset +ping +select +info +client|setname +client|info +client|kill";
+        let tail = " +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill";
         assert!(minimal_acl("w", &[""], true).ends_with(" +client|kill +asking +cluster|slots +cluster|info"));
         assert_eq!(minimal_acl("w", &[""], false), format!("ACL SETUSER w reset on >PASSWORD ~user:*{tail}"));
         assert_eq!(minimal_acl("w", &["a", "b"], false), format!("ACL SETUSER w reset on >PASSWORD ~a:user:* ~b:user:*{tail}"));

@@ -12,7 +12,12 @@ use crate::metrics::Metrics;
 pub struct Store(Way);
 
 enum Way {
-    One { link: Box<Link>, answers: Vec<Answer> },
+    One {
+        link: Box<Link>,
+        /// Asked about when there is nothing to write.
+        key: String,
+        answers: Vec<Answer>,
+    },
     Cluster(Box<ClusterStore>),
 }
 
@@ -20,7 +25,10 @@ impl Store {
     /// For the lane `number` of `lanes`, which own the slots in equal parts.
     pub fn new(topology: &Topology, (number, lanes): (usize, usize), metrics: Arc<Metrics>) -> Self {
         Self(match topology.kind() {
-            Kind::One(connector) => Way::One { link: Box::new(Link::new(connector.clone(), metrics)), answers: Vec::new() },
+            Kind::One(connector) => {
+                let key = connector.blank_key().to_owned();
+                Way::One { link: Box::new(Link::new(connector.clone(), metrics)), key, answers: Vec::new() }
+            }
             Kind::Cluster(cluster) => Way::Cluster(Box::new(ClusterStore::new(Arc::clone(cluster), (number, lanes), metrics))),
         })
     }
@@ -29,14 +37,14 @@ impl Store {
 impl Apply for Store {
     async fn reach(&mut self) -> Result<(), Trouble> {
         match &mut self.0 {
-            Way::One { link, .. } => link.reach().await,
+            Way::One { link, key, .. } => link.reach(key).await,
             Way::Cluster(cluster) => cluster.reach().await,
         }
     }
 
     async fn apply(&mut self, writes: &Writes, allowed: Allowed<'_>, verdicts: &mut Vec<Verdict>) -> Option<Trouble> {
         match &mut self.0 {
-            Way::One { link, answers } => {
+            Way::One { link, answers, .. } => {
                 let trouble = link.write(writes.packed(), writes.len(), false, allowed, answers).await;
                 verdicts.extend(answers.drain(..).map(|answer| match answer {
                     Answer::Is(verdict) => verdict,

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::hint;
 use super::{ConnectError, TlsSession};
+use crate::config::Tcp;
 use crate::tls::TlsClient;
 
 /// What a connection reads and writes.
@@ -22,6 +23,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 /// Resolves, connects and shakes hands, all within `timeout`.
 pub(super) async fn dial_tcp(
     (host, port): (&str, u16),
+    options: &Tcp,
     tls: Option<&TlsClient>,
     timeout: Duration,
 ) -> Result<(Box<dyn Stream>, Option<TlsSession>), ConnectError> {
@@ -30,7 +32,7 @@ pub(super) async fn dial_tcp(
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let resolved = within(deadline, lookup_host((bare, port))).await.map_err(|error| hint::resolve(&node, bare, &error))?;
     let tcp = first_answering(resolved.collect(), deadline).await.map_err(|error| hint::dial(&node, &error, timeout))?;
-    tune(&tcp).map_err(|error| hint::dial(&node, &error, timeout))?;
+    tune(&tcp, options).map_err(|error| hint::dial(&node, &error, timeout))?;
     let Some(tls) = tls else { return Ok((Box::new(tcp), None)) };
     match timeout_at(deadline, tls.connect(bare, tcp)).await {
         Err(_) => Err(hint::handshake_timeout(&node, timeout)),
@@ -73,14 +75,18 @@ async fn within<T>(deadline: Instant, step: impl Future<Output = io::Result<T>>)
     timeout_at(deadline, step).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// A peer that vanished is noticed in 10 s while sending and in 30 s while idle.
-fn tune(stream: &TcpStream) -> io::Result<()> {
+/// By default a peer that vanished is noticed in 10 s while sending and in 30 s while idle.
+fn tune(stream: &TcpStream, options: &Tcp) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
-    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(15)).with_interval(Duration::from_secs(5)).with_retries(3);
-    socket.set_tcp_keepalive(&keepalive)?;
+    if let Some(time) = options.keepalive {
+        let interval = (time / 3).max(Duration::from_secs(1));
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(3))?;
+    }
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(Duration::from_secs(10)))?;
+    if options.user_timeout.is_some() {
+        socket.set_tcp_user_timeout(options.user_timeout)?;
+    }
     Ok(())
 }
 
@@ -101,6 +107,27 @@ mod tests {
         let refused = first_answering(vec![dead], deadline).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
         assert!(first_answering(Vec::new(), deadline).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn sockets_get_their_options() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (seconds, millis) = (Duration::from_secs, Duration::from_millis);
+        for (keepalive, user_timeout) in
+            [(Some(seconds(15)), Some(seconds(10))), (Some(seconds(1)), Some(millis(1))), (None, None)]
+        {
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            tune(&stream, &Tcp { keepalive, user_timeout }).unwrap();
+            let socket = SockRef::from(&stream);
+            assert!(socket.tcp_nodelay().unwrap());
+            assert_eq!(socket.keepalive().unwrap(), keepalive.is_some());
+            if let Some(time) = keepalive {
+                assert_eq!(socket.tcp_keepalive_time().unwrap(), time);
+                assert_eq!(socket.tcp_keepalive_interval().unwrap(), seconds((time.as_secs() / 3).max(1)));
+            }
+            #[cfg(target_os = "linux")]
+            assert_eq!(socket.tcp_user_timeout().unwrap(), user_timeout);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
-use traitsink::config::{Address, Config, ConfigArgs, DEFAULT_FILE, DeadLetter, Loaded, Mode, Pem, load, schema};
+use traitsink::config::{Address, Config, ConfigArgs, DEFAULT_FILE, DeadLetter, Loaded, Mode, Password, Pem, Tcp, load, schema};
 
 /// Layers as a user would type them. A file is its name and its text.
 #[derive(Default)]
@@ -55,6 +55,14 @@ pub(crate) fn file(text: &str) -> Result<Loaded, Vec<String>> {
     Layers { files: &[("a.toml", text)], ..Layers::default() }.load()
 }
 
+/// A password that was typed in place.
+pub(crate) fn typed(password: Option<Password>) -> String {
+    match password {
+        Some(Password::Fixed(password)) => password.expose_secret().to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn later_layers_win_and_tables_merge() {
     let a = ("a.toml", "[redis]\nhost = \"a\"\nprefix = \"a\"\n[redis.tls]\nenabled = true\nserver_name = \"a\"");
@@ -82,9 +90,7 @@ fn later_layers_win_and_tables_merge() {
 
 #[test]
 fn values_keep_the_text_that_was_typed() {
-    let password = |loaded: Result<Loaded, Vec<String>>| {
-        loaded.unwrap().config.redis.password.map(|password| password.expose_secret().to_owned()).unwrap_or_default()
-    };
+    let password = |loaded: Result<Loaded, Vec<String>>| typed(loaded.unwrap().config.redis.password);
     for text in ["0123", "1e3", "true", "12", "1979-05-27", "[x", "a,b", " x "] {
         let variables = &[("TRAITSINK_REDIS__PASSWORD", text)];
         assert_eq!(password(Layers { variables, ..Layers::default() }.load()), text);
@@ -208,7 +214,8 @@ fn secrets_come_from_files() {
     ])
     .unwrap()
     .config;
-    assert_eq!(config.redis.password.unwrap().expose_secret(), "from file");
+    let Some(Password::File { path: file, at_start }) = config.redis.password else { panic!("{:?}", config.redis.password) };
+    assert_eq!((file.as_path(), at_start.expose_secret()), (path.as_path(), "from file"));
     let keys = config.http.unwrap().write_keys;
     let keys: Vec<_> = keys.iter().map(|k| (k.name.as_str(), k.key.expose_secret(), k.prefix.as_deref())).collect();
     assert_eq!(keys, [("web", "from file", Some("p")), ("source-2", "k", None)]);
@@ -216,6 +223,33 @@ fn secrets_come_from_files() {
     fs::write(&path, "k1\nk2\n").unwrap();
     let keys = set(&[&format!("http.write_keys_file={at}")]).unwrap().config.http.unwrap().write_keys;
     assert_eq!(keys.iter().map(|k| k.key.expose_secret()).collect::<Vec<_>>(), ["k1", "k2"]);
+}
+
+#[test]
+fn a_password_comes_from_a_command() {
+    for layers in [
+        Layers { set: &["redis.password_command=[\"vault\", \"read\", \"a b\"]"], ..Layers::default() },
+        Layers { variables: &[("TRAITSINK_REDIS__PASSWORD_COMMAND", "vault,read,a b")], ..Layers::default() },
+        Layers { set: &["redis.url=redis://u@h", "redis.password_command=vault,read,a b"], ..Layers::default() },
+    ] {
+        let loaded = layers.load().unwrap();
+        assert!(matches!(&loaded.config.redis.password, Some(Password::Command(words)) if words == &["vault", "read", "a b"]));
+        assert_eq!(file(&loaded.to_toml()).unwrap().to_toml(), loaded.to_toml());
+    }
+    assert!(set(&["redis.password_command=[]"]).unwrap().config.redis.password.is_none());
+}
+
+#[test]
+fn tcp_options_have_defaults_and_can_be_switched_off() {
+    let tcp = |layers: &[&str]| set(layers).unwrap().config.redis.tcp;
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    assert_eq!(tcp(&[]), Tcp { keepalive: seconds(15), user_timeout: seconds(10) });
+    assert_eq!(tcp(&["redis.keepalive=1m", "redis.user_timeout=3s"]), Tcp { keepalive: seconds(60), user_timeout: seconds(3) });
+    assert_eq!(tcp(&["redis.keepalive=0s", "redis.user_timeout=0s"]), Tcp { keepalive: None, user_timeout: None });
+    for layers in [&["redis.keepalive=0s"][..], &["redis.url=unix:///s"], &["redis.mode=embedded"]] {
+        let loaded = set(layers).unwrap();
+        assert_eq!(file(&loaded.to_toml()).unwrap().config.redis.tcp, loaded.config.redis.tcp, "{layers:?}");
+    }
 }
 
 #[test]

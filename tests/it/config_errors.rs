@@ -88,7 +88,36 @@ fn one_mistake_has_one_exact_error() {
             "redis.username (--set): a user name has no effect without a password; a password alone is \
              written redis://:PASSWORD@host",
         ),
+        (
+            "redis.password_command=a redis.password=p redis.url=redis://u@h",
+            "redis.password_command (--set): given beside redis.password (--set): give one",
+        ),
+        (
+            "redis.password_command=a redis.password_file=/f",
+            "redis.password_command (--set): given beside redis.password_file (--set): give one",
+        ),
+        (
+            "redis.password_command=a redis.url=redis://:p@h",
+            "redis.password_command (--set): given beside the password in redis.url (--set): give one",
+        ),
+        (
+            "redis.password_command=[\"\"]",
+            "redis.password_command (--set): its first word names the program to run, and is empty",
+        ),
+        ("redis.password_command=[1]", "redis.password_command[0] (--set): expected a text (in quotes), found a number"),
+        ("redis.keepalive=500ms", "redis.keepalive (--set): must be from 1s to 9h, or 0s for none"),
+        ("redis.keepalive=10h", "redis.keepalive (--set): must be from 1s to 9h, or 0s for none"),
+        ("redis.user_timeout=100us", "redis.user_timeout (--set): must be at least 1ms, or 0s for the system's own"),
         // Without effect in the chosen mode.
+        (
+            "redis.mode=embedded redis.password_command=a",
+            "redis.password_command (--set): has no effect with redis.mode = \"embedded\"",
+        ),
+        ("redis.url=unix:///s redis.keepalive=1s", "redis.keepalive (--set): has no effect beside the unix socket of redis.url"),
+        (
+            "redis.url=unix:///s redis.user_timeout=1s",
+            "redis.user_timeout (--set): has no effect beside the unix socket of redis.url",
+        ),
         ("redis.mode=embedded redis.url=redis://h", "redis.url (--set): has no effect with redis.mode = \"embedded\""),
         ("redis.mode=embedded redis.tls.ca_file=c", "redis.tls.ca_file (--set): has no effect with redis.mode = \"embedded\""),
         ("redis.embedded.listen=127.0.0.1:1", "redis.embedded.listen (--set): has no effect with redis.mode = \"standalone\""),

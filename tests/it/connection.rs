@@ -362,6 +362,10 @@ async fn the_probe_tells_what_will_go_wrong() {
     assert!(report.version.split('.').count() >= 3 && report.tls.is_none());
     assert!(matches!(report.notes.as_slice(), [note] if note.contains("delete profiles")), "{:?}", report.notes);
 
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    let report = probe(&Connector::new(&plain(&server)).unwrap()).await.unwrap();
+    assert!(report.notes.iter().any(|note| note.contains("refused now: OOM: ")), "{:?}", report.notes);
+
     let replica = Redis::builder().option("replicaof", &format!("127.0.0.1 {}", server.port())).start();
     let report = probe(&Connector::new(&plain(&replica)).unwrap()).await.unwrap();
     assert_eq!(report.role, "slave");

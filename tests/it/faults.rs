@@ -16,34 +16,39 @@ const WRITERS: usize = 6;
 const USERS: usize = 40;
 
 /// A Redis that has on disk what it acknowledged.
-fn durable_redis() -> Redis {
+pub(crate) fn durable_redis() -> Redis {
     Redis::builder().option("appendonly", "yes").option("appendfsync", "always").start()
 }
 
-fn url(redis: &Redis) -> String {
+pub(crate) fn url(redis: &Redis) -> String {
     format!("redis://127.0.0.1:{}", redis.port())
 }
 
 /// A worker on a fixed port, so that its clients find it again after a restart.
-fn worker(redis: &Redis, port: u16, settings: &[&str]) -> App {
+pub(crate) fn worker(redis: &Redis, port: u16, settings: &[&str]) -> App {
     let listen = format!("http.listen=127.0.0.1:{port}");
     let mut all = vec![listen.as_str()];
     all.extend(settings);
     App::start(&url(redis), &all)
 }
 
-fn load(port: u16, on_error: OnError) -> Load {
+pub(crate) fn load(port: u16, on_error: OnError) -> Load {
     Load::start(SocketAddr::from(([127, 0, 0, 1], port)), WRITERS, USERS, on_error)
 }
 
+/// Load on a worker that is not started again.
+pub(crate) fn load_of(app: &App, on_error: OnError) -> Load {
+    load(app.http.port(), on_error)
+}
+
 /// Lets the load run until `more` further events are acknowledged.
-fn progress(load: &Load, more: u64) {
+pub(crate) fn progress(load: &Load, more: u64) {
     let goal = load.acked() + more;
     eventually("events are acknowledged", || load.acked() >= goal);
 }
 
 /// Invariants I1 and I3: each hash agrees with what its user's writer knows, and there is no key besides.
-fn check(redis: &Redis, users: &BTreeMap<String, User>) {
+pub(crate) fn check(redis: &Redis, users: &BTreeMap<String, User>) {
     let faults: Vec<String> = users
         .iter()
         .filter_map(|(name, user)| Some(format!("{name}: {}", user.fault(&redis.hgetall(&format!("user:{name}")))?)))
@@ -55,7 +60,7 @@ fn check(redis: &Redis, users: &BTreeMap<String, User>) {
     }
 }
 
-fn play(fault: &str, mut round: impl FnMut(&mut fastrand::Rng)) {
+pub(crate) fn play(fault: &str, mut round: impl FnMut(&mut fastrand::Rng)) {
     let seed = std::env::var("TRAITSINK_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a number"));
     println!("{fault}: TRAITSINK_SEED={seed}");
     let mut rng = fastrand::Rng::with_seed(seed);

@@ -25,6 +25,10 @@ mod demo;
 mod embedded;
 /// Something breaks under load; what was acknowledged must be in Redis.
 mod faults;
+/// Passwords and certificates change under load.
+mod faults_rotation;
+/// A server that answers and takes no writes: full, a replica, busy, loading, closed to this user; then cured.
+mod faults_states;
 /// Late bytes of a lost connection.
 mod fence;
 /// What one event becomes, row by row: new behaviour of the transform goes into `tests/golden`.

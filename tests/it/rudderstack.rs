@@ -6,6 +6,8 @@ use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use traitsink::config::{Address, ConfigArgs, Loaded, Mode, Pem, load};
 
+use crate::config::typed;
+
 /// Loads settings beside flags; errors come as lines, the settings' file being SETTINGS.
 fn settings(text: &str, set: &[&str]) -> Result<Loaded, Vec<String>> {
     let directory = TempDir::new().unwrap();
@@ -34,7 +36,7 @@ fn settings_are_taken_bare_whole_and_in_snake_case() {
         let redis = loaded.config.redis;
         assert_eq!(redis.mode, Mode::Standalone(Address::Tcp { host: "cache.example".into(), port: 6380 }));
         assert_eq!((redis.database, redis.prefix.as_str(), redis.username), (2, "shop", None));
-        assert_eq!(redis.password.unwrap().expose_secret(), "0123");
+        assert_eq!(typed(redis.password), "0123");
         let tls = redis.tls.unwrap();
         assert!(!tls.skip_verify && matches!(tls.ca, Some(Pem::Inline(pem, _)) if pem.expose_secret() == "PEM"));
         assert_eq!(loaded.warnings, Vec::<String>::new());
@@ -151,5 +153,5 @@ fn keys_beside_the_settings_must_agree() {
 fn a_password_that_the_export_left_out_may_be_given() {
     let exported = BARE.replace("0123", "");
     let redis = settings(&exported, &["redis.password=pw"]).unwrap().config.redis;
-    assert_eq!(redis.password.unwrap().expose_secret(), "pw");
+    assert_eq!(typed(redis.password), "pw");
 }

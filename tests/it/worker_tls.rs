@@ -19,7 +19,7 @@ fn assert_writes(app: &App, redis: &Redis) {
 }
 
 /// Why the worker is not ready, once `words` are among the reasons.
-fn waits_for(app: &App, words: &str) {
+pub(crate) fn waits_for(app: &App, words: &str) {
     let mut body = String::new();
     eventually("the reason is told", || {
         body = Client::new(app.admin).get("/ready").map(|answer| answer.text()).unwrap_or_default();
@@ -28,7 +28,7 @@ fn waits_for(app: &App, words: &str) {
     assert!(body.contains("\"ready\":false"), "{body}");
 }
 
-fn rediss(redis: &Redis) -> String {
+pub(crate) fn rediss(redis: &Redis) -> String {
     format!("rediss://127.0.0.1:{}", redis.port())
 }
 

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use self::slots::SlotMap;
 pub(super) use self::store::ClusterStore;
 use super::link::Redirect;
-use super::{Class, Connector, Trouble};
+use super::{Class, Connector, SLOTS, Trouble, slot_of};
 use crate::config::{self, Node};
 
 /// For a node that is asked for the map: others may answer sooner.
@@ -56,6 +56,13 @@ impl Cluster {
 
     pub(super) fn connector(&self, node: &Node) -> Connector {
         self.connector.to(node)
+    }
+
+    /// A key as those of events that `node` owns: a server is asked about its own keys only.
+    fn key_of(&self, node: &Node, map: &SlotMap) -> String {
+        let mut tags = (0..SLOTS).map(|number| format!("{{{number}}}"));
+        let tag = tags.find(|tag| map.owner(slot_of(tag.as_bytes())) == Some(node));
+        format!("{}{}", self.connector.blank_key(), tag.unwrap_or_default())
     }
 
     fn map(&self) -> Arc<SlotMap> {

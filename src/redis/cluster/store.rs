@@ -57,7 +57,8 @@ impl ClusterStore {
             return Err(homeless());
         }
         for node in map.owners(self.range.clone()) {
-            if let Err(trouble) = self.link(node).reach().await {
+            let key = self.cluster.key_of(node, &map);
+            if let Err(trouble) = self.link(node).reach(&key).await {
                 self.stale = Some(map.version);
                 return Err(trouble);
             }

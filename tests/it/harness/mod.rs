@@ -19,7 +19,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use traitsink::config::{Address, Mode, Redis};
+use traitsink::config::{Address, Mode, Redis, Tcp};
 
 /// How long a condition may take to come true before a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -73,6 +73,7 @@ pub(crate) fn settings(address: Address) -> Redis {
         client_name: "traitsink".to_owned(),
         connect_timeout: Duration::from_secs(5),
         response_timeout: Duration::from_secs(5),
+        tcp: Tcp::default(),
         tls: None,
     }
 }

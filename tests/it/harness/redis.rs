@@ -121,6 +121,26 @@ impl Redis {
         redis::from_redis_value(self.cli(&["HGETALL", key])).expect("a hash")
     }
 
+    /// Where it keeps its files.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The default user's password from now on; none with an empty one. Connections stay as they are.
+    pub(crate) fn set_password(&mut self, password: &str) {
+        assert_eq!(self.cli(&["CONFIG", "SET", "requirepass", password]), Value::Okay);
+        self.password = Some(password.to_owned()).filter(|password| !password.is_empty());
+    }
+
+    /// Closes the connections of all clients.
+    pub(crate) fn kill_clients(&self) {
+        assert!(matches!(self.cli(&["CLIENT", "KILL", "TYPE", "normal"]), Value::Int(_)));
+    }
+
     /// SIGKILL: nothing is saved that is not saved yet.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("killing redis-server");
@@ -145,6 +165,21 @@ impl Redis {
             .unwrap_or_else(|()| panic!("redis-server does not start again:\n{}", log_of(self.dir.path())));
     }
 
+    /// Stops it in good order, which saves if there are save points, and starts it again: it is loading for `delay` for each key,
+    /// or until `key-load-delay` is set to 0.
+    pub(crate) fn restart_loading(&mut self, delay: Duration) {
+        self.signal(Signal::SIGTERM);
+        self.child.wait().expect("waiting for redis-server");
+        let conf = self.dir().join("redis.conf");
+        let text = std::fs::read_to_string(&conf).expect("reading redis.conf");
+        std::fs::write(&conf, format!("{text}key-load-delay {}\n", delay.as_micros())).expect("writing redis.conf");
+        self.child = spawn(self.dir());
+        super::eventually("redis-server loads", || {
+            let answer = ask(self.dir(), self.password.as_deref(), &["PING"]);
+            matches!(answer, Ok(Value::ServerError(error)) if error.code() == "LOADING")
+        });
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).expect("a process id");
         kill(Pid::from_raw(pid), signal).expect("signalling redis-server");
@@ -160,14 +195,7 @@ impl Drop for Redis {
 
 /// Starts a server and waits until it answers; `Err` when it ended instead.
 fn launch(dir: &Path, password: Option<&str>) -> Result<Child, ()> {
-    let _ = std::fs::remove_file(socket_of(dir));
-    let mut child = Command::new("redis-server")
-        .arg(dir.join("redis.conf"))
-        .env("OPENSSL_CONF", dir.join("openssl.cnf"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|error| panic!("redis-server is needed by the tests and cannot be started ({error}); see tests/run"));
+    let mut child = spawn(dir);
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let answer = ask(dir, password, &["PING"]);
@@ -180,6 +208,19 @@ fn launch(dir: &Path, password: Option<&str>) -> Result<Child, ()> {
         assert!(Instant::now() < deadline, "redis-server does not answer:\n{}", log_of(dir));
         super::pause();
     }
+}
+
+/// A file that may not grow is an error to it, as a full disk is, and not a signal that ends it.
+fn spawn(dir: &Path) -> Child {
+    let _ = std::fs::remove_file(socket_of(dir));
+    Command::new("sh")
+        .args(["-c", "trap '' XFSZ; exec redis-server redis.conf"])
+        .current_dir(dir)
+        .env("OPENSSL_CONF", dir.join("openssl.cnf"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("redis-server is needed by the tests and cannot be started ({error}); see tests/run"))
 }
 
 fn ask(dir: &Path, password: Option<&str>, args: &[&str]) -> redis::RedisResult<Value> {

@@ -1,0 +1,71 @@
+//! Where Redis's password comes from.
+
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::report::Report;
+use super::secrets::secret;
+use super::units::Secret;
+
+/// A password, or where the one for the next connection is to be had.
+#[derive(Debug, Clone)]
+pub enum Password {
+    /// Typed in place.
+    Fixed(SecretString),
+    /// In a file that is read again for each connection; with what it held at the start.
+    File { path: PathBuf, at_start: SecretString },
+    /// What a program prints, run for each connection: the program and its arguments, at least the former.
+    Command(Vec<String>),
+}
+
+impl From<String> for Password {
+    fn from(text: String) -> Self {
+        Self::Fixed(text.into())
+    }
+}
+
+/// All that was typed of it.
+pub(super) struct Typed<'a> {
+    pub(super) in_url: Option<&'a SecretString>,
+    pub(super) text: Option<&'a Secret>,
+    pub(super) file: Option<&'a Path>,
+    pub(super) command: Option<&'a [String]>,
+}
+
+impl Typed<'_> {
+    pub(super) fn resolve(&self, report: &mut Report) -> Option<Password> {
+        if let Some([program, ..]) = self.command {
+            return self.of_command(program, report);
+        }
+        let typed = secret(report, "redis.password", self.text, self.file);
+        if let (Some(a), Some(b)) = (self.in_url, &typed)
+            && a.expose_secret() != b.expose_secret()
+        {
+            let key = if self.text.is_some() { "redis.password" } else { "redis.password_file" };
+            let place = report.place(key);
+            report.error("redis.url", format_args!("its password differs from {place}: give one"));
+        }
+        match (self.file, typed) {
+            (Some(path), Some(at_start)) => Some(Password::File { path: path.to_owned(), at_start }),
+            (_, typed) => self.in_url.cloned().or(typed).map(Password::Fixed),
+        }
+    }
+
+    fn of_command(&self, program: &str, report: &mut Report) -> Option<Password> {
+        const KEY: &str = "redis.password_command";
+        if program.is_empty() {
+            report.error(KEY, "its first word names the program to run, and is empty");
+        }
+        let others = [
+            (self.text.is_some(), "redis.password"),
+            (self.file.is_some(), "redis.password_file"),
+            (self.in_url.is_some(), "redis.url"),
+        ];
+        for (_, other) in others.into_iter().filter(|(given, _)| *given) {
+            let (password, place) = (if other == "redis.url" { "the password in " } else { "" }, report.place(other));
+            report.error(KEY, format_args!("given beside {password}{place}: give one"));
+        }
+        self.command.map(|words| Password::Command(words.to_owned()))
+    }
+}

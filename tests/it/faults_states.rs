@@ -1,0 +1,302 @@
+//! A server that answers and takes no writes, under load, until it is cured: clients are told to come again, nothing is lost or
+//! dead-lettered, `/ready` says why for as long as it lasts, and writing goes on by itself.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use redis::Value;
+
+use crate::faults::{check, load, play, progress};
+use crate::harness::app::App;
+use crate::harness::http::Client;
+use crate::harness::load::OnError;
+use crate::harness::redis::{Redis, free_port};
+use crate::harness::{eventually, let_pass, run};
+use crate::worker_tls::waits_for;
+
+/// How long it is watched that the worker stays not ready: each lane asks again several times.
+const WATCHED: Duration = Duration::from_millis(1500);
+
+const RETRY: &str = "delivery.retry_max=400ms";
+
+/// What is to be seen of a state.
+struct State {
+    /// Row of the test plan, and a name.
+    fault: &'static str,
+    class: &'static str,
+    code: &'static str,
+    /// In the reason that `/ready` tells.
+    words: &'static str,
+}
+
+impl State {
+    /// Plays rounds: `start` a server, `enter` the state under load, `leave` it. `login` is what stands before the host in the URL.
+    fn play(&self, login: &str, start: impl Fn() -> Redis, enter: impl Fn(&mut Redis), leave: impl Fn(&mut Redis)) {
+        let mut slowest = Duration::ZERO;
+        play(self.fault, |rng| {
+            let mut redis = start();
+            let port = free_port();
+            let listen = format!("http.listen=127.0.0.1:{port}");
+            let url = format!("redis://{login}127.0.0.1:{}", redis.port());
+            let app = App::start(&url, &[&listen, "http.wait=200ms", RETRY]);
+            let load = load(port, OnError::Retry);
+            progress(&load, 200);
+
+            enter(&mut redis);
+            let refused = load.refused();
+            eventually("a request is refused", || load.refused() > refused);
+            waits_for(&app, self.words);
+            // One that comes now and has nothing to write must notice as well.
+            let idle = App::start(&url, &[RETRY]);
+            waits_for(&idle, self.words);
+            let acked = load.acked();
+            self.last(&[&app, &idle]);
+            assert_eq!(load.acked(), acked, "{}: events were acknowledged", self.fault);
+            let labels = format!("class=\"{}\",code=\"{}\"", self.class, self.code);
+            assert!(app.metric("traitsink_redis_errors_total", &labels) >= 1.0, "{labels}");
+
+            let_pass(Duration::from_millis(rng.u64(0..1500)));
+            let cured = Instant::now();
+            leave(&mut redis);
+            progress(&load, 1);
+            slowest = slowest.max(cured.elapsed());
+            progress(&load, 50);
+            app.wait_ready();
+            idle.wait_ready();
+            check(&redis, &load.stop());
+            app.assert_ledger_closes();
+            assert!(app.dead_letters().is_empty(), "{}: dead-lettered because of the server's state", self.fault);
+        });
+        println!("{}: slowest first acknowledgement after the cure, with {RETRY}: {slowest:?}", self.fault);
+    }
+
+    /// Watches that the workers stay not ready for this reason.
+    fn last(&self, apps: &[&App]) {
+        let start = Instant::now();
+        while start.elapsed() < WATCHED {
+            for app in apps {
+                let answer = Client::new(app.admin).get("/ready").expect("an answer");
+                let text = answer.text();
+                assert!(answer.status == 503 && text.contains(self.words), "{}: {} {text}", self.fault, answer.status);
+            }
+        }
+    }
+}
+
+/// Sets one option of redis.conf.
+fn set(redis: &Redis, name: &str, value: &str) {
+    assert_eq!(redis.cli(&["CONFIG", "SET", name, value]), Value::Okay, "{name} {value}");
+}
+
+fn done(redis: &Redis, words: &[&str]) {
+    assert_eq!(redis.cli(words), Value::Okay, "{words:?}");
+}
+
+/// Waits for a line of INFO.
+fn told(redis: &Redis, line: &str) {
+    eventually(line, || {
+        let info: String = redis::from_redis_value(redis.cli(&["INFO"])).expect("text");
+        info.lines().any(|found| found == line)
+    });
+}
+
+#[test]
+fn b4_memory_is_full() {
+    let state = State { fault: "B4 OOM", class: "retry", code: "OOM", words: "raise maxmemory" };
+    state.play("", Redis::start, |redis| set(redis, "maxmemory", "1"), |redis| set(redis, "maxmemory", "0"));
+}
+
+#[test]
+fn b5_a_snapshot_cannot_be_saved() {
+    let state = State { fault: "B5 MISCONF, RDB", class: "retry", code: "MISCONF", words: "cannot save to disk" };
+    // A directory of that name, with something in it, cannot be replaced, not even by root.
+    let in_the_way = |dir: &Path| dir.join("dump.rdb").join("in the way");
+    state.play(
+        "",
+        || Redis::builder().option("save", "3600 1000000").start(),
+        |redis| {
+            std::fs::create_dir_all(in_the_way(redis.dir())).expect("making a directory");
+            redis.cli(&["BGSAVE"]);
+            told(redis, "rdb_last_bgsave_status:err");
+        },
+        |redis| {
+            std::fs::remove_dir_all(redis.dir().join("dump.rdb")).expect("removing a directory");
+            redis.cli(&["BGSAVE"]);
+            told(redis, "rdb_last_bgsave_status:ok");
+        },
+    );
+}
+
+#[test]
+fn b5_the_append_only_file_cannot_grow() {
+    let state = State { fault: "B5 MISCONF, AOF", class: "retry", code: "MISCONF", words: "cannot save to disk" };
+    let limit = |redis: &Redis, bytes: &str| {
+        run("prlimit", &["--pid", &redis.pid().to_string(), &format!("--fsize={bytes}:")], redis.dir());
+    };
+    state.play(
+        "",
+        || Redis::builder().option("appendonly", "yes").start(),
+        |redis| limit(redis, "1"),
+        |redis| limit(redis, "unlimited"),
+    );
+}
+
+#[test]
+fn b7_a_script_keeps_the_server_busy() {
+    let state = State { fault: "B7 BUSY", class: "retry", code: "BUSY", words: "SCRIPT KILL" };
+    state.play(
+        "",
+        || Redis::builder().option("busy-reply-threshold", "100").start(),
+        |redis| {
+            let url = format!("redis+unix://{}", redis.socket().display());
+            let mut connection = redis::Client::open(url).and_then(|client| client.get_connection()).expect("Redis accepts");
+            // Ends with the script, which ends with its cure or with the server.
+            std::thread::spawn(move || {
+                let _ = redis::cmd("EVAL").arg("while true do end").arg(0).exec(&mut connection);
+            });
+            eventually(
+                "the server is busy",
+                || matches!(redis.cli(&["PING"]), Value::ServerError(error) if error.code() == "BUSY"),
+            );
+        },
+        |redis| done(redis, &["SCRIPT", "KILL"]),
+    );
+}
+
+#[test]
+fn b7_the_server_is_loading() {
+    let state = State { fault: "B7 LOADING", class: "retry", code: "LOADING", words: "still loading" };
+    state.play(
+        "",
+        || {
+            let answering_often = ("loading-process-events-interval-bytes", "1024");
+            Redis::builder().option("save", "3600 1000000").option(answering_often.0, answering_often.1).start()
+        },
+        |redis| redis.restart_loading(Duration::from_millis(60)),
+        |redis| {
+            set(redis, "key-load-delay", "0");
+            told(redis, "loading:0");
+        },
+    );
+}
+
+#[test]
+fn b7_no_room_for_more_clients() {
+    let state = State { fault: "B7 maxclients", class: "reconnect", code: "ERR", words: "raise maxclients" };
+    // Holds the one place that there is.
+    let held = RefCell::new(None);
+    let held_set = |value: &str| {
+        let mut held = held.borrow_mut();
+        let connection: &mut redis::Connection = held.as_mut().expect("held");
+        redis::cmd("CONFIG").arg("SET").arg("maxclients").arg(value).exec(connection).expect("CONFIG SET");
+    };
+    state.play(
+        "",
+        Redis::start,
+        |redis| {
+            let client = redis::Client::open(format!("redis+unix://{}", redis.socket().display())).expect("a valid URL");
+            *held.borrow_mut() = Some(client.get_connection().expect("Redis accepts"));
+            held_set("1");
+            let mut held = held.borrow_mut();
+            redis::cmd("CLIENT").arg(&["KILL", "TYPE", "normal"]).exec(held.as_mut().expect("held")).expect("CLIENT KILL");
+        },
+        |_| held_set("100"),
+    );
+}
+
+#[test]
+fn b7_a_password_is_wanted_all_at_once() {
+    let state = State { fault: "B7 NOAUTH", class: "config", code: "NOAUTH", words: "set redis.password" };
+    state.play(
+        "",
+        Redis::start,
+        |redis| {
+            redis.set_password("wanted");
+            redis.kill_clients();
+        },
+        |redis| redis.set_password(""),
+    );
+}
+
+#[test]
+fn b7_the_password_is_another_one() {
+    let state =
+        State { fault: "B7 WRONGPASS", class: "config", code: "WRONGPASS", words: "check redis.username and redis.password" };
+    state.play(
+        ":first@",
+        || Redis::builder().password("first").start(),
+        |redis| {
+            redis.set_password("second");
+            redis.kill_clients();
+        },
+        |redis| redis.set_password("first"),
+    );
+}
+
+const USER: &str = "worker on >secret ~user:* +@all";
+
+fn set_user(redis: &Redis, rules: &str) {
+    let words: Vec<&str> = ["ACL", "SETUSER"].into_iter().chain(rules.split(' ')).collect();
+    done(redis, &words);
+}
+
+#[test]
+fn b7_the_user_is_dropped() {
+    let state = State { fault: "B7 user dropped", class: "config", code: "WRONGPASS", words: "the user name or the password" };
+    state.play(
+        "worker:secret@",
+        || Redis::builder().option("user", USER).start(),
+        |redis| assert_eq!(redis.cli(&["ACL", "DELUSER", "worker"]), Value::Int(1)),
+        |redis| set_user(redis, USER),
+    );
+}
+
+#[test]
+fn b7_the_user_may_not_write() {
+    let state = State { fault: "B7 NOPERM", class: "config", code: "NOPERM", words: "lacks a permission" };
+    state.play(
+        "worker:secret@",
+        || Redis::builder().option("user", USER).start(),
+        |redis| set_user(redis, "worker -hset"),
+        |redis| set_user(redis, "worker +hset"),
+    );
+}
+
+#[test]
+fn b8_the_primary_became_a_replica() {
+    let state = State { fault: "B8 READONLY", class: "rediscover", code: "READONLY", words: "is a replica and takes no writes" };
+    // Of a primary that is not there, so that it keeps what it has.
+    let demote = |redis: &mut Redis| done(redis, &["REPLICAOF", "127.0.0.1", "1"]);
+    state.play("", Redis::start, demote, |redis| done(redis, &["REPLICAOF", "NO", "ONE"]));
+}
+
+/// It refuses a write with READONLY before it comes to its own state, which it tells to who connects.
+#[test]
+fn b8_a_replica_lost_its_primary() {
+    let state = State { fault: "B8 MASTERDOWN", class: "rediscover", code: "MASTERDOWN", words: "is a replica" };
+    state.play(
+        "",
+        || Redis::builder().option("replica-serve-stale-data", "no").start(),
+        |redis| done(redis, &["REPLICAOF", "127.0.0.1", "1"]),
+        |redis| done(redis, &["REPLICAOF", "NO", "ONE"]),
+    );
+}
+
+#[test]
+fn b8_the_replica_is_gone() {
+    let state = State { fault: "B8 NOREPLICAS", class: "retry", code: "NOREPLICAS", words: "too few replicas" };
+    let replica: RefCell<Option<Redis>> = RefCell::new(None);
+    state.play(
+        "",
+        || {
+            let primary = Redis::builder().option("min-replicas-to-write", "1").option("repl-diskless-sync-delay", "0").start();
+            let of_it = format!("127.0.0.1 {}", primary.port());
+            *replica.borrow_mut() = Some(Redis::builder().option("replicaof", &of_it).start());
+            told(&primary, "min_slaves_good_slaves:1");
+            primary
+        },
+        |_| replica.borrow_mut().as_mut().expect("started").kill(),
+        |_| replica.borrow_mut().as_mut().expect("started").restart(),
+    );
+}
