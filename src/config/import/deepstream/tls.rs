@@ -1,0 +1,81 @@
+//! A tls object of Node.
+
+use serde_json::Value;
+
+use super::super::java_store::{client, quote};
+use super::{Cache, loaded_file};
+
+impl Cache {
+    /// `name` to the keys of `tables`; an empty object switches TLS on.
+    pub(super) fn tls(&mut self, name: &str, tables: &[&str]) {
+        match self.0.peek(name) {
+            None => return,
+            Some(Value::Object(_)) => (),
+            Some(Value::Bool(false)) => return self.0.skip(name, "off"),
+            Some(_) => {
+                self.0.take(name);
+            }
+        }
+        let key = |last: &str| format!("{}.{last}", tables[0]);
+        self.0.draft.set(&key("enabled"), true);
+        self.0.mapped(name, &key("enabled"), "");
+        let at = |last: &str| format!("{name}.{last}");
+        self.authority(&at("ca"), tables[0]);
+        self.client(name, tables[0]);
+        self.0.map_text(&at("servername"), &key("server_name"));
+        if let Some(reject) = self.0.flag(&at("rejectUnauthorized")) {
+            self.0.map(&at("rejectUnauthorized"), &key("skip_verify"), !reject);
+        }
+        for last in ["minVersion", "maxVersion", "ciphers"] {
+            self.0.skip(&at(last), "TLS 1.2 and 1.3 are spoken, with their safe ciphers");
+        }
+    }
+
+    fn authority(&mut self, name: &str, table: &str) {
+        let pem = match self.0.take(name) {
+            None => return,
+            Some(Value::String(text)) => text,
+            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"),
+            Some(_) => return self.0.fail(name, "is no text"),
+        };
+        if let Some(path) = loaded_file(&pem) {
+            self.0.map(name, &format!("{table}.ca_file"), path);
+        } else if is_pem(&pem) {
+            self.0.map(name, &format!("{table}.ca_pem"), pem);
+        } else {
+            self.0.fail(name, "is neither PEM nor fileLoad(path)");
+        }
+    }
+
+    /// The client's certificate and key: here they are files.
+    fn client(&mut self, name: &str, table: &str) {
+        let at = |last: &str| format!("{name}.{last}");
+        let has_passphrase = self.0.has(&at("passphrase"));
+        for (last, key, file) in [("cert", "cert_file", "redis-cert.pem"), ("key", "key_file", "redis-key.pem")] {
+            let (name, key) = (at(last), format!("{table}.{key}"));
+            let Some(text) = self.0.text(&name) else { continue };
+            let path = loaded_file(&text);
+            if last == "key" && has_passphrase {
+                let from = path.unwrap_or("KEY.pem");
+                self.0.draft.set(&key, file);
+                let command = format!("(umask 077; openssl pkey -in {} -out {file})", quote(from));
+                self.0.fail(&name, format_args!("{key} must not need a passphrase; it is to be made by: {command}"));
+            } else if let Some(path) = path {
+                self.0.map(&name, &key, path);
+            } else {
+                self.0.draft.set(&key, file);
+                self.0.fail(&name, format_args!("{key} is a file; write the text to it: (umask 077; cat > {file})"));
+            }
+        }
+        self.0.skip(&at("passphrase"), "the command asks for it");
+        let Some(text) = self.0.text(&at("pfx")) else { return };
+        let made = client(loaded_file(&text).unwrap_or("redis.p12"));
+        self.0.draft.set(&format!("{table}.cert_file"), made.certificates);
+        self.0.draft.set(&format!("{table}.key_file"), made.key);
+        self.0.fail(&at("pfx"), format_args!("{table}.cert_file and key_file are to be made by: {}", made.command));
+    }
+}
+
+fn is_pem(text: &str) -> bool {
+    text.contains("-----BEGIN ")
+}

@@ -1,0 +1,211 @@
+//! oxd: `storage: redis` and its `storage_configuration` in oxd-server.yml.
+
+use serde_json::{Map, Value};
+
+use super::address::{Node, list};
+use super::draft::Import;
+use super::java_store;
+use super::transfer::Transfer;
+use crate::config::redis_url::RedisUrl;
+
+const SECTION: &str = "storage_configuration";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Provider {
+    Standalone,
+    Cluster,
+    Sharded,
+    Sentinel,
+}
+
+pub(super) fn convert(mut root: Map<String, Value>) -> Result<Import, String> {
+    let storage = root.remove("storage");
+    match &storage {
+        Some(Value::String(name)) if name.trim() == "redis" => (),
+        Some(_) => return Err("its storage is not redis: there is nothing to import".into()),
+        None if root.contains_key(SECTION) || root.contains_key("redisProviderType") || root.contains_key("servers") => (),
+        None => return Err("says no storage, which is oxd's embedded database: there is nothing to import".into()),
+    }
+    let (settings, outside) = match root.remove(SECTION) {
+        Some(Value::Object(settings)) => (settings, root.keys().cloned().collect()),
+        Some(Value::Null) => (Map::new(), root.keys().cloned().collect()),
+        None if storage.is_some() => (Map::new(), root.keys().cloned().collect()),
+        Some(_) => return Err(format!("{SECTION} is no table of settings")),
+        None => (root, Vec::new()),
+    };
+    let mut oxd = Oxd(Transfer::new(settings));
+    if storage.is_some() {
+        oxd.0.mapped("storage", "redis", "");
+    }
+    oxd.0.outside(SECTION, &outside);
+    oxd.convert()?;
+    Ok(oxd.0.finish())
+}
+
+struct Oxd(Transfer);
+
+impl Oxd {
+    fn convert(&mut self) -> Result<(), String> {
+        let provider = self.provider()?;
+        self.servers(provider);
+        if provider == Provider::Sentinel {
+            self.0.map_text("sentinelMasterGroupName", "redis.sentinel.master");
+        } else {
+            self.0.skip("sentinelMasterGroupName", "oxd uses it only with SENTINEL");
+        }
+        let tls = self.0.flag("useSSL");
+        let has_both = self.0.has("sslTrustStoreFilePath") && self.0.has("sslKeyStoreFilePath");
+        self.password(provider, tls == Some(true) && has_both);
+        self.0.map_millis("connectionTimeout", "redis.connect_timeout");
+        if provider == Provider::Cluster {
+            self.0.map_millis("soTimeout", "redis.response_timeout");
+            self.0.map_integer("maxRetryAttempts", "redis.cluster.max_redirections", 1..=i64::from(u32::MAX));
+        } else {
+            self.0.skip_all(&[
+                ("soTimeout", "oxd uses it only with CLUSTER"),
+                ("maxRetryAttempts", "oxd uses it only with CLUSTER; here a write is retried until it is done"),
+            ]);
+        }
+        let connections = "there is no pool: each lane keeps its connections";
+        self.0.skip_all(&[("maxIdleConnections", connections), ("maxTotalConnections", connections)]);
+        self.0.later("defaultPutExpiration", "expiry");
+        self.tls(provider, tls, has_both);
+        Ok(())
+    }
+
+    fn provider(&mut self) -> Result<Provider, String> {
+        let Some(text) = self.0.text("redisProviderType") else {
+            self.0.draft.set_default("redis.mode", "standalone", "redisProviderType is missing");
+            return Ok(Provider::Standalone);
+        };
+        let (provider, mode) = match text.trim() {
+            "STANDALONE" => (Provider::Standalone, "standalone"),
+            "CLUSTER" => (Provider::Cluster, "cluster"),
+            "SHARDED" => (Provider::Sharded, "sharded"),
+            "SENTINEL" => (Provider::Sentinel, "sentinel"),
+            _ => return Err("redisProviderType is none of STANDALONE, CLUSTER, SHARDED, SENTINEL".into()),
+        };
+        self.0.map("redisProviderType", "redis.mode", mode);
+        Ok(provider)
+    }
+
+    fn servers(&mut self, provider: Provider) {
+        let key = match provider {
+            Provider::Standalone => "redis.url",
+            Provider::Cluster | Provider::Sharded => "redis.nodes",
+            Provider::Sentinel => "redis.sentinel.nodes",
+        };
+        let Some(text) = self.0.text("servers") else {
+            let server = Node::new("localhost", 6379).expect("a name");
+            let value = if key == "redis.url" { server.url().into() } else { list(&[server]) };
+            return self.0.draft.set_default(key, value, "servers is missing");
+        };
+        match provider {
+            Provider::Standalone => {
+                let (first, others) = text.split_once(',').map_or((text.as_str(), None), |(first, others)| (first, Some(others)));
+                let Some(node) = self.0.or_fail("servers", Node::parse(first, None)) else { return };
+                self.0.set_server(&node);
+                self.0.mapped("servers", key, others.map_or("", |_| "the first; STANDALONE uses no other"));
+            }
+            Provider::Sharded => {
+                let shards = text.split(',').map(shard).collect::<Result<Vec<_>, _>>();
+                let Some(shards) = self.0.or_fail("servers", shards) else { return };
+                let has_secret = shards.iter().any(|(_, secret)| *secret);
+                let nodes: Vec<_> = shards.into_iter().map(|(shard, _)| shard).collect();
+                if has_secret {
+                    self.0.draft.set_secret(key, nodes)
+                } else {
+                    self.0.draft.set(key, nodes)
+                }
+                self.0.mapped(
+                    "servers",
+                    key,
+                    "a key's shard is chosen in another way than by oxd: what oxd wrote stays where it is",
+                );
+            }
+            Provider::Cluster | Provider::Sentinel => {
+                let Some(nodes) = self.0.or_fail("servers", Node::parse_list(&text)) else { return };
+                let detail = if provider == Provider::Sentinel { "addresses of sentinels" } else { "" };
+                self.0.draft.set(key, list(&nodes));
+                self.0.mapped("servers", key, detail);
+            }
+        }
+    }
+
+    fn password(&mut self, provider: Provider, has_both_stores: bool) {
+        match provider {
+            Provider::Standalone if has_both_stores => {
+                self.0.skip("password", "STANDALONE sends none when both stores are set");
+            }
+            Provider::Sharded => self.0.skip("password", "SHARDED uses only those in the URIs of servers"),
+            Provider::Standalone | Provider::Cluster => {
+                self.0.map_secret("password", "redis.password");
+            }
+            Provider::Sentinel => {
+                let Some(password) = self.0.text("password") else { return };
+                self.0.draft.set_secret("redis.password", password.clone());
+                self.0.draft.set_secret("redis.sentinel.password", password);
+                self.0.mapped("password", "redis.password, redis.sentinel.password", "oxd sends it to both");
+            }
+        }
+    }
+
+    fn tls(&mut self, provider: Provider, enabled: Option<bool>, has_both: bool) {
+        let on_sentinels = provider == Provider::Sentinel;
+        if let Some(enabled) = enabled {
+            self.0.map("useSSL", "redis.tls.enabled", enabled);
+            if on_sentinels {
+                self.0.draft.set("redis.sentinel.tls.enabled", enabled);
+            }
+        }
+        let needs_both = matches!(provider, Provider::Standalone | Provider::Sharded);
+        let why = match enabled {
+            Some(true) if needs_both && !has_both => Some("STANDALONE and SHARDED use the stores only when both are set"),
+            Some(true) => None,
+            _ => Some("useSSL is not true"),
+        };
+        let asked = "PEM files have none; the command asks for it";
+        let trust = self.store("sslTrustStoreFilePath", why);
+        self.0.skip("sslTrustStorePassword", if trust.is_some() { asked } else { "its store is not used" });
+        let client = self.store("sslKeyStoreFilePath", why);
+        self.0.skip("sslKeyStorePassword", if client.is_some() { asked } else { "its store is not used" });
+        let tables: &[&str] = if on_sentinels { &["redis.tls", "redis.sentinel.tls"] } else { &["redis.tls"] };
+        if let Some(path) = trust {
+            let made = java_store::trust(&path);
+            tables.iter().for_each(|table| self.0.draft.set(&format!("{table}.ca_file"), made.certificates.clone()));
+            self.0.fail("sslTrustStoreFilePath", format_args!("redis.tls.ca_file is to be made by: {}", made.command));
+        }
+        if let Some(path) = client {
+            let made = java_store::client(&path);
+            for table in tables {
+                self.0.draft.set(&format!("{table}.cert_file"), made.certificates.clone());
+                self.0.draft.set(&format!("{table}.key_file"), made.key.clone());
+            }
+            let keys = "redis.tls.cert_file and key_file are to be made by";
+            self.0.fail("sslKeyStoreFilePath", format_args!("{keys}: {}", made.command));
+        }
+    }
+
+    /// The path of a store, unless oxd does not use it.
+    fn store(&mut self, name: &str, unused: Option<&str>) -> Option<String> {
+        let path = self.0.text(name)?;
+        match unused {
+            Some(why) => {
+                self.0.idle(name, why);
+                None
+            }
+            None => Some(path),
+        }
+    }
+}
+
+/// One of several servers, `host:port` or a URI, and whether it holds a secret.
+fn shard(text: &str) -> Result<(toml::Value, bool), String> {
+    let text = text.trim();
+    if !text.contains("://") {
+        return Ok((Node::parse(text, None)?.toml(), false));
+    }
+    let url = RedisUrl::parse(text)?;
+    let table = toml::Table::from_iter([("url".to_owned(), toml::Value::from(text))]);
+    Ok((table.into(), url.password.is_some()))
+}
