@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-/// PEM files to be made, and the command that makes them; it asks for the passwords.
+/// PEM files to be made of a store.
 pub(super) struct Conversion {
-    /// Certificates to trust, or the client's own.
-    pub(super) certificates: String,
-    /// The client's key; of a trust store nothing.
-    pub(super) key: String,
+    /// Each with its key in a table of TLS.
+    pub(super) files: Vec<(&'static str, String)>,
+    /// What makes them; it asks for the passwords.
     pub(super) command: String,
 }
 
@@ -16,7 +15,7 @@ pub(super) fn trust(store: &str) -> Conversion {
     let certificates = beside(store, ".pem");
     let (p12, first) = to_pkcs12(store);
     let command = format!("{first}openssl pkcs12 -in {} -nokeys -out {}", quote(&p12), quote(&certificates));
-    Conversion { certificates, key: String::new(), command }
+    Conversion { files: vec![("ca_file", certificates)], command }
 }
 
 /// Of a store with the client's certificate and key.
@@ -29,7 +28,7 @@ pub(super) fn client(store: &str) -> Conversion {
         quote(&certificates),
         quote(&key)
     );
-    Conversion { certificates, key, command }
+    Conversion { files: vec![("cert_file", certificates), ("key_file", key)], command }
 }
 
 /// The store as PKCS12, and the beginning of a command that makes it.
@@ -64,9 +63,9 @@ mod tests {
     #[test]
     fn commands_fit_the_kind_of_store() {
         assert_eq!(trust("/a/t.p12").command, "openssl pkcs12 -in /a/t.p12 -nokeys -out /a/t.pem");
-        assert_eq!(
-            trust("/a/it's.jks").command,
-            r"keytool -importkeystore -srckeystore '/a/it'\''s.jks' -destkeystore '/a/it'\''s.p12' -deststoretype PKCS12 && openssl pkcs12 -in '/a/it'\''s.p12' -nokeys -out '/a/it'\''s.pem'"
-        );
+        let keytool =
+            r"keytool -importkeystore -srckeystore '/a/it'\''s.jks' -destkeystore '/a/it'\''s.p12' -deststoretype PKCS12";
+        let openssl = r"openssl pkcs12 -in '/a/it'\''s.p12' -nokeys -out '/a/it'\''s.pem'";
+        assert_eq!(trust("/a/it's.jks").command, format!("{keytool} && {openssl}"));
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::address::{Node, list};
 use super::draft::Import;
-use super::java_store;
+use super::java_store::{self, Conversion};
 use super::transfer::Transfer;
 use crate::config::redis_url::RedisUrl;
 
@@ -49,6 +49,9 @@ impl Oxd {
         let provider = self.provider()?;
         self.servers(provider);
         if provider == Provider::Sentinel {
+            if !self.0.has("sentinelMasterGroupName") {
+                self.0.fail("sentinelMasterGroupName", "is missing; set redis.sentinel.master");
+            }
             self.0.map_text("sentinelMasterGroupName", "redis.sentinel.master");
         } else {
             self.0.skip("sentinelMasterGroupName", "oxd uses it only with SENTINEL");
@@ -151,38 +154,34 @@ impl Oxd {
     }
 
     fn tls(&mut self, provider: Provider, enabled: Option<bool>, has_both: bool) {
-        let on_sentinels = provider == Provider::Sentinel;
+        let tables: &[&str] = if provider == Provider::Sentinel { &["redis.tls", "redis.sentinel.tls"] } else { &["redis.tls"] };
+        let keys = |name: &str| tables.iter().map(|table| format!("{table}.{name}")).collect::<Vec<_>>();
         if let Some(enabled) = enabled {
-            self.0.map("useSSL", "redis.tls.enabled", enabled);
-            if on_sentinels {
-                self.0.draft.set("redis.sentinel.tls.enabled", enabled);
-            }
+            keys("enabled").iter().for_each(|key| self.0.draft.set(key, enabled));
+            self.0.mapped("useSSL", &keys("enabled").join(", "), "");
         }
         let needs_both = matches!(provider, Provider::Standalone | Provider::Sharded);
-        let why = match enabled {
+        let unused = match enabled {
             Some(true) if needs_both && !has_both => Some("STANDALONE and SHARDED use the stores only when both are set"),
             Some(true) => None,
             _ => Some("useSSL is not true"),
         };
-        let asked = "PEM files have none; the command asks for it";
-        let trust = self.store("sslTrustStoreFilePath", why);
-        self.0.skip("sslTrustStorePassword", if trust.is_some() { asked } else { "its store is not used" });
-        let client = self.store("sslKeyStoreFilePath", why);
-        self.0.skip("sslKeyStorePassword", if client.is_some() { asked } else { "its store is not used" });
-        let tables: &[&str] = if on_sentinels { &["redis.tls", "redis.sentinel.tls"] } else { &["redis.tls"] };
-        if let Some(path) = trust {
-            let made = java_store::trust(&path);
-            tables.iter().for_each(|table| self.0.draft.set(&format!("{table}.ca_file"), made.certificates.clone()));
-            self.0.fail("sslTrustStoreFilePath", format_args!("redis.tls.ca_file is to be made by: {}", made.command));
-        }
-        if let Some(path) = client {
-            let made = java_store::client(&path);
-            for table in tables {
-                self.0.draft.set(&format!("{table}.cert_file"), made.certificates.clone());
-                self.0.draft.set(&format!("{table}.key_file"), made.key.clone());
+        let stores = [
+            ("sslTrustStoreFilePath", "sslTrustStorePassword", java_store::trust as fn(&str) -> Conversion),
+            ("sslKeyStoreFilePath", "sslKeyStorePassword", java_store::client),
+        ];
+        for (name, password, convert) in stores {
+            let Some(path) = self.store(name, unused) else {
+                self.0.skip(password, "its store is not used");
+                continue;
+            };
+            let Conversion { files, command } = convert(&path);
+            for (key, file) in &files {
+                keys(key).iter().for_each(|key| self.0.draft.set(key, file.clone()));
             }
-            let keys = "redis.tls.cert_file and key_file are to be made by";
-            self.0.fail("sslKeyStoreFilePath", format_args!("{keys}: {}", made.command));
+            let made: Vec<_> = files.iter().flat_map(|(key, _)| keys(key)).collect();
+            self.0.fail(name, format_args!("{} to be made by: {command}", made.join(", ")));
+            self.0.skip(password, "PEM files have none; the command asks for it");
         }
     }
 

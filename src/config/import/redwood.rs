@@ -114,7 +114,7 @@ impl Redwood {
             self.0.map("replicas", "redis.replicas.nodes", list(&replicas));
         }
         if !self.0.has("password") {
-            self.0.defaulted("no redis.password", "not given; Redwood's Kubernetes environment has one by default");
+            self.0.defaulted("redis.password left out", "not given; Redwood's Kubernetes environment has one by default");
         }
         self.0.map_secret("password", "redis.password");
         self.0.skip("memurai", "used only with the provider memurai");

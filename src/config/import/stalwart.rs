@@ -144,7 +144,7 @@ impl Stalwart<'_> {
             }
             _ => text,
         };
-        self.transfer.mapped(name, "redis.url", if dropped { "without its ?options: RESP2 is spoken" } else { "" });
+        self.transfer.mapped(name, "redis.url", if dropped { "without ?protocol: RESP2 is spoken" } else { "" });
         match url.password {
             Some(_) => self.transfer.draft.set_secret("redis.url", text),
             None => self.transfer.draft.set("redis.url", text),
@@ -155,7 +155,9 @@ impl Stalwart<'_> {
     /// The first URL, whose login and TLS are those of all nodes.
     fn cluster(&mut self, name: &str) -> Option<RedisUrl> {
         let (first, nodes) = self.urls(name)?;
-        self.transfer.map(name, "redis.nodes", list(&nodes));
+        self.transfer.draft.set("redis.nodes", list(&nodes));
+        let shared = first.tls || first.password.is_some();
+        self.transfer.mapped(name, "redis.nodes", if shared { "login and TLS of the first hold for all" } else { "" });
         self.tls(&first, &["redis.tls"]);
         Some(first)
     }
@@ -164,7 +166,8 @@ impl Stalwart<'_> {
         let default = || Node::new("127.0.0.1", 26379).expect("an address");
         if let Some((first, nodes)) = if self.transfer.has(name) { self.urls(name) } else { None } {
             self.transfer.draft.set("redis.sentinel.nodes", list(&nodes));
-            self.transfer.mapped(name, "redis.sentinel.nodes", "only their addresses");
+            let detail = if first.tls { "addresses, and TLS to sentinels and to the master" } else { "only their addresses" };
+            self.transfer.mapped(name, "redis.sentinel.nodes", detail);
             self.tls(&first, &["redis.tls", "redis.sentinel.tls"]);
         } else {
             self.transfer.draft.set_default("redis.sentinel.nodes", list(&[default()]), "urls is missing");

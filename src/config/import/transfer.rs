@@ -113,10 +113,20 @@ impl Transfer {
 
     /// Maps a secret to `key`; whether there is one.
     pub(super) fn map_secret(&mut self, name: &str, key: &str) -> bool {
+        let detail = self.number_detail(name);
         let Some(text) = self.text(name) else { return false };
-        self.mapped(name, key, "");
+        self.mapped(name, key, detail);
         self.draft.set_secret(key, text);
         true
+    }
+
+    /// What to say of a secret that is not quoted: reading numbers drops their leading zeros.
+    pub(super) fn number_detail(&self, name: &str) -> &'static str {
+        if self.peek(name).is_some_and(Value::is_number) {
+            "a number in the file: quote it there if it begins with 0"
+        } else {
+            ""
+        }
     }
 
     pub(super) fn map_integer(&mut self, name: &str, key: &str, range: std::ops::RangeInclusive<i64>) {
@@ -127,8 +137,10 @@ impl Transfer {
 
     /// Maps a number of milliseconds to `key`.
     pub(super) fn map_millis(&mut self, name: &str, key: &str) {
-        if let Some(millis) = self.integer(name, 0..=i64::MAX) {
-            self.map_duration(name, key, Duration::from_millis(millis.unsigned_abs()));
+        let Some(text) = self.text(name) else { return };
+        match text.trim().parse() {
+            Ok(millis) => self.map_duration(name, key, Duration::from_millis(millis)),
+            Err(_) => self.fail(name, "is no number of milliseconds"),
         }
     }
 

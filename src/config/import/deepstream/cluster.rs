@@ -21,7 +21,7 @@ impl Cache {
         prefix.into_iter().for_each(|name| self.prefix(name));
         self.ignore(&["redisOptions.keyPrefix"], "keyPrefix is used instead");
         self.connection("redisOptions.");
-        self.tls("redisOptions.tls", &["redis.tls"]);
+        self.tls("redisOptions.tls", "redis.tls");
         self.ignore(&["redisOptions.host", "redisOptions.port", "redisOptions.path"], "nodes are used instead");
         self.0.map_integer("maxRedirections", "redis.cluster.max_redirections", 1..=i64::from(u32::MAX));
         self.0.map_millis("slotsRefreshInterval", "redis.cluster.refresh");

@@ -86,15 +86,20 @@ impl Cache {
 
     /// A secret in place or, as deepstream writes it, `fileLoad(path)`; whether there is one.
     fn secret(&mut self, name: &str, key: &str) -> bool {
-        let Some(text) = self.0.text(name) else { return false };
-        match loaded_file(&text) {
-            Some(path) => self.0.map(name, &format!("{key}_file"), path),
-            None => {
-                self.0.draft.set_secret(key, text);
-                self.0.mapped(name, key, "");
-            }
+        if self.0.peek(name).and_then(Value::as_str).is_none_or(|text| loaded_file(text).is_none()) {
+            return self.0.map_secret(name, key);
         }
+        self.file(name, &format!("{key}_file"));
         true
+    }
+
+    /// Maps `fileLoad(path)`.
+    fn file(&mut self, name: &str, key: &str) {
+        let text = self.0.text(name).unwrap_or_default();
+        let Some(path) = loaded_file(&text) else { return };
+        self.0.draft.set(key, path);
+        let relative = "the path is relative to deepstream's configuration";
+        self.0.mapped(name, key, if path.starts_with('/') { "" } else { relative });
     }
 
     /// ioredis puts the prefix before the key as it is; here a colon follows it.

@@ -38,12 +38,12 @@ impl Cache {
 
     /// ioredis looks at `tls` behind Sentinel only if it is told to.
     fn tls_of_both(&mut self) {
-        self.tls("sentinelTLS", &["redis.sentinel.tls"]);
+        self.tls("sentinelTLS", "redis.sentinel.tls");
         let name = "enableTLSForSentinelMode";
         let enabled = self.0.flag(name);
         if enabled == Some(true) && self.0.has("tls") {
             self.0.mapped(name, "redis.tls.enabled", "");
-            self.tls("tls", &["redis.tls"]);
+            self.tls("tls", "redis.tls");
         } else {
             if enabled.is_some() {
                 self.0.idle(name, "there is no TLS to the master");

@@ -14,7 +14,7 @@ impl Cache {
         self.0.map_integer("db", "redis.database", 0..=i64::from(i32::MAX));
         self.prefix("keyPrefix");
         self.connection("");
-        self.tls("tls", &["redis.tls"]);
+        self.tls("tls", "redis.tls");
         self.ignore(&unused::SENTINEL_ONLY, "used only with sentinels");
         self.ignore(&unused::CLUSTER_ONLY, "used only with nodes");
         self.ignore(&["natMap"], "used only with sentinels or nodes");

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::super::java_store::{client, quote};
+use super::super::java_store::{Conversion, client, quote};
 use super::{Cache, loaded_file};
 
 impl Cache {
-    /// `name` to the keys of `tables`; an empty object switches TLS on.
-    pub(super) fn tls(&mut self, name: &str, tables: &[&str]) {
+    /// `name` to the keys of `table`; an empty object switches TLS on.
+    pub(super) fn tls(&mut self, name: &str, table: &str) {
         match self.0.peek(name) {
             None => return,
             Some(Value::Object(_)) => (),
@@ -16,12 +16,12 @@ impl Cache {
                 self.0.take(name);
             }
         }
-        let key = |last: &str| format!("{}.{last}", tables[0]);
+        let key = |last: &str| format!("{table}.{last}");
         self.0.draft.set(&key("enabled"), true);
         self.0.mapped(name, &key("enabled"), "");
         let at = |last: &str| format!("{name}.{last}");
-        self.authority(&at("ca"), tables[0]);
-        self.client(name, tables[0]);
+        self.authority(&at("ca"), table);
+        self.client(name, table);
         self.0.map_text(&at("servername"), &key("server_name"));
         if let Some(reject) = self.0.flag(&at("rejectUnauthorized")) {
             self.0.map(&at("rejectUnauthorized"), &key("skip_verify"), !reject);
@@ -32,15 +32,16 @@ impl Cache {
     }
 
     fn authority(&mut self, name: &str, table: &str) {
+        if self.0.peek(name).and_then(Value::as_str).and_then(loaded_file).is_some() {
+            return self.file(name, &format!("{table}.ca_file"));
+        }
         let pem = match self.0.take(name) {
             None => return,
             Some(Value::String(text)) => text,
             Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"),
             Some(_) => return self.0.fail(name, "is no text"),
         };
-        if let Some(path) = loaded_file(&pem) {
-            self.0.map(name, &format!("{table}.ca_file"), path);
-        } else if is_pem(&pem) {
+        if pem.contains("-----BEGIN ") {
             self.0.map(name, &format!("{table}.ca_pem"), pem);
         } else {
             self.0.fail(name, "is neither PEM nor fileLoad(path)");
@@ -53,29 +54,31 @@ impl Cache {
         let has_passphrase = self.0.has(&at("passphrase"));
         for (last, key, file) in [("cert", "cert_file", "redis-cert.pem"), ("key", "key_file", "redis-key.pem")] {
             let (name, key) = (at(last), format!("{table}.{key}"));
-            let Some(text) = self.0.text(&name) else { continue };
+            let Some(text) = self.0.peek(&name).map(|value| value.as_str().unwrap_or_default().to_owned()) else { continue };
             let path = loaded_file(&text);
+            if path.is_some() && !(last == "key" && has_passphrase) {
+                self.file(&name, &key);
+                continue;
+            }
+            self.0.take(&name);
             if last == "key" && has_passphrase {
                 let from = path.unwrap_or("KEY.pem");
                 self.0.draft.set(&key, file);
                 let command = format!("(umask 077; openssl pkey -in {} -out {file})", quote(from));
-                self.0.fail(&name, format_args!("{key} must not need a passphrase; it is to be made by: {command}"));
-            } else if let Some(path) = path {
-                self.0.map(&name, &key, path);
+                self.0.fail(&name, format_args!("{key} to be made without the passphrase by: {command}"));
             } else {
                 self.0.draft.set(&key, file);
-                self.0.fail(&name, format_args!("{key} is a file; write the text to it: (umask 077; cat > {file})"));
+                self.0.fail(&name, format_args!("{key} is a file; write the text to it with: (umask 077; cat > {file})"));
             }
         }
         self.0.skip(&at("passphrase"), "the command asks for it");
         let Some(text) = self.0.text(&at("pfx")) else { return };
-        let made = client(loaded_file(&text).unwrap_or("redis.p12"));
-        self.0.draft.set(&format!("{table}.cert_file"), made.certificates);
-        self.0.draft.set(&format!("{table}.key_file"), made.key);
-        self.0.fail(&at("pfx"), format_args!("{table}.cert_file and key_file are to be made by: {}", made.command));
+        let Conversion { files, command } = client(loaded_file(&text).unwrap_or("redis.p12"));
+        let mut made = Vec::new();
+        for (key, file) in files {
+            made.push(format!("{table}.{key}"));
+            self.0.draft.set(&format!("{table}.{key}"), file);
+        }
+        self.0.fail(&at("pfx"), format_args!("{} to be made by: {command}", made.join(", ")));
     }
-}
-
-fn is_pem(text: &str) -> bool {
-    text.contains("-----BEGIN ")
 }
