@@ -80,7 +80,12 @@ impl Draft {
     }
 
     pub(super) fn set_secret(&mut self, key: &str, value: impl Into<Value>) {
-        self.has_secrets = true;
+        self.set_and_tell(key, value, true);
+    }
+
+    /// Sets a key, and keeps in mind whether there is a secret in its value.
+    pub(super) fn set_and_tell(&mut self, key: &str, value: impl Into<Value>, is_secret: bool) {
+        self.has_secrets |= is_secret;
         self.set(key, value);
     }
 

@@ -115,16 +115,8 @@ impl Oxd {
                 let Some(shards) = self.0.or_fail("servers", shards) else { return };
                 let has_secret = shards.iter().any(|(_, secret)| *secret);
                 let nodes: Vec<_> = shards.into_iter().map(|(shard, _)| shard).collect();
-                if has_secret {
-                    self.0.draft.set_secret(key, nodes)
-                } else {
-                    self.0.draft.set(key, nodes)
-                }
-                self.0.mapped(
-                    "servers",
-                    key,
-                    "a key's shard is chosen in another way than by oxd: what oxd wrote stays where it is",
-                );
+                self.0.draft.set_and_tell(key, nodes, has_secret);
+                self.0.mapped("servers", key, "not by Jedis's hash: other keys than oxd's share a shard");
             }
             Provider::Cluster | Provider::Sentinel => {
                 let Some(nodes) = self.0.or_fail("servers", Node::parse_list(&text)) else { return };

@@ -145,10 +145,7 @@ impl Stalwart<'_> {
             _ => text,
         };
         self.transfer.mapped(name, "redis.url", if dropped { "without ?protocol: RESP2 is spoken" } else { "" });
-        match url.password {
-            Some(_) => self.transfer.draft.set_secret("redis.url", text),
-            None => self.transfer.draft.set("redis.url", text),
-        }
+        self.transfer.draft.set_and_tell("redis.url", text, url.password.is_some());
         None
     }
 

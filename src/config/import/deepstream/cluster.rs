@@ -10,10 +10,7 @@ impl Cache {
         self.0.draft.set("redis.mode", "cluster");
         let nodes = self.nodes("nodes", 6379);
         let has_secret = nodes.iter().any(|node| node.password.is_some());
-        match list(&nodes) {
-            nodes if has_secret => self.0.draft.set_secret("redis.nodes", nodes),
-            nodes => self.0.draft.set("redis.nodes", nodes),
-        }
+        self.0.draft.set_and_tell("redis.nodes", list(&nodes), has_secret);
         self.0.mapped("nodes", "redis.mode, redis.nodes", "");
         self.login("redisOptions.");
         self.0.skip("redisOptions.db", "a cluster has only database 0");

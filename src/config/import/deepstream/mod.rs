@@ -71,6 +71,11 @@ impl Cache {
         self.0.map_millis(&format!("{at}connectTimeout"), "redis.connect_timeout");
         self.0.map_millis(&format!("{at}commandTimeout"), "redis.response_timeout");
         self.0.map_text(&format!("{at}connectionName"), "redis.client_name");
+        let keepalive = format!("{at}keepAlive");
+        match self.0.peek(&keepalive).and_then(Value::as_u64) {
+            Some(0) => self.0.skip(&keepalive, "0 leaves it to the system; redis.keepalive has a default"),
+            _ => self.0.map_millis(&keepalive, "redis.keepalive"),
+        }
         unused::CONNECTION.iter().for_each(|(name, why)| self.0.skip(&format!("{at}{name}"), why));
     }
 

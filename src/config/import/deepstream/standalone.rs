@@ -23,7 +23,7 @@ impl Cache {
     fn server(&mut self) {
         if let Some(path) = self.0.text("path") {
             self.ignore(&["host", "port", "url"], "path is used instead");
-            self.ignore(&["tls"], "a unix socket has no TLS");
+            self.ignore(&["tls", "keepAlive"], "a unix socket has none");
             if path.starts_with('/') {
                 self.0.map("path", "redis.url", format!("unix://{path}"));
             } else {

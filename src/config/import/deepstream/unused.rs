@@ -1,11 +1,10 @@
 //! Options of ioredis 4 that change nothing here, and which options belong together.
 
 /// Of every connection, with why.
-pub(super) const CONNECTION: [(&str, &str); 19] = [
+pub(super) const CONNECTION: [(&str, &str); 18] = [
     ("serverName", "deepstream only documents it; tls.servername is what counts"),
     ("family", "addresses of both families are used"),
     ("disconnectTimeout", "nothing waits for a connection to close"),
-    ("keepAlive", "a silent connection is noticed by redis.response_timeout"),
     ("noDelay", "always on"),
     ("readOnly", "no profile is ever read"),
     ("lazyConnect", "connections are made at the start"),
@@ -76,5 +75,17 @@ pub(super) const SENTINEL_ONLY: [&str; 12] = [
 ];
 
 /// What a cluster ignores unless it is inside `redisOptions`.
-pub(super) const OF_ONE_SERVER: [&str; 11] =
-    ["commandTimeout", "connectTimeout", "connectionName", "db", "host", "password", "path", "port", "tls", "url", "username"];
+pub(super) const OF_ONE_SERVER: [&str; 12] = [
+    "commandTimeout",
+    "connectTimeout",
+    "connectionName",
+    "db",
+    "host",
+    "keepAlive",
+    "password",
+    "path",
+    "port",
+    "tls",
+    "url",
+    "username",
+];
