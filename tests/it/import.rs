@@ -8,6 +8,9 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 use traitsink::config::{ConfigArgs, load};
 
+use crate::harness::app::run;
+use crate::harness::redis::Redis;
+
 const SYSTEMS: [&str; 5] = ["deepstream", "oxd", "redwood", "rudderstack", "stalwart"];
 
 fn import(system: &str, file: &Path) -> Output {
@@ -83,6 +86,29 @@ fn what_is_printed_is_a_valid_configuration() {
         valid += 1;
     }
     assert!(valid >= 10, "only {valid} configurations were tried");
+}
+
+/// One server that asks for a password, as each system writes it.
+#[test]
+fn what_is_imported_reaches_its_server() {
+    let redis = Redis::builder().password("pw").start();
+    let port = redis.port();
+    for (system, text) in [
+        ("oxd", format!("storage: redis\nstorage_configuration: {{servers: '127.0.0.1:{port}', password: pw}}")),
+        ("stalwart", format!(r#"{{"@type": "Redis", "url": "redis://:pw@127.0.0.1:{port}"}}"#)),
+        ("deepstream", format!("cache: {{name: redis, options: {{host: 127.0.0.1, port: {port}, password: pw}}}}")),
+        ("redwood", format!("provider=redis\npassword=pw\nmaster.host=127.0.0.1\nmaster.port={port}")),
+        ("rudderstack", format!(r#"{{"address": "127.0.0.1:{port}", "clusterMode": false, "password": "pw"}}"#)),
+    ] {
+        let (code, printed, said) = import_text(system, "f", &text);
+        assert_eq!(code, Some(0), "{said}");
+        let directory = TempDir::new().unwrap();
+        let file = directory.path().join("traitsink.toml");
+        fs::write(&file, printed).unwrap();
+        let data_dir = format!("data_dir={}", directory.path().display());
+        let output = run(&["-c", file.to_str().unwrap(), "-s", &data_dir, "check", "--connect"], b"");
+        assert_eq!(output.status.code(), Some(0), "{system}: {}", String::from_utf8_lossy(&output.stderr));
+    }
 }
 
 /// What `redis.mode` may be.
