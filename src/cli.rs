@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use clap::error::ErrorKind;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::config::ConfigArgs;
+use crate::config::{ConfigArgs, System};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -110,7 +110,7 @@ pub struct Rudderstack {
 }
 
 /// What `config` prints.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum ConfigVerb {
     /// The effective configuration, with *** for secrets
     Show,
@@ -118,6 +118,20 @@ pub enum ConfigVerb {
     Default,
     /// The JSON schema, for editors
     Schema,
+    /// Another system's settings for Redis as a configuration of this program
+    #[command(
+        long_about = "Another system's settings for Redis as a configuration of this program\n\nThe configuration goes to \
+                      standard output, secrets included; one line for each option to standard error. Variables that the file \
+                      refers to are taken from the environment.",
+        after_help = "Example:\n  traitsink config import --from oxd /opt/oxd-server/conf/oxd-server.yml > traitsink.toml"
+    )]
+    Import {
+        /// Whose file it is
+        #[arg(long, value_name = "SYSTEM")]
+        from: System,
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 /// Shells that completions are made for.

@@ -1,11 +1,11 @@
-//! `config show`, `config default`, `config schema`.
+//! `config show`, `config default`, `config schema`; `config import` has a file of its own.
 
 use std::process::ExitCode;
 
 use crate::cli::{ConfigVerb, Options};
 use crate::config::{DEFAULT_FILE, schema};
 
-use super::exit;
+use super::{exit, import};
 
 /// Prints the configuration that `verb` asks for.
 pub(super) fn config(options: &Options, verb: ConfigVerb) -> ExitCode {
@@ -15,6 +15,7 @@ pub(super) fn config(options: &Options, verb: ConfigVerb) -> ExitCode {
             Err(code) => code,
         },
         ConfigVerb::Default => exit::print(DEFAULT_FILE),
+        ConfigVerb::Import { from, file } => import::import(from, &file),
         ConfigVerb::Schema => exit::print(&format!("{:#}", schema())),
     }
 }

@@ -7,6 +7,7 @@ mod connect;
 mod demo;
 mod exit;
 mod explain;
+mod import;
 mod replay;
 mod run;
 

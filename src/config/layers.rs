@@ -208,7 +208,7 @@ fn merge(into: &mut Map<String, Value>, from: Map<String, Value>, at: &str, orig
     }
 }
 
-fn to_json(kind: ValueKind) -> Value {
+pub(super) fn to_json(kind: ValueKind) -> Value {
     match kind {
         ValueKind::Nil => Value::Null,
         ValueKind::Boolean(value) => value.into(),
@@ -241,7 +241,7 @@ fn fraction(value: f64) -> Value {
 }
 
 /// Says where without quoting the line, which may hold a secret.
-fn syntax_error(error: &(dyn std::error::Error + Send + Sync + 'static), text: &str) -> String {
+pub(super) fn syntax_error(error: &(dyn std::error::Error + Send + Sync + 'static), text: &str) -> String {
     let Some(error) = error.downcast_ref::<toml::de::Error>() else { return error.to_string() };
     let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
     let (line, start) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |at| at + 1));

@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
 }
 
 /// `useJSONModule` is `use_json_module`.
-fn snake_case(name: &str) -> String {
+pub(super) fn snake_case(name: &str) -> String {
     let mut out = String::new();
     let mut upper_before = false;
     for (n, c) in name.char_indices() {

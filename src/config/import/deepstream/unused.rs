@@ -1,0 +1,91 @@
+//! Options of ioredis 4 that change nothing here, and which options belong together.
+
+/// Of every connection, with why.
+pub(super) const CONNECTION: [(&str, &str); 18] = [
+    ("serverName", "deepstream only documents it; tls.servername is what counts"),
+    ("family", "addresses of both families are used"),
+    ("disconnectTimeout", "nothing waits for a connection to close"),
+    ("noDelay", "always on"),
+    ("readOnly", "no profile is ever read"),
+    ("lazyConnect", "connections are made at the start"),
+    ("maxRetriesPerRequest", "a write is retried until it is done"),
+    ("maxLoadingRetryTime", "a server that is loading is waited for"),
+    ("enableOfflineQueue", "without a connection, events wait at their source"),
+    ("enableReadyCheck", "a server that is loading is waited for"),
+    ("autoResubscribe", "there are no subscriptions"),
+    ("autoResendUnfulfilledCommands", "what was not confirmed is always sent again"),
+    ("stringNumbers", "no numbers are read"),
+    ("enableAutoPipelining", "writes are always pipelined"),
+    ("autoPipeliningIgnoredCommands", "writes are always pipelined"),
+    ("maxScriptsCachingTime", "there are no scripts"),
+    ("showFriendlyErrorStack", "of JavaScript"),
+    ("dropBufferSupport", "of JavaScript"),
+];
+
+const RETRY: &str = "delivery.retry_min and retry_max hold for every retry";
+
+/// Of a cluster, with why.
+pub(super) const CLUSTER: [(&str, &str); 6] = [
+    ("scaleReads", "no profile is ever read"),
+    ("retryDelayOnFailover", RETRY),
+    ("retryDelayOnClusterDown", RETRY),
+    ("retryDelayOnTryAgain", RETRY),
+    ("retryDelayOnMoved", RETRY),
+    ("slotsRefreshTimeout", "redis.response_timeout holds"),
+];
+
+/// Of Sentinel, with why.
+pub(super) const SENTINEL: [(&str, &str); 6] = [
+    ("role", "the master is written to"),
+    ("preferredSlaves", "the master is written to"),
+    ("sentinelCommandTimeout", "redis.response_timeout holds for sentinels too"),
+    ("sentinelMaxConnections", "not an option"),
+    ("updateSentinels", "sentinels are those of redis.sentinel.nodes"),
+    ("failoverDetector", "a failover is always listened for"),
+];
+
+/// What only a cluster uses.
+pub(super) const CLUSTER_ONLY: [&str; 10] = [
+    "maxRedirections",
+    "redisOptions",
+    "retryDelayOnClusterDown",
+    "retryDelayOnFailover",
+    "retryDelayOnMoved",
+    "retryDelayOnTryAgain",
+    "scaleReads",
+    "slotsRefreshInterval",
+    "slotsRefreshTimeout",
+    "useSRVRecords",
+];
+
+/// What only Sentinel uses.
+pub(super) const SENTINEL_ONLY: [&str; 12] = [
+    "enableTLSForSentinelMode",
+    "failoverDetector",
+    "name",
+    "preferredSlaves",
+    "role",
+    "sentinelCommandTimeout",
+    "sentinelMaxConnections",
+    "sentinelPassword",
+    "sentinelTLS",
+    "sentinelUsername",
+    "sentinels",
+    "updateSentinels",
+];
+
+/// What a cluster ignores unless it is inside `redisOptions`.
+pub(super) const OF_ONE_SERVER: [&str; 12] = [
+    "commandTimeout",
+    "connectTimeout",
+    "connectionName",
+    "db",
+    "host",
+    "keepAlive",
+    "password",
+    "path",
+    "port",
+    "tls",
+    "url",
+    "username",
+];

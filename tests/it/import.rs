@@ -1,0 +1,249 @@
+//! `config import`. A case in `tests/import/SYSTEM/` is a file of that system, what is printed for it (`.out`), and what is said
+//! about it (`.err`); the exit code is 78 where something cannot be converted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+use traitsink::config::{ConfigArgs, load};
+
+use crate::harness::app::run;
+use crate::harness::redis::Redis;
+
+const SYSTEMS: [&str; 5] = ["deepstream", "oxd", "redwood", "rudderstack", "stalwart"];
+
+fn import(system: &str, file: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_traitsink"))
+        .args(["config", "import", "--from", system])
+        .arg(file)
+        .env_clear()
+        .envs([("HOME", "/home/u"), ("REDIS_HOST", "cache.example.org"), ("REDIS_PORT", "6380")])
+        .envs([("REDIS_PASSWORD", "canary"), ("REDIS_CA", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----")])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// The import of a text as a file called `name`: exit code, standard output and standard error.
+fn import_text(system: &str, name: &str, text: &str) -> (Option<i32>, String, String) {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join(name);
+    fs::write(&path, text).unwrap();
+    let output = import(system, &path);
+    let said = String::from_utf8(output.stderr).unwrap().replace(&path.display().to_string(), "FILE");
+    (output.status.code(), String::from_utf8(output.stdout).unwrap(), said)
+}
+
+/// All cases of `system`: their files.
+fn cases(system: &str) -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import").join(system);
+    let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut cases: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|extension| extension != "out" && extension != "err")).collect();
+    cases.sort();
+    assert!(cases.len() >= 4, "only {} cases of {system}", cases.len());
+    cases
+}
+
+/// The file beside `case` that says what is expected.
+fn expected(case: &Path, end: &str) -> String {
+    let name = format!("{}.{end}", case.file_name().unwrap().display());
+    fs::read_to_string(case.with_file_name(name)).unwrap_or_default()
+}
+
+#[test]
+fn every_case_prints_and_says_what_is_expected() {
+    for (system, case) in SYSTEMS.iter().flat_map(|system| cases(system).into_iter().map(move |case| (system, case))) {
+        let output = import(system, &case);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), expected(&case, "out"), "{}", case.display());
+        assert_eq!(said, expected(&case, "err"), "{}", case.display());
+        let code = if said.contains("cannot be converted: ") { 78 } else { 0 };
+        assert_eq!(output.status.code(), Some(code), "{}", case.display());
+    }
+}
+
+/// For the modes that the program has.
+#[test]
+fn what_is_printed_is_a_valid_configuration() {
+    let mut valid = 0;
+    for (system, case) in SYSTEMS.iter().flat_map(|system| cases(system).into_iter().map(move |case| (system, case))) {
+        let output = import(system, &case);
+        let directory = TempDir::new().unwrap();
+        let (file, secret) = (directory.path().join("traitsink.toml"), directory.path().join("secret"));
+        let text = String::from_utf8(output.stdout).unwrap().replace("/run/secrets/redis", secret.to_str().unwrap());
+        let table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{}: {error}", case.display()));
+        let mode = table["redis"]["mode"].as_str().unwrap();
+        if output.status.code() != Some(0) || !modes().iter().any(|known| known == mode) {
+            continue;
+        }
+        fs::write(&file, &text).unwrap();
+        fs::write(&secret, "pw\n").unwrap();
+        let environment = [("HOME".into(), "/home/u".into())].into();
+        let loaded = load(&ConfigArgs { files: vec![file], environment, ..ConfigArgs::default() });
+        assert!(loaded.is_ok(), "{}: {}\n{text}", case.display(), loaded.unwrap_err());
+        valid += 1;
+    }
+    assert!(valid >= 10, "only {valid} configurations were tried");
+}
+
+/// One server that asks for a password, as each system writes it.
+#[test]
+fn what_is_imported_reaches_its_server() {
+    let redis = Redis::builder().password("pw").start();
+    let port = redis.port();
+    for (system, text) in [
+        ("oxd", format!("storage: redis\nstorage_configuration: {{servers: '127.0.0.1:{port}', password: pw}}")),
+        ("stalwart", format!(r#"{{"@type": "Redis", "url": "redis://:pw@127.0.0.1:{port}"}}"#)),
+        ("deepstream", format!("cache: {{name: redis, options: {{host: 127.0.0.1, port: {port}, password: pw}}}}")),
+        ("redwood", format!("provider=redis\npassword=pw\nmaster.host=127.0.0.1\nmaster.port={port}")),
+        ("rudderstack", format!(r#"{{"address": "127.0.0.1:{port}", "clusterMode": false, "password": "pw"}}"#)),
+    ] {
+        let (code, printed, said) = import_text(system, "f", &text);
+        assert_eq!(code, Some(0), "{said}");
+        let directory = TempDir::new().unwrap();
+        let file = directory.path().join("traitsink.toml");
+        fs::write(&file, printed).unwrap();
+        let data_dir = format!("data_dir={}", directory.path().display());
+        let output = run(&["-c", file.to_str().unwrap(), "-s", &data_dir, "check", "--connect"], b"");
+        assert_eq!(output.status.code(), Some(0), "{system}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// What `redis.mode` may be.
+fn modes() -> Vec<String> {
+    let schema = traitsink::config::schema();
+    let words = schema["properties"]["redis"]["properties"]["mode"]["oneOf"].as_array().expect("documented words");
+    words.iter().map(|word| word["const"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Every option that these systems have for Redis: `tests/import` holds each, and each has exactly one line in each case.
+#[test]
+fn no_option_is_left_without_a_line() {
+    const OXD: &str = "storage redisProviderType servers password sentinelMasterGroupName useSSL sslTrustStoreFilePath \
+        sslTrustStorePassword sslKeyStoreFilePath sslKeyStorePassword maxIdleConnections maxTotalConnections connectionTimeout \
+        soTimeout maxRetryAttempts defaultPutExpiration";
+    const STALWART: &str = "@type url urls timeout authUsername authSecret maxRetries maxRetryWait minRetryWait \
+        readFromReplicas protocolVersion serviceName sentinelUsername sentinelSecret poolMaxConnections poolTimeoutCreate \
+        poolTimeoutWait poolTimeoutRecycle redis-type user password retry.total retry.max-wait retry.min-wait \
+        read-from-replicas protocol-version pool.max-connections pool.create-timeout pool.wait-timeout pool.recycle-timeout";
+    const REDWOOD: &str = "provider memurai.path password master replicas \
+        deployment.dependencies.redis.values.replica.replicaCount \
+        deployment.dependencies.redis.values.master.persistence.enabled \
+        deployment.dependencies.redis.values.replica.persistence.enabled";
+    const RUDDERSTACK: &str = "address password database prefix clusterMode cluster_mode secure skipVerify skip_verify \
+        caCertificate ca_certificate useJSONModule use_json_module consentManagement|consent_management \
+        oneTrustCookieCategories ketchConsentPurposes connectionMode connection_mode useNativeSDK";
+    const DEEPSTREAM: &str = "host port serverName password db ttl tls url nodes maxRedirections \
+        redisOptions.username redisOptions.password redisOptions.db redisOptions.tls \
+        path family username connectTimeout disconnectTimeout commandTimeout keepAlive noDelay connectionName keyPrefix readOnly \
+        lazyConnect maxRetriesPerRequest maxLoadingRetryTime enableOfflineQueue enableReadyCheck autoResubscribe \
+        autoResendUnfulfilledCommands stringNumbers enableAutoPipelining autoPipeliningIgnoredCommands maxScriptsCachingTime \
+        showFriendlyErrorStack dropBufferSupport sentinels name role preferredSlaves sentinelUsername sentinelPassword \
+        enableTLSForSentinelMode sentinelTLS sentinelCommandTimeout sentinelMaxConnections updateSentinels failoverDetector natMap \
+        scaleReads retryDelayOnFailover retryDelayOnClusterDown retryDelayOnTryAgain retryDelayOnMoved slotsRefreshTimeout \
+        slotsRefreshInterval useSRVRecords tls.ca tls.cert tls.key tls.passphrase tls.pfx tls.servername tls.rejectUnauthorized \
+        tls.minVersion tls.maxVersion tls.ciphers";
+    for (system, options) in
+        [("oxd", OXD), ("stalwart", STALWART), ("redwood", REDWOOD), ("rudderstack", RUDDERSTACK), ("deepstream", DEEPSTREAM)]
+    {
+        let mut seen = Vec::new();
+        for case in cases(system) {
+            let said = expected(&case, "err");
+            let mut subjects: Vec<_> = said.lines().flat_map(subjects).collect();
+            subjects.sort_unstable();
+            for pair in subjects.windows(2) {
+                assert_ne!(pair[0], pair[1], "{} has two lines", case.display());
+            }
+            seen.extend(subjects.into_iter().map(str::to_owned));
+        }
+        for option in options.split_whitespace() {
+            let names: Vec<_> = option.split('|').collect();
+            assert!(seen.iter().any(|seen| names.contains(&seen.as_str())), "{system}: {option} has no line anywhere");
+        }
+    }
+}
+
+/// The options that a line is about.
+fn subjects(line: &str) -> Vec<&str> {
+    if line.starts_with("no meaning here: all outside ") {
+        return Vec::new();
+    }
+    let kinds = ["mapped: ", "no meaning here: ", "not there yet: ", "unknown: ", "cannot be converted: "];
+    let Some(rest) = kinds.iter().find_map(|kind| line.strip_prefix(kind)) else { return Vec::new() };
+    let end = [" -> ", " ("].iter().filter_map(|end| rest.find(end)).min().unwrap_or(rest.len());
+    rest[..end].split(", ").collect()
+}
+
+#[test]
+fn files_that_hold_no_redis_are_refused() {
+    for (system, name, text, error) in [
+        ("oxd", "f", "storage: h2", "its storage is not redis: there is nothing to import"),
+        ("oxd", "f", "server_name: x", "says no storage, which is oxd's embedded database: there is nothing to import"),
+        (
+            "oxd",
+            "f",
+            "storage: redis\nstorage_configuration: {redisProviderType: RING}",
+            "redisProviderType is none of STANDALONE, CLUSTER, SHARDED, SENTINEL",
+        ),
+        ("stalwart", "f", "[store.x]\ntype = \"rocksdb\"", "has no store that is Redis: there is nothing to import"),
+        (
+            "stalwart",
+            "f",
+            "[store.a]\ntype = \"redis\"\n[store.b]\ntype = \"redis\"",
+            "has several Redis stores: leave one of a, b",
+        ),
+        ("stalwart", "f", "[store", "is not valid: line 1, column 7: unclosed table, expected `]`"),
+        ("deepstream", "f", "cache: {name: memcached}", "has a cache that is not Redis: there is nothing to import"),
+        ("deepstream", "f", "logLevel: INFO", "has no \"cache\", and is not the options of one"),
+        ("redwood", "f", "debugMode=true", "has no persistence.redis: there is nothing to import"),
+        ("redwood", "f", "persistence.redis.provider=dragonfly", "provider is none of stub, memurai, redis"),
+        ("rudderstack", "f", r#"{"config": {"host": "x"}}"#, "has no \"address\": it is no Redis destination"),
+        (
+            "rudderstack",
+            "f",
+            r#"{"destinationDefinition": {"name": "S3"}, "config": {"address": "x"}}"#,
+            "is a destination that is not Redis",
+        ),
+    ] {
+        let found = import_text(system, name, text);
+        assert_eq!(found, (Some(78), String::new(), format!("traitsink: FILE {error}\n")), "{text}");
+    }
+}
+
+#[test]
+fn the_command_line_is_checked() {
+    let missing = import("oxd", Path::new("/nonexistent.yml"));
+    assert_eq!(missing.status.code(), Some(74));
+    assert!(String::from_utf8(missing.stderr).unwrap().contains("/nonexistent.yml cannot be read"));
+    assert_eq!(import("memcached", Path::new("/nonexistent.yml")).status.code(), Some(64));
+}
+
+/// Values that may be secrets are on standard output, and nowhere else.
+#[test]
+fn secrets_are_never_said() {
+    for (system, text) in [
+        (
+            "oxd",
+            "storage: redis\nstorage_configuration: {servers: 'redis://:canary@h:1', redisProviderType: CLUSTER, password: canary}",
+        ),
+        ("oxd", "storage: redis\nstorage_configuration: {servers: 'h:canary', password: [canary], soTimeout: canary}"),
+        ("oxd", "storage: redis\nstorage_configuration: {servers: 'redis://:canary/x@h:1', redisProviderType: SHARDED}"),
+        ("stalwart", r#"{"@type": "Redis", "url": "redis://:canary/x@h", "timeout": "1s"}"#),
+        (
+            "stalwart",
+            r#"{"@type": "RedisCluster", "urls": ["redis://:canary@h", "canary"], "authSecret": {"@type": "X", "secret": "canary"}}"#,
+        ),
+        ("deepstream", "{url: 'redis://:canary#@h', password: canary, tls: {ca: canary, key: canary, passphrase: canary}}"),
+        ("deepstream", "{nodes: ['redis://:canary@h'], redisOptions: {password: canary}}"),
+        ("redwood", "provider=redis\npassword=canary\nmaster=redis://:canary@h"),
+        (
+            "rudderstack",
+            r#"{"address": "redis://:canary@h", "clusterMode": false, "password": "canary", "caCertificate": "canary"}"#,
+        ),
+    ] {
+        let (_, _, said) = import_text(system, "f", text);
+        assert!(!said.contains("canary") && !said.is_empty(), "{text}: {said}");
+    }
+}
