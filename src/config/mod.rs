@@ -118,7 +118,7 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
     });
     let kafka = raw.kafka.as_ref().map(|kafka| kafka.resolve(report));
     let redis = raw.redis.resolve(report);
-    let config = Config {
+    let mut config = Config {
         http: raw.http.as_ref().map(|http| http.resolve(report)),
         breaker: raw.dead_letter.breaker.clone().unwrap_or_default().resolve(kafka.is_some(), report),
         rules: raw.transform.resolve(),
@@ -130,6 +130,11 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
         log: raw.log.resolve(),
         data_dir,
     };
+    if let (Some(kafka), DeadLetter::Kafka { client, topic }) = (&mut config.kafka, &config.dead_letter)
+        && kafka.client.bootstrap_servers == client.bootstrap_servers
+    {
+        kafka.dead_letters = Some(topic.clone());
+    }
     across_sections(raw, &config, report);
     config
 }

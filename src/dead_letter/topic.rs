@@ -1,11 +1,12 @@
 //! Dead letters as records of a Kafka topic.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::future_producer::DeliveryFuture;
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 
 use crate::config::KafkaClient;
 use crate::kafka::{ClientError, ClientEvents, PlainContext, client_config, creation_error, describe};
@@ -19,8 +20,12 @@ const TIMEOUT_MS: &str = "10000";
 /// Larger than any record that brokers let through: they judge.
 const MOST_BYTES: &str = "100000000";
 
+type Producer = FutureProducer<PlainContext>;
+
 pub(super) struct LetterTopic {
-    producer: FutureProducer<PlainContext>,
+    settings: ClientConfig,
+    /// Made anew after an error that it does not recover from.
+    producer: Mutex<Producer>,
     events: Arc<ClientEvents>,
     topic: String,
 }
@@ -39,13 +44,14 @@ impl LetterTopic {
             .set("message.max.bytes", MOST_BYTES);
         let events = Arc::new(ClientEvents::new(PART, client)?);
         let producer = settings.create_with_context(PlainContext(Arc::clone(&events))).map_err(creation_error)?;
-        Ok(Self { producer, events, topic: topic.to_owned() })
+        Ok(Self { settings, producer: Mutex::new(producer), events, topic: topic.to_owned() })
     }
 
     /// Returns when all replicas that are in sync have the letters.
     pub(super) async fn write(&self, letters: &[Letter]) -> Result<(), DeadLetterError> {
+        let producer = self.producer();
         // All at once, then one by one: they share a request.
-        let sent: Vec<Result<DeliveryFuture, KafkaError>> = letters.iter().map(|letter| self.send(letter)).collect();
+        let sent: Vec<Result<DeliveryFuture, KafkaError>> = letters.iter().map(|letter| self.send(&producer, letter)).collect();
         let mut first_error = None;
         for delivery in sent {
             let delivered = match delivery {
@@ -66,11 +72,21 @@ impl LetterTopic {
         Err(DeadLetterError::Topic { topic: self.topic.clone(), why })
     }
 
-    fn send(&self, letter: &Letter) -> Result<DeliveryFuture, KafkaError> {
+    fn producer(&self) -> Producer {
+        let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        if producer.client().fatal_error().is_some()
+            && let Ok(anew) = self.settings.create_with_context(PlainContext(Arc::clone(&self.events)))
+        {
+            *producer = anew;
+        }
+        producer.clone()
+    }
+
+    fn send(&self, producer: &Producer, letter: &Letter) -> Result<DeliveryFuture, KafkaError> {
         let key = letter.record.as_ref().and_then(|record| record.key.as_deref());
         let mut record = FutureRecord::<[u8], [u8]>::to(&self.topic).payload(letter.event.as_slice()).headers(headers(letter));
         record.key = key;
-        self.producer.send_result(record).map_err(|(error, _)| error)
+        producer.send_result(record).map_err(|(error, _)| error)
     }
 }
 

@@ -20,18 +20,23 @@ use super::queue::{Queue, lane_of};
 pub struct Message {
     bytes: Bytes,
     record: Option<Record>,
-    _held: Reservation,
+    held: Reservation,
 }
 
 impl Message {
     /// `held` covers at least `bytes.len()`.
     pub fn new(bytes: Bytes, held: Reservation) -> Arc<Self> {
-        Arc::new(Self { bytes, record: None, _held: held })
+        Arc::new(Self { bytes, record: None, held })
     }
 
     /// The value of a Kafka message; `held` also covers what comes with it.
     pub fn of_record(value: Bytes, record: Record, held: Reservation) -> Arc<Self> {
-        Arc::new(Self { bytes: value, record: Some(record), _held: held })
+        Arc::new(Self { bytes: value, record: Some(record), held })
+    }
+
+    /// Bytes of the room that it takes.
+    pub fn held(&self) -> usize {
+        self.held.bytes()
     }
 
     /// Where it came from, if that was Kafka.
@@ -78,9 +83,14 @@ impl Job {
         self.sent = true;
     }
 
-    /// The source took it back and it was never sent, or the source no longer owns it.
+    /// What it was sent on is fenced: no byte of it can reach Redis any more.
+    pub(super) fn mark_fenced(&mut self) {
+        self.sent = false;
+    }
+
+    /// The source took it back, or no longer owns it, and nothing of it is on its way to Redis.
     pub(super) fn cancelled(&self) -> bool {
-        self.revoked() || (!self.sent && self.ack.cancelled())
+        !self.sent && (self.revoked() || self.ack.cancelled())
     }
 
     pub(super) fn revoked(&self) -> bool {

@@ -82,7 +82,7 @@ impl<S: Apply> Worker<S> {
                 let left = match trouble {
                     None => {
                         self.succeeded();
-                        self.release_cancelled(left)
+                        self.release_cancelled(fenced(left))
                     }
                     Some(trouble) => self.failed(&trouble, left).await,
                 };
@@ -203,6 +203,12 @@ impl<S: Apply> Worker<S> {
         }
         self.release_cancelled(left)
     }
+}
+
+/// The connection is good, and writes were held back: what was lost with an earlier one is fenced. Jobs that are revoked end here.
+fn fenced(mut left: Vec<Job>) -> Vec<Job> {
+    left.iter_mut().filter(|job| job.revoked()).for_each(Job::mark_fenced);
+    left
 }
 
 fn backoff(limits: LaneLimits) -> ExponentialBackoff {

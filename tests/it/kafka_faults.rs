@@ -225,6 +225,7 @@ fn d2_brokers_killed_frozen_and_restarted() {
         slowest = slowest.max(up.elapsed());
         scene.check_committed();
         scene.finish();
+        app.wait_ready();
         app.assert_ledger_closes();
     });
     println!("D2: slowest first commit after the broker was up again: {slowest:?}");

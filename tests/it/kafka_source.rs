@@ -8,7 +8,7 @@ use rdkafka::message::Message as _;
 use crate::harness::app::{App, run};
 use crate::harness::eventually;
 use crate::harness::kafka::{Kafka, unique};
-use crate::harness::records::{Given, headers, read, value, write};
+use crate::harness::records::{Given, headers, read, value, write, write_to};
 use crate::harness::redis::Redis;
 use crate::harness::stream::fill;
 
@@ -260,6 +260,56 @@ fn a_pattern_finds_topics_that_come_later() {
     write(kafka, &second, &[value(identify("second", 1).as_bytes())]);
     eventually("the second topic is read", || stored(&redis, "second").is_some());
     assert_eq!(app.metric("traitsink_kafka_partitions_assigned", ""), 2.0);
+}
+
+/// What is dead must not come back.
+#[test]
+fn a_pattern_never_reads_the_dead_letters() {
+    let (kafka, redis) = (Kafka::shared(), Redis::start());
+    let (stem, group) = (unique("loop"), unique("group"));
+    let (events, dead) = (format!("{stem}.events"), format!("{stem}.dead"));
+    for topic in [&events, &dead] {
+        kafka.create_topic(topic, 1, &[]);
+    }
+    write(kafka, &events, &[value(b"poison"), value(identify("after", 1).as_bytes())]);
+    let letters = ["dead_letter.to=kafka".to_owned(), format!("dead_letter.topic={dead}")];
+    let app = worker(kafka, &redis, &format!("^{stem}\\..*"), &group, &letters.each_ref().map(String::as_str));
+    wait_committed(kafka, &group, &events);
+    assert_eq!(read(kafka, &dead, 1)[0].payload(), Some(&b"poison"[..]));
+    assert_eq!(app.metric("traitsink_kafka_partitions_assigned", ""), 1.0);
+    assert_eq!(kafka.watermarks(&dead), [(0, 1)]);
+}
+
+/// Large records of many partitions wait for Redis without taking all the room that is needed to go on.
+#[test]
+fn many_large_records_in_hand_leave_room() {
+    let (kafka, redis) = (Kafka::shared(), Redis::start());
+    let (topic, group) = (kafka.topic("large", 12, &[]), unique("group"));
+    let produced = fill_large(kafka, &topic, 12, 400_000);
+    let small = ["delivery.max_in_flight=4MiB", "http.max_body=1MiB", "delivery.max_batch_bytes=1MiB"];
+    redis.pause();
+    let app = worker(kafka, &redis, &topic, &group, &small);
+    eventually("partitions wait", || app.metric("traitsink_kafka_partitions_paused", "") >= 10.0);
+    redis.resume();
+    wait_committed(kafka, &group, &topic);
+    for user in produced {
+        assert_eq!(redis.hgetall(&format!("user:{user}")).len(), 1, "{user}");
+    }
+    app.assert_ledger_closes();
+}
+
+/// Two records of `size` bytes for each partition; returns the users.
+fn fill_large(kafka: &Kafka, topic: &str, partitions: i32, size: usize) -> Vec<String> {
+    let mut users = Vec::new();
+    for partition in 0..partitions {
+        for number in 0..2 {
+            let user = format!("large-{partition}-{number}");
+            let event = format!(r#"{{"type":"identify","userId":"{user}","traits":{{"a":"{}"}}}}"#, "x".repeat(size));
+            write_to(kafka, topic, partition, &[value(event.as_bytes())]);
+            users.push(user);
+        }
+    }
+    users
 }
 
 #[test]

@@ -26,6 +26,9 @@ const BREAKING: &[(&str, &str)] = &[
     ("acks", LETTERS),
     ("request.required.acks", LETTERS),
     ("enable.idempotence", LETTERS),
+    ("delivery.report.only.error", LETTERS),
+    ("message.timeout.ms", LETTERS),
+    ("delivery.timeout.ms", LETTERS),
     ("group.protocol", HANDOVER),
     ("partition.assignment.strategy", HANDOVER),
     ("heartbeat.interval.ms", "a worker's lease is reckoned from it; it follows kafka.session_timeout"),
@@ -61,6 +64,7 @@ const OURS: &[(&str, &str)] = &[
     ("ssl.key.location", "tls.key_file"),
     ("ssl.key.pem", "tls.key_file"),
     ("enable.ssl.certificate.verification", "tls.skip_verify"),
+    ("ssl.endpoint.identification.algorithm", "tls.skip_verify"),
 ];
 
 impl Properties {

@@ -32,6 +32,8 @@ pub struct Kafka {
     pub commit_interval: Duration,
     /// Static membership when set.
     pub group_instance_id: Option<String>,
+    /// The topic of the dead letters, if it is on the same brokers: it is never read.
+    pub dead_letters: Option<String>,
 }
 
 /// How to reach brokers, as whoever.
@@ -136,6 +138,7 @@ impl RawKafka {
             session_timeout: self.session_timeout.0,
             commit_interval: self.commit_interval.0,
             group_instance_id: self.group_instance_id.clone(),
+            dead_letters: None,
         }
     }
 }

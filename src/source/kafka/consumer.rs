@@ -18,7 +18,7 @@ use super::Ended;
 use super::door::{Door, NoRoom};
 use super::idle::{Idle, is_group_idle};
 use super::member::{Member, PART};
-use super::partition::Blocked;
+use super::partition::{Blocked, Partition};
 use super::record::{self, InHand};
 
 /// The longest wait for a record.
@@ -54,6 +54,10 @@ impl Consumer {
             self.give_up_all();
         } else {
             self.store_offsets();
+            if !matches!(ended, Ended::Stopped) {
+                // Others may own the partitions by now: nothing more of them is written.
+                self.give_up_all();
+            }
             match self.consumer.commit_consumer_state(CommitMode::Sync) {
                 Ok(()) => self.member().metrics.kafka.commits.inc(),
                 Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
@@ -74,18 +78,29 @@ impl Consumer {
     }
 
     fn poll(&self) -> Ended {
-        let mut next_tick = Instant::now();
+        let (mut next_tick, mut rejoining) = (Instant::now(), false);
         let (mut ranges, mut idle) = (Vec::new(), Idle::default());
         while !self.is_over() {
-            if !self.member().lease.renew() {
+            if rejoining {
+                // Not before librdkafka let go of everything: while it rebalances, it would forget that it was to leave.
+                if self.has_left() {
+                    rejoining = false;
+                    if let Err(error) = self.subscribe() {
+                        return Ended::Failed(format!("cannot join the group again: {error}"));
+                    }
+                }
+            } else if !self.member().lease.renew() {
                 if self.member().lease.age() >= self.max_poll_interval {
                     return self.stood_still();
                 }
-                if let Err(error) = self.rejoin() {
-                    return Ended::Failed(format!("cannot join the group again: {error}"));
-                }
+                let partitions = self.leave();
+                tracing::warn!(
+                    partitions,
+                    "this process stood still for too long; what it held is given up, and it joins the group anew"
+                );
+                rejoining = true;
             }
-            let (mut wait, mut received) = (POLL, None);
+            let (mut wait, mut received) = (POLL, None::<Instant>);
             for _ in 0..BURST {
                 match self.consumer.poll(std::mem::take(&mut wait)) {
                     Some(Ok(message)) => self.take(&message, *received.get_or_insert_with(Instant::now), &mut ranges),
@@ -96,11 +111,14 @@ impl Consumer {
                     None => break,
                 }
             }
+            if received.is_some() {
+                self.member().unobstructed();
+            }
             if Instant::now() >= next_tick {
                 next_tick = Instant::now() + TICK;
                 self.look_after_partitions();
                 self.store_offsets();
-                self.look_after_group(&mut idle);
+                rejoining |= !rejoining && self.look_after_group(&mut idle);
             }
             if self.member().guard.tripped() {
                 return Ended::Breaker;
@@ -117,7 +135,8 @@ impl Consumer {
     fn take(&self, message: &BorrowedMessage<'_>, received: Instant, ranges: &mut Vec<Range<usize>>) {
         let mut partitions = self.member().lock();
         // Revoked, or paused a moment ago: it will be read again.
-        let Some(partition) = partitions.get_mut(message.topic(), message.partition()).filter(|one| one.is_open()) else {
+        let (topic, number) = (message.topic(), message.partition());
+        let Some(partition) = partitions.get_mut(topic, number).filter(|one| one.is_open()) else {
             return;
         };
         let offset = message.offset();
@@ -136,7 +155,14 @@ impl Consumer {
         let position = partition.assignment.deliver(offset, ranges.len() as u32);
         let mut hand = InHand { message, position, received, job: None, rest: ranges.clone().into_iter() };
         if let Err(NoRoom { lane }) = self.door.push(&partition.assignment, &mut hand) {
+            let others: usize = partitions.iter().map(Partition::in_hand).sum();
+            let partition = partitions.get_mut(topic, number).expect("found above");
             self.block(partition, Blocked { hand: Some(hand), lane: Some(lane), resume_at: offset + 1 });
+            // What partitions have in hand is held until there is room again: together they must leave enough for that.
+            if others > 0 && others + partition.in_hand() > self.door.intake.budget().limit() / 4 {
+                partition.rewind();
+                self.door.intake.drop_cancelled();
+            }
         }
     }
 
@@ -150,11 +176,12 @@ impl Consumer {
             Some(RDKafkaErrorCode::AutoOffsetReset) => Some(Ended::Failed(format!(
                 "the committed offset is gone and kafka.auto_offset_reset = \"error\": {error}; choose earliest or latest"
             ))),
-            Some(code) => {
+            Some(code) if is_obstacle(code) => {
                 self.member().obstructed(explain(code, &error.to_string()));
                 None
             }
-            None => None,
+            // Connections come and go; the statistics tell how it is.
+            Some(_) | None => None,
         }
     }
 
@@ -175,36 +202,38 @@ impl Consumer {
         given_up.len()
     }
 
-    /// The process was stopped for longer than a lease: the partitions may be another's by now.
-    fn rejoin(&self) -> Result<(), KafkaError> {
+    /// Gives everything up and leaves the group, to join it anew once [`Self::has_left`]; returns how many partitions there were.
+    fn leave(&self) -> usize {
         let partitions = self.give_up_all();
-        if partitions > 0 {
-            tracing::warn!(
-                partitions,
-                "this process stood still for too long; what it held is given up, and it joins the group anew"
-            );
-        }
         self.consumer.unsubscribe();
-        self.subscribe()
+        partitions
     }
 
-    /// Joins again when nobody has a partition without a reason.
-    fn look_after_group(&self, idle: &mut Idle) {
+    fn has_left(&self) -> bool {
+        let none = |list: Result<TopicPartitionList, KafkaError>| list.is_ok_and(|list| list.count() == 0);
+        none(self.consumer.subscription()) && none(self.consumer.assignment())
+    }
+
+    /// Leaves a group in which nobody has a partition without a reason, to join it anew; whether it did.
+    fn look_after_group(&self, idle: &mut Idle) -> bool {
         if self.stop.is_cancelled() || self.member().lock().iter().next().is_some() {
-            return idle.reset();
+            idle.reset();
+            return false;
         }
         if !idle.is_long() {
-            return;
+            return false;
         }
         match is_group_idle(&self.consumer, &self.group_id, &self.topics) {
             Ok(true) => {
                 tracing::info!("no member of the group has a partition, though the topics have some; joining again");
-                if let Err(error) = self.rejoin() {
-                    tracing::warn!("Kafka: cannot join the group again: {error}");
-                }
+                self.leave();
+                true
             }
-            Ok(false) => {}
-            Err(error) => tracing::debug!("Kafka: the group cannot be asked why there is no partition: {error}"),
+            Ok(false) => false,
+            Err(error) => {
+                tracing::debug!("Kafka: the group cannot be asked why there is no partition: {error}");
+                false
+            }
         }
     }
 
@@ -224,4 +253,22 @@ impl Consumer {
             tracing::debug!("Kafka: offsets are not stored: {error}");
         }
     }
+}
+
+/// Errors of a topic or of the group, which stay until somebody mends what is wrong.
+fn is_obstacle(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as E;
+    matches!(
+        code,
+        E::UnknownTopicOrPartition
+            | E::UnknownTopic
+            | E::UnknownPartition
+            | E::InvalidTopic
+            | E::TopicAuthorizationFailed
+            | E::GroupAuthorizationFailed
+            | E::UnknownGroup
+            | E::InvalidGroupId
+            | E::InvalidSessionTimeout
+            | E::InconsistentGroupProtocol
+    )
 }

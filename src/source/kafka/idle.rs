@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaResult;
+use regex_lite::Regex;
 
 use super::member::Member;
 
@@ -34,8 +35,7 @@ impl Idle {
     }
 }
 
-/// Asks the brokers whether all members of the group are idle although a topic has partitions. Patterns are taken to match
-/// something.
+/// Asks the brokers whether all members of the group are idle although a topic has partitions.
 ///
 /// # Errors
 /// Brokers that do not answer, or may not be asked.
@@ -49,11 +49,13 @@ pub(super) fn is_group_idle(consumer: &BaseConsumer<Member>, group_id: &str, top
         return Ok(false);
     }
     for topic in topics {
-        if topic.starts_with('^') {
-            return Ok(true);
-        }
-        let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT)?;
-        if metadata.topics().iter().any(|topic| !topic.partitions().is_empty()) {
+        let pattern = topic.starts_with('^').then(|| Regex::new(topic));
+        let metadata = consumer.fetch_metadata(pattern.is_none().then_some(topic), TIMEOUT)?;
+        let wanted = |name: &str| match &pattern {
+            None => true,
+            Some(pattern) => pattern.as_ref().is_ok_and(|pattern| pattern.is_match(name)),
+        };
+        if metadata.topics().iter().any(|topic| wanted(topic.name()) && !topic.partitions().is_empty()) {
             return Ok(true);
         }
     }

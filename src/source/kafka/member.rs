@@ -68,7 +68,8 @@ impl Member {
         }
     }
 
-    fn unobstructed(&self) {
+    /// Records are read, or partitions assigned.
+    pub(super) fn unobstructed(&self) {
         if self.obstacle.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
             tracing::info!("Kafka is readable again");
         }

@@ -174,6 +174,12 @@ fn settings(kafka: &config::Kafka) -> Result<ClientConfig, ClientError> {
         .set("isolation.level", "read_committed")
         .set("allow.auto.create.topics", "false")
         .set("statistics.interval.ms", "1000");
+    if let Some(letters) = &kafka.dead_letters {
+        // A pattern may match it, too: what cannot be written would come back for ever.
+        let mine = format!("^{}$", letters.replace('.', "\\."));
+        let typed = settings.get("topic.blacklist").map(|typed| format!("{typed},{mine}"));
+        settings.set("topic.blacklist", typed.unwrap_or(mine));
+    }
     if let Some(id) = &kafka.group_instance_id {
         settings.set("group.instance.id", id);
     }

@@ -62,6 +62,14 @@ impl Partition {
         self.assignment.is_idle() && numbers.fetchq_cnt == 0 && numbers.next_offset >= numbers.ls_offset
     }
 
+    /// Bytes held by a record that found no room.
+    pub(super) fn in_hand(&self) -> usize {
+        match &self.flow {
+            Flow::Blocked(Blocked { hand: Some(hand), .. }) => hand.message.held(),
+            _ => 0,
+        }
+    }
+
     /// The watermark, when it moved since the last call.
     pub(super) fn advanced(&mut self) -> Option<i64> {
         let watermark = self.assignment.watermark().filter(|&watermark| self.stored != Some(watermark))?;

@@ -27,6 +27,11 @@ pub(crate) fn value(value: &[u8]) -> Given<'_> {
 
 /// Writes records to partition 0, one after the other; returns their offsets.
 pub(crate) fn write(kafka: &Kafka, topic: &str, records: &[Given<'_>]) -> Vec<i64> {
+    write_to(kafka, topic, 0, records)
+}
+
+/// The same for any partition.
+pub(crate) fn write_to(kafka: &Kafka, topic: &str, partition: i32, records: &[Given<'_>]) -> Vec<i64> {
     let mut settings = kafka.client();
     let producer: FutureProducer = settings.set("message.max.bytes", "4000000").create().expect("a producer");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -35,7 +40,7 @@ pub(crate) fn write(kafka: &Kafka, topic: &str, records: &[Given<'_>]) -> Vec<i6
         for (key, value) in given.headers {
             headers = headers.insert(Header { key, value: Some(*value) });
         }
-        let mut record = FutureRecord::<[u8], [u8]>::to(topic).partition(0).headers(headers);
+        let mut record = FutureRecord::<[u8], [u8]>::to(topic).partition(partition).headers(headers);
         (record.key, record.payload) = (given.key, given.value);
         let delivery = runtime.block_on(producer.send(record, PATIENCE)).unwrap_or_else(|(error, _)| panic!("{topic}: {error}"));
         delivery.offset
