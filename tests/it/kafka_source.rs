@@ -283,14 +283,15 @@ fn a_pattern_never_reads_the_dead_letters() {
 /// Large records of many partitions wait for Redis without taking all the room that is needed to go on.
 #[test]
 fn many_large_records_in_hand_leave_room() {
-    let (kafka, redis) = (Kafka::shared(), Redis::start());
+    let (kafka, mut redis) = (Kafka::shared(), Redis::start());
     let (topic, group) = (kafka.topic("large", 12, &[]), unique("group"));
     let produced = fill_large(kafka, &topic, 12, 400_000);
     let small = ["delivery.max_in_flight=4MiB", "http.max_body=1MiB", "delivery.max_batch_bytes=1MiB"];
-    redis.pause();
+    redis.kill();
     let app = worker(kafka, &redis, &topic, &group, &small);
+    eventually("Redis is known to be down", || app.client().post("/v1/identify", identify("h", 1)).unwrap().status == 503);
     eventually("partitions wait", || app.metric("traitsink_kafka_partitions_paused", "") >= 10.0);
-    redis.resume();
+    redis.restart();
     wait_committed(kafka, &group, &topic);
     for user in produced {
         assert_eq!(redis.hgetall(&format!("user:{user}")).len(), 1, "{user}");
