@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::readiness::Readiness;
-use crate::redis::Trouble;
+use crate::redis::{Class, Trouble};
 
 /// The name of this part in `/ready`.
 const PART: &str = "redis";
@@ -64,10 +64,50 @@ impl LaneHealth {
         let mut lanes = self.health.lock();
         let known = lanes.iter().any(|state| matches!(state, State::Trouble(known) if known == trouble));
         lanes[self.lane] = State::Trouble(trouble.clone());
-        self.health.readiness.waiting(PART, trouble.message.clone());
+        let others = lanes.iter().filter_map(|state| match state {
+            State::Trouble(trouble) => Some(trouble),
+            State::Starting | State::Up => None,
+        });
+        let reason = std::iter::once(trouble).chain(others).find(|trouble| tells(trouble)).unwrap_or(trouble);
+        self.health.readiness.waiting(PART, reason.message.clone());
         drop(lanes);
         if !known {
             tracing::warn!(class = trouble.class.as_str(), code = trouble.code, "Redis: {}; retrying", trouble.message);
         }
+    }
+}
+
+/// Whether it says more than that a connection was lost, which follows from much else.
+fn tells(trouble: &Trouble) -> bool {
+    trouble.class != Class::Reconnect || trouble.code != "NONE"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trouble(class: Class, code: &str) -> Trouble {
+        Trouble { class, code: code.into(), message: format!("{code}.") }
+    }
+
+    #[test]
+    fn what_redis_said_is_told_before_a_lost_connection() {
+        let readiness = Arc::new(Readiness::new([]));
+        let health = Health::new(2, Arc::clone(&readiness));
+        let reason = || readiness.waiting_for().pop().map(|(_, reason)| reason);
+        let (a, b) = (health.lane(0), health.lane(1));
+        let (lost, replica, full) =
+            (trouble(Class::Reconnect, "NONE"), trouble(Class::Rediscover, "READONLY"), trouble(Class::Retry, "OOM"));
+        for (lane, trouble, told) in
+            [(&a, &lost, "NONE."), (&a, &replica, "READONLY."), (&b, &lost, "READONLY."), (&b, &full, "OOM.")]
+        {
+            lane.trouble(trouble);
+            assert_eq!(reason().as_deref(), Some(told));
+        }
+        a.up();
+        b.trouble(&lost);
+        assert_eq!(reason().as_deref(), Some("NONE."));
+        b.up();
+        assert_eq!(reason(), None);
     }
 }
