@@ -197,6 +197,10 @@ fn b6_some_keys_hold_another_type() {
         }
         let load = load(port, OnError::Retry);
         progress(&load, 1000);
+        eventually("every writer has met its string", || {
+            let letters = std::fs::read_to_string(app.dead_letter_file()).unwrap_or_default();
+            strings.iter().all(|name| letters.contains(&format!("\"user:{name}\"")))
+        });
         let mut users = load.stop();
         app.assert_ledger_closes();
         let letters = app.dead_letters();
