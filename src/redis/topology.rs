@@ -28,7 +28,7 @@ impl Topology {
         }))
     }
 
-    /// For each node that takes writes what [`probe`] tells and, in a cluster, the number of its slots; or all that is wrong.
+    /// For each node that takes writes what [`probe()`] tells and, in a cluster, the number of its slots; or all that is wrong.
     pub async fn survey(&self) -> Result<Vec<(Connector, Report, Option<usize>)>, Vec<String>> {
         let (nodes, uncovered) = match &self.0 {
             Kind::One(connector) => (vec![(connector.clone(), None)], 0),
