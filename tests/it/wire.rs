@@ -49,6 +49,8 @@ impl Wire {
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         match self.stream.write_all(bytes.as_ref()) {
             Ok(()) => true,
+            // The end of some child of the tests; with a timeout set, reading is not resumed by itself.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
             Err(error) if gone(&error) => false,
             Err(error) => panic!("cannot send: {error}"),
         }
@@ -77,7 +79,11 @@ impl Wire {
     /// True when nothing has come and the connection is still open after `pause`.
     pub(crate) fn is_silent_for(&mut self, pause: Duration) -> bool {
         self.stream.set_read_timeout(Some(pause)).unwrap();
-        let silent = matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        let mut seen = self.stream.peek(&mut [0]);
+        while matches!(&seen, Err(error) if error.kind() == io::ErrorKind::Interrupted) {
+            seen = self.stream.peek(&mut [0]);
+        }
+        let silent = matches!(seen, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
         silent
     }
