@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use traitsink::config::{Address, Mode, Redis, Tcp};
 
 /// How long a condition may take to come true before a test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until `condition` holds.
 pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
