@@ -200,7 +200,7 @@ impl RawRedis {
         let (username, password) = self.login(url, report);
         let database = one(report, "database", url.and_then(|url| url.database), "database", self.database).unwrap_or_default();
         let address = self.address(url, report);
-        let tls = self.tls(url, &address, report);
+        let tls = self.tls(url, matches!(address, Address::Unix(_)), report);
         Target { mode: Mode::Standalone(address), username, password, logins: BTreeMap::new(), database, tls }
     }
 
@@ -228,7 +228,7 @@ impl RawRedis {
         } else if self.nodes.as_ref().is_none_or(Vec::is_empty) {
             report.error("redis.nodes", "name at least one node of the cluster");
         }
-        let tls = self.tls(url, &Address::Tcp { host: String::new(), port: 0 }, report);
+        let tls = self.tls(url, false, report);
         let (seeds, logins) = merged(nodes);
         let mode = Mode::Cluster(self.cluster.clone().unwrap_or_default().resolve(seeds, report));
         Target { mode, username, password, logins, database: 0, tls }
@@ -278,13 +278,13 @@ impl RawRedis {
         typed.resolve(report)
     }
 
-    fn tls(&self, url: Option<&RedisUrl>, address: &Address, report: &mut Report) -> Option<Tls> {
+    fn tls(&self, url: Option<&RedisUrl>, on_socket: bool, report: &mut Report) -> Option<Tls> {
         let (secure, insecure) = url.map_or((false, false), |url| (url.tls, url.insecure));
         if secure && !self.tls.enabled && report.given("redis.tls.enabled") {
             let url = report.place("redis.url");
             report.error("redis.tls.enabled", format_args!("is false, but {url} says rediss://: give one"));
         }
-        if matches!(address, Address::Unix(_)) {
+        if on_socket {
             self.tls.unused("on a unix socket", report);
         } else if secure || self.tls.enabled {
             return Some(self.tls.resolve(insecure, report));

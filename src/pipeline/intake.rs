@@ -174,9 +174,10 @@ impl Intake {
         lane_of(job.update.key(), self.lanes.len())
     }
 
-    /// Whether half of a lane's share, and half of all room, is free: enough to go on after a pause, not to pause again at once.
-    pub fn has_room(&self, lane: usize) -> bool {
-        self.budget.held() <= self.budget.limit() / 2 && self.lanes[lane].has_room()
+    /// Whether half of all room, and of a lane's share when it is about one, is free: enough to go on after a pause, not to pause
+    /// again at once.
+    pub fn has_room(&self, lane: Option<usize>) -> bool {
+        self.budget.held() <= self.budget.limit() / 2 && lane.is_none_or(|lane| self.lanes[lane].has_room())
     }
 
     /// Transforms the event at `text` of `message` and pushes its update, or settles `ack` when it is skipped. Never waits.

@@ -112,7 +112,10 @@ impl Link {
                 self.replies = replies;
                 return None;
             }
-            Ok(connection) => connection.exchange_while(allowed, packed, count << u8::from(asking), &mut replies).await,
+            Ok(connection) => {
+                let replies_each = if asking { 2 } else { 1 };
+                connection.exchange_while(allowed, packed, count * replies_each, &mut replies).await
+            }
             Err(trouble) => {
                 answers.resize(wanted, Answer::Is(Verdict::Retry(trouble.class)));
                 self.replies = replies;

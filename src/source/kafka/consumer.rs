@@ -58,11 +58,7 @@ impl Consumer {
                 // Others may own the partitions by now: nothing more of them is written.
                 self.give_up_all();
             }
-            match self.consumer.commit_consumer_state(CommitMode::Sync) {
-                Ok(()) => self.member().metrics.kafka.commits.inc(),
-                Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
-                Err(error) => tracing::warn!("Kafka: the last offsets are not committed: {error}"),
-            }
+            self.member().committed(&self.consumer.commit_consumer_state(CommitMode::Sync));
         }
         ended
     }
@@ -118,7 +114,7 @@ impl Consumer {
                 next_tick = Instant::now() + TICK;
                 self.look_after_partitions();
                 self.store_offsets();
-                rejoining |= !rejoining && self.look_after_group(&mut idle);
+                rejoining = rejoining || self.look_after_group(&mut idle);
             }
             if self.member().guard.tripped() {
                 return Ended::Breaker;
@@ -190,7 +186,6 @@ impl Consumer {
     fn stood_still(&self) -> Ended {
         let reason = "not polled for longer than max.poll.interval.ms: the group has given the partitions to others";
         self.member().readiness.waiting(PART, reason);
-        self.give_up_all();
         Ended::Failed(reason.into())
     }
 

@@ -63,8 +63,7 @@ impl Consumer {
     }
 
     fn unblock(&self, partition: &Partition, mut blocked: Blocked, stopping: bool) -> Flow {
-        let intake = &self.member().intake;
-        if !blocked.lane.map_or_else(|| intake.budget().held() <= intake.budget().limit() / 2, |lane| intake.has_room(lane)) {
+        if !self.member().intake.has_room(blocked.lane) {
             return Flow::Blocked(blocked);
         }
         if let Some(hand) = &mut blocked.hand

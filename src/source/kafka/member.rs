@@ -116,7 +116,9 @@ impl Member {
                     offsets.add_partition_offset(topic, *number, Offset::Offset(watermark)).expect("an offset of a record");
                 }
             }
-            self.commit(consumer, &offsets);
+            if offsets.count() > 0 {
+                self.committed(&consumer.commit(&offsets, CommitMode::Sync));
+            }
         }
     }
 
@@ -129,15 +131,13 @@ impl Member {
         (topic, number, assignment)
     }
 
-    /// Commits and waits for the broker.
-    pub(super) fn commit(&self, consumer: &BaseConsumer<Self>, offsets: &TopicPartitionList) {
-        if offsets.count() == 0 {
-            return;
-        }
-        match consumer.commit(offsets, CommitMode::Sync) {
+    /// Notes how a commit ended.
+    pub(super) fn committed(&self, result: &KafkaResult<()>) {
+        match result {
             Ok(()) => self.metrics.kafka.commits.inc(),
+            // There was nothing to commit.
             Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
-            Err(error) => tracing::warn!("Kafka: offsets are not committed, their records will be written again: {error}"),
+            Err(error) => tracing::warn!("Kafka: offsets are not committed, their records may be written again: {error}"),
         }
     }
 }
@@ -199,10 +199,6 @@ impl ConsumerContext for Member {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
-        match result {
-            Ok(()) => self.metrics.kafka.commits.inc(),
-            Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
-            Err(error) => tracing::warn!("Kafka: offsets are not committed: {error}"),
-        }
+        self.committed(&result);
     }
 }
