@@ -9,7 +9,7 @@ use crate::cli::Options;
 use crate::config::{
     Address, Config, ConfigArgs, DeadLetter, Http, Kafka, KafkaClient, Mode, OffsetReset, Password, Pem, Redis, Sasl, Tls,
 };
-use crate::redis::Connector;
+use crate::redis::{Topology, check_password};
 
 use super::{connect, exit};
 
@@ -44,7 +44,7 @@ pub(super) fn check(options: &Options, reach: bool, rudderstack: Option<PathBuf>
 
 /// What no client can be made of: certificates, properties of librdkafka.
 fn unusable(config: &Config) -> Vec<String> {
-    let redis = Connector::new(&config.redis).err().map(|error| error.to_string());
+    let redis = Topology::new(&config.redis).err().map(|error| error.to_string());
     #[cfg(feature = "kafka")]
     let kafka =
         config.kafka.as_ref().and_then(|kafka| crate::kafka::client_config(&kafka.client).err()).map(|error| error.to_string());
@@ -55,9 +55,9 @@ fn unusable(config: &Config) -> Vec<String> {
 
 /// Runs the command that tells the password, if there is one.
 fn password(redis: &Redis) -> ExitCode {
-    let (Some(Password::Command(_)), Ok(connector)) = (&redis.password, Connector::new(redis)) else { return ExitCode::SUCCESS };
+    let Some(command @ Password::Command(_)) = &redis.password else { return ExitCode::SUCCESS };
     exit::in_runtime(async {
-        Ok(connector.check_password().await.map_or_else(|error| exit::misconfigured(&[error.message]), |()| ExitCode::SUCCESS))
+        Ok(check_password(command).await.map_or_else(|error| exit::misconfigured(&[error]), |()| ExitCode::SUCCESS))
     })
 }
 

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::app::{App, StartError};
 use crate::cli::Options;
-use crate::config::{self, Config, ConfigArgs, Mode};
+use crate::config::{Address, Config, ConfigArgs};
 use crate::exit::Exit;
 use crate::lifecycle::Lifecycle;
 use crate::logging;
@@ -75,8 +75,8 @@ fn failed(what: &str, error: &dyn std::fmt::Display) -> StartError {
 
 /// Sends each example and prints what it became.
 async fn print_examples(config: &Config, http: SocketAddr, store: SocketAddr) -> Result<(), StartError> {
-    let redis = config::Redis { mode: Mode::Embedded(store), ..config.redis.clone() };
-    let connector = Connector::new(&redis).map_err(|error| failed("the embedded store", &error))?;
+    let address = Address::Tcp { host: store.ip().to_string(), port: store.port() };
+    let connector = Connector::new(&config.redis, address).map_err(|error| failed("the embedded store", &error))?;
     let mut connection = connector.connect().await.map_err(|error| failed("the embedded store", &error))?;
     println!("Sent to http://{http}/v1/identify, and what Redis holds now:\n");
     for (write_key, event, key) in EXAMPLES {

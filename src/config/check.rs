@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::kinds::{Form, Kind, join};
 use super::layers::flatten;
-use super::nodes::parse_node;
+use super::redis::parse_node;
 use super::redis_url::RedisUrl;
 use super::report::{Origin, Report};
 use super::units::{parse_address, parse_duration, parse_size};

@@ -25,7 +25,16 @@ impl From<String> for Password {
     }
 }
 
-/// All that was typed of it.
+/// The password `key`, from its value or from the file that `{key}_file` names; both is an error.
+pub(super) fn typed(report: &mut Report, key: &str, text: Option<&Secret>, file: Option<&Path>) -> Option<Password> {
+    let password = secret(report, key, text, file)?;
+    Some(match file {
+        Some(path) => Password::File { path: path.to_owned(), at_start: password },
+        None => Password::Fixed(password),
+    })
+}
+
+/// All that was typed of Redis's own.
 pub(super) struct Typed<'a> {
     pub(super) in_url: Option<&'a SecretString>,
     pub(super) text: Option<&'a Secret>,
@@ -38,18 +47,15 @@ impl Typed<'_> {
         if let Some([program, ..]) = self.command {
             return self.of_command(program, report);
         }
-        let typed = secret(report, "redis.password", self.text, self.file);
-        if let (Some(a), Some(b)) = (self.in_url, &typed)
+        let typed = typed(report, "redis.password", self.text, self.file);
+        if let (Some(a), Some(Password::Fixed(b) | Password::File { at_start: b, .. })) = (self.in_url, &typed)
             && a.expose_secret() != b.expose_secret()
         {
             let key = if self.text.is_some() { "redis.password" } else { "redis.password_file" };
             let place = report.place(key);
             report.error("redis.url", format_args!("its password differs from {place}: give one"));
         }
-        match (self.file, typed) {
-            (Some(path), Some(at_start)) => Some(Password::File { path: path.to_owned(), at_start }),
-            (_, typed) => self.in_url.cloned().or(typed).map(Password::Fixed),
-        }
+        typed.or_else(|| self.in_url.cloned().map(Password::Fixed))
     }
 
     fn of_command(&self, program: &str, report: &mut Report) -> Option<Password> {

@@ -29,6 +29,7 @@ pub enum Pem {
 }
 
 /// A table of TLS keys, by their names.
+#[derive(Clone, Copy)]
 pub(super) struct Keys {
     /// For warnings.
     system: &'static str,
@@ -126,7 +127,17 @@ impl Keys {
     }
 }
 
-/// TLS to Redis.
+/// What a URL says of TLS.
+pub(super) struct UrlTls {
+    /// Where the URL was typed.
+    pub(super) key: String,
+    /// `rediss://`.
+    pub(super) secure: bool,
+    /// `#insecure`.
+    pub(super) insecure: bool,
+}
+
+/// TLS to Redis or to its sentinels.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawTls {
@@ -148,27 +159,47 @@ pub(super) struct RawTls {
 
 impl RawTls {
     /// Errors for all that was given although there is no TLS; `why` completes "has no effect ...".
-    pub(super) fn unused(&self, why: &str, report: &mut Report) {
+    pub(super) fn unused(&self, keys: Keys, why: &str, report: &mut Report) {
         if self.enabled {
-            report.no_effect(REDIS.enabled, why);
+            report.no_effect(keys.enabled, why);
         }
-        REDIS.unused(self.skip_verify, why, report);
+        keys.unused(self.skip_verify, why, report);
     }
 
-    /// `insecure`: the URL asks to skip verification.
-    pub(super) fn resolve(&self, insecure: bool, report: &mut Report) -> Tls {
-        if insecure && !self.skip_verify && report.given(REDIS.skip_verify) {
-            let url = report.place("redis.url");
-            report.error(REDIS.skip_verify, format_args!("is false, but {url} ends in #insecure: give one"));
+    /// `urls`: of all servers that this table is about.
+    pub(super) fn resolve(&self, keys: Keys, urls: &[UrlTls], report: &mut Report) -> Option<Tls> {
+        let secure = urls.iter().find(|url| url.secure);
+        let insecure = urls.iter().find(|url| url.insecure);
+        if secure.is_none() && !self.enabled {
+            self.unused(keys, &format!("without TLS: set {} = true or write rediss://", keys.enabled), report);
+            if let Some(url) = insecure {
+                report.warn(format!("{}: #insecure changes nothing without TLS", report.place(&url.key)));
+            }
+            return None;
+        }
+        if let Some(secure) = secure.filter(|_| !self.enabled) {
+            let place = report.place(&secure.key);
+            if report.given(keys.enabled) {
+                report.error(keys.enabled, format_args!("is false, but {place} says rediss://: give one"));
+            } else if let Some(plain) = urls.iter().find(|url| !url.secure) {
+                report.error(
+                    &plain.key,
+                    format_args!("says redis://, but {place} says rediss://: TLS is for all nodes or for none"),
+                );
+            }
+        }
+        if let Some(url) = insecure.filter(|_| !self.skip_verify && report.given(keys.skip_verify)) {
+            let place = report.place(&url.key);
+            report.error(keys.skip_verify, format_args!("is false, but {place} ends in #insecure: give one"));
         }
         let typed = Typed {
             ca_file: self.ca_file.as_deref(),
             ca_pem: self.ca_pem.as_ref(),
             cert_file: self.cert_file.as_deref(),
             key_file: self.key_file.as_deref(),
-            skip_verify: self.skip_verify || insecure,
+            skip_verify: self.skip_verify || insecure.is_some(),
         };
-        Tls { server_name: self.server_name.clone(), ..REDIS.resolve(&typed, report) }
+        Some(Tls { server_name: self.server_name.clone(), ..keys.resolve(&typed, report) })
     }
 
     /// What `valid` came to, in the form that is typed.

@@ -1,26 +1,19 @@
 //! One plain connection to Redis: commands out, replies in, strictly in turn.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use redis::{Cmd, ServerError, Value};
-use secrecy::SecretString;
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep_until};
 
-use super::handshake::{self, Identity};
-use super::password::LivePassword;
-use super::stream::{self, Stream};
+use super::handshake::Identity;
+use super::stream::Stream;
 use super::writes::Allowed;
-use super::{Class, errors, hint, reply};
-use crate::config::{Address, Login, Mode, Node, Password, Redis, Tcp};
-use crate::tls::{LiveTls, TlsClient, TlsError};
+use super::{Class, errors, reply};
 
 /// Room for one read, in bytes: the replies to 4,000 HSETs.
 const READ: usize = 16 * 1024;
@@ -90,143 +83,6 @@ impl TlsSession {
     }
 }
 
-/// Makes connections to the configured server. Clones share everything.
-#[derive(Clone)]
-pub struct Connector {
-    settings: Arc<Settings>,
-}
-
-/// What every connection begins with.
-#[derive(Clone)]
-pub(super) struct Settings {
-    address: Address,
-    pub(super) node: String,
-    tls: Option<Arc<LiveTls>>,
-    pub(super) username: Option<String>,
-    password: Option<Arc<LivePassword>>,
-    pub(super) database: u32,
-    pub(super) client_name: String,
-    /// No event is written to it: its user id is blank.
-    blank_key: String,
-    connect_timeout: Duration,
-    response_timeout: Duration,
-    tcp: Tcp,
-    /// A restricted ACL is told once, not at every reconnect.
-    pub(super) warned: Arc<AtomicBool>,
-    in_cluster: bool,
-    /// Logins of single nodes.
-    logins: Arc<BTreeMap<Node, Login>>,
-}
-
-impl Connector {
-    /// Reads the PEM files.
-    pub fn new(redis: &Redis) -> Result<Self, TlsError> {
-        let address = match &redis.mode {
-            Mode::Standalone(address) => address.clone(),
-            Mode::Embedded(listen) => Address::Tcp { host: listen.ip().to_string(), port: listen.port() },
-            Mode::Cluster(cluster) => address_of(&cluster.seeds[0]),
-        };
-        let node = match &address {
-            Address::Tcp { host, port } => stream::node_of(host, *port),
-            Address::Unix(_) if redis.tls.is_some() => return Err(TlsError::UnixSocket),
-            Address::Unix(path) => path.display().to_string(),
-        };
-        let prefix = if redis.prefix.is_empty() { String::new() } else { format!("{}:", redis.prefix) };
-        let settings = Settings {
-            address,
-            node,
-            tls: redis.tls.as_ref().map(LiveTls::new).transpose()?.map(Arc::new),
-            username: redis.username.clone(),
-            password: redis.password.as_ref().map(LivePassword::new).map(Arc::new),
-            database: redis.database,
-            client_name: redis.client_name.clone(),
-            blank_key: format!("{prefix}user:"),
-            connect_timeout: redis.connect_timeout,
-            response_timeout: redis.response_timeout,
-            tcp: redis.tcp.clone(),
-            warned: Arc::default(),
-            in_cluster: matches!(redis.mode, Mode::Cluster(_)),
-            logins: Arc::new(redis.logins.clone()),
-        };
-        Ok(Self { settings: Arc::new(settings) })
-    }
-
-    /// The same for another node of the cluster, with that node's own login if it has one.
-    pub(super) fn to(&self, node: &Node) -> Self {
-        let mut settings = Settings { address: address_of(node), node: node.to_string(), ..(*self.settings).clone() };
-        if let Some(login) = self.settings.logins.get(node) {
-            if login.username.is_some() {
-                settings.username.clone_from(&login.username);
-            }
-            if let Some(password) = &login.password {
-                settings.password = Some(Arc::new(LivePassword::new(&Password::Fixed(password.clone()))));
-            }
-        }
-        Self { settings: Arc::new(settings) }
-    }
-
-    /// Whether MOVED and ASK are answers to live with.
-    pub(super) fn in_cluster(&self) -> bool {
-        self.settings.in_cluster
-    }
-
-    /// `host:port`, or the socket's path.
-    pub fn node(&self) -> &str {
-        &self.settings.node
-    }
-
-    pub fn database(&self) -> u32 {
-        self.settings.database
-    }
-
-    /// False when TLS is on and `skip_verify` set.
-    pub fn is_verified(&self) -> bool {
-        self.settings.tls.as_ref().is_none_or(|tls| tls.is_verified())
-    }
-
-    /// A key as those of events, and never one of them: to ask whether it could be written.
-    pub(super) fn blank_key(&self) -> &str {
-        &self.settings.blank_key
-    }
-
-    /// Gets the password as for a connection.
-    ///
-    /// # Errors
-    /// `redis.password_command` tells none; in plain words.
-    pub async fn check_password(&self) -> Result<(), ConnectError> {
-        self.settings.password().await.map(drop)
-    }
-
-    /// Connects (TCP and TLS within `connect_timeout`), authenticates, selects the database, names the connection.
-    pub async fn connect(&self) -> Result<Connection, ConnectError> {
-        let settings = &*self.settings;
-        let client = settings.tls_client().await;
-        let (stream, tls) = match &settings.address {
-            Address::Unix(path) => (stream::dial_unix(path, settings.connect_timeout).await?, None),
-            Address::Tcp { host, port } => {
-                let dialling = stream::dial_tcp((host, *port), &settings.tcp, client.as_deref(), settings.connect_timeout);
-                dialling.await?
-            }
-        };
-        // Not before somebody answers: a server that is away costs no run of a command.
-        let password = settings.password().await?;
-        let mut connection = Connection {
-            stream,
-            received: BytesMut::with_capacity(2 * READ),
-            response_timeout: settings.response_timeout,
-            unfinished: false,
-            identity: None,
-            tls,
-        };
-        connection.identity = handshake::greet(&mut connection, settings, password.as_ref(), client.as_deref()).await?;
-        Ok(connection)
-    }
-}
-
-fn address_of(node: &Node) -> Address {
-    Address::Tcp { host: node.host.clone(), port: node.port }
-}
-
 /// An open, authenticated connection.
 pub struct Connection {
     stream: Box<dyn Stream>,
@@ -239,6 +95,16 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Nothing was said on it yet.
+    pub(super) fn new(stream: Box<dyn Stream>, tls: Option<TlsSession>, response_timeout: Duration) -> Self {
+        let received = BytesMut::with_capacity(2 * READ);
+        Self { stream, received, response_timeout, unfinished: false, identity: None, tls }
+    }
+
+    pub(super) fn identified(self, identity: Option<Identity>) -> Self {
+        Self { identity, ..self }
+    }
+
     /// How the server knows this connection; `None` when its ACL does not tell.
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
@@ -378,23 +244,5 @@ impl Sending<'_> {
                 Poll::Ready(flushed) => (self.flushed, self.failed) = (flushed.is_ok(), flushed.is_err()),
             }
         }
-    }
-}
-
-impl Settings {
-    /// Files are read away from the threads that everything else runs on.
-    async fn tls_client(&self) -> Option<Arc<TlsClient>> {
-        let tls = Arc::clone(self.tls.as_ref()?);
-        Some(tokio::task::spawn_blocking(move || tls.current()).await.expect("reading PEM does not panic"))
-    }
-
-    async fn password(&self) -> Result<Option<SecretString>, ConnectError> {
-        let Some(password) = &self.password else { return Ok(None) };
-        password.current().await.map(Some).map_err(|why| hint::password(&self.node, &why))
-    }
-
-    /// True once.
-    pub(super) fn warns(&self) -> bool {
-        !self.warned.swap(true, Relaxed)
     }
 }

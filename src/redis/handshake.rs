@@ -3,7 +3,7 @@
 use redis::{Cmd, Value};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::connection::Settings;
+use super::connector::Settings;
 use super::{ConnectError, Connection, hint};
 use crate::tls::TlsClient;
 

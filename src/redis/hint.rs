@@ -35,9 +35,13 @@ pub(super) fn resolve(node: &str, host: &str, error: &io::Error) -> ConnectError
 }
 
 /// The command tells no password; `why` begins with its name.
+pub(super) fn password_command(why: &str) -> String {
+    format!("redis.password_command: {why}; run it by hand, as the user of this process, to see what it says")
+}
+
 pub(super) fn password(node: &str, why: &str) -> ConnectError {
-    let what = format_args!("redis.password_command: {why}");
-    broken(Class::Config, node, what, "run it by hand, as the user of this process, to see what it says")
+    let message = format!("{node}: {}", password_command(why));
+    ConnectError { class: Class::Config, code: "NONE".to_owned(), message }
 }
 
 pub(super) fn dial(node: &str, error: &io::Error, timeout: Duration) -> ConnectError {

@@ -5,7 +5,8 @@ use std::sync::{Arc, Once};
 use redis::Value;
 
 use super::class::Class;
-use super::connection::{Broken, ConnectError, Connection, Connector, QueryError};
+use super::connection::{Broken, ConnectError, Connection, QueryError};
+use super::connector::Connector;
 use super::handshake::Identity;
 use super::writes::{Allowed, Trouble, Verdict};
 use super::{errors, writable};

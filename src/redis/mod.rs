@@ -3,6 +3,7 @@
 mod class;
 mod cluster;
 mod connection;
+mod connector;
 mod embedded;
 pub mod errors;
 mod handshake;
@@ -19,9 +20,11 @@ mod writable;
 mod writes;
 
 pub use class::Class;
-pub use connection::{Broken, ConnectError, Connection, Connector, QueryError, TlsSession};
+pub use connection::{Broken, ConnectError, Connection, QueryError, TlsSession};
+pub use connector::Connector;
 pub use embedded::Embedded;
 pub use handshake::Identity;
+pub use password::check_password;
 pub use probe::{Report, minimal_acl, probe};
 pub use slot::{SLOTS, slot_of};
 pub use store::Store;

@@ -10,6 +10,7 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use tokio::time::{Instant, timeout};
 
+use super::hint;
 use crate::config::{Password, read_secret, without_newline};
 
 /// How long a command may take to print the password.
@@ -35,6 +36,14 @@ pub(super) struct FileState {
 pub(super) struct Run {
     begun: Instant,
     outcome: Result<SecretString, String>,
+}
+
+/// Gets the password as for a connection.
+///
+/// # Errors
+/// `redis.password_command` tells none; in plain words.
+pub async fn check_password(password: &Password) -> Result<(), String> {
+    LivePassword::new(password).current().await.map(drop).map_err(|why| hint::password_command(&why))
 }
 
 impl LivePassword {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::cluster::Cluster;
 use super::{Connector, Report, SLOTS, probe};
-use crate::config::{Mode, Redis};
+use crate::config::{Address, Mode, Redis};
 use crate::tls::TlsError;
 
 /// Shared by all lanes.
@@ -21,10 +21,13 @@ pub(super) enum Kind {
 impl Topology {
     /// Reads the PEM files; connects to nothing.
     pub fn new(redis: &Redis) -> Result<Self, TlsError> {
-        let connector = Connector::new(redis)?;
         Ok(Self(match &redis.mode {
-            Mode::Standalone(_) | Mode::Embedded(_) => Kind::One(connector),
-            Mode::Cluster(cluster) => Kind::Cluster(Arc::new(Cluster::new(connector, cluster))),
+            Mode::Standalone(address) => Kind::One(Connector::new(redis, address.clone())?),
+            Mode::Embedded(listen) => {
+                let address = Address::Tcp { host: listen.ip().to_string(), port: listen.port() };
+                Kind::One(Connector::new(redis, address)?)
+            }
+            Mode::Cluster(cluster) => Kind::Cluster(Arc::new(Cluster::new(redis, cluster)?)),
         }))
     }
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use redis::{Cmd, Value};
 use traitsink::config::{self, Address};
-use traitsink::redis::{Broken, Class, ConnectError, Connection, Connector, Identity, QueryError, minimal_acl, probe};
+use traitsink::redis::{Broken, Class, ConnectError, Connection, Identity, QueryError, minimal_acl, probe};
 
 use crate::harness::redis::{Redis, free_port};
-use crate::harness::{let_pass, run, settings, tcp};
+use crate::harness::{connector, let_pass, run, settings, tcp};
 
 fn plain(server: &Redis) -> config::Redis {
     settings(tcp("127.0.0.1", server.port()))
@@ -22,7 +22,7 @@ fn user(server: &Redis, name: Option<&str>, password: &str) -> config::Redis {
 }
 
 async fn connect(settings: &config::Redis) -> Result<Connection, ConnectError> {
-    Connector::new(settings).expect("usable settings").connect().await
+    connector(settings).expect("usable settings").connect().await
 }
 
 /// The error of a connection that must fail, with all these words.
@@ -63,7 +63,7 @@ fn scripted(answer: &'static [u8]) -> (config::Redis, JoinHandle<()>) {
 #[tokio::test]
 async fn connects_names_itself_and_writes() {
     let server = Redis::start();
-    let connector = Connector::new(&config::Redis { database: 3, ..plain(&server) }).unwrap();
+    let connector = connector(&config::Redis { database: 3, ..plain(&server) }).unwrap();
     assert_eq!(connector.node(), format!("127.0.0.1:{}", server.port()));
     let mut connection = connector.connect().await.unwrap();
     let identity = connection.identity().expect("an identity").clone();
@@ -104,10 +104,10 @@ async fn a_batch_has_one_reply_for_each_command() {
 #[tokio::test]
 async fn reads_while_it_writes() {
     let embedded = traitsink::redis::Embedded::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let mode = config::Mode::Embedded(embedded.local_addr());
+    let port = embedded.local_addr().port();
     let stop = tokio_util::sync::CancellationToken::new();
     let task = tokio::spawn(embedded.serve(stop.clone()));
-    let mut connection = connect(&config::Redis { mode, ..settings(tcp("", 0)) }).await.unwrap();
+    let mut connection = connect(&settings(tcp("127.0.0.1", port))).await.unwrap();
     let batch = packed(&["ECHO", &"x".repeat(64 * 1024)]).repeat(500);
     let mut replies = Vec::new();
     connection.exchange(&batch, 500, &mut replies).await.unwrap();
@@ -149,7 +149,7 @@ async fn a_unix_socket() {
     let missing = settings(Address::Unix(PathBuf::from("/nonexistent/redis.sock")));
     refused(&missing, Class::Reconnect, "NONE", &["/nonexistent/redis.sock", "is Redis running"]).await;
     let tls = config::Redis { tls: Some(config::Tls::default()), ..settings(Address::Unix(server.socket())) };
-    assert!(Connector::new(&tls).is_err());
+    assert!(connector(&tls).is_err());
 }
 
 #[tokio::test]
@@ -325,14 +325,14 @@ async fn the_minimal_acl_is_enough() {
         let error = next.query(&command(denied)).await.expect_err("denied");
         assert!(matches!(&error, QueryError::Reply { code, .. } if code == "NOPERM"), "{denied:?}: {error}");
     }
-    let report = probe(&Connector::new(&settings).unwrap()).await.unwrap();
+    let report = probe(&connector(&settings).unwrap()).await.unwrap();
     assert_eq!((report.role.as_str(), report.eviction_policy.as_str()), ("master", "noeviction"));
 }
 
 #[tokio::test]
 async fn an_acl_that_permits_hset_alone_is_enough_too() {
     let server = Redis::builder().option("user", "writer on >s3cret ~user:* +hset").start();
-    let connector = Connector::new(&user(&server, Some("writer"), "s3cret")).unwrap();
+    let connector = connector(&user(&server, Some("writer"), "s3cret")).unwrap();
     let mut connection = connector.connect().await.expect("CLIENT, INFO and PING are not required");
     assert_eq!(connection.identity(), None);
     assert_eq!(connection.query(&command(&["HSET", "user:1", "a", "1"])).await.unwrap(), Value::Int(1));
@@ -357,21 +357,21 @@ async fn an_unknown_command_that_quotes_half_a_character() {
 #[tokio::test]
 async fn the_probe_tells_what_will_go_wrong() {
     let server = Redis::builder().option("maxmemory", "50mb").option("maxmemory-policy", "allkeys-lru").start();
-    let report = probe(&Connector::new(&config::Redis { database: 2, ..plain(&server) }).unwrap()).await.unwrap();
+    let report = probe(&connector(&config::Redis { database: 2, ..plain(&server) }).unwrap()).await.unwrap();
     assert_eq!((report.role.as_str(), report.database, report.eviction_policy.as_str()), ("master", 2, "allkeys-lru"));
     assert!(report.version.split('.').count() >= 3 && report.tls.is_none());
     assert!(matches!(report.notes.as_slice(), [note] if note.contains("delete profiles")), "{:?}", report.notes);
 
     server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
-    let report = probe(&Connector::new(&plain(&server)).unwrap()).await.unwrap();
+    let report = probe(&connector(&plain(&server)).unwrap()).await.unwrap();
     assert!(report.notes.iter().any(|note| note.contains("refused now: OOM: ")), "{:?}", report.notes);
 
     let replica = Redis::builder().option("replicaof", &format!("127.0.0.1 {}", server.port())).start();
-    let report = probe(&Connector::new(&plain(&replica)).unwrap()).await.unwrap();
+    let report = probe(&connector(&plain(&replica)).unwrap()).await.unwrap();
     assert_eq!(report.role, "slave");
     assert!(report.notes.iter().any(|note| note.contains("replica")), "{:?}", report.notes);
 
     let cluster = Redis::builder().option("cluster-enabled", "yes").start();
-    let report = probe(&Connector::new(&plain(&cluster)).unwrap()).await.unwrap();
+    let report = probe(&connector(&plain(&cluster)).unwrap()).await.unwrap();
     assert!(report.notes.iter().any(|note| note.contains("Cluster")), "{:?}", report.notes);
 }

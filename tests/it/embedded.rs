@@ -6,10 +6,9 @@ use std::path::Path;
 use redis::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use traitsink::config::{Mode, Redis};
-use traitsink::redis::{Broken, Connection, Connector, Embedded, QueryError};
+use traitsink::redis::{Broken, Connection, Embedded, QueryError};
 
-use crate::harness::{run, settings, tcp};
+use crate::harness::{connector, run, settings, tcp};
 
 struct Running {
     addr: SocketAddr,
@@ -31,8 +30,7 @@ impl Running {
     }
 
     async fn connect(&self) -> Connection {
-        let settings = Redis { mode: Mode::Embedded(self.addr), ..settings(tcp("", 0)) };
-        Connector::new(&settings).unwrap().connect().await.expect("the embedded store")
+        connector(&settings(tcp("127.0.0.1", self.addr.port()))).unwrap().connect().await.expect("the embedded store")
     }
 }
 

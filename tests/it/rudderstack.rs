@@ -4,7 +4,9 @@ use std::fs;
 
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
-use traitsink::config::{Address, ConfigArgs, Loaded, Mode, Pem, load};
+use traitsink::config::{ConfigArgs, Loaded, Mode, Pem, load};
+
+use crate::harness::{address, tcp};
 
 use crate::config::typed;
 
@@ -34,7 +36,7 @@ fn settings_are_taken_bare_whole_and_in_snake_case() {
     for text in [BARE, &whole, &snake] {
         let loaded = settings(text, &[]).unwrap();
         let redis = loaded.config.redis;
-        assert_eq!(redis.mode, Mode::Standalone(Address::Tcp { host: "cache.example".into(), port: 6380 }));
+        assert_eq!(address(&redis), tcp("cache.example", 6380));
         assert_eq!((redis.database, redis.prefix.as_str(), redis.username), (2, "shop", None));
         assert_eq!(typed(redis.password), "0123");
         let tls = redis.tls.unwrap();
@@ -87,7 +89,7 @@ fn odd_values_mean_what_they_meant_to_rudderstack() {
         (r#""connectionMode": {"web": "cloud"}"#, 0, None),
     ] {
         let loaded = settings(&format!(r#"{{"address": "[::1]:6379", "clusterMode": false, {extra}}}"#), &[]).unwrap();
-        assert_eq!(loaded.config.redis.mode, Mode::Standalone(Address::Tcp { host: "::1".into(), port: 6379 }));
+        assert_eq!(address(&loaded.config.redis), tcp("::1", 6379));
         assert_eq!((loaded.config.redis.database, loaded.config.redis.tls.is_some()), (database, false));
         match warned {
             None => assert_eq!(loaded.warnings, Vec::<String>::new()),

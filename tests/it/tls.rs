@@ -6,12 +6,12 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use traitsink::config::{Pem, Tls};
-use traitsink::redis::{Class, ConnectError, Connection, Connector};
+use traitsink::redis::{Class, ConnectError, Connection};
 use traitsink::tls::TlsError;
 
 use crate::harness::certs::{Authority, Issued, self_signed};
 use crate::harness::redis::{Redis, free_port};
-use crate::harness::{pause, run, settings, tcp};
+use crate::harness::{connector, pause, run, settings, tcp};
 
 fn file(path: &Path) -> Pem {
     Pem::File(path.to_owned())
@@ -31,7 +31,7 @@ fn showing(ca: &Authority, client: &Issued) -> Tls {
 
 async fn connect(host: &str, port: u16, tls: Tls) -> Result<Connection, ConnectError> {
     let settings = traitsink::config::Redis { tls: Some(tls), ..settings(tcp(host, port)) };
-    Connector::new(&settings).expect("usable TLS settings").connect().await
+    connector(&settings).expect("usable TLS settings").connect().await
 }
 
 /// The message of a connection that must fail with all these words in it.
@@ -46,7 +46,7 @@ async fn refused(host: &str, port: u16, tls: Tls, words: &[&str]) {
 /// Settings that must not even start, with all these words in the error.
 fn unusable(tls: Tls, words: &[&str]) -> TlsError {
     let settings = traitsink::config::Redis { tls: Some(tls), ..settings(tcp("localhost", 1)) };
-    let error = Connector::new(&settings).err().unwrap_or_else(|| panic!("accepted; expected {words:?}"));
+    let error = connector(&settings).err().unwrap_or_else(|| panic!("accepted; expected {words:?}"));
     for word in words {
         assert!(error.to_string().contains(word), "{word:?} is not in: {error}");
     }
@@ -304,7 +304,7 @@ async fn tls_to_a_plain_port() {
         connect_timeout: Duration::from_secs(1),
         ..settings(tcp("127.0.0.1", server.port()))
     };
-    let error = Connector::new(&settings).unwrap().connect().await.err().expect("no TLS there");
+    let error = connector(&settings).unwrap().connect().await.err().expect("no TLS there");
     assert!(error.message.contains("is this port TLS?"), "{}", error.message);
 }
 
@@ -325,7 +325,7 @@ async fn tls_to_a_port_that_answers_something_else() {
 async fn plain_text_to_a_tls_port() {
     let ca = Authority::new("Private CA");
     let server = Redis::builder().tls(&ca.server(&["localhost"])).start();
-    let connector = Connector::new(&settings(tcp("localhost", server.port()))).unwrap();
+    let connector = connector(&settings(tcp("localhost", server.port()))).unwrap();
     let error = connector.connect().await.err().expect("TLS wanted");
     assert!(error.message.contains("rediss://"), "{}", error.message);
 }

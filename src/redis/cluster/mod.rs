@@ -14,15 +14,18 @@ use tokio::task::JoinSet;
 
 use self::slots::SlotMap;
 pub(super) use self::store::ClusterStore;
+use super::connector::address_of;
 use super::link::Redirect;
 use super::{Class, Connector, SLOTS, Trouble, slot_of};
 use crate::config::{self, Node};
+use crate::tls::TlsError;
 
 /// For a node that is asked for the map: others may answer sooner.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is known of the cluster.
 pub(super) struct Cluster {
+    /// To the first seed; others are made of it.
     connector: Connector,
     seeds: Vec<Node>,
     nat_map: BTreeMap<String, Node>,
@@ -41,17 +44,17 @@ struct Known {
 }
 
 impl Cluster {
-    /// `connector` has what all nodes share.
-    pub(super) fn new(connector: Connector, cluster: &config::Cluster) -> Self {
-        Self {
-            connector,
+    /// Reads the PEM files; connects to nothing.
+    pub(super) fn new(redis: &config::Redis, cluster: &config::Cluster) -> Result<Self, TlsError> {
+        Ok(Self {
+            connector: Connector::new(redis, address_of(&cluster.seeds[0]))?,
             seeds: cluster.seeds.clone(),
             nat_map: cluster.nat_map.clone(),
             max_redirections: cluster.max_redirections,
             refresh_every: cluster.refresh,
             known: RwLock::default(),
             asking: tokio::sync::Mutex::default(),
-        }
+        })
     }
 
     pub(super) fn connector(&self, node: &Node) -> Connector {

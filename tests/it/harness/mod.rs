@@ -20,6 +20,8 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use traitsink::config::{Address, Mode, Redis, Tcp};
+use traitsink::redis::Connector;
+use traitsink::tls::TlsError;
 
 /// How long a condition may take to come true before a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -76,6 +78,19 @@ pub(crate) fn settings(address: Address) -> Redis {
         tcp: Tcp::default(),
         tls: None,
     }
+}
+
+/// The address that `redis` names; panics in other modes than standalone.
+pub(crate) fn address(redis: &Redis) -> Address {
+    match &redis.mode {
+        Mode::Standalone(address) => address.clone(),
+        mode => panic!("{mode:?} has no address of its own"),
+    }
+}
+
+/// To the server that `redis` names.
+pub(crate) fn connector(redis: &Redis) -> Result<Connector, TlsError> {
+    Connector::new(redis, address(redis))
 }
 
 pub(crate) fn tcp(host: &str, port: u16) -> Address {

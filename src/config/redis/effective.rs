@@ -1,0 +1,56 @@
+//! A valid `[redis]` section in the form that is typed.
+
+use super::embedded::RawEmbedded;
+use super::{Address, Mode, RawRedis, Redis};
+use crate::config::password::Password;
+use crate::config::redis_url::{Place, RedisUrl, UrlText};
+use crate::config::units::Listen;
+
+impl RawRedis {
+    /// What `valid` came to, in the form that is typed; what has no effect in its mode is left out.
+    pub(in crate::config) fn effective(&self, valid: &Redis) -> Self {
+        let (host, port, place, embedded) = match &valid.mode {
+            // What was typed says it all, and its nodes' secrets are shown as such.
+            Mode::Cluster(_) => {
+                let cluster = Some(self.cluster.clone().unwrap_or_default());
+                return Self { tls: self.tls.effective(valid.tls.as_ref()), cluster, ..self.clone() };
+            }
+            Mode::Embedded(listen) => (None, None, None, Some(RawEmbedded { listen: Listen(*listen) })),
+            Mode::Standalone(Address::Unix(path)) => (None, None, Some(Place::Unix(path.clone())), None),
+            Mode::Standalone(Address::Tcp { host, port }) => {
+                let place = Place::Tcp { host: host.clone(), port: Some(*port) };
+                (Some(host.clone()), Some(*port), Some(place), None)
+            }
+        };
+        let url = place.map(|place| RedisUrl {
+            place,
+            username: valid.username.clone(),
+            password: match &valid.password {
+                Some(Password::Fixed(password)) => Some(password.clone()),
+                _ => None,
+            },
+            database: Some(valid.database),
+            tls: valid.tls.is_some(),
+            insecure: valid.tls.as_ref().is_some_and(|tls| tls.skip_verify),
+        });
+        let (keepalive, user_timeout) = match &valid.mode {
+            Mode::Standalone(Address::Unix(_)) => (None, None),
+            _ => valid.tcp.effective(),
+        };
+        Self {
+            url: url.map(UrlText::new),
+            host,
+            port,
+            username: valid.username.clone(),
+            password_command: self.password_command.clone().filter(|words| !words.is_empty()),
+            database: Some(valid.database),
+            keepalive,
+            user_timeout,
+            prefix: Some(valid.prefix.clone()),
+            tls: self.tls.effective(valid.tls.as_ref()),
+            cluster: None,
+            embedded,
+            ..self.clone()
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! `mode = "embedded"`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Mode, RawRedis, Target};
+use crate::config::report::Report;
+use crate::config::tls;
+use crate::config::units::Listen;
+
+/// The store inside this process, with `mode = "embedded"`.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawEmbedded {
+    /// Loopback address and port.
+    pub(super) listen: Listen,
+}
+
+impl Default for RawEmbedded {
+    fn default() -> Self {
+        Self { listen: Listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 6399))) }
+    }
+}
+
+impl RawRedis {
+    pub(super) fn embedded(&self, report: &mut Report) -> Target {
+        self.tls.unused(tls::REDIS, &self.mode.why(), report);
+        let listen = self.embedded.clone().unwrap_or_default().listen.0;
+        if !listen.ip().to_canonical().is_loopback() {
+            report.error("redis.embedded.listen", format_args!("{listen} is not a loopback address: it has no access control"));
+        }
+        Target { database: self.database.unwrap_or_default(), ..Target::of(Mode::Embedded(listen)) }
+    }
+}

@@ -1,0 +1,174 @@
+//! `[redis]`: which server, how to log in, which prefix.
+
+mod cluster;
+mod effective;
+mod embedded;
+mod mode;
+mod nodes;
+mod standalone;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::cluster::RawCluster;
+use self::embedded::RawEmbedded;
+use self::mode::ModeName;
+use self::nodes::RawNode;
+use super::password::Password;
+use super::prefix::prefix;
+use super::redis_url::UrlText;
+use super::report::Report;
+use super::tcp::Tcp;
+use super::tls::{RawTls, Tls};
+use super::units::{Secret, Span};
+
+pub use self::cluster::Cluster;
+pub(super) use self::nodes::parse_node;
+pub use self::nodes::{Login, Node};
+
+#[derive(Debug, Clone)]
+pub struct Redis {
+    pub mode: Mode,
+    pub username: Option<String>,
+    pub password: Option<Password>,
+    /// Of nodes that have one of their own.
+    pub logins: BTreeMap<Node, Login>,
+    pub database: u32,
+    /// Trimmed as JavaScript trims; empty: none.
+    pub prefix: String,
+    pub client_name: String,
+    pub connect_timeout: Duration,
+    pub response_timeout: Duration,
+    pub tcp: Tcp,
+    /// `None`: plain text.
+    pub tls: Option<Tls>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Mode {
+    Standalone(Address),
+    /// The in-process store, listening here.
+    Embedded(SocketAddr),
+    Cluster(Cluster),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    Tcp { host: String, port: u16 },
+    Unix(PathBuf),
+}
+
+/// Where profiles are written: the hash `[prefix:]user:<id>`.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawRedis {
+    mode: ModeName,
+    /// redis://, rediss:// (TLS), valkey://, valkeys:// or unix://. Or host, port, username, password, database.
+    url: Option<UrlText>,
+    /// Several servers: "host:port", or { url } or { host, port, username, password, password_file } for a login of its own.
+    nodes: Option<Vec<RawNode>>,
+    /// Name or IP address.
+    host: Option<String>,
+    #[schemars(range(min = 1, max = 65535))]
+    port: Option<u16>,
+    /// User of Redis's access control list.
+    username: Option<String>,
+    password: Option<Secret>,
+    /// A file that holds the password; read again for each new connection.
+    password_file: Option<PathBuf>,
+    /// A program and its arguments, run without a shell for each new connection; it prints the password.
+    password_command: Option<Vec<String>>,
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    database: Option<u32>,
+    /// Keys are `[prefix:]user:<id>`.
+    prefix: Option<String>,
+    /// What CLIENT LIST calls the connections.
+    client_name: String,
+    connect_timeout: Span,
+    /// No reply at all for this long: the connection is made anew.
+    response_timeout: Span,
+    /// TCP: silence before the server is asked whether it is still there; 0s: never.
+    keepalive: Option<Span>,
+    /// TCP on Linux: how long what was sent may stay unconfirmed; 0s: as the system has it.
+    user_timeout: Option<Span>,
+    tls: RawTls,
+    cluster: Option<RawCluster>,
+    embedded: Option<RawEmbedded>,
+}
+
+impl Default for RawRedis {
+    fn default() -> Self {
+        Self {
+            mode: ModeName::default(),
+            url: None,
+            nodes: None,
+            host: None,
+            port: None,
+            username: None,
+            password: None,
+            password_file: None,
+            password_command: None,
+            database: None,
+            prefix: None,
+            client_name: "traitsink".into(),
+            connect_timeout: Span::secs(5),
+            response_timeout: Span::secs(2),
+            keepalive: None,
+            user_timeout: None,
+            tls: RawTls::default(),
+            cluster: None,
+            embedded: None,
+        }
+    }
+}
+
+/// Who to log in as, and where.
+struct Target {
+    mode: Mode,
+    username: Option<String>,
+    password: Option<Password>,
+    logins: BTreeMap<Node, Login>,
+    database: u32,
+    tls: Option<Tls>,
+}
+
+impl Target {
+    /// Without a login and without TLS.
+    fn of(mode: Mode) -> Self {
+        Self { mode, username: None, password: None, logins: BTreeMap::new(), database: 0, tls: None }
+    }
+}
+
+impl RawRedis {
+    pub(super) fn resolve(&self, report: &mut Report) -> Redis {
+        report.not_zero("redis.connect_timeout", self.connect_timeout);
+        report.not_zero("redis.response_timeout", self.response_timeout);
+        if self.client_name.contains(|c: char| !c.is_ascii_graphic()) {
+            report.error("redis.client_name", "Redis takes no blanks, line ends or letters beyond ASCII in a client's name");
+        }
+        self.mode.others_have_no_effect(report);
+        let target = match self.mode {
+            ModeName::Standalone => self.standalone(report),
+            ModeName::Cluster => self.cluster(report),
+            ModeName::Embedded => self.embedded(report),
+        };
+        Redis {
+            mode: target.mode,
+            username: target.username,
+            password: target.password,
+            logins: target.logins,
+            database: target.database,
+            prefix: prefix(report, "redis.prefix", self.prefix.as_deref()),
+            client_name: self.client_name.clone(),
+            connect_timeout: self.connect_timeout.0,
+            response_timeout: self.response_timeout.0,
+            tcp: Tcp::resolve(self.keepalive, self.user_timeout, report),
+            tls: target.tls,
+        }
+    }
+}

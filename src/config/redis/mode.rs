@@ -1,0 +1,44 @@
+//! Which kind of Redis, and which keys say something of it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::report::Report;
+
+/// Which kind of Redis.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ModeName {
+    /// One server.
+    #[default]
+    Standalone,
+    /// A Redis Cluster.
+    Cluster,
+    /// A store inside this process that keeps nothing: for trying things.
+    Embedded,
+}
+
+use ModeName::{Cluster, Embedded, Standalone};
+
+/// Keys that have an effect in these modes only.
+const KEYS: [(&[ModeName], &[&str]); 5] = [
+    (&[Standalone, Cluster], &["url", "host", "port"]),
+    (&[Cluster], &["nodes"]),
+    (&[Standalone, Cluster], &["username", "password", "password_file", "password_command"]),
+    (&[Cluster], &["cluster.max_redirections", "cluster.refresh", "cluster.nat_map"]),
+    (&[Embedded], &["embedded.listen"]),
+];
+
+impl ModeName {
+    /// Completes "has no effect ...".
+    pub(super) fn why(self) -> String {
+        format!("with redis.mode = {}", serde_json::json!(self))
+    }
+
+    /// Errors for keys of other modes that were given.
+    pub(super) fn others_have_no_effect(self, report: &mut Report) {
+        for (_, keys) in KEYS.iter().filter(|(modes, _)| !modes.contains(&self)) {
+            keys.iter().for_each(|key| report.no_effect(&format!("redis.{key}"), &self.why()));
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Lists of nodes.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::config::password::{Password, typed};
+use crate::config::redis_url::{Place, UrlText, host_name};
+use crate::config::report::Report;
+use crate::config::tls::UrlTls;
+use crate::config::units::{Secret, text_form};
+
+/// Redis's own port.
+pub(super) const PORT: u16 = 6379;
+
+/// One server among several.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Node {
+    /// Name or IP address, an IPv6 one without brackets.
+    pub host: String,
+    pub port: u16,
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
+}
+
+/// Who to log in as.
+#[derive(Debug, Clone, Default)]
+pub struct Login {
+    pub username: Option<String>,
+    pub password: Option<Password>,
+}
+
+/// `host:port`, or `host` alone.
+#[derive(Debug, Clone)]
+pub(super) struct NodeText((String, Option<u16>));
+
+text_form!(NodeText, "node", "redis-1:6379", parse_node, print_node);
+
+impl NodeText {
+    /// `port` is what holds without one.
+    pub(super) fn node(&self, port: u16) -> Node {
+        let (host, own) = &self.0;
+        Node { host: host.clone(), port: own.unwrap_or(port) }
+    }
+}
+
+pub(in crate::config) fn parse_node(text: &str) -> Result<(String, Option<u16>), String> {
+    if text.contains("://") {
+        return Err("a URL is written { url = \"redis://..\" }".to_owned());
+    }
+    // The colons of an IPv6 address are inside brackets.
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => {
+            let port = port.parse().ok().filter(|port| *port > 0);
+            (host, Some(port.ok_or_else(|| format!("{text:?} has no port from 1 to 65535"))?))
+        }
+        _ => (text, None),
+    };
+    Ok((host_name(host)?, port))
+}
+
+fn print_node((host, port): &(String, Option<u16>)) -> String {
+    match port {
+        Some(port) => Node { host: host.clone(), port: *port }.to_string(),
+        None if host.contains(':') => format!("[{host}]"),
+        None => host.clone(),
+    }
+}
+
+/// One of several servers.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum RawNode {
+    Text(NodeText),
+    Table(RawNodeTable),
+}
+
+/// A server with a login of its own.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawNodeTable {
+    /// Instead of the other keys.
+    url: Option<UrlText>,
+    host: Option<String>,
+    #[schemars(range(min = 1, max = 65535))]
+    port: Option<u16>,
+    /// Default: redis.username.
+    username: Option<String>,
+    /// Default: redis.password.
+    password: Option<Secret>,
+    password_file: Option<PathBuf>,
+}
+
+/// What was said of one of several servers.
+pub(super) struct Endpoint {
+    pub(super) node: Node,
+    /// Its own, if it has one.
+    pub(super) login: Option<Login>,
+    pub(super) database: Option<u32>,
+    /// What its URL says, if it has one.
+    pub(super) tls: Option<UrlTls>,
+}
+
+impl RawNode {
+    /// `at` is the key, such as `redis.nodes[1]`; `port` what holds without one.
+    fn resolve(&self, at: &str, port: u16, report: &mut Report) -> Option<Endpoint> {
+        let table = match self {
+            Self::Text(text) => return Some(Endpoint { node: text.node(port), login: None, database: None, tls: None }),
+            Self::Table(table) => table,
+        };
+        let own = typed(report, &format!("{at}.password"), table.password.as_ref(), table.password_file.as_deref());
+        let mut endpoint = match table.url.as_ref().map(UrlText::url) {
+            Some(_) if table.host.is_some() || table.port.is_some() => {
+                report.error(at, "url is given beside host or port: give one");
+                return None;
+            }
+            Some(url) => match &url.place {
+                Place::Unix(_) => {
+                    report.error(at, "a unix socket cannot be one of several nodes");
+                    return None;
+                }
+                Place::Tcp { host, port: own } => Endpoint {
+                    node: Node { host: host.clone(), port: own.unwrap_or(port) },
+                    login: Some(Login { username: url.username.clone(), password: url.password.clone().map(Password::Fixed) }),
+                    database: url.database,
+                    tls: Some(UrlTls { key: at.to_owned(), secure: url.tls, insecure: url.insecure }),
+                },
+            },
+            None => match table.host.as_deref().map(host_name) {
+                Some(Ok(host)) => {
+                    let node = Node { host, port: table.port.unwrap_or(port) };
+                    Endpoint { node, login: None, database: None, tls: None }
+                }
+                Some(Err(error)) => {
+                    report.error(&format!("{at}.host"), error);
+                    return None;
+                }
+                None => {
+                    report.error(at, "needs a url or a host");
+                    return None;
+                }
+            },
+        };
+        let login = endpoint.login.get_or_insert_default();
+        login.username = login.username.take().or_else(|| table.username.clone());
+        login.password = login.password.take().or(own);
+        endpoint.login = endpoint.login.filter(|login| login.username.is_some() || login.password.is_some());
+        Some(endpoint)
+    }
+}
+
+/// Those of the list `key` that are right; `port` is what holds without one.
+pub(super) fn endpoints(key: &str, nodes: Option<&[RawNode]>, port: u16, report: &mut Report) -> Vec<Endpoint> {
+    let nodes = nodes.unwrap_or_default().iter().enumerate();
+    nodes.filter_map(|(n, node)| node.resolve(&format!("{key}[{n}]"), port, report)).collect()
+}
+
+/// Merges duplicates; the first login counts.
+pub(super) fn merged(endpoints: Vec<Endpoint>) -> (Vec<Node>, BTreeMap<Node, Login>) {
+    let (mut all, mut logins) = (Vec::new(), BTreeMap::new());
+    for Endpoint { node, login, .. } in endpoints {
+        if let Some(login) = login {
+            logins.entry(node.clone()).or_insert(login);
+        }
+        if !all.contains(&node) {
+            all.push(node);
+        }
+    }
+    (all, logins)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_have_a_host_and_may_have_a_port() {
+        let nodes = [("a:1", "a", Some(1)), ("a", "a", None), ("[::1]:7", "::1", Some(7)), ("[::1]", "::1", None)];
+        for (text, host, port) in nodes {
+            let node = parse_node(text).unwrap();
+            assert_eq!((node.0.as_str(), node.1), (host, port), "{text}");
+            assert_eq!(print_node(&node), text);
+        }
+        for text in ["", ":1", "a:0", "a:x", "redis://a:1", "a b:1"] {
+            assert!(parse_node(text).is_err(), "{text}");
+        }
+    }
+}

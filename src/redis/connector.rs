@@ -1,0 +1,150 @@
+//! How connections to one server are made: address, TLS, login.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::connection::{ConnectError, Connection};
+use super::password::LivePassword;
+use super::{handshake, hint, stream};
+use crate::config::{Address, Login, Mode, Node, Redis, Tcp};
+use crate::tls::{LiveTls, TlsClient, TlsError};
+
+/// Makes connections to one server. Clones share everything.
+#[derive(Clone)]
+pub struct Connector {
+    settings: Arc<Settings>,
+}
+
+/// What every connection begins with.
+#[derive(Clone)]
+pub(super) struct Settings {
+    address: Address,
+    pub(super) node: String,
+    tls: Option<Arc<LiveTls>>,
+    pub(super) username: Option<String>,
+    password: Option<Arc<LivePassword>>,
+    pub(super) database: u32,
+    pub(super) client_name: String,
+    /// No event is written to it: its user id is blank.
+    blank_key: String,
+    connect_timeout: Duration,
+    response_timeout: Duration,
+    tcp: Tcp,
+    /// A restricted ACL is told once, not at every reconnect.
+    pub(super) warned: Arc<AtomicBool>,
+    in_cluster: bool,
+    /// Logins of single nodes.
+    logins: Arc<BTreeMap<Node, Login>>,
+}
+
+impl Connector {
+    /// To the server at `address`, with all that `redis` says of servers that take writes. Reads the PEM files.
+    pub fn new(redis: &Redis, address: Address) -> Result<Self, TlsError> {
+        let node = match &address {
+            Address::Tcp { host, port } => stream::node_of(host, *port),
+            Address::Unix(_) if redis.tls.is_some() => return Err(TlsError::UnixSocket),
+            Address::Unix(path) => path.display().to_string(),
+        };
+        let prefix = if redis.prefix.is_empty() { String::new() } else { format!("{}:", redis.prefix) };
+        let settings = Settings {
+            address,
+            node,
+            tls: redis.tls.as_ref().map(LiveTls::new).transpose()?.map(Arc::new),
+            username: redis.username.clone(),
+            password: redis.password.as_ref().map(LivePassword::new).map(Arc::new),
+            database: redis.database,
+            client_name: redis.client_name.clone(),
+            blank_key: format!("{prefix}user:"),
+            connect_timeout: redis.connect_timeout,
+            response_timeout: redis.response_timeout,
+            tcp: redis.tcp.clone(),
+            warned: Arc::default(),
+            in_cluster: matches!(redis.mode, Mode::Cluster(_)),
+            logins: Arc::new(redis.logins.clone()),
+        };
+        Ok(Self { settings: Arc::new(settings) })
+    }
+
+    /// The same for another server, with that node's own login if it has one.
+    pub(super) fn to(&self, node: &Node) -> Self {
+        let mut settings = Settings { address: address_of(node), node: node.to_string(), ..(*self.settings).clone() };
+        if let Some(login) = self.settings.logins.get(node) {
+            if login.username.is_some() {
+                settings.username.clone_from(&login.username);
+            }
+            if let Some(password) = &login.password {
+                settings.password = Some(Arc::new(LivePassword::new(password)));
+            }
+        }
+        Self { settings: Arc::new(settings) }
+    }
+
+    /// Whether MOVED and ASK are answers to live with.
+    pub(super) fn in_cluster(&self) -> bool {
+        self.settings.in_cluster
+    }
+
+    /// `host:port`, or the socket's path.
+    pub fn node(&self) -> &str {
+        &self.settings.node
+    }
+
+    pub fn database(&self) -> u32 {
+        self.settings.database
+    }
+
+    /// False when TLS is on and `skip_verify` set.
+    pub fn is_verified(&self) -> bool {
+        self.settings.tls.as_ref().is_none_or(|tls| tls.is_verified())
+    }
+
+    /// A key as those of events, and never one of them: to ask whether it could be written.
+    pub(super) fn blank_key(&self) -> &str {
+        &self.settings.blank_key
+    }
+
+    /// Connects (TCP and TLS within `connect_timeout`), authenticates, selects the database, names the connection.
+    pub async fn connect(&self) -> Result<Connection, ConnectError> {
+        let settings = &*self.settings;
+        let client = settings.tls_client().await;
+        let (stream, tls) = match &settings.address {
+            Address::Unix(path) => (stream::dial_unix(path, settings.connect_timeout).await?, None),
+            Address::Tcp { host, port } => {
+                let dialling = stream::dial_tcp((host, *port), &settings.tcp, client.as_deref(), settings.connect_timeout);
+                dialling.await?
+            }
+        };
+        // Not before somebody answers: a server that is away costs no run of a command.
+        let password = settings.password().await?;
+        let mut connection = Connection::new(stream, tls, settings.response_timeout);
+        let identity = handshake::greet(&mut connection, settings, password.as_ref(), client.as_deref()).await?;
+        Ok(connection.identified(identity))
+    }
+}
+
+impl Settings {
+    /// Files are read away from the threads that everything else runs on.
+    async fn tls_client(&self) -> Option<Arc<TlsClient>> {
+        let tls = Arc::clone(self.tls.as_ref()?);
+        Some(tokio::task::spawn_blocking(move || tls.current()).await.expect("reading PEM does not panic"))
+    }
+
+    async fn password(&self) -> Result<Option<SecretString>, ConnectError> {
+        let Some(password) = &self.password else { return Ok(None) };
+        password.current().await.map(Some).map_err(|why| hint::password(&self.node, &why))
+    }
+
+    /// True once.
+    pub(super) fn warns(&self) -> bool {
+        !self.warned.swap(true, Relaxed)
+    }
+}
+
+/// Where `node` is reached.
+pub(super) fn address_of(node: &Node) -> Address {
+    Address::Tcp { host: node.host.clone(), port: node.port }
+}
