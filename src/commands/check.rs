@@ -134,6 +134,11 @@ fn redis(redis: &Redis) -> String {
             let seeds: Vec<_> = cluster.seeds.iter().map(ToString::to_string).collect();
             format!("the cluster of {}", seeds.join(", "))
         }
+        Mode::Sentinel(sentinel) => {
+            let nodes: Vec<_> = sentinel.nodes.iter().map(ToString::to_string).collect();
+            let tls = sentinel.tls.as_ref().map_or("no TLS".to_owned(), tls);
+            format!("the master {:?} that the sentinels {} know ({tls})", sentinel.master, nodes.join(", "))
+        }
     };
     let login = match (&redis.username, &redis.password) {
         (Some(user), _) => format!("as user {user:?}"),

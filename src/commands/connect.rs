@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::app::StartError;
 use crate::config::{Config, Mode};
 use crate::exit::Exit;
-use crate::redis::{Connector, Report, Topology, minimal_acl};
+use crate::redis::{Surveyed, Topology, minimal_acl};
 
 use super::exit;
 
@@ -41,13 +41,13 @@ async fn redis(config: &Config) -> Result<Result<Lines, Vec<String>>, StartError
     }
     let topology = Topology::new(&config.redis).map_err(|error| StartError { message: error.to_string(), code: Exit::CONFIG })?;
     Ok(topology.survey().await.map(|nodes| {
-        let mut lines: Lines = nodes.iter().flat_map(|(connector, report, slots)| describe(connector, report, *slots)).collect();
+        let mut lines: Lines = nodes.into_iter().flat_map(describe).collect();
         lines.push(("minimal acl", acl(config)));
         lines
     }))
 }
 
-fn describe(connector: &Connector, report: &Report, slots: Option<usize>) -> Lines {
+fn describe(Surveyed { connector, report, more }: Surveyed) -> Lines {
     let tls = match &report.tls {
         None => "none".to_owned(),
         Some(tls) if tls.verified => format!("{} {}, verified", tls.protocol, tls.cipher),
@@ -56,14 +56,12 @@ fn describe(connector: &Connector, report: &Report, slots: Option<usize>) -> Lin
     let mut lines = vec![
         ("reached", connector.node().to_owned()),
         ("server", format!("Redis {}, {}", report.version, report.role)),
-        match slots {
-            Some(slots) => ("slots", slots.to_string()),
-            None => ("database", report.database.to_string()),
-        },
-        ("eviction", report.eviction_policy.clone()),
+        ("database", report.database.to_string()),
+        ("eviction", report.eviction_policy),
         ("tls", tls),
     ];
-    lines.extend(report.notes.iter().map(|note| ("note", note.clone())));
+    lines.extend(more);
+    lines.extend(report.notes.into_iter().map(|note| ("note", note)));
     lines
 }
 
@@ -73,7 +71,7 @@ fn acl(config: &Config) -> String {
     prefixes.sort_unstable();
     prefixes.dedup();
     let username = config.redis.username.as_deref().unwrap_or("traitsink");
-    minimal_acl(username, &prefixes, matches!(config.redis.mode, Mode::Cluster(_)))
+    minimal_acl(username, &prefixes, &config.redis.mode)
 }
 
 #[cfg(feature = "kafka")]

@@ -44,7 +44,7 @@ pub use kinds::schema;
 pub use layers::ConfigArgs;
 pub use log::{Log, LogFormat};
 pub use password::Password;
-pub use redis::{Address, Cluster, Login, Mode, Node, Redis};
+pub use redis::{Address, Cluster, Login, Mode, Node, Redis, Sentinel};
 pub use report::{ConfigError, ConfigErrors};
 pub use secrets::{read_secret, without_newline};
 pub use tcp::Tcp;
@@ -153,7 +153,7 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
     }
     let embedded = match config.redis.mode {
         Mode::Embedded(listen) => Some(("redis.embedded.listen", listen)),
-        Mode::Standalone(_) | Mode::Cluster(_) => None,
+        Mode::Standalone(_) | Mode::Cluster(_) | Mode::Sentinel(_) => None,
     };
     let http = config.http.as_ref().map(|http| ("http.listen", http.listen));
     let listeners: Vec<_> = http.into_iter().chain(embedded).chain([("admin.listen", config.admin)]).collect();
@@ -168,8 +168,13 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
 /// The keys of all PEM files, where they were given, and the paths.
 fn pem_files(config: &Config, report: &Report) -> Vec<(String, PathBuf)> {
     let redis = config.redis.tls.iter().flat_map(|tls| tls::REDIS.files(tls));
+    let sentinel = match &config.redis.mode {
+        Mode::Sentinel(sentinel) => sentinel.tls.as_ref(),
+        _ => None,
+    };
+    let sentinel = sentinel.into_iter().flat_map(|tls| tls::SENTINEL.files(tls));
     let kafka = config.kafka.iter().filter_map(|kafka| kafka.client.tls.as_ref()).flat_map(|tls| tls::KAFKA.files(tls));
-    redis.chain(kafka).map(|(key, path)| (report.place(key), path.clone())).collect()
+    redis.chain(sentinel).chain(kafka).map(|(key, path)| (report.place(key), path.clone())).collect()
 }
 
 /// What was typed, with what it came to filled in.

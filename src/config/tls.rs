@@ -53,6 +53,17 @@ pub(super) const REDIS: Keys = Keys {
     skip_verify: "redis.tls.skip_verify",
 };
 
+pub(super) const SENTINEL: Keys = Keys {
+    system: "sentinel",
+    enabled: "redis.sentinel.tls.enabled",
+    ca_file: "redis.sentinel.tls.ca_file",
+    ca_pem: "redis.sentinel.tls.ca_pem",
+    cert_file: "redis.sentinel.tls.cert_file",
+    key_file: "redis.sentinel.tls.key_file",
+    server_name: "redis.sentinel.tls.server_name",
+    skip_verify: "redis.sentinel.tls.skip_verify",
+};
+
 pub(super) const KAFKA: Keys = Keys {
     system: "kafka",
     enabled: "kafka.tls.enabled",

@@ -29,6 +29,13 @@ pub struct ConnectError {
     pub message: String,
 }
 
+impl ConnectError {
+    /// The server answered, and takes no writes.
+    pub(super) fn is_replica(&self) -> bool {
+        self.code == "READONLY"
+    }
+}
+
 /// The connection is of no use any more; what it was asked to do may or may not have been done.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
@@ -185,6 +192,13 @@ impl Connection {
         }
         self.unfinished = false;
         Ok(())
+    }
+
+    /// Waits for what the server sends unasked, on a connection that subscribed to it.
+    pub(super) async fn receive(&mut self) -> Result<Value, Broken> {
+        let mut replies = Vec::with_capacity(1);
+        std::future::poll_fn(|cx| self.poll_receive(cx, &mut replies, 1)).await?;
+        replies.pop().ok_or(Broken::Closed)
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>, replies: &mut Vec<Value>, wanted: usize) -> Poll<Result<(), Broken>> {

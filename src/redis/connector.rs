@@ -37,6 +37,8 @@ pub(super) struct Settings {
     /// A restricted ACL is told once, not at every reconnect.
     pub(super) warned: Arc<AtomicBool>,
     in_cluster: bool,
+    /// A server that is a replica is the wrong one.
+    pub(super) primary_only: bool,
     /// Logins of single nodes.
     logins: Arc<BTreeMap<Node, Login>>,
 }
@@ -64,6 +66,7 @@ impl Connector {
             tcp: redis.tcp.clone(),
             warned: Arc::default(),
             in_cluster: matches!(redis.mode, Mode::Cluster(_)),
+            primary_only: matches!(redis.mode, Mode::Sentinel(_)),
             logins: Arc::new(redis.logins.clone()),
         };
         Ok(Self { settings: Arc::new(settings) })
@@ -81,6 +84,11 @@ impl Connector {
             }
         }
         Self { settings: Arc::new(settings) }
+    }
+
+    /// The same, for servers that need not be primaries.
+    pub(super) fn for_any_role(&self) -> Self {
+        Self { settings: Arc::new(Settings { primary_only: false, ..(*self.settings).clone() }) }
     }
 
     /// Whether MOVED and ASK are answers to live with.

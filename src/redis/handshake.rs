@@ -24,6 +24,7 @@ enum Step {
     SetName,
     ClientInfo,
     ServerInfo,
+    Role,
     Ping,
 }
 
@@ -35,13 +36,14 @@ impl Step {
             Self::SetName => "CLIENT SETNAME",
             Self::ClientInfo => "CLIENT INFO",
             Self::ServerInfo => "INFO",
+            Self::Role => "ROLE",
             Self::Ping => "PING",
         }
     }
 
     /// An ACL may deny these, an old server may not know them, and writing works all the same.
     const fn is_optional(self) -> bool {
-        matches!(self, Self::SetName | Self::ClientInfo | Self::ServerInfo | Self::Ping)
+        matches!(self, Self::SetName | Self::ClientInfo | Self::ServerInfo | Self::Role | Self::Ping)
     }
 }
 
@@ -68,9 +70,12 @@ pub(super) async fn greet(
         }
     }
     done.map_err(|cause| hint::greeting(&settings.node, tls, &cause))?;
-    let reply_to = |wanted| steps.iter().zip(&replies).find(|((step, _), _)| *step == wanted).and_then(|(_, reply)| text(reply));
-    let run_id = reply_to(Step::ServerInfo).and_then(|info| field(info, "run_id")).map(str::to_owned);
-    let identity = reply_to(Step::ClientInfo).and_then(|info| identity(info, run_id));
+    let reply_to = |wanted| steps.iter().zip(&replies).find(|((step, _), _)| *step == wanted).map(|(_, reply)| reply);
+    if let Some(primary) = reply_to(Step::Role).and_then(primary_of) {
+        return Err(hint::replica(&settings.node, &primary));
+    }
+    let run_id = reply_to(Step::ServerInfo).and_then(text).and_then(|info| field(info, "run_id")).map(str::to_owned);
+    let identity = reply_to(Step::ClientInfo).and_then(text).and_then(|info| identity(info, run_id));
     if !denied.is_empty() && settings.warns() {
         let denied = denied.join(", ");
         tracing::warn!(
@@ -103,6 +108,9 @@ fn steps(settings: &Settings, password: Option<&SecretString>) -> Vec<(Step, Cmd
     }
     say(Step::ClientInfo, &["CLIENT", "INFO"]);
     say(Step::ServerInfo, &["INFO", "server"]);
+    if settings.primary_only {
+        say(Step::Role, &["ROLE"]);
+    }
     // Last: a server that wants a password takes the connection without one, and says so only now.
     say(Step::Ping, &["PING"]);
     steps
@@ -112,6 +120,15 @@ fn steps(settings: &Settings, password: Option<&SecretString>) -> Vec<(Step, Cmd
 fn identity(info: &str, run_id: Option<String>) -> Option<Identity> {
     let value = |name: &str| info.split_whitespace().find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     Some(Identity { id: value("id")?.parse().ok()?, addr: value("addr")?.to_owned(), run_id })
+}
+
+/// `host:port` of the server that the answer to ROLE says this one follows, if it is a replica.
+fn primary_of(role: &Value) -> Option<String> {
+    let Value::Array(parts) = role else { return None };
+    match &parts[..] {
+        [kind, host, Value::Int(port), ..] if text(kind) == Some("slave") => Some(format!("{}:{port}", text(host)?)),
+        _ => None,
+    }
 }
 
 /// The value of `name:value` in an INFO text.

@@ -44,6 +44,12 @@ pub(super) fn password(node: &str, why: &str) -> ConnectError {
     ConnectError { class: Class::Config, code: "NONE".to_owned(), message }
 }
 
+/// A server that takes no writes, though it is said to.
+pub(super) fn replica(node: &str, primary: &str) -> ConnectError {
+    let message = format!("{node}: is a replica of {primary} and takes no writes; was it demoted?");
+    ConnectError { class: Class::Rediscover, code: "READONLY".to_owned(), message }
+}
+
 pub(super) fn dial(node: &str, error: &io::Error, timeout: Duration) -> ConnectError {
     let (what, hint) = match error.kind() {
         io::ErrorKind::ConnectionRefused => ("connection refused".to_owned(), format!("is Redis running at {node}?")),

@@ -23,6 +23,16 @@ pub(super) enum Answer {
     Elsewhere(Redirect),
 }
 
+impl Answer {
+    /// Of a server that is no part of a cluster.
+    pub(super) fn verdict(self) -> Verdict {
+        match self {
+            Self::Is(verdict) => verdict,
+            Self::Elsewhere(_) => unreachable!("only nodes of a cluster send writes elsewhere"),
+        }
+    }
+}
+
 /// Where a write is to go instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Redirect {
@@ -81,6 +91,11 @@ impl Link {
                 self.fence = connection.identity().cloned();
             }
         }
+    }
+
+    /// Gives up what is being written: it may or may not be applied.
+    pub(super) fn abandon(&mut self) {
+        self.close(true);
     }
 
     /// Connects when needed, and asks whether a write to `key` would be taken.
@@ -170,6 +185,12 @@ impl Link {
     fn count(&self, trouble: Trouble) -> Trouble {
         self.metrics.redis_error(trouble.class, &trouble.code).inc();
         trouble
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.close(false);
     }
 }
 

@@ -4,6 +4,7 @@ use redis::Value;
 
 use super::handshake::{field, text};
 use super::{Broken, ConnectError, Connection, Connector, QueryError, TlsSession, hint, writable};
+use crate::config::Mode;
 
 const UNKNOWN: &str = "unknown (not permitted)";
 
@@ -105,7 +106,7 @@ fn notes(info: &str, in_cluster: bool) -> Vec<String> {
 
 /// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys with these `prefixes` (`""`: none).
 /// To be typed at the prompt of `redis-cli`, with PASSWORD replaced.
-pub fn minimal_acl(username: &str, prefixes: &[&str], in_cluster: bool) -> String {
+pub fn minimal_acl(username: &str, prefixes: &[&str], mode: &Mode) -> String {
     let mut line = format!("ACL SETUSER {username} reset on >PASSWORD");
     for prefix in prefixes {
         let keys = if prefix.is_empty() { "~user:*".to_owned() } else { format!("~{}:user:*", literal(prefix)) };
@@ -113,9 +114,11 @@ pub fn minimal_acl(username: &str, prefixes: &[&str], in_cluster: bool) -> Strin
         line.push_str(&quoted(keys));
     }
     line.push_str(" +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill");
-    if in_cluster {
-        line.push_str(" +asking +cluster|slots +cluster|info");
-    }
+    line.push_str(match mode {
+        Mode::Cluster(_) => " +asking +cluster|slots +cluster|info",
+        Mode::Sentinel(_) => " +role",
+        Mode::Standalone(_) | Mode::Embedded(_) => "",
+    });
     line
 }
 
@@ -143,6 +146,7 @@ fn quoted(word: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Address;
 
     #[test]
     fn a_plain_server_has_no_notes() {
@@ -166,11 +170,12 @@ mod tests {
 
     #[test]
     fn acl_line() {
+        let standalone = Mode::Standalone(Address::Unix("/s".into()));
+        let minimal_acl = |prefixes: &[&str]| minimal_acl("w", prefixes, &standalone);
         let tail = " +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill";
-        assert!(minimal_acl("w", &[""], true).ends_with(" +client|kill +asking +cluster|slots +cluster|info"));
-        assert_eq!(minimal_acl("w", &[""], false), format!("ACL SETUSER w reset on >PASSWORD ~user:*{tail}"));
-        assert_eq!(minimal_acl("w", &["a", "b"], false), format!("ACL SETUSER w reset on >PASSWORD ~a:user:* ~b:user:*{tail}"));
-        assert_eq!(minimal_acl("w", &["a *"], false), format!(r"ACL SETUSER w reset on >PASSWORD ~a?\*:user:*{tail}"));
-        assert_eq!(minimal_acl("w", &["\"*"], false), format!(r#"ACL SETUSER w reset on >PASSWORD "~\"\\*:user:*"{tail}"#));
+        assert_eq!(minimal_acl(&[""]), format!("ACL SETUSER w reset on >PASSWORD ~user:*{tail}"));
+        assert_eq!(minimal_acl(&["a", "b"]), format!("ACL SETUSER w reset on >PASSWORD ~a:user:* ~b:user:*{tail}"));
+        assert_eq!(minimal_acl(&["a *"]), format!(r"ACL SETUSER w reset on >PASSWORD ~a?\*:user:*{tail}"));
+        assert_eq!(minimal_acl(&["\"*"]), format!(r#"ACL SETUSER w reset on >PASSWORD "~\"\\*:user:*"{tail}"#));
     }
 }

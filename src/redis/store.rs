@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::cluster::ClusterStore;
 use super::link::{Answer, Link};
+use super::sentinel::SentinelStore;
 use super::topology::{Kind, Topology};
 use super::writes::{Allowed, Apply, Trouble, Verdict, Writes};
 use crate::metrics::Metrics;
@@ -19,6 +20,7 @@ enum Way {
         answers: Vec<Answer>,
     },
     Cluster(Box<ClusterStore>),
+    Sentinel(Box<SentinelStore>),
 }
 
 impl Store {
@@ -30,6 +32,7 @@ impl Store {
                 Way::One { link: Box::new(Link::new(connector.clone(), metrics)), key, answers: Vec::new() }
             }
             Kind::Cluster(cluster) => Way::Cluster(Box::new(ClusterStore::new(Arc::clone(cluster), (number, lanes), metrics))),
+            Kind::Sentinel(sentinel) => Way::Sentinel(Box::new(SentinelStore::new(Arc::clone(sentinel), metrics))),
         })
     }
 }
@@ -39,6 +42,7 @@ impl Apply for Store {
         match &mut self.0 {
             Way::One { link, key, .. } => link.reach(key).await,
             Way::Cluster(cluster) => cluster.reach().await,
+            Way::Sentinel(sentinel) => sentinel.reach().await,
         }
     }
 
@@ -46,13 +50,11 @@ impl Apply for Store {
         match &mut self.0 {
             Way::One { link, answers, .. } => {
                 let trouble = link.write(writes.packed(), writes.len(), false, allowed, answers).await;
-                verdicts.extend(answers.drain(..).map(|answer| match answer {
-                    Answer::Is(verdict) => verdict,
-                    Answer::Elsewhere(_) => unreachable!("only nodes of a cluster send writes elsewhere"),
-                }));
+                verdicts.extend(answers.drain(..).map(Answer::verdict));
                 trouble
             }
             Way::Cluster(cluster) => cluster.apply(writes, allowed, verdicts).await,
+            Way::Sentinel(sentinel) => sentinel.apply(writes, allowed, verdicts).await,
         }
     }
 }

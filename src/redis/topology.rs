@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::cluster::Cluster;
+use super::sentinel::Sentinel;
 use super::{Connector, Report, SLOTS, probe};
 use crate::config::{Address, Mode, Redis};
 use crate::tls::TlsError;
@@ -16,6 +17,15 @@ pub(super) enum Kind {
     /// Every key lives here.
     One(Connector),
     Cluster(Arc<Cluster>),
+    Sentinel(Arc<Sentinel>),
+}
+
+/// A server that takes writes, and what it says of itself.
+pub struct Surveyed {
+    pub connector: Connector,
+    pub report: Report,
+    /// Lines for people, each with a word for what it is about.
+    pub more: Vec<(&'static str, String)>,
 }
 
 impl Topology {
@@ -28,27 +38,36 @@ impl Topology {
                 Kind::One(Connector::new(redis, address)?)
             }
             Mode::Cluster(cluster) => Kind::Cluster(Arc::new(Cluster::new(redis, cluster)?)),
+            Mode::Sentinel(sentinel) => Kind::Sentinel(Arc::new(Sentinel::new(redis, sentinel)?)),
         }))
     }
 
-    /// For each node that takes writes what [`probe()`] tells and, in a cluster, the number of its slots; or all that is wrong.
-    pub async fn survey(&self) -> Result<Vec<(Connector, Report, Option<usize>)>, Vec<String>> {
-        let (nodes, uncovered) = match &self.0 {
-            Kind::One(connector) => (vec![(connector.clone(), None)], 0),
+    /// What [`probe()`] tells of each node that takes writes, and what there is to say of its place among others; or all that is
+    /// wrong.
+    pub async fn survey(&self) -> Result<Vec<Surveyed>, Vec<String>> {
+        let (nodes, mut missing) = match &self.0 {
+            Kind::One(connector) => (vec![(connector.clone(), Vec::new())], Vec::new()),
             Kind::Cluster(cluster) => {
                 let (owners, uncovered) = cluster.survey().await.map_err(|trouble| vec![trouble.message])?;
-                (owners.into_iter().map(|(node, slots)| (cluster.connector(&node), Some(slots))).collect(), uncovered)
+                let slots = |slots: usize| vec![("slots", slots.to_string())];
+                let nodes = owners.into_iter().map(|(node, count)| (cluster.connector(&node), slots(count)));
+                let uncovered = (uncovered > 0).then(|| {
+                    format!("{uncovered} of the cluster's {SLOTS} slots have no owner: see `redis-cli --cluster check`")
+                });
+                (nodes.collect(), uncovered.into_iter().collect())
+            }
+            Kind::Sentinel(sentinel) => {
+                let (master, said) = sentinel.survey().await?;
+                let said = said.into_iter().map(|line| ("sentinel", line)).collect();
+                (vec![(sentinel.connector(&master), said)], Vec::new())
             }
         };
-        let (mut found, mut missing) = (Vec::new(), Vec::new());
-        for (connector, slots) in nodes {
+        let mut found = Vec::new();
+        for (connector, more) in nodes {
             match probe(&connector).await {
-                Ok(report) => found.push((connector, report, slots)),
+                Ok(report) => found.push(Surveyed { connector, report, more }),
                 Err(error) => missing.push(error.message),
             }
-        }
-        if uncovered > 0 {
-            missing.push(format!("{uncovered} of the cluster's {SLOTS} slots have no owner: see `redis-cli --cluster check`"));
         }
         if missing.is_empty() { Ok(found) } else { Err(missing) }
     }

@@ -15,6 +15,10 @@ impl RawRedis {
                 let cluster = Some(self.cluster.clone().unwrap_or_default());
                 return Self { tls: self.tls.effective(valid.tls.as_ref()), cluster, ..self.clone() };
             }
+            Mode::Sentinel(sentinel) => {
+                let sentinel = Some(self.sentinel.clone().unwrap_or_default().effective(sentinel));
+                return Self { tls: self.tls.effective(valid.tls.as_ref()), sentinel, ..self.clone() };
+            }
             Mode::Embedded(listen) => (None, None, None, Some(RawEmbedded { listen: Listen(*listen) })),
             Mode::Standalone(Address::Unix(path)) => (None, None, Some(Place::Unix(path.clone())), None),
             Mode::Standalone(Address::Tcp { host, port }) => {
@@ -49,6 +53,7 @@ impl RawRedis {
             prefix: Some(valid.prefix.clone()),
             tls: self.tls.effective(valid.tls.as_ref()),
             cluster: None,
+            sentinel: None,
             embedded,
             ..self.clone()
         }

@@ -5,6 +5,7 @@ mod effective;
 mod embedded;
 mod mode;
 mod nodes;
+mod sentinel;
 mod standalone;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use self::cluster::RawCluster;
 use self::embedded::RawEmbedded;
 use self::mode::ModeName;
 use self::nodes::RawNode;
+use self::sentinel::RawSentinel;
 use super::password::Password;
 use super::prefix::prefix;
 use super::redis_url::UrlText;
@@ -30,6 +32,7 @@ use super::units::{Secret, Span};
 pub use self::cluster::Cluster;
 pub(super) use self::nodes::parse_node;
 pub use self::nodes::{Login, Node};
+pub use self::sentinel::Sentinel;
 
 #[derive(Debug, Clone)]
 pub struct Redis {
@@ -55,6 +58,8 @@ pub enum Mode {
     /// The in-process store, listening here.
     Embedded(SocketAddr),
     Cluster(Cluster),
+    /// One server that takes writes, and others to take its place: sentinels know which.
+    Sentinel(Box<Sentinel>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +103,7 @@ pub(super) struct RawRedis {
     user_timeout: Option<Span>,
     tls: RawTls,
     cluster: Option<RawCluster>,
+    sentinel: Option<RawSentinel>,
     embedded: Option<RawEmbedded>,
 }
 
@@ -122,6 +128,7 @@ impl Default for RawRedis {
             user_timeout: None,
             tls: RawTls::default(),
             cluster: None,
+            sentinel: None,
             embedded: None,
         }
     }
@@ -155,6 +162,7 @@ impl RawRedis {
         let target = match self.mode {
             ModeName::Standalone => self.standalone(report),
             ModeName::Cluster => self.cluster(report),
+            ModeName::Sentinel => self.sentinel(report),
             ModeName::Embedded => self.embedded(report),
         };
         Redis {

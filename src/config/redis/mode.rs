@@ -14,18 +14,38 @@ pub(super) enum ModeName {
     Standalone,
     /// A Redis Cluster.
     Cluster,
+    /// The master that sentinels name.
+    Sentinel,
     /// A store inside this process that keeps nothing: for trying things.
     Embedded,
 }
 
-use ModeName::{Cluster, Embedded, Standalone};
+use ModeName::{Cluster, Embedded, Sentinel, Standalone};
 
 /// Keys that have an effect in these modes only.
-const KEYS: [(&[ModeName], &[&str]); 5] = [
+const KEYS: [(&[ModeName], &[&str]); 6] = [
     (&[Standalone, Cluster], &["url", "host", "port"]),
     (&[Cluster], &["nodes"]),
-    (&[Standalone, Cluster], &["username", "password", "password_file", "password_command"]),
+    (&[Standalone, Cluster, Sentinel], &["username", "password", "password_file", "password_command"]),
     (&[Cluster], &["cluster.max_redirections", "cluster.refresh", "cluster.nat_map"]),
+    (
+        &[Sentinel],
+        &[
+            "sentinel.master",
+            "sentinel.nodes",
+            "sentinel.username",
+            "sentinel.password",
+            "sentinel.password_file",
+            "sentinel.nat_map",
+            "sentinel.tls.enabled",
+            "sentinel.tls.ca_file",
+            "sentinel.tls.ca_pem",
+            "sentinel.tls.cert_file",
+            "sentinel.tls.key_file",
+            "sentinel.tls.server_name",
+            "sentinel.tls.skip_verify",
+        ],
+    ),
     (&[Embedded], &["embedded.listen"]),
 ];
 

@@ -1,0 +1,109 @@
+//! What one sentinel says of the master.
+
+use redis::Value;
+
+use crate::config::Node;
+use crate::redis::{Class, Connection, QueryError, Trouble};
+
+/// Who the master is, and how new that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) node: Node,
+    /// Rises with each failover that sentinels agree on; 0 when it is not told.
+    pub(super) epoch: u64,
+}
+
+/// Asks the sentinel at `node` for the master `name`.
+///
+/// SENTINEL MASTER has the epoch, and names the old master until the last replica follows the new one;
+/// SENTINEL GET-MASTER-ADDR-BY-NAME names the new one as soon as it is promoted.
+pub(super) async fn ask(connection: &mut Connection, node: &str, name: &str) -> Result<Answer, Trouble> {
+    let mut packed = redis::cmd("SENTINEL").arg("MASTER").arg(name).get_packed_command();
+    packed.extend(redis::cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name).get_packed_command());
+    let mut replies = Vec::with_capacity(2);
+    connection.exchange(&packed, 2, &mut replies).await.map_err(|broken| at(node, broken.into()))?;
+    let [details, address] = &replies[..] else { unreachable!("two commands have two replies") };
+    match address {
+        Value::Array(_) => {
+            let node = address_in(address).ok_or_else(|| odd(node))?;
+            Ok(Answer { node, epoch: epoch_in(details).unwrap_or_default() })
+        }
+        Value::Nil => Err(trouble(
+            Class::Config,
+            "NONE",
+            format!(
+                "{node} knows no master {name:?} (redis.sentinel.master); `redis-cli -p PORT SENTINEL MASTERS` lists those it knows"
+            ),
+        )),
+        Value::ServerError(error) if error.code() == "ERR" => {
+            Err(trouble(Class::Config, "ERR", format!("{node} is no sentinel (redis.sentinel.nodes): their own port is 26379")))
+        }
+        Value::ServerError(error) => Err(at(node, QueryError::reply(error).into())),
+        _ => Err(odd(node)),
+    }
+}
+
+/// `[host, port]`
+fn address_in(reply: &Value) -> Option<Node> {
+    let (host, port): (String, String) = redis::from_redis_value(reply.clone()).ok()?;
+    Some(Node { host, port: port.parse().ok()? })
+}
+
+/// Of `[name, value, name, value, ..]`.
+fn epoch_in(reply: &Value) -> Option<u64> {
+    let fields: Vec<String> = redis::from_redis_value(reply.clone()).ok()?;
+    let (pairs, _) = fields.as_chunks();
+    pairs.iter().find(|[name, _]| name == "config-epoch").and_then(|[_, epoch]| epoch.parse().ok())
+}
+
+fn at(node: &str, trouble: Trouble) -> Trouble {
+    Trouble { message: format!("{node}: {}", trouble.message), ..trouble }
+}
+
+fn odd(node: &str) -> Trouble {
+    trouble(Class::Rediscover, "NONE", format!("{node}: the answer is not a sentinel's"))
+}
+
+fn trouble(class: Class, code: &str, message: String) -> Trouble {
+    Trouble { class, code: code.to_owned(), message }
+}
+
+/// The nodes to try, the newest epoch first, and of one epoch those first that more sentinels name.
+pub(super) fn candidates(answers: Vec<Answer>) -> Vec<Vec<Node>> {
+    let mut counted: Vec<(u64, usize, Node)> = Vec::new();
+    for Answer { node, epoch } in answers {
+        match counted.iter_mut().find(|(of, _, known)| *of == epoch && *known == node) {
+            Some((_, votes, _)) => *votes += 1,
+            None => counted.push((epoch, 1, node)),
+        }
+    }
+    // Stable: of equals, the first in the list of sentinels.
+    counted.sort_by_key(|(epoch, votes, _)| std::cmp::Reverse((*epoch, *votes)));
+    counted.chunk_by(|a, b| a.0 == b.0).map(|group| group.iter().map(|(_, _, node)| node.clone()).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on(port: u16) -> Node {
+        Node { host: "h".into(), port }
+    }
+
+    #[test]
+    fn the_newest_epoch_comes_first_then_the_majority() {
+        let answers = [(1, 4), (2, 5), (3, 5), (3, 5), (9, 0)].map(|(port, epoch)| Answer { node: on(port), epoch });
+        assert_eq!(candidates(answers.into()), [vec![on(3), on(2)], vec![on(1)], vec![on(9)]]);
+        assert!(candidates(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn replies_are_read() {
+        let text = |text: &str| Value::BulkString(text.into());
+        assert_eq!(address_in(&Value::Array(vec![text("h"), text("7")])), Some(on(7)));
+        assert_eq!(address_in(&Value::Array(vec![text("h"), text("x")])), None);
+        let details = ["name", "m", "config-epoch", "12", "odd"].map(text);
+        assert_eq!(epoch_in(&Value::Array(details.into())), Some(12));
+        assert_eq!(epoch_in(&Value::Nil), None);
+    }
+}

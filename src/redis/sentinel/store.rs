@@ -1,0 +1,113 @@
+//! The writes of one lane to the master of the moment.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch::Receiver;
+use tokio::time::timeout;
+
+use super::{Sentinel, Told};
+use crate::config::Node;
+use crate::metrics::Metrics;
+use crate::redis::Class;
+use crate::redis::link::{Answer, Link};
+use crate::redis::writes::{Allowed, Trouble, Verdict, Writes};
+
+/// How long one attempt waits for a failover to end.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// One lane's connection to the master, and to earlier ones that may still hold what was sent.
+pub(in crate::redis) struct SentinelStore {
+    sentinel: Arc<Sentinel>,
+    told: Receiver<Told>,
+    links: HashMap<Node, Link>,
+    /// The version of the answer that led nowhere.
+    stale: Option<u64>,
+    answers: Vec<Answer>,
+    metrics: Arc<Metrics>,
+}
+
+impl SentinelStore {
+    pub(in crate::redis) fn new(sentinel: Arc<Sentinel>, metrics: Arc<Metrics>) -> Self {
+        let told = sentinel.watch(&metrics);
+        Self { sentinel, told, links: HashMap::new(), stale: None, answers: Vec::new(), metrics }
+    }
+
+    pub(in crate::redis) async fn reach(&mut self) -> Result<(), Trouble> {
+        let (master, version) = self.master().await?;
+        let key = self.sentinel.masters.blank_key().to_owned();
+        let reached = self.link(&master).reach(&key).await;
+        if reached.is_err() {
+            self.stale = Some(version);
+        }
+        reached
+    }
+
+    pub(in crate::redis) async fn apply(
+        &mut self,
+        writes: &Writes,
+        allowed: Allowed<'_>,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Option<Trouble> {
+        let all = verdicts.len() + writes.len();
+        let (master, version) = match self.master().await {
+            Ok(found) => found,
+            Err(trouble) => {
+                verdicts.resize(all, Verdict::Retry(trouble.class));
+                return Some(trouble);
+            }
+        };
+        self.link(&master);
+        let Self { links, told, answers, .. } = self;
+        let link = links.get_mut(&master).expect("made above");
+        let written = tokio::select! {
+            biased;
+            trouble = link.write(writes.packed(), writes.len(), false, allowed, answers) => Some(trouble),
+            () = replaced(told, &master) => None,
+        };
+        let Some(trouble) = written else {
+            // What the old master has not confirmed by now it never will in the new one's name.
+            link.abandon();
+            verdicts.resize(all, Verdict::Unknown);
+            return Some(rediscover(format!("{master} is the master no more")));
+        };
+        verdicts.extend(answers.drain(..).map(Answer::verdict));
+        if trouble.as_ref().is_some_and(|trouble| trouble.class != Class::Retry) {
+            self.stale = Some(version);
+        }
+        trouble
+    }
+
+    /// The master, and the version of the answer that named it; asks when the last one led nowhere.
+    async fn master(&mut self) -> Result<(Node, u64), Trouble> {
+        let handed_over = timeout(PATIENCE, self.told.wait_for(|told| !told.in_handover())).await.is_ok();
+        if !handed_over && self.told.borrow().in_handover() {
+            return Err(rediscover("a failover is under way: the sentinels are about to name another master".to_owned()));
+        }
+        let mut told = self.told.borrow().clone();
+        if self.stale == Some(told.version) || told.master.is_none() {
+            told = self.sentinel.find(told.version).await?;
+        }
+        self.stale = None;
+        let master = told.master.expect("an answer names a master");
+        self.links.retain(|node, link| *node == master || link.has_fence());
+        Ok((master, told.version))
+    }
+
+    fn link(&mut self, master: &Node) -> &mut Link {
+        let Self { links, sentinel, metrics, .. } = self;
+        links.entry(master.clone()).or_insert_with(|| Link::new(sentinel.connector(master), Arc::clone(metrics)))
+    }
+}
+
+/// Ends when there is another master.
+async fn replaced(told: &mut Receiver<Told>, master: &Node) {
+    if told.wait_for(|told| told.master.as_ref() != Some(master)).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+fn rediscover(message: String) -> Trouble {
+    Trouble { class: Class::Rediscover, code: "NONE".into(), message }
+}

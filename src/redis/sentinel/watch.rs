@@ -1,0 +1,153 @@
+//! Listening to the sentinels: they publish what they are about to do.
+//!
+//! Between the promotion of a replica and `+switch-master`, which comes seconds later, the old master goes on confirming writes
+//! that will be lost. The sentinel that leads a failover tells of it before it promotes: from then on nothing is written until
+//! there is another master. Messages are hints: what counts is what [`Sentinel::find`] finds.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use redis::Value;
+use tokio::time::{Instant, timeout};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{HANDOVER_MAX, Sentinel};
+use crate::metrics::Metrics;
+use crate::redis::{Connection, Connector, Trouble};
+
+/// Between two questions to all sentinels: a failover that nobody was heard to tell of is noticed after at most this.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// Before a sentinel that could not be listened to is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// A connection on which nothing was heard for this long is made anew: it may be dead.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// The role in `traitsink_redis_up`.
+const ROLE: &str = "sentinel";
+
+const ABOUT_TO_PROMOTE: &str = "+failover-state-send-slaveof-noone";
+const ABORTED: [&str; 3] = ["-failover-abort-not-elected", "-failover-abort-no-good-slave", "-failover-abort-slave-timeout"];
+const MOVED: [&str; 4] = ["+promoted-slave", "+switch-master", "+failover-end", "+config-update-from"];
+
+/// What a message asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hint {
+    HandoverBegins,
+    HandoverEnds,
+    AskAgain,
+}
+
+/// Listens to every sentinel and asks all of them regularly, until the handles are dropped.
+pub(super) fn begin(sentinel: &Arc<Sentinel>, metrics: &Arc<Metrics>) -> Vec<AbortOnDropHandle<()>> {
+    let mut tasks: Vec<_> = sentinel
+        .witnesses
+        .iter()
+        .map(|witness| tokio::spawn(listen(witness.connector.clone(), Arc::downgrade(sentinel), Arc::clone(metrics))))
+        .collect();
+    tasks.push(tokio::spawn(ask_regularly(Arc::downgrade(sentinel))));
+    tasks.into_iter().map(AbortOnDropHandle::new).collect()
+}
+
+async fn ask_regularly(sentinel: Weak<Sentinel>) {
+    loop {
+        tokio::time::sleep(ASK_EVERY).await;
+        let Some(sentinel) = sentinel.upgrade() else { return };
+        sentinel.look().await;
+    }
+}
+
+/// Listens to one sentinel for as long as there is somebody to tell.
+async fn listen(connector: Connector, sentinel: Weak<Sentinel>, metrics: Arc<Metrics>) {
+    let up = metrics.redis_up(connector.node(), ROLE);
+    loop {
+        up.set(0);
+        if let Ok(mut connection) = subscribe(&connector).await {
+            up.set(1);
+            while let Ok(Ok(message)) = timeout(SILENCE_MAX, connection.receive()).await {
+                let Some(sentinel) = sentinel.upgrade() else { return };
+                if let Some(hint) = hint(&message, &sentinel.name) {
+                    sentinel.heed(hint).await;
+                }
+            }
+        }
+        if sentinel.strong_count() == 0 {
+            return;
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+async fn subscribe(connector: &Connector) -> Result<Connection, Trouble> {
+    let mut connection = connector.connect().await?;
+    let channels: Vec<&str> = std::iter::once(ABOUT_TO_PROMOTE).chain(ABORTED).chain(MOVED).collect();
+    let mut replies = Vec::with_capacity(channels.len());
+    let subscribe = redis::cmd("SUBSCRIBE").arg(&channels).get_packed_command();
+    connection.exchange(&subscribe, channels.len(), &mut replies).await?;
+    match replies.into_iter().find_map(|reply| reply.extract_error().err()) {
+        Some(_refused) => Err(super::silent(connector, RETRY)),
+        None => Ok(connection),
+    }
+}
+
+impl Sentinel {
+    async fn heed(&self, hint: Hint) {
+        match hint {
+            Hint::HandoverBegins => {
+                tracing::info!(name = self.name, "a failover begins: nothing is written until there is another master");
+                self.told.send_modify(|told| told.handover = Some(Instant::now() + HANDOVER_MAX));
+            }
+            Hint::HandoverEnds => self.told.send_modify(|told| told.handover = None),
+            Hint::AskAgain => self.look().await,
+        }
+    }
+}
+
+/// Reads `[message, channel, text]`; `None` when it is about another master.
+fn hint(message: &Value, name: &str) -> Option<Hint> {
+    let (_, channel, text): (String, String, String) = redis::from_redis_value(message.clone()).ok()?;
+    let mut words = text.split(' ');
+    let about = match channel.as_str() {
+        // NAME old-ip old-port new-ip new-port
+        "+switch-master" => words.next(),
+        // kind name ip port @ NAME ip port; without @ it is the master itself: master NAME ip port
+        _ => match words.clone().position(|word| word == "@") {
+            Some(at) => words.nth(at + 1),
+            None => words.nth(1),
+        },
+    };
+    if about != Some(name) {
+        return None;
+    }
+    match channel.as_str() {
+        ABOUT_TO_PROMOTE => Some(Hint::HandoverBegins),
+        aborted if ABORTED.contains(&aborted) => Some(Hint::HandoverEnds),
+        moved if MOVED.contains(&moved) => Some(Hint::AskAgain),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_about_this_master_are_hints() {
+        let read = |channel: &str, text: &str| {
+            hint(&Value::Array(["message", channel, text].map(|word| Value::BulkString(word.into())).into()), "m")
+        };
+        let replica = "slave 127.0.0.1:7 127.0.0.1 7 @ m 127.0.0.1 6";
+        assert_eq!(read("+failover-state-send-slaveof-noone", replica), Some(Hint::HandoverBegins));
+        assert_eq!(read("-failover-abort-no-good-slave", "master m 127.0.0.1 6"), Some(Hint::HandoverEnds));
+        assert_eq!(read("+promoted-slave", replica), Some(Hint::AskAgain));
+        assert_eq!(read("+switch-master", "m 127.0.0.1 6 127.0.0.1 7"), Some(Hint::AskAgain));
+        for (channel, text) in [
+            ("+switch-master", "other 127.0.0.1 6 127.0.0.1 7"),
+            ("+promoted-slave", "slave m 127.0.0.1 7 @ other 127.0.0.1 6"),
+            ("+failover-end", "master other 127.0.0.1 6"),
+            ("+sdown", "master m 127.0.0.1 6"),
+        ] {
+            assert_eq!(read(channel, text), None, "{channel} {text}");
+        }
+        assert_eq!(hint(&Value::Okay, "m"), None);
+    }
+}
