@@ -1,12 +1,13 @@
 //! The worker and a real Redis Cluster: slots that move, masters that die.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::harness::app::App;
 use crate::harness::cluster::{Cluster, is_master};
 use crate::harness::load::{Load, OnError, User};
-use crate::harness::{eventually, let_pass, rounds};
+use crate::harness::matrix::play;
+use crate::harness::{eventually, let_pass};
 
 fn worker(cluster: &Cluster, settings: &[&str]) -> App {
     App::start(&cluster.url(), &[&["redis.mode=cluster"], settings].concat())
@@ -24,13 +25,6 @@ fn check(cluster: &Cluster, users: &BTreeMap<String, User>) {
         .filter_map(|(name, user)| Some(format!("{name}: {}", user.fault(&cluster.hgetall(&format!("user:{name}")))?)))
         .collect();
     assert!(faults.is_empty(), "{} of {} users:\n{}", faults.len(), users.len(), faults.join("\n"));
-}
-
-fn play(fault: &str, night: u32, mut round: impl FnMut(u32)) {
-    for number in 1..=rounds().min(night) {
-        println!("{fault}: round {number}");
-        round(number);
-    }
 }
 
 #[test]
@@ -61,14 +55,14 @@ fn the_examples_of_the_guide_are_written() {
 /// Every writer goes on as if nothing happened: a redirection is no trouble.
 #[test]
 fn c2_slots_move_under_load() {
-    play("C2", 5, |number| {
+    play("C2", "600 slots move to another node of a cluster", 2..=5, |round| {
         let cluster = Cluster::start(3, 0);
         let app = worker(&cluster, &[]);
         let load = Load::start(app.http, 256, 4, OnError::GiveUp);
         progress(&load, 2000);
         cluster.reshard(0, 1, 600);
         progress(&load, 1000);
-        if number % 2 == 0 {
+        if round.number % 2 == 0 {
             cluster.reshard(1, 2, 300);
         }
         progress(&load, 2000);
@@ -85,23 +79,22 @@ fn c2_slots_move_under_load() {
 /// A master dies; its replica takes over, and the other shards never wait.
 #[test]
 fn c1_a_master_dies() {
-    let mut slowest = Duration::ZERO;
-    play("C1", 20, |number| {
+    play("C1", "a master of a cluster is killed or frozen", 2..=20, |round| {
         let mut cluster = Cluster::start(3, 1);
         let app = worker(&cluster, &["redis.response_timeout=500ms"]);
         let load = Load::start(app.http, 12, 20, OnError::Retry);
         progress(&load, 500);
-        let frozen = number % 2 == 0;
+        let frozen = round.number % 2 == 0;
         if frozen {
             cluster.nodes[0].pause();
         } else {
             cluster.nodes[0].kill();
         }
-        let dead = Instant::now();
         let others = [1, 2, 3, 4, 5].map(|node| &cluster.nodes[node]);
-        eventually("a replica took over", || others.iter().filter(|node| is_master(node)).count() == 3);
-        progress(&load, 500);
-        slowest = slowest.max(dead.elapsed());
+        round.recovers(|| {
+            eventually("a replica took over", || others.iter().filter(|node| is_master(node)).count() == 3);
+            progress(&load, 500);
+        });
         if frozen {
             cluster.nodes[0].resume();
             eventually("the old master is a replica", || !is_master(&cluster.nodes[0]));
@@ -116,13 +109,12 @@ fn c1_a_master_dies() {
         assert!(app.dead_letters().is_empty());
         app.assert_ledger_closes();
     });
-    println!("C1: slowest 500 acknowledgements after the master died: {slowest:?}");
 }
 
 /// Told to fail over, nodes change places without a loss, again and again.
 #[test]
 fn c3_masters_change_places() {
-    play("C3", 5, |_| {
+    play("C3", "masters and replicas of a cluster change places", 2..=5, |round| {
         let cluster = Cluster::start(3, 1);
         let app = worker(&cluster, &[]);
         let load = Load::start(app.http, 12, 20, OnError::Retry);
@@ -135,6 +127,7 @@ fn c3_masters_change_places() {
                 let_pass(Duration::from_millis(200));
                 is_master(replica)
             });
+            round.recovers(|| progress(&load, 300));
         }
         progress(&load, 500);
         let users = load.stop();

@@ -1,16 +1,17 @@
-//! Faults under load, with an oracle: what was acknowledged is in Redis, and nothing older overwrites it. Each is played
-//! `TRAITSINK_ROUNDS` times; letters and numbers are those of the test plan.
+//! Faults under load, with an oracle: what was acknowledged is in Redis, and nothing older overwrites it. Each is a row
+//! of the matrix; letters and numbers are those of the test plan.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use crate::harness::app::App;
 use crate::harness::load::{Load, OnError, User};
+use crate::harness::matrix::play;
 use crate::harness::redis::{Redis, free_port};
-use crate::harness::{eventually, let_pass, rounds};
+use crate::harness::{eventually, let_pass};
 
 const WRITERS: usize = 6;
 const USERS: usize = 40;
@@ -60,29 +61,26 @@ pub(crate) fn check(redis: &Redis, users: &BTreeMap<String, User>) {
     }
 }
 
-pub(crate) fn play(fault: &str, mut round: impl FnMut(&mut fastrand::Rng)) {
-    let seed = std::env::var("TRAITSINK_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a number"));
-    println!("{fault}: TRAITSINK_SEED={seed}");
-    let mut rng = fastrand::Rng::with_seed(seed);
-    for number in 1..=rounds() {
-        println!("{fault}: round {number}");
-        round(&mut rng);
-    }
+/// A new worker, once it has written something.
+fn restarted(redis: &Redis, port: u16, load: &Load) -> App {
+    let app = worker(redis, port, &[]);
+    progress(load, 1);
+    app
 }
 
 #[test]
 fn a2_worker_killed_under_load() {
-    play("A2", |rng| {
+    play("A2", "the worker is killed under load over HTTP", 2..=50, |round| {
         let redis = Redis::start();
         let port = free_port();
         let mut app = worker(&redis, port, &[]);
         let load = load(port, OnError::Retry);
         for _ in 0..3 {
             progress(&load, 50);
-            let_pass(Duration::from_millis(rng.u64(0..700)));
+            let_pass(round.up_to(700));
             app.signal(Signal::SIGKILL);
             app.wait(Duration::from_secs(5));
-            app = worker(&redis, port, &[]);
+            app = round.recovers(|| restarted(&redis, port, &load));
         }
         progress(&load, 50);
         check(&redis, &load.stop());
@@ -92,17 +90,17 @@ fn a2_worker_killed_under_load() {
 
 #[test]
 fn a3_worker_stopped_under_load() {
-    play("A3", |rng| {
+    play("A3", "the worker is stopped under load over HTTP", 2..=30, |round| {
         let redis = Redis::start();
         let port = free_port();
         let mut app = worker(&redis, port, &[]);
         let load = load(port, OnError::Retry);
         progress(&load, 50);
-        let_pass(Duration::from_millis(rng.u64(0..700)));
+        let_pass(round.up_to(700));
         app.signal(Signal::SIGTERM);
         let status = app.wait(Duration::from_secs(20));
         assert!(status.success(), "{status}\n{}", app.log().join("\n"));
-        let app = worker(&redis, port, &[]);
+        let app = round.recovers(|| restarted(&redis, port, &load));
         progress(&load, 50);
         check(&redis, &load.stop());
         app.assert_ledger_closes();
@@ -111,7 +109,7 @@ fn a3_worker_stopped_under_load() {
 
 #[test]
 fn a4_worker_stopped_while_redis_is_down() {
-    play("A4", |_| {
+    play("A4", "the worker is stopped while Redis is frozen", 2..=10, |round| {
         let mut redis = Redis::start();
         let port = free_port();
         let mut app = worker(&redis, port, &["delivery.stop_grace=3s"]);
@@ -129,7 +127,7 @@ fn a4_worker_stopped_while_redis_is_down() {
         app.signal(Signal::SIGINT);
         app.wait(Duration::from_secs(2));
         redis.resume();
-        let _app = worker(&redis, port, &[]);
+        let _app = round.recovers(|| restarted(&redis, port, &load));
         progress(&load, 50);
         check(&redis, &load.stop());
         redis.kill();
@@ -138,33 +136,29 @@ fn a4_worker_stopped_while_redis_is_down() {
 
 #[test]
 fn b1_redis_killed_and_restarted() {
-    let mut slowest = Duration::ZERO;
-    play("B1", |rng| {
+    play("B1", "Redis is killed and started again (appendfsync always)", 2..=30, |round| {
         let mut redis = durable_redis();
         let port = free_port();
         let app = worker(&redis, port, &[]);
         let load = load(port, OnError::Retry);
         for _ in 0..2 {
             progress(&load, 50);
-            let_pass(Duration::from_millis(rng.u64(0..300)));
+            let_pass(round.up_to(300));
             redis.kill();
-            let_pass(Duration::from_millis(rng.u64(0..3000)));
+            let_pass(round.up_to(3000));
             redis.restart();
-            let up = Instant::now();
-            progress(&load, 1);
-            slowest = slowest.max(up.elapsed());
+            round.recovers(|| progress(&load, 1));
         }
         progress(&load, 50);
         check(&redis, &load.stop());
         app.assert_ledger_closes();
         assert!(app.dead_letters().is_empty(), "nothing may be dead-lettered because Redis was away");
     });
-    println!("B1: slowest first acknowledgement after Redis accepted again: {slowest:?}");
 }
 
 #[test]
 fn b2_redis_frozen_and_thawed() {
-    play("B2", |rng| {
+    play("B2", "Redis is frozen and thawed", 2..=30, |round| {
         let redis = Redis::start();
         let port = free_port();
         // Requests are given up while Redis is frozen, and their events must not come back to life over newer ones.
@@ -174,8 +168,9 @@ fn b2_redis_frozen_and_thawed() {
         for _ in 0..2 {
             progress(&load, 50);
             redis.pause();
-            let_pass(Duration::from_millis(rng.u64(300..3000)));
+            let_pass(Duration::from_millis(round.rng.u64(300..3000)));
             redis.resume();
+            round.recovers(|| progress(&load, 1));
         }
         progress(&load, 50);
         let users = load.stop();
@@ -187,7 +182,7 @@ fn b2_redis_frozen_and_thawed() {
 
 #[test]
 fn b6_some_keys_hold_another_type() {
-    play("B6", |_| {
+    play("B6", "some keys hold another type (WRONGTYPE)", 2..=5, |_| {
         let redis = Redis::start();
         let port = free_port();
         let app = worker(&redis, port, &[]);

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::faults::{check, load_of, play, progress};
+use crate::faults::{check, load_of, progress};
 use crate::harness::app::{App, run};
 use crate::harness::certs::{Authority, Issued};
 use crate::harness::eventually;
 use crate::harness::http::Client;
 use crate::harness::load::OnError;
+use crate::harness::matrix::play;
 use crate::harness::redis::Redis;
 use crate::worker_tls::{rediss, waits_for};
 
@@ -49,7 +50,7 @@ fn start(redis: &Redis, settings: &[&str]) -> App {
 
 #[test]
 fn h1_the_password_file_changes() {
-    play("H1 password file", |_| {
+    play("H1", "the password file changes", 2..=3, |_| {
         let redis = server();
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("password");
@@ -90,7 +91,7 @@ fn h1_the_password_file_changes() {
 
 #[test]
 fn h1_the_password_command_tells_another_one() {
-    play("H1 password command", |_| {
+    play("H1", "the password command tells another one", 2..=3, |_| {
         let redis = server();
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("password");
@@ -161,7 +162,7 @@ const KEPT: &str = "the TLS files changed and cannot be used, so the former ones
 
 #[test]
 fn h1_certificates_of_another_authority() {
-    play("H1 certificates", |_| {
+    play("H1", "certificates of another authority", 2..=3, |_| {
         let (old, new) = (Authority::new("old CA"), Authority::new("new CA"));
         let redis = Redis::builder().mutual_tls(&old.server(&["127.0.0.1"]), &old.ca_file()).start();
         let dir = tempfile::tempdir().expect("a directory");

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
-use crate::faults::{check, load, play, progress};
+use crate::faults::{check, load, progress};
 use crate::harness::app::App;
 use crate::harness::http::Client;
 use crate::harness::load::OnError;
+use crate::harness::matrix::play;
 use crate::harness::redis::{Redis, free_port};
 use crate::harness::{eventually, let_pass, run};
 use crate::worker_tls::waits_for;
@@ -22,8 +23,9 @@ const RETRY: &str = "delivery.retry_max=400ms";
 
 /// What is to be seen of a state.
 struct State {
-    /// Row of the test plan, and a name.
+    /// Row of the test plan.
     fault: &'static str,
+    name: &'static str,
     class: &'static str,
     code: &'static str,
     /// In the reason that `/ready` tells.
@@ -33,8 +35,7 @@ struct State {
 impl State {
     /// Plays rounds: `start` a server, `enter` the state under load, `leave` it. `login` is what stands before the host in the URL.
     fn play(&self, login: &str, start: impl Fn() -> Redis, enter: impl Fn(&mut Redis), leave: impl Fn(&mut Redis)) {
-        let mut slowest = Duration::ZERO;
-        play(self.fault, |rng| {
+        play(self.fault, self.name, 2..=5, |round| {
             let mut redis = start();
             let port = free_port();
             let listen = format!("http.listen=127.0.0.1:{port}");
@@ -56,11 +57,9 @@ impl State {
             let labels = format!("class=\"{}\",code=\"{}\"", self.class, self.code);
             assert!(app.metric("traitsink_redis_errors_total", &labels) >= 1.0, "{labels}");
 
-            let_pass(Duration::from_millis(rng.u64(0..1500)));
-            let cured = Instant::now();
+            let_pass(round.up_to(1500));
             leave(&mut redis);
-            progress(&load, 1);
-            slowest = slowest.max(cured.elapsed());
+            round.recovers(|| progress(&load, 1));
             progress(&load, 50);
             app.wait_ready();
             idle.wait_ready();
@@ -68,7 +67,6 @@ impl State {
             app.assert_ledger_closes();
             assert!(app.dead_letters().is_empty(), "{}: dead-lettered because of the server's state", self.fault);
         });
-        println!("{}: slowest first acknowledgement after the cure, with {RETRY}: {slowest:?}", self.fault);
     }
 
     /// Watches that the workers stay not ready for this reason.
@@ -103,13 +101,19 @@ fn told(redis: &Redis, line: &str) {
 
 #[test]
 fn b4_memory_is_full() {
-    let state = State { fault: "B4 OOM", class: "retry", code: "OOM", words: "raise maxmemory" };
+    let state = State { fault: "B4", name: "memory is full (OOM)", class: "retry", code: "OOM", words: "raise maxmemory" };
     state.play("", Redis::start, |redis| set(redis, "maxmemory", "1"), |redis| set(redis, "maxmemory", "0"));
 }
 
 #[test]
 fn b5_a_snapshot_cannot_be_saved() {
-    let state = State { fault: "B5 MISCONF, RDB", class: "retry", code: "MISCONF", words: "cannot save to disk" };
+    let state = State {
+        fault: "B5",
+        name: "a snapshot cannot be saved (MISCONF)",
+        class: "retry",
+        code: "MISCONF",
+        words: "cannot save to disk",
+    };
     // A directory of that name, with something in it, cannot be replaced, not even by root.
     let in_the_way = |dir: &Path| dir.join("dump.rdb").join("in the way");
     state.play(
@@ -130,7 +134,13 @@ fn b5_a_snapshot_cannot_be_saved() {
 
 #[test]
 fn b5_the_append_only_file_cannot_grow() {
-    let state = State { fault: "B5 MISCONF, AOF", class: "retry", code: "MISCONF", words: "cannot save to disk" };
+    let state = State {
+        fault: "B5",
+        name: "the append-only file cannot grow (MISCONF)",
+        class: "retry",
+        code: "MISCONF",
+        words: "cannot save to disk",
+    };
     let limit = |redis: &Redis, bytes: &str| {
         run("prlimit", &["--pid", &redis.pid().to_string(), &format!("--fsize={bytes}:")], redis.dir());
     };
@@ -144,7 +154,8 @@ fn b5_the_append_only_file_cannot_grow() {
 
 #[test]
 fn b7_a_script_keeps_the_server_busy() {
-    let state = State { fault: "B7 BUSY", class: "retry", code: "BUSY", words: "SCRIPT KILL" };
+    let state =
+        State { fault: "B7", name: "a script keeps Redis busy (BUSY)", class: "retry", code: "BUSY", words: "SCRIPT KILL" };
     state.play(
         "",
         || Redis::builder().option("busy-reply-threshold", "100").start(),
@@ -166,7 +177,8 @@ fn b7_a_script_keeps_the_server_busy() {
 
 #[test]
 fn b7_the_server_is_loading() {
-    let state = State { fault: "B7 LOADING", class: "retry", code: "LOADING", words: "still loading" };
+    let state =
+        State { fault: "B7", name: "Redis is loading (LOADING)", class: "retry", code: "LOADING", words: "still loading" };
     state.play(
         "",
         || {
@@ -183,7 +195,13 @@ fn b7_the_server_is_loading() {
 
 #[test]
 fn b7_no_room_for_more_clients() {
-    let state = State { fault: "B7 maxclients", class: "reconnect", code: "ERR", words: "raise maxclients" };
+    let state = State {
+        fault: "B7",
+        name: "no room for more clients (maxclients)",
+        class: "reconnect",
+        code: "ERR",
+        words: "raise maxclients",
+    };
     // Holds the one place that there is.
     let held = RefCell::new(None);
     let held_set = |value: &str| {
@@ -207,7 +225,13 @@ fn b7_no_room_for_more_clients() {
 
 #[test]
 fn b7_a_password_is_wanted_all_at_once() {
-    let state = State { fault: "B7 NOAUTH", class: "config", code: "NOAUTH", words: "set redis.password" };
+    let state = State {
+        fault: "B7",
+        name: "a password is wanted all at once (NOAUTH)",
+        class: "config",
+        code: "NOAUTH",
+        words: "set redis.password",
+    };
     state.play(
         "",
         Redis::start,
@@ -221,8 +245,13 @@ fn b7_a_password_is_wanted_all_at_once() {
 
 #[test]
 fn b7_the_password_is_another_one() {
-    let state =
-        State { fault: "B7 WRONGPASS", class: "config", code: "WRONGPASS", words: "check redis.username and redis.password" };
+    let state = State {
+        fault: "B7",
+        name: "the password is another one (WRONGPASS)",
+        class: "config",
+        code: "WRONGPASS",
+        words: "check redis.username and redis.password",
+    };
     state.play(
         ":first@",
         || Redis::builder().password("first").start(),
@@ -243,7 +272,13 @@ fn set_user(redis: &Redis, rules: &str) {
 
 #[test]
 fn b7_the_user_is_dropped() {
-    let state = State { fault: "B7 user dropped", class: "config", code: "WRONGPASS", words: "the user name or the password" };
+    let state = State {
+        fault: "B7",
+        name: "the ACL user is dropped (WRONGPASS)",
+        class: "config",
+        code: "WRONGPASS",
+        words: "the user name or the password",
+    };
     state.play(
         "worker:secret@",
         || Redis::builder().option("user", USER).start(),
@@ -254,7 +289,13 @@ fn b7_the_user_is_dropped() {
 
 #[test]
 fn b7_the_user_may_not_write() {
-    let state = State { fault: "B7 NOPERM", class: "config", code: "NOPERM", words: "lacks a permission" };
+    let state = State {
+        fault: "B7",
+        name: "the ACL user may not write (NOPERM)",
+        class: "config",
+        code: "NOPERM",
+        words: "lacks a permission",
+    };
     state.play(
         "worker:secret@",
         || Redis::builder().option("user", USER).start(),
@@ -265,7 +306,13 @@ fn b7_the_user_may_not_write() {
 
 #[test]
 fn b8_the_primary_became_a_replica() {
-    let state = State { fault: "B8 READONLY", class: "rediscover", code: "READONLY", words: "is a replica and takes no writes" };
+    let state = State {
+        fault: "B8",
+        name: "the primary became a replica (READONLY)",
+        class: "rediscover",
+        code: "READONLY",
+        words: "is a replica and takes no writes",
+    };
     // Of a primary that is not there, so that it keeps what it has.
     let demote = |redis: &mut Redis| done(redis, &["REPLICAOF", "127.0.0.1", "1"]);
     state.play("", Redis::start, demote, |redis| done(redis, &["REPLICAOF", "NO", "ONE"]));
@@ -274,7 +321,13 @@ fn b8_the_primary_became_a_replica() {
 /// It refuses a write with READONLY before it comes to its own state, which it tells to who connects.
 #[test]
 fn b8_a_replica_lost_its_primary() {
-    let state = State { fault: "B8 MASTERDOWN", class: "rediscover", code: "MASTERDOWN", words: "is a replica" };
+    let state = State {
+        fault: "B8",
+        name: "a replica lost its primary (MASTERDOWN)",
+        class: "rediscover",
+        code: "MASTERDOWN",
+        words: "is a replica",
+    };
     state.play(
         "",
         || Redis::builder().option("replica-serve-stale-data", "no").start(),
@@ -285,7 +338,13 @@ fn b8_a_replica_lost_its_primary() {
 
 #[test]
 fn b8_the_replica_is_gone() {
-    let state = State { fault: "B8 NOREPLICAS", class: "retry", code: "NOREPLICAS", words: "too few replicas" };
+    let state = State {
+        fault: "B8",
+        name: "the replica is gone (NOREPLICAS)",
+        class: "retry",
+        code: "NOREPLICAS",
+        words: "too few replicas",
+    };
     let replica: RefCell<Option<Redis>> = RefCell::new(None);
     state.play(
         "",

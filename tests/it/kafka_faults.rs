@@ -1,10 +1,9 @@
 //! Faults under load from Kafka, with an oracle: what is committed is in Redis, nothing older overwrites it, and in the end each
-//! hash is the fold of its events. Letters and numbers are those of the test plan; each is played `TRAITSINK_ROUNDS` times, up to
-//! its number in the long run.
+//! hash is the fold of its events. Letters and numbers are those of the test plan; each is a row of the
+//! matrix.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use fastrand::Rng;
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -12,25 +11,15 @@ use nix::unistd::Pid;
 
 use crate::harness::app::App;
 use crate::harness::kafka::{Kafka, unique};
+use crate::harness::matrix::play;
 use crate::harness::redis::Redis;
 use crate::harness::stream::{Produced, Stream, Watch};
-use crate::harness::{eventually, let_pass, rounds};
+use crate::harness::{eventually, let_pass};
 use crate::kafka_source::{wait_committed, worker};
 
 const USERS: usize = 500;
 /// Records a second, of which two in ten are not for Redis.
 const RATE: u64 = 2500;
-
-/// Plays up to `night` rounds.
-fn play(fault: &str, night: u32, mut round: impl FnMut(&mut Rng, u32)) {
-    let seed = std::env::var("TRAITSINK_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a number"));
-    println!("{fault}: TRAITSINK_SEED={seed}");
-    let mut rng = Rng::with_seed(seed);
-    for number in 1..=rounds().min(night) {
-        println!("{fault}: round {number}");
-        round(&mut rng, number);
-    }
-}
 
 /// A topic under load, and the Redis that its events go to.
 struct Scene<'a> {
@@ -86,42 +75,41 @@ impl<'a> Scene<'a> {
 
 #[test]
 fn a1_worker_killed_under_load() {
-    let mut slowest = Duration::ZERO;
-    play("A1", 50, |rng, number| {
+    play("A1", "the worker is killed under load from Kafka", 2..=50, |round| {
         let scene = Scene::new(Kafka::shared(), "a1", 4);
         // Every other round keeps its partitions across the restart.
-        let identity: &[&str] = if number % 2 == 0 { &["kafka.group_instance_id=a1"] } else { &[] };
+        let identity: &[&str] = if round.number % 2 == 0 { &["kafka.group_instance_id=a1"] } else { &[] };
         let mut app = scene.worker(identity);
         scene.progress(500);
-        let_pass(Duration::from_millis(rng.u64(0..3000)));
+        let_pass(round.up_to(3000));
         // Most often Redis is silent for a moment, so that much is taken and not written when the worker dies.
-        if number % 3 > 0 {
+        if round.number % 3 > 0 {
             scene.redis.pause();
-            let_pass(Duration::from_millis(rng.u64(300..1500)));
+            let_pass(Duration::from_millis(round.rng.u64(300..1500)));
         }
         app.signal(Signal::SIGKILL);
         app.wait(Duration::from_secs(5));
         scene.redis.resume();
         scene.check_committed();
-        let start = Instant::now();
-        let app = scene.worker(identity);
-        scene.progress(1);
-        if !identity.is_empty() {
-            slowest = slowest.max(start.elapsed());
-        }
+        let restart = || {
+            let app = scene.worker(identity);
+            scene.progress(1);
+            app
+        };
+        // Without its identity it waits for its own former session to end.
+        let app = if identity.is_empty() { restart() } else { round.recovers(restart) };
         scene.finish();
         app.assert_ledger_closes();
     });
-    println!("A1: slowest first commit after a restart with static membership: {slowest:?}");
 }
 
 #[test]
 fn a3_worker_stopped_under_load() {
-    play("A3", 30, |rng, _| {
+    play("A3", "the worker is stopped under load from Kafka", 2..=30, |round| {
         let scene = Scene::new(Kafka::shared(), "a3", 4);
         let mut app = scene.worker(&[]);
         scene.progress(500);
-        let_pass(Duration::from_millis(rng.u64(0..1500)));
+        let_pass(round.up_to(1500));
         app.signal(Signal::SIGTERM);
         let status = app.wait(Duration::from_secs(20));
         assert!(status.success(), "{status}\n{}", app.log().join("\n"));
@@ -136,13 +124,13 @@ fn a3_worker_stopped_under_load() {
 
 #[test]
 fn a5_worker_frozen_past_its_session_while_another_takes_over() {
-    play("A5", 20, |rng, _| {
+    play("A5", "the worker is frozen past its session while another takes over", 2..=20, |round| {
         let scene = Scene::new(Kafka::shared(), "a5", 4);
         let frozen = scene.worker(&[]);
         scene.progress(500);
         // With Redis silent for a moment, the worker has much in hand that is not sent when it is frozen.
         scene.redis.pause();
-        let_pass(Duration::from_millis(rng.u64(50..800)));
+        let_pass(Duration::from_millis(round.rng.u64(50..800)));
         frozen.signal(Signal::SIGSTOP);
         scene.redis.resume();
         let other = scene.worker(&[]);
@@ -167,29 +155,29 @@ fn a5_worker_frozen_past_its_session_while_another_takes_over() {
 /// Workers join, leave and are killed: one, three, and one again; in the long run every few seconds for ten minutes.
 #[test]
 fn d1_workers_come_and_go() {
-    play("D1", 20, |rng, _| {
+    play("D1", "workers join, leave and are killed", 2..=20, |round| {
         let scene = Scene::new(Kafka::shared(), "d1", 12);
         let shared = |apps: &[&App]| {
             let sum = apps.iter().map(|app| app.metric("traitsink_kafka_partitions_assigned", "")).sum::<f64>();
             sum == 12.0 && apps.iter().all(|app| app.metric("traitsink_kafka_partitions_assigned", "") > 0.0)
         };
-        let gap = if rounds() > 2 { 7000..9000 } else { 0..1500 };
+        let gap = if round.night { 7000..9000 } else { 0..1500 };
         let watch = Watch::start(&scene.redis, USERS);
         let first = scene.worker(&[]);
         scene.progress(500);
         let mut second = scene.worker(&[]);
-        let_pass(Duration::from_millis(rng.u64(gap.clone())));
+        let_pass(Duration::from_millis(round.rng.u64(gap.clone())));
         let mut third = scene.worker(&[]);
         eventually("three share the partitions", || shared(&[&first, &second, &third]));
         scene.progress(500);
-        let_pass(Duration::from_millis(rng.u64(gap.clone())));
+        let_pass(Duration::from_millis(round.rng.u64(gap.clone())));
         second.signal(Signal::SIGTERM);
         assert!(second.wait(Duration::from_secs(20)).success(), "{}", second.log().join("\n"));
         scene.check_committed();
         eventually("two share the partitions", || shared(&[&first, &third]));
         // What a killed worker had sent may arrive again: numbers may fall for a moment.
         watch.stop();
-        let_pass(Duration::from_millis(rng.u64(gap)));
+        let_pass(Duration::from_millis(round.rng.u64(gap)));
         third.signal(Signal::SIGKILL);
         third.wait(Duration::from_secs(5));
         scene.check_committed();
@@ -202,39 +190,35 @@ fn d1_workers_come_and_go() {
 #[test]
 fn d2_brokers_killed_frozen_and_restarted() {
     let mut kafka = Kafka::cluster(3);
-    let mut slowest = Duration::ZERO;
-    play("D2", 20, |rng, number| {
-        let node = rng.usize(0..3);
+    play("D2", "Kafka brokers are killed, frozen and started again", 2..=20, |round| {
+        let node = round.rng.usize(0..3);
         let scene = Scene::new(&kafka, "d2", 4);
         let app = scene.worker(&[]);
         scene.progress(500);
         let Scene { redis, topic, group, stream, .. } = scene;
-        let_pass(Duration::from_millis(rng.u64(0..500)));
-        if number % 3 == 0 {
+        let_pass(round.up_to(500));
+        if round.number % 3 == 0 {
             kafka.pause(node);
-            let_pass(Duration::from_millis(rng.u64(1000..8000)));
+            let_pass(Duration::from_millis(round.rng.u64(1000..8000)));
             kafka.resume(node);
         } else {
             kafka.kill(node);
-            let_pass(Duration::from_millis(rng.u64(0..3000)));
+            let_pass(round.up_to(3000));
             kafka.restart(node);
         }
-        let up = Instant::now();
         let scene = Scene { kafka: &kafka, redis, topic, group, stream };
-        scene.progress(1);
-        slowest = slowest.max(up.elapsed());
+        round.recovers(|| scene.progress(1));
         scene.check_committed();
         scene.finish();
         app.wait_ready();
         app.assert_ledger_closes();
     });
-    println!("D2: slowest first commit after the broker was up again: {slowest:?}");
 }
 
 /// Redis is away for longer than `max.poll.interval.ms`: the member keeps polling, and its partitions.
 #[test]
 fn d3_a_slow_redis_costs_no_partition() {
-    play("D3", 5, |rng, _| {
+    play("D3", "Redis is frozen for longer than max.poll.interval.ms", 2..=5, |round| {
         let scene = Scene::new(Kafka::shared(), "d3", 4);
         let settings = ["kafka.librdkafka.max.poll.interval.ms=10000", "delivery.max_in_flight=2MiB"];
         let small = ["transform.max_event=512KiB", "http.max_body=512KiB", "delivery.max_batch_bytes=256KiB"];
@@ -244,9 +228,9 @@ fn d3_a_slow_redis_costs_no_partition() {
         scene.redis.pause();
         eventually("partitions are paused", || app.metric("traitsink_kafka_partitions_paused", "") == 4.0);
         assert!(app.metric("traitsink_in_flight_bytes", "") <= 2_097_152.0);
-        let_pass(Duration::from_millis(11_000 + rng.u64(0..2000)));
+        let_pass(Duration::from_millis(11_000 + round.rng.u64(0..2000)));
         scene.redis.resume();
-        scene.progress(500);
+        round.recovers(|| scene.progress(500));
         eventually("partitions flow again", || app.metric("traitsink_kafka_partitions_paused", "") == 0.0);
         assert_eq!(app.metric("traitsink_kafka_rebalances_total", ""), rebalances);
         scene.finish();
@@ -272,7 +256,7 @@ fn freeze_thread(process: u32, name: &str, time: Duration) {
 /// The member stops polling, although the process lives: the group gives its partitions away, and the worker ends.
 #[test]
 fn d3_a_member_that_does_not_poll_ends() {
-    play("D3 breach", 5, |_, _| {
+    play("D3", "a group member does not poll", 2..=5, |round| {
         let scene = Scene::new(Kafka::shared(), "d3", 4);
         let mut app = scene.worker(&["kafka.librdkafka.max.poll.interval.ms=6000"]);
         scene.progress(500);
@@ -281,6 +265,7 @@ fn d3_a_member_that_does_not_poll_ends() {
         assert!(app.log().iter().any(|line| line.contains("max.poll.interval.ms")), "{}", app.log().join("\n"));
         scene.check_committed();
         let _app = scene.worker(&[]);
+        round.recovers(|| scene.progress(1));
         scene.finish();
     });
 }
@@ -288,19 +273,20 @@ fn d3_a_member_that_does_not_poll_ends() {
 /// Writes complete in any order, connections break, and then the worker is killed.
 #[test]
 fn d4_worker_killed_while_connections_break() {
-    play("D4", 50, |rng, _| {
+    play("D4", "the worker is killed while connections to Redis break", 2..=50, |round| {
         let scene = Scene::new(Kafka::shared(), "d4", 4);
         let identity = ["kafka.group_instance_id=d4", "delivery.max_batch=16", "delivery.lanes=8"];
         let mut app = scene.worker(&identity);
         scene.progress(300);
-        for _ in 0..rng.u32(5..40) {
+        for _ in 0..round.rng.u32(5..40) {
             scene.redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
-            let_pass(Duration::from_millis(rng.u64(0..60)));
+            let_pass(round.up_to(60));
         }
         app.signal(Signal::SIGKILL);
         app.wait(Duration::from_secs(5));
         scene.check_committed();
         let app = scene.worker(&identity);
+        round.recovers(|| scene.progress(1));
         scene.finish();
         app.assert_ledger_closes();
     });

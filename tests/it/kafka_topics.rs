@@ -6,20 +6,14 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 use crate::harness::app::App;
 use crate::harness::kafka::{Kafka, unique};
+use crate::harness::matrix::play;
 use crate::harness::records::{Given, value, write};
 use crate::harness::redis::Redis;
-use crate::harness::{eventually, rounds};
+use crate::harness::{eventually, let_pass};
 use crate::kafka_source::worker;
 
 /// For a broker, to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-fn play(fault: &str, night: u32, mut round: impl FnMut()) {
-    for number in 1..=rounds().min(night) {
-        println!("{fault}: round {number}");
-        round();
-    }
-}
 
 fn identify(user: &str, number: u32) -> String {
     format!(r#"{{"type":"identify","userId":"{user}","traits":{{"n":{number}}}}}"#)
@@ -38,7 +32,7 @@ fn no_lag(app: &App, topic: &str) {
 /// Old values are gone, and with them their offsets.
 #[test]
 fn d5_a_compacted_topic_does_not_stall() {
-    play("D5 compacted", 3, || {
+    play("D5", "a compacted topic", 2..=3, |_| {
         let (kafka, redis) = (Kafka::shared(), Redis::start());
         let compact = [("cleanup.policy", "compact"), ("segment.ms", "100"), ("min.cleanable.dirty.ratio", "0.001")];
         let (topic, group) = (kafka.topic("compacted", 1, &compact), unique("group"));
@@ -54,7 +48,7 @@ fn d5_a_compacted_topic_does_not_stall() {
         // The newest segment is never compacted: records go on until the first are gone.
         let mut next = 50;
         eventually("old values are compacted away", || {
-            crate::harness::let_pass(Duration::from_millis(200));
+            let_pass(Duration::from_millis(200));
             batch(next);
             next += 50;
             kafka.count(&topic) < i64::from(next)
@@ -73,7 +67,7 @@ fn d5_a_compacted_topic_does_not_stall() {
 /// What was aborted never arrives; the markers at the ends are no lag.
 #[test]
 fn d5_a_transactional_topic_does_not_stall() {
-    play("D5 transactional", 3, || {
+    play("D5", "a transactional topic with aborted records", 2..=3, |_| {
         let (kafka, redis) = (Kafka::shared(), Redis::start());
         let (topic, group) = (kafka.topic("transactional", 1, &[]), unique("group"));
         let mut settings = kafka.client();
@@ -106,7 +100,7 @@ fn d5_a_transactional_topic_does_not_stall() {
 /// Retention passed the committed offset: the group goes on where it is told to begin.
 #[test]
 fn d6_records_that_are_gone_are_passed_over() {
-    play("D6", 5, || {
+    play("D6", "records that are gone before they are read", 2..=5, |_| {
         let (kafka, redis) = (Kafka::shared(), Redis::start());
         let (topic, group) = (kafka.topic("retention", 1, &[]), unique("group"));
         write(kafka, &topic, &[value(identify("r", 1).as_bytes())]);

@@ -25,6 +25,8 @@ mod demo;
 mod embedded;
 /// Something breaks under load; what was acknowledged must be in Redis.
 mod faults;
+/// The network between the worker and Redis breaks under load.
+mod faults_network;
 /// Passwords and certificates change under load.
 mod faults_rotation;
 /// A server that answers and takes no writes: full, a replica, busy, loading, closed to this user; then cured.

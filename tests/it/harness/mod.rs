@@ -7,6 +7,7 @@ pub(crate) mod http;
 #[cfg(feature = "kafka")]
 pub(crate) mod kafka;
 pub(crate) mod load;
+pub(crate) mod matrix;
 pub(crate) mod proxy;
 #[cfg(feature = "kafka")]
 pub(crate) mod records;
@@ -44,11 +45,6 @@ pub(crate) fn pause() {
 #[expect(clippy::disallowed_methods, reason = "the one place where tests sleep")]
 pub(crate) fn let_pass(time: Duration) {
     std::thread::sleep(time);
-}
-
-/// How often each fault is played: `TRAITSINK_ROUNDS`, or 2.
-pub(crate) fn rounds() -> u32 {
-    std::env::var("TRAITSINK_ROUNDS").map_or(2, |rounds| rounds.parse().expect("TRAITSINK_ROUNDS is a number"))
 }
 
 /// Runs a program that the tests need, and panics with what it said if it fails.

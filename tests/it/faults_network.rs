@@ -1,0 +1,187 @@
+//! What networks do between the worker and Redis, under load: connections cut at any byte, silent, late, slow or corrupt, and names
+//! that lead elsewhere. What was acknowledged is in Redis after each round; nothing is dead-lettered.
+
+use std::time::{Duration, Instant};
+
+use crate::faults::{check, load_of, progress};
+use crate::harness::app::App;
+use crate::harness::load::{Load, OnError};
+use crate::harness::matrix::{Round, play};
+use crate::harness::proxy::{Break, End, Pace, Proxy, Toward};
+use crate::harness::redis::Redis;
+use crate::harness::{eventually, let_pass};
+use crate::worker_tls::waits_for;
+
+/// More than can be acknowledged and not yet known to the writers.
+const FRESH: u64 = 50;
+/// Bytes of a connection at which it is broken.
+const FIRST: usize = 4096;
+
+/// A worker that reaches Redis through the proxy, for many rounds.
+struct Scene {
+    redis: Redis,
+    proxy: Proxy,
+    app: App,
+}
+
+impl Scene {
+    fn new(settings: &[&str]) -> Self {
+        let redis = Redis::start();
+        let proxy = Proxy::start(redis.port());
+        let url = format!("redis://127.0.0.1:{}", proxy.port());
+        let app = App::start(&url, &[&["http.wait=1s", "redis.response_timeout=500ms"], settings].concat());
+        Self { redis, proxy, app }
+    }
+
+    /// Starts the load.
+    fn load(&self) -> Load {
+        let load = load_of(&self.app, OnError::Retry);
+        progress(&load, FRESH);
+        load
+    }
+
+    /// Ends the load, checks I1, I3 and I7, and empties Redis for the next round.
+    fn finish(&self, load: Load) {
+        progress(&load, FRESH);
+        self.check(load);
+    }
+
+    fn check(&self, load: Load) {
+        check(&self.redis, &load.stop());
+        self.app.assert_ledger_closes();
+        assert!(self.app.dead_letters().is_empty(), "dead-lettered because of the network");
+        self.redis.cli(&["FLUSHALL"]);
+    }
+
+    /// Has new connections broken, and waits until that has happened to all of them and events are written again.
+    fn break_connections(&self, round: &mut Round, load: &Load, breaks: Vec<Break>) {
+        let wanted = self.proxy.broken() + breaks.len();
+        self.proxy.break_next(breaks);
+        self.proxy.reset();
+        eventually("all connections broke that should", || self.proxy.broken() == wanted);
+        round.recovers(|| progress(load, FRESH));
+    }
+
+    fn reconnects(&self) -> f64 {
+        self.app.metric("traitsink_redis_reconnects_total", "")
+    }
+}
+
+/// With one lane, so that every break stops all writing.
+#[test]
+fn e1_connections_cut_at_every_byte() {
+    let scene = Scene::new(&["delivery.lanes=1", "delivery.retry_min=10ms"]);
+    play("E1", "a connection to Redis is cut or reset at each byte, both ways", 64..=4096, |round| {
+        let after = if round.night { round.number as usize - 1 } else { round.rng.usize(0..FIRST) };
+        let (cut_first, load) = (round.rng.bool(), scene.load());
+        let breaks = [(Toward::Server, cut_first), (Toward::Client, !cut_first)].map(|(toward, cut)| Break {
+            toward,
+            after,
+            end: if cut { End::Cut } else { End::Reset },
+        });
+        scene.break_connections(round, &load, breaks.into());
+        scene.finish(load);
+    });
+}
+
+#[test]
+fn e2_half_open_connections() {
+    const LANES: u64 = 4;
+    let scene = Scene::new(&[]);
+    play("E2", "connections to Redis are half-open, then new ones as well", 2..=10, |round| {
+        let load = scene.load();
+        scene.proxy.silence();
+        round.recovers(|| progress(&load, FRESH));
+
+        let (accepted, start) = (scene.proxy.accepted(), Instant::now());
+        scene.proxy.silence_all();
+        waits_for(&scene.app, "no reply");
+        let_pass(Duration::from_secs(if round.night { 60 } else { 6 }));
+        let attempts = (scene.proxy.accepted() - accepted) as u64;
+        // Some quick ones, then one a second.
+        let most = LANES * (start.elapsed().as_secs() + 5);
+        assert!((LANES..=most).contains(&attempts), "{attempts} connections in {:?}", start.elapsed());
+        scene.proxy.heal();
+        round.recovers(|| progress(&load, FRESH));
+        scene.app.wait_ready();
+        scene.finish(load);
+    });
+}
+
+/// Nothing is written any more when the old bytes go on: one that is executed stays.
+#[test]
+fn e3_late_bytes_of_lost_connections() {
+    let scene = Scene::new(&["delivery.retry_min=10ms", "redis.response_timeout=200ms"]);
+    play("E3", "bytes of a lost connection arrive after newer ones were written", 4..=200, |round| {
+        let load = scene.load();
+        scene.proxy.hold();
+        round.recovers(|| progress(&load, FRESH));
+        // Most users again.
+        progress(&load, 500);
+        let users = load.stop();
+        scene.app.assert_ledger_closes();
+        assert!(scene.proxy.holds());
+        scene.proxy.release();
+        eventually("what was held back has gone on", || !scene.proxy.holds());
+        // A new connection's answer: Redis has read what was sent before.
+        scene.redis.cli(&["PING"]);
+        check(&scene.redis, &users);
+        scene.redis.cli(&["FLUSHALL"]);
+    });
+}
+
+/// A slow network breaks nothing, neither connections nor those that are made meanwhile.
+fn e4_slow(words: &'static str, pace: &Pace) {
+    let scene = Scene::new(&["redis.response_timeout=2s"]);
+    play("E4", words, 2..=20, |round| {
+        let load = scene.load();
+        let reconnects = scene.reconnects();
+        scene.proxy.set_pace(pace.clone());
+        progress(&load, FRESH);
+        assert_eq!(scene.reconnects(), reconnects, "a connection was given up because it is slow");
+        scene.proxy.reset();
+        progress(&load, FRESH);
+        scene.proxy.set_pace(Pace::Free);
+        round.recovers(|| progress(&load, FRESH));
+        scene.finish(load);
+    });
+}
+
+#[test]
+fn e4_delays() {
+    let times = Duration::from_millis(100)..Duration::from_millis(300);
+    e4_slow("Redis is 200 ms away, give or take 100 ms", &Pace::Delayed(times));
+}
+
+#[test]
+fn e4_drips() {
+    e4_slow("bytes to and from Redis drip, 1 KB a second", &Pace::Drip(1000));
+}
+
+/// None of it is what a reply to HSET could be, wherever it begins.
+const GARBAGE: [&[u8]; 7] = [
+    b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    b"\x15\x03\x03\x00\x02\x02\x28",
+    b"$99999999999\r\n",
+    b"*1000000000\r\n",
+    b"+OK\r\n+OK\r\n",
+    b"-ERR garbage\r\n",
+    b"\r\n\r\n\0\0\0\0",
+];
+
+#[test]
+fn e4_truncated_and_garbled_replies() {
+    let scene = Scene::new(&["delivery.lanes=1", "delivery.retry_min=10ms"]);
+    play("E4", "replies are truncated, or garbage takes their place", 2..=20, |round| {
+        let load = scene.load();
+        let noise: Vec<u8> = (0..64).map(|_| round.rng.u8(128..)).collect();
+        let garbage = GARBAGE.map(<[u8]>::to_vec).into_iter().chain([noise]).map(End::Garbage);
+        for end in garbage.chain([End::Cut]) {
+            let after = round.rng.usize(0..FIRST);
+            let reconnects = scene.reconnects();
+            scene.break_connections(round, &load, vec![Break { toward: Toward::Client, after, end }]);
+            assert!(scene.reconnects() > reconnects);
+        }
+        scene.finish(load);
+    });
+}

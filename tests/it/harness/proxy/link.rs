@@ -1,0 +1,157 @@
+//! One connection through the proxy: two sockets, and a thread for each direction.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use super::{Break, End, Pace, State, Toward};
+use crate::harness::let_pass;
+
+/// How often a drip drips.
+const DRIP_EVERY: Duration = Duration::from_millis(20);
+
+/// Its sockets are closed when both threads have ended.
+pub(super) struct Link {
+    number: usize,
+    client: TcpStream,
+    server: TcpStream,
+    /// Yet to come.
+    fault: Mutex<Option<Break>>,
+}
+
+/// Resets a socket as soon as it is closed, and wakes who reads from it.
+pub(super) fn reset(socket: &TcpStream) {
+    SockRef::from(socket).set_linger(Some(Duration::ZERO)).expect("a socket");
+    let _ = socket.shutdown(Shutdown::Read);
+}
+
+impl Link {
+    pub(super) fn start(client: TcpStream, server: TcpStream, state: &Arc<State>) {
+        for socket in [&client, &server] {
+            socket.set_nodelay(true).expect("a socket");
+        }
+        let mut network = state.lock();
+        let link = Arc::new(Self { number: network.accepted, client, server, fault: Mutex::new(network.breaks.pop_front()) });
+        network.accepted += 1;
+        network.links.retain(|link| link.strong_count() > 0);
+        network.links.push(Arc::downgrade(&link));
+        for toward in [Toward::Server, Toward::Client] {
+            let (link, state) = (Arc::clone(&link), Arc::clone(state));
+            std::thread::spawn(move || link.forward(toward, &state));
+        }
+    }
+
+    pub(super) fn reset(&self) {
+        reset(&self.client);
+        reset(&self.server);
+    }
+
+    /// Copies until either side ends.
+    fn forward(self: Arc<Self>, toward: Toward, state: &State) {
+        let (mut from, to) = match toward {
+            Toward::Server => (&self.client, &self.server),
+            Toward::Client => (&self.server, &self.client),
+        };
+        let mut chunk = vec![0; 64 << 10];
+        let mut passed = 0;
+        while let Ok(len @ 1..) = from.read(&mut chunk) {
+            if !self.send_on(&chunk[..len], toward, &mut passed, state) {
+                return;
+            }
+        }
+        if self.is_silent(state) {
+            state.lock().silenced.push(self);
+        } else {
+            // A link that is being reset is closed in one go.
+            let lingers = SockRef::from(to).linger().is_ok_and(|time| time.is_some());
+            let _ = to.shutdown(if lingers { Shutdown::Read } else { Shutdown::Both });
+        }
+    }
+
+    fn is_silent(&self, state: &State) -> bool {
+        self.number < state.lock().silent_below
+    }
+
+    /// Sends a chunk on in its own time; false when the link has ended.
+    fn send_on(&self, chunk: &[u8], toward: Toward, passed: &mut usize, state: &State) -> bool {
+        let held = (toward == Toward::Server).then(|| Held::wait(self.number, state)).flatten();
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            let pace = state.lock().pace.clone();
+            let piece = pace.wait(rest.len());
+            if self.is_silent(state) {
+                return true;
+            }
+            if !self.write(&rest[..piece], toward, passed, state) {
+                return false;
+            }
+            rest = &rest[piece..];
+        }
+        drop(held);
+        true
+    }
+
+    /// Writes bytes up to the break; false when the link has ended.
+    fn write(&self, bytes: &[u8], toward: Toward, passed: &mut usize, state: &State) -> bool {
+        let mut to = if toward == Toward::Server { &self.server } else { &self.client };
+        let fault = self.fault.lock().unwrap().take_if(|fault| fault.toward == toward && fault.after <= *passed + bytes.len());
+        let Some(fault) = fault else {
+            *passed += bytes.len();
+            return to.write_all(bytes).is_ok();
+        };
+        let _ = to.write_all(&bytes[..fault.after - *passed]);
+        match fault.end {
+            End::Cut => [&self.client, &self.server].into_iter().for_each(|socket| {
+                let _ = socket.shutdown(Shutdown::Both);
+            }),
+            End::Reset => self.reset(),
+            End::Garbage(bytes) => {
+                let _ = to.write_all(&bytes);
+            }
+        }
+        state.lock().broken += 1;
+        false
+    }
+}
+
+impl Pace {
+    /// Waits until some of `len` bytes may go on, and returns how many.
+    fn wait(&self, len: usize) -> usize {
+        match self {
+            Self::Free => len,
+            Self::Delayed(times) => {
+                let [least, most] = [times.start, times.end].map(|time| u64::try_from(time.as_micros()).expect("short"));
+                let_pass(Duration::from_micros(fastrand::u64(least..most)));
+                len
+            }
+            Self::Drip(rate) => {
+                let_pass(DRIP_EVERY);
+                len.min(rate * DRIP_EVERY.as_millis() as usize / 1000)
+            }
+        }
+    }
+}
+
+/// A chunk that is held back, until it has gone on.
+struct Held<'a>(&'a State);
+
+impl<'a> Held<'a> {
+    fn wait(number: usize, state: &'a State) -> Option<Self> {
+        let mut network = state.lock();
+        if number >= network.held_below {
+            return None;
+        }
+        network.held += 1;
+        drop(state.changed.wait_while(network, |network| number < network.held_below).unwrap());
+        Some(Self(state))
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.lock().held -= 1;
+    }
+}
