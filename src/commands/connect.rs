@@ -71,7 +71,7 @@ fn acl(config: &Config) -> String {
     prefixes.sort_unstable();
     prefixes.dedup();
     let username = config.redis.username.as_deref().unwrap_or("traitsink");
-    minimal_acl(username, &prefixes, &config.redis.mode)
+    minimal_acl(username, &prefixes, &config.redis.mode, config.redis.durability)
 }
 
 #[cfg(feature = "kafka")]

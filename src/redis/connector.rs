@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use super::connection::{ConnectError, Connection};
 use super::password::LivePassword;
 use super::{handshake, hint, stream};
-use crate::config::{Address, Login, Mode, Node, Redis, Tcp};
+use crate::config::{Address, Durability, Login, Mode, Node, Redis, Tcp};
 use crate::tls::{LiveTls, TlsClient, TlsError};
 
 /// Makes connections to one server. Clones share everything.
@@ -39,6 +39,7 @@ pub(super) struct Settings {
     in_cluster: bool,
     /// A server that is a replica is the wrong one.
     pub(super) primary_only: bool,
+    durability: Option<Durability>,
     /// Logins of single nodes.
     logins: Arc<BTreeMap<Node, Login>>,
 }
@@ -67,6 +68,7 @@ impl Connector {
             warned: Arc::default(),
             in_cluster: matches!(redis.mode, Mode::Cluster(_)),
             primary_only: matches!(redis.mode, Mode::Sentinel(_)),
+            durability: redis.durability,
             logins: Arc::new(redis.logins.clone()),
         };
         Ok(Self { settings: Arc::new(settings) })
@@ -94,6 +96,11 @@ impl Connector {
     /// Whether MOVED and ASK are answers to live with.
     pub(super) fn in_cluster(&self) -> bool {
         self.settings.in_cluster
+    }
+
+    /// What is to be waited for after each batch.
+    pub(super) fn durability(&self) -> Option<Durability> {
+        self.settings.durability
     }
 
     /// `host:port`, or the socket's path.

@@ -10,6 +10,7 @@ use super::connector::Connector;
 use super::handshake::Identity;
 use super::writes::{Allowed, Trouble, Verdict};
 use super::{errors, writable};
+use crate::config::Durability;
 use crate::metrics::Metrics;
 
 /// The role in `traitsink_redis_up` of a node that takes writes.
@@ -109,9 +110,49 @@ impl Link {
         Err(trouble)
     }
 
-    /// Sends `count` packed writes, each behind an ASKING when `asking`, and pushes one answer for each onto `answers`,
-    /// [`Verdict::Retry`] when nothing was sent.
+    /// Sends `count` packed writes, each behind an ASKING when `asking`, waits for the replicas that must have them, and pushes one
+    /// answer for each onto `answers`, [`Verdict::Retry`] when nothing was sent.
     pub(super) async fn write(
+        &mut self,
+        packed: &[u8],
+        count: usize,
+        asking: bool,
+        allowed: Allowed<'_>,
+        answers: &mut Vec<Answer>,
+    ) -> Option<Trouble> {
+        let from = answers.len();
+        let trouble = self.send(packed, count, asking, allowed, answers).await;
+        match self.connector.durability() {
+            Some(durability) if answers[from..].contains(&Answer::Is(Verdict::Written)) => {
+                let unconfirmed = self.confirm(durability).await?;
+                for answer in answers[from..].iter_mut().filter(|answer| **answer == Answer::Is(Verdict::Written)) {
+                    *answer = Answer::Is(Verdict::Unknown);
+                }
+                Some(trouble.unwrap_or(unconfirmed))
+            }
+            _ => trouble,
+        }
+    }
+
+    /// Waits until enough replicas have all that was written on this connection; or why that is not known.
+    async fn confirm(&mut self, durability: Durability) -> Option<Trouble> {
+        let Durability { replicas, timeout } = durability;
+        // Closed for what another reply said.
+        let Some(connection) = &mut self.connection else { return Some(Broken::Closed.into()) };
+        let wait = connection.query(redis::cmd("WAIT").arg(replicas).arg(timeout.as_millis() as u64)).await;
+        let trouble = match wait {
+            Ok(Value::Int(have)) if have >= i64::from(replicas) => return None,
+            Ok(Value::Int(have)) => missing(&self.connector, have, durability),
+            Ok(_) => Broken::Malformed.into(),
+            Err(error) => error.into(),
+        };
+        if trouble.class != Class::Retry {
+            self.close(true);
+        }
+        Some(self.count(trouble))
+    }
+
+    async fn send(
         &mut self,
         packed: &[u8],
         count: usize,
@@ -192,6 +233,15 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.close(false);
     }
+}
+
+fn missing(connector: &Connector, have: i64, Durability { replicas, timeout }: Durability) -> Trouble {
+    let node = connector.node();
+    let message = format!(
+        "{node}: {have} of {replicas} replicas have what was written after {timeout:?} (redis.durability.wait_replicas); it is \
+         written again until they do"
+    );
+    Trouble { class: Class::Retry, code: "NOREPLICAS".into(), message }
 }
 
 /// Reads `MOVED 3999 127.0.0.1:6381`.

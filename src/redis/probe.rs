@@ -4,7 +4,7 @@ use redis::Value;
 
 use super::handshake::{field, text};
 use super::{Broken, ConnectError, Connection, Connector, QueryError, TlsSession, hint, writable};
-use crate::config::Mode;
+use crate::config::{Durability, Mode};
 
 const UNKNOWN: &str = "unknown (not permitted)";
 
@@ -41,6 +41,14 @@ pub async fn probe(connector: &Connector) -> Result<Report, ConnectError> {
         // Told above.
         Err(QueryError::Reply { code, .. }) if matches!(code.as_str(), "MOVED" | "READONLY") => {}
         Err(QueryError::Reply { message, .. }) => notes.push(format!("a write would be refused now: {message}")),
+    }
+    let replicas = field(info, "connected_slaves").and_then(|count| count.parse::<u32>().ok());
+    if let Some((wanted, found)) = connector.durability().map(|wait| wait.replicas).zip(replicas)
+        && found < wanted
+    {
+        notes.push(format!(
+            "nothing would be acknowledged: redis.durability.wait_replicas is {wanted}, and {found} are connected"
+        ));
     }
     if connection.identity().is_none() {
         notes.push("CLIENT INFO is not permitted: after a lost connection, writes it had sent may be applied late".to_owned());
@@ -106,7 +114,7 @@ fn notes(info: &str, in_cluster: bool) -> Vec<String> {
 
 /// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys with these `prefixes` (`""`: none).
 /// To be typed at the prompt of `redis-cli`, with PASSWORD replaced.
-pub fn minimal_acl(username: &str, prefixes: &[&str], mode: &Mode) -> String {
+pub fn minimal_acl(username: &str, prefixes: &[&str], mode: &Mode, durability: Option<Durability>) -> String {
     let mut line = format!("ACL SETUSER {username} reset on >PASSWORD");
     for prefix in prefixes {
         let keys = if prefix.is_empty() { "~user:*".to_owned() } else { format!("~{}:user:*", literal(prefix)) };
@@ -114,6 +122,9 @@ pub fn minimal_acl(username: &str, prefixes: &[&str], mode: &Mode) -> String {
         line.push_str(&quoted(keys));
     }
     line.push_str(" +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill");
+    if durability.is_some() {
+        line.push_str(" +wait");
+    }
     line.push_str(match mode {
         Mode::Cluster(_) => " +asking +cluster|slots +cluster|info",
         Mode::Sentinel(_) => " +role",
@@ -171,7 +182,7 @@ mod tests {
     #[test]
     fn acl_line() {
         let standalone = Mode::Standalone(Address::Unix("/s".into()));
-        let minimal_acl = |prefixes: &[&str]| minimal_acl("w", prefixes, &standalone);
+        let minimal_acl = |prefixes: &[&str]| minimal_acl("w", prefixes, &standalone, None);
         let tail = " +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill";
         assert_eq!(minimal_acl(&[""]), format!("ACL SETUSER w reset on >PASSWORD ~user:*{tail}"));
         assert_eq!(minimal_acl(&["a", "b"]), format!("ACL SETUSER w reset on >PASSWORD ~a:user:* ~b:user:*{tail}"));

@@ -7,7 +7,7 @@ use crate::harness::app::App;
 use crate::harness::cluster::{Cluster, is_master};
 use crate::harness::load::{Load, OnError, User};
 use crate::harness::matrix::play;
-use crate::harness::{eventually, let_pass};
+use crate::harness::{eventually, guide, let_pass};
 
 fn worker(cluster: &Cluster, settings: &[&str]) -> App {
     App::start(&cluster.url(), &[&["redis.mode=cluster"], settings].concat())
@@ -30,26 +30,8 @@ fn check(cluster: &Cluster, users: &BTreeMap<String, User>) {
 #[test]
 fn the_examples_of_the_guide_are_written() {
     let cluster = Cluster::start(3, 0);
-    let app = worker(&cluster, &["http.sources=[{write_key=\"k\", prefix=\"rudderstack\"}]", "http.write_keys=plain"]);
-    app.wait_ready();
-    let send = |key: &str, body: &str| {
-        use base64::Engine as _;
-        let authorization = format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(format!("{key}:")));
-        let answer = app.client().send("POST", "/v1/identify", &[("authorization", &authorization)], body.as_bytes());
-        answer.expect("an answer").status
-    };
-    for (key, body) in [
-        ("plain", r#"{"userId":"user-1","traits":{"name":"John","age":30}}"#),
-        ("plain", r#"{"userId":"user-2","traits":{"location":{"state":"Texas","city":"Austin"}}}"#),
-        ("k", r#"{"userId":"user-3","traits":{"plan":"free"}}"#),
-    ] {
-        assert_eq!(send(key, body), 200);
-    }
-    let fields = |key: &str| cluster.hgetall(key).into_keys().map(|key| String::from_utf8(key).unwrap()).collect::<Vec<_>>();
-    assert_eq!(fields("user:user-1"), ["age", "name"]);
-    assert_eq!(fields("user:user-2"), ["location.city", "location.state"]);
-    assert_eq!(fields("rudderstack:user:user-3"), ["plan"]);
-    app.assert_ledger_closes();
+    let app = worker(&cluster, &guide::WRITE_KEYS);
+    guide::check_examples(&app, |key| cluster.hgetall(key));
 }
 
 /// Every writer goes on as if nothing happened: a redirection is no trouble.

@@ -306,7 +306,7 @@ async fn a_fence_closes_the_lost_connection_and_no_other() {
 #[tokio::test]
 async fn the_minimal_acl_is_enough() {
     let server = Redis::start();
-    let line = minimal_acl("writer", &["", "team a[1]\"*"], &plain(&server).mode).replace("PASSWORD", "s3cret");
+    let line = minimal_acl("writer", &["", "team a[1]\"*"], &plain(&server).mode, None).replace("PASSWORD", "s3cret");
     std::fs::write(server.socket().with_file_name("typed"), line).unwrap();
     let typed = run("sh", &["-c", "redis-cli -s redis.sock < typed"], server.socket().parent().unwrap());
     assert_eq!(typed, "OK\n");

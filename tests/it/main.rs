@@ -68,6 +68,8 @@ mod reference;
 mod replay;
 /// RudderStack's destination settings as the `[redis]` section.
 mod rudderstack;
+/// The master that sentinels name: masters that die, freeze, are replaced; sentinels that are dead or wrong.
+mod sentinel;
 /// The serving loop's deadlines, cap and stops, with services of our own.
 mod server;
 /// Every way in which TLS goes wrong, and what we say about it.

@@ -1,6 +1,7 @@
 //! `[redis]`: which server, how to log in, which prefix.
 
 mod cluster;
+mod durability;
 mod effective;
 mod embedded;
 mod mode;
@@ -17,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::cluster::RawCluster;
+use self::durability::RawDurability;
 use self::embedded::RawEmbedded;
 use self::mode::ModeName;
 use self::nodes::RawNode;
@@ -30,6 +32,7 @@ use super::tls::{RawTls, Tls};
 use super::units::{Secret, Span};
 
 pub use self::cluster::Cluster;
+pub use self::durability::Durability;
 pub(super) use self::nodes::parse_node;
 pub use self::nodes::{Login, Node};
 pub use self::sentinel::Sentinel;
@@ -50,6 +53,8 @@ pub struct Redis {
     pub tcp: Tcp,
     /// `None`: plain text.
     pub tls: Option<Tls>,
+    /// `None`: a server's own OK is enough.
+    pub durability: Option<Durability>,
 }
 
 #[derive(Debug, Clone)]
@@ -102,6 +107,7 @@ pub(super) struct RawRedis {
     /// TCP on Linux: how long what was sent may stay unconfirmed; 0s: as the system has it.
     user_timeout: Option<Span>,
     tls: RawTls,
+    durability: RawDurability,
     cluster: Option<RawCluster>,
     sentinel: Option<RawSentinel>,
     embedded: Option<RawEmbedded>,
@@ -127,6 +133,7 @@ impl Default for RawRedis {
             keepalive: None,
             user_timeout: None,
             tls: RawTls::default(),
+            durability: RawDurability::default(),
             cluster: None,
             sentinel: None,
             embedded: None,
@@ -177,6 +184,7 @@ impl RawRedis {
             response_timeout: self.response_timeout.0,
             tcp: Tcp::resolve(self.keepalive, self.user_timeout, report),
             tls: target.tls,
+            durability: self.durability.resolve(self.response_timeout, report),
         }
     }
 }

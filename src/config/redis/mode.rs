@@ -23,7 +23,7 @@ pub(super) enum ModeName {
 use ModeName::{Cluster, Embedded, Sentinel, Standalone};
 
 /// Keys that have an effect in these modes only.
-const KEYS: [(&[ModeName], &[&str]); 6] = [
+const KEYS: [(&[ModeName], &[&str]); 7] = [
     (&[Standalone, Cluster], &["url", "host", "port"]),
     (&[Cluster], &["nodes"]),
     (&[Standalone, Cluster, Sentinel], &["username", "password", "password_file", "password_command"]),
@@ -46,6 +46,7 @@ const KEYS: [(&[ModeName], &[&str]); 6] = [
             "sentinel.tls.skip_verify",
         ],
     ),
+    (&[Standalone, Cluster, Sentinel], &["durability.wait_replicas", "durability.wait_timeout"]),
     (&[Embedded], &["embedded.listen"]),
 ];
 

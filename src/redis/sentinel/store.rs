@@ -60,6 +60,7 @@ impl SentinelStore {
         };
         self.link(&master);
         let Self { links, told, answers, .. } = self;
+        let from = verdicts.len();
         let link = links.get_mut(&master).expect("made above");
         let written = tokio::select! {
             biased;
@@ -73,6 +74,14 @@ impl SentinelStore {
             return Some(rediscover(format!("{master} is the master no more")));
         };
         verdicts.extend(answers.drain(..).map(Answer::verdict));
+        if told.borrow().in_handover() {
+            // It may have been read after the last byte that the next master got.
+            verdicts[from..]
+                .iter_mut()
+                .filter(|verdict| **verdict == Verdict::Written)
+                .for_each(|verdict| *verdict = Verdict::Unknown);
+            return Some(trouble.unwrap_or_else(under_way));
+        }
         if trouble.as_ref().is_some_and(|trouble| trouble.class != Class::Retry) {
             self.stale = Some(version);
         }
@@ -83,7 +92,7 @@ impl SentinelStore {
     async fn master(&mut self) -> Result<(Node, u64), Trouble> {
         let handed_over = timeout(PATIENCE, self.told.wait_for(|told| !told.in_handover())).await.is_ok();
         if !handed_over && self.told.borrow().in_handover() {
-            return Err(rediscover("a failover is under way: the sentinels are about to name another master".to_owned()));
+            return Err(under_way());
         }
         let mut told = self.told.borrow().clone();
         if self.stale == Some(told.version) || told.master.is_none() {
@@ -106,6 +115,10 @@ async fn replaced(told: &mut Receiver<Told>, master: &Node) {
     if told.wait_for(|told| told.master.as_ref() != Some(master)).await.is_err() {
         std::future::pending().await
     }
+}
+
+fn under_way() -> Trouble {
+    rediscover("a failover is under way: the sentinels are about to name another master".to_owned())
 }
 
 fn rediscover(message: String) -> Trouble {

@@ -34,6 +34,12 @@ impl User {
         ["seq".into(), format!("f{}", number % FIELDS)]
     }
 
+    /// Events that were acknowledged after the last one that Redis still has, by their numbers.
+    pub(crate) fn lost(&self, hash: &BTreeMap<Vec<u8>, Vec<u8>>) -> u64 {
+        let held = hash.get(&b"seq"[..]).and_then(|value| str::from_utf8(value).ok()?.parse().ok());
+        self.acked.get("seq").copied().unwrap_or_default().saturating_sub(held.unwrap_or_default())
+    }
+
     /// What is wrong with a user's hash, if anything: a field that is older than an acknowledged event, a value never sent for that
     /// field, or a field that does not belong.
     pub(crate) fn fault(&self, hash: &BTreeMap<Vec<u8>, Vec<u8>>) -> Option<String> {

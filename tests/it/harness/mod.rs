@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod certs;
 pub(crate) mod cluster;
+pub(crate) mod guide;
 pub(crate) mod http;
 #[cfg(feature = "kafka")]
 pub(crate) mod kafka;
@@ -12,6 +13,7 @@ pub(crate) mod proxy;
 #[cfg(feature = "kafka")]
 pub(crate) mod records;
 pub(crate) mod redis;
+pub(crate) mod sentinel;
 #[cfg(feature = "kafka")]
 pub(crate) mod stream;
 
@@ -73,6 +75,7 @@ pub(crate) fn settings(address: Address) -> Redis {
         response_timeout: Duration::from_secs(5),
         tcp: Tcp::default(),
         tls: None,
+        durability: None,
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) struct Builder {
     password: Option<String>,
     tls: bool,
     weak_tls: bool,
+    sentinel: bool,
 }
 
 impl Builder {
@@ -46,6 +47,12 @@ impl Builder {
     /// TLS, and clients must show a certificate of `ca`.
     pub(crate) fn mutual_tls(self, server: &Issued, ca: &Path) -> Self {
         self.tls(server).option("tls-auth-clients", "yes").option("tls-ca-cert-file", &ca.display().to_string())
+    }
+
+    /// It watches over others instead.
+    pub(crate) fn sentinel(mut self) -> Self {
+        self.sentinel = true;
+        self
     }
 
     /// Lets OpenSSL use keys, hashes and versions that it refuses by default.
@@ -78,6 +85,8 @@ impl Builder {
             writeln!(conf, "{name} {value}").expect("writing to a string");
         }
         std::fs::write(dir.join("redis.conf"), conf).expect("writing redis.conf");
+        let mode = if self.sentinel { "--sentinel" } else { "" };
+        std::fs::write(dir.join("mode"), mode).expect("writing the mode");
         let openssl = if self.weak_tls { WEAK_OPENSSL } else { "" };
         std::fs::write(dir.join("openssl.cnf"), openssl).expect("writing openssl.cnf");
     }
@@ -214,7 +223,7 @@ fn launch(dir: &Path, password: Option<&str>) -> Result<Child, ()> {
 fn spawn(dir: &Path) -> Child {
     let _ = std::fs::remove_file(socket_of(dir));
     Command::new("sh")
-        .args(["-c", "trap '' XFSZ; exec redis-server redis.conf"])
+        .args(["-c", "trap '' XFSZ; exec redis-server redis.conf $(cat mode)"])
         .current_dir(dir)
         .env("OPENSSL_CONF", dir.join("openssl.cnf"))
         .stdin(Stdio::null())

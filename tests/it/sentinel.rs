@@ -1,0 +1,204 @@
+//! The worker and real sentinels: the master dies, freezes, is replaced, and nothing that was acknowledged goes with it.
+
+use crate::harness::app::{App, run};
+use crate::harness::load::{Load, OnError, User};
+use crate::harness::matrix::play;
+use crate::harness::redis::Redis;
+use crate::harness::sentinel::{PASSWORD, Sentinels};
+use crate::harness::{eventually, guide, let_pass};
+use std::collections::BTreeMap;
+
+fn worker(trio: &Sentinels, settings: &[&str]) -> App {
+    let all = trio.settings();
+    let all: Vec<&str> =
+        all.iter().map(String::as_str).chain(["redis.response_timeout=1s"]).chain(settings.iter().copied()).collect();
+    App::start_with(&all)
+}
+
+fn load(app: &App) -> Load {
+    Load::start(app.http, 8, 20, OnError::Retry)
+}
+
+fn progress(load: &Load, more: u64) {
+    let goal = load.acked() + more;
+    eventually("events are acknowledged", || load.acked() >= goal);
+}
+
+/// Invariants I1 and I3.
+fn check(trio: &Sentinels, master: usize, users: &BTreeMap<String, User>) {
+    let hash = |name: &str| trio.hgetall(master, &format!("user:{name}"));
+    let faults: Vec<String> =
+        users.iter().filter_map(|(name, user)| Some(format!("{name}: {}", user.fault(&hash(name))?))).collect();
+    assert!(faults.is_empty(), "{} of {} users:\n{}", faults.len(), users.len(), faults.join("\n"));
+}
+
+fn lost(trio: &Sentinels, master: usize, users: &BTreeMap<String, User>) -> u64 {
+    users.iter().map(|(name, user)| user.lost(&trio.hgetall(master, &format!("user:{name}")))).sum()
+}
+
+/// Ended, with what they wrote in Redis as it was acknowledged.
+fn ends_well(trio: &Sentinels, master: usize, app: &App, load: Load) {
+    progress(&load, 200);
+    check(trio, master, &load.stop());
+    assert!(app.dead_letters().is_empty());
+    app.assert_ledger_closes();
+}
+
+#[test]
+fn the_examples_of_the_guide_are_written() {
+    let trio = Sentinels::start(1);
+    let app = worker(&trio, &guide::WRITE_KEYS);
+    guide::check_examples(&app, |key| trio.hgetall(0, key));
+    assert_eq!(app.metric("traitsink_redis_up", "role=\"sentinel\""), 3.0);
+}
+
+#[test]
+fn c4_the_master_dies() {
+    play("C4", "Sentinel: the master is killed", 1..=20, |round| {
+        let mut trio = Sentinels::start(2);
+        let app = worker(&trio, &[]);
+        let load = load(&app);
+        progress(&load, 300);
+        let_pass(round.up_to(300));
+        trio.servers[0].kill();
+        round.recovers(|| progress(&load, 20));
+        let master = trio.switched(0, &[0, 1, 2]);
+        trio.servers[0].restart();
+        ends_well(&trio, master, &app, load);
+    });
+}
+
+/// It comes back as the master it was, and goes on confirming what will be thrown away.
+#[test]
+fn c4_the_master_freezes_and_comes_back() {
+    play("C4 stale", "Sentinel: the master is frozen, replaced, and wakes as a master", 1..=20, |round| {
+        let trio = Sentinels::start(2);
+        let app = worker(&trio, &[]);
+        let load = load(&app);
+        progress(&load, 300);
+        trio.servers[0].pause();
+        round.recovers(|| progress(&load, 20));
+        let master = trio.switched(0, &[0, 1, 2]);
+        trio.servers[0].resume();
+        ends_well(&trio, master, &app, load);
+    });
+}
+
+/// For two seconds the old master knows nothing of it.
+#[test]
+fn c4_the_master_is_replaced_by_command() {
+    play("C4 command", "SENTINEL FAILOVER under load", 1..=20, |round| {
+        let trio = Sentinels::start(2);
+        let app = worker(&trio, &[]);
+        let load = load(&app);
+        progress(&load, 300);
+        trio.sentinels[round.rng.usize(..3)].cli(&["SENTINEL", "FAILOVER", "mymaster"]);
+        let master = round.recovers(|| {
+            let master = trio.switched(0, &[0, 1, 2]);
+            progress(&load, 20);
+            master
+        });
+        ends_well(&trio, master, &app, load);
+    });
+}
+
+/// What was not replicated is gone with the master, and is counted.
+#[test]
+fn c5_the_master_dies_with_what_was_not_replicated() {
+    play("C5", "Sentinel: replication is cut, then the master dies; without wait_replicas", 1..=10, |round| {
+        let mut trio = Sentinels::start(1);
+        let app = worker(&trio, &[]);
+        let load = load(&app);
+        progress(&load, 300);
+        trio.cut_replication(0);
+        progress(&load, 300);
+        trio.servers[0].kill();
+        round.recovers(|| progress(&load, 20));
+        let master = trio.switched(0, &[0, 1, 2]);
+        let users = load.stop();
+        round.lost += lost(&trio, master, &users);
+        app.assert_ledger_closes();
+    });
+}
+
+#[test]
+fn c5_replicas_are_waited_for() {
+    play("C5 wait", "the same with redis.durability.wait_replicas = 1", 1..=10, |round| {
+        let mut trio = Sentinels::start(1);
+        let app = worker(&trio, &["redis.durability.wait_replicas=1", "redis.durability.wait_timeout=200ms"]);
+        let load = load(&app);
+        progress(&load, 300);
+        trio.cut_replication(0);
+        eventually("the worker says that replicas are missing", || {
+            app.metric("traitsink_redis_errors_total", "code=\"NOREPLICAS\"") > 0.0
+        });
+        trio.servers[0].kill();
+        let master = trio.switched(0, &[0, 1, 2]);
+        // It is a replica now, and the one that is waited for.
+        trio.servers[0].restart();
+        round.recovers(|| progress(&load, 20));
+        ends_well(&trio, master, &app, load);
+    });
+}
+
+/// A sentinel that froze names the old master, which is a replica; one that is dead names none.
+#[test]
+fn c6_sentinels_are_dead_or_wrong() {
+    play("C6", "one sentinel is dead, one names a replica, and the master is killed", 1..=10, |round| {
+        let mut trio = Sentinels::start(2);
+        let liar = round.rng.usize(..3);
+        let replica = trio.servers[1].port().to_string();
+        let said = ["SENTINEL", "MONITOR", "mymaster", "127.0.0.1", &replica, "2"];
+        trio.sentinels[liar].cli(&["SENTINEL", "REMOVE", "mymaster"]);
+        trio.sentinels[liar].cli(&said);
+        assert_eq!(trio.master(liar), 1, "it does not lie");
+        let app = worker(&trio, &[]);
+        let load = load(&app);
+        progress(&load, 300);
+        check(&trio, 0, &load.stop());
+        trio.sentinels[liar].kill();
+        let load = self::load(&app);
+        progress(&load, 300);
+        trio.servers[0].kill();
+        round.recovers(|| progress(&load, 20));
+        let honest: Vec<usize> = (0..3).filter(|number| *number != liar).collect();
+        let master = trio.switched(0, &honest);
+        ends_well(&trio, master, &app, load);
+    });
+}
+
+#[test]
+fn check_tells_what_each_sentinel_says() {
+    let mut trio = Sentinels::start(1);
+    let plain = Redis::start();
+    let check = |trio: &Sentinels, more: &[&str]| {
+        let settings = trio.settings();
+        let options: Vec<&str> =
+            settings.iter().map(String::as_str).chain(more.iter().copied()).flat_map(|set| ["-s", set]).collect();
+        let output = run(&[&options[..], &["-s", "data_dir=/tmp", "check", "--connect"]].concat(), b"");
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).expect("text");
+        assert!(!text.contains(PASSWORD), "{text}");
+        (output.status.code(), text)
+    };
+    let master = format!("127.0.0.1:{}", trio.servers[0].port());
+    let (code, text) = check(&trio, &[]);
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(text.matches(&format!(" says {master} is \"mymaster\" (epoch 0)")).count(), 3, "{text}");
+    assert!(text.contains(&format!("reached       {master}")) && text.contains(" +role"), "{text}");
+
+    for (setting, words) in [
+        ("redis.sentinel.master=other", "knows no master \"other\" (redis.sentinel.master)"),
+        ("redis.password=wrong", "WRONGPASS"),
+        (
+            &format!("redis.sentinel.nodes=127.0.0.1:{}", plain.port()),
+            "is no sentinel (redis.sentinel.nodes): their own port is 26379",
+        ),
+    ] {
+        let (code, text) = check(&trio, &[setting]);
+        assert!(code == Some(69) && text.contains(words), "{setting}: {code:?} {text}");
+    }
+    trio.sentinels[1].kill();
+    let (code, text) = check(&trio, &[]);
+    let dead = format!("sentinel 127.0.0.1:{}: connection refused", trio.sentinels[1].port());
+    assert!(code == Some(69) && text.contains(&dead), "{code:?} {text}");
+}
