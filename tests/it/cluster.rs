@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::faults::progress;
 use crate::harness::app::App;
 use crate::harness::cluster::{Cluster, is_master};
 use crate::harness::load::{Load, OnError, User};
@@ -12,11 +13,6 @@ use crate::harness::{eventually, let_pass};
 
 fn worker(cluster: &Cluster, settings: &[&str]) -> App {
     App::start(&cluster.url(), &[&["redis.mode=cluster"], settings].concat())
-}
-
-fn progress(load: &Load, more: u64) {
-    let goal = load.acked() + more;
-    eventually("events are acknowledged", || load.acked() >= goal);
 }
 
 /// Invariants I1 and I3, as for one server.

@@ -88,7 +88,7 @@ fn e1_connections_cut_at_every_byte() {
 #[test]
 fn e2_half_open_connections() {
     const LANES: u64 = 4;
-    let scene = Scene::new(&[]);
+    let scene = Scene::new(&["redis.response_timeout=200ms"]);
     play("E2", "connections to Redis are half-open, then new ones as well", 2..=10, |round| {
         let load = scene.load();
         scene.proxy.silence();
@@ -101,7 +101,7 @@ fn e2_half_open_connections() {
         let attempts = (scene.proxy.accepted() - accepted) as u64;
         // Some quick ones, then one a second.
         let most = LANES * (start.elapsed().as_secs() + 5);
-        assert!((LANES..=most).contains(&attempts), "{attempts} connections in {:?}", start.elapsed());
+        assert!(attempts <= most, "{attempts} connections in {:?}", start.elapsed());
         scene.proxy.heal();
         round.recovers(|| progress(&load, FRESH));
         scene.app.wait_ready();
