@@ -3,19 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::faults::progress;
 use crate::harness::app::App;
 use crate::harness::cluster::{Cluster, is_master};
 use crate::harness::load::{Load, OnError, User};
 use crate::harness::matrix::play;
+use crate::harness::proxy::Proxy;
 use crate::harness::{eventually, guide, let_pass};
 
 fn worker(cluster: &Cluster, settings: &[&str]) -> App {
     App::start(&cluster.url(), &[&["redis.mode=cluster"], settings].concat())
-}
-
-fn progress(load: &Load, more: u64) {
-    let goal = load.acked() + more;
-    eventually("events are acknowledged", || load.acked() >= goal);
 }
 
 /// Invariants I1 and I3, as for one server.
@@ -114,6 +111,28 @@ fn c3_masters_change_places() {
         progress(&load, 500);
         let users = load.stop();
         check(&cluster, &users);
+        assert!(app.dead_letters().is_empty());
+        app.assert_ledger_closes();
+    });
+}
+
+/// All nodes come back elsewhere: only the seed, which has one address for whichever node is behind it, knows where.
+#[test]
+fn c3_all_addresses_change() {
+    play("C3", "a whole cluster is killed, and all its nodes come back with other addresses", 2..=5, |round| {
+        let mut cluster = Cluster::with(3, 1, |node| node.option("appendonly", "yes").option("appendfsync", "always"));
+        let seed = Proxy::start(cluster.nodes[0].port());
+        let app = App::start(&format!("redis://127.0.0.1:{}", seed.port()), &["redis.mode=cluster"]);
+        let load = Load::start(app.http, 12, 20, OnError::Retry);
+        progress(&load, 500);
+        cluster.nodes.iter_mut().for_each(|node| node.kill());
+        let_pass(round.up_to(1000));
+        cluster.nodes.iter_mut().for_each(|node| node.move_away());
+        seed.lead_to(cluster.nodes[round.rng.usize(0..6)].port());
+        cluster.wait_until_whole();
+        round.recovers(|| progress(&load, 500));
+        app.wait_ready();
+        check(&cluster, &load.stop());
         assert!(app.dead_letters().is_empty());
         app.assert_ledger_closes();
     });

@@ -12,6 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::eventually;
+use super::hosts::Hosts;
 use super::http::Client;
 
 /// A running `traitsink run`; killed when dropped.
@@ -36,8 +37,18 @@ impl App {
 
     /// Starts the worker with only `settings` besides free ports and a data directory of its own.
     pub(crate) fn start_with(settings: &[&str]) -> Self {
+        Self::launch(Command::new(env!("CARGO_BIN_EXE_traitsink")), settings)
+    }
+
+    /// [`App::start_with`], with names as `hosts` knows them.
+    pub(crate) fn start_with_hosts(hosts: &Hosts, settings: &[&str]) -> Self {
+        let mut command = hosts.command();
+        command.arg(env!("CARGO_BIN_EXE_traitsink"));
+        Self::launch(command, settings)
+    }
+
+    fn launch(mut command: Command, settings: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the worker");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_traitsink"));
         command.args(["--log-format", "json", "-s", "http.listen=127.0.0.1:0", "-s", "admin.listen=127.0.0.1:0"]);
         command.arg("-s").arg(format!("data_dir={}", dir.path().display()));
         for setting in settings {

@@ -37,13 +37,17 @@ impl Cluster {
         args.extend(places.iter().map(String::as_str));
         args.extend(["--cluster-replicas", &each, "--cluster-yes"]);
         run("redis-cli", &args, Path::new("/"));
-        eventually("the cluster is whole", || cluster.nodes.iter().all(|node| info(node, "cluster_state") == "ok"));
+        cluster.wait_until_whole();
         eventually("all replicas are in step", || {
             let all = cluster.nodes.iter().map(|node| text(node, &["INFO", "replication"]));
             all.filter(|info| !info.contains("role:master") && info.contains("master_link_status:up")).count()
                 == masters * replicas
         });
         cluster
+    }
+
+    pub(crate) fn wait_until_whole(&self) {
+        eventually("the cluster is whole", || self.nodes.iter().all(|node| info(node, "cluster_state") == "ok"));
     }
 
     /// `redis://127.0.0.1:PORT` of the first node.

@@ -4,6 +4,7 @@ pub(crate) mod app;
 pub(crate) mod certs;
 pub(crate) mod cluster;
 pub(crate) mod guide;
+pub(crate) mod hosts;
 pub(crate) mod http;
 #[cfg(feature = "kafka")]
 pub(crate) mod kafka;

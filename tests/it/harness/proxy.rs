@@ -19,14 +19,13 @@ pub(crate) struct Proxy {
 }
 
 /// To whom bytes are going.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Toward {
     Server,
     Client,
 }
 
 /// How a connection ends, both ways.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
     /// FIN.
     Cut,
@@ -37,7 +36,6 @@ pub(crate) enum End {
 }
 
 /// After exactly `after` bytes, a connection ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Break {
     pub(crate) toward: Toward,
     pub(crate) after: usize,
@@ -45,7 +43,7 @@ pub(crate) struct Break {
 }
 
 /// How fast bytes go on.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, Default)]
 pub(crate) enum Pace {
     #[default]
     Free,

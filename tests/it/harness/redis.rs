@@ -174,6 +174,16 @@ impl Redis {
             .unwrap_or_else(|()| panic!("redis-server does not start again:\n{}", log_of(self.dir.path())));
     }
 
+    /// Kills it if it runs, and starts it again on another port, with its directory and on the same bus of a cluster.
+    pub(crate) fn move_away(&mut self) {
+        let former = std::mem::replace(&mut self.port, free_port());
+        let conf = self.dir().join("redis.conf");
+        let text = std::fs::read_to_string(&conf).expect("reading redis.conf");
+        let moved = text.replace(&format!("\nport {former}\n"), &format!("\nport {}\n", self.port));
+        std::fs::write(&conf, moved).expect("writing redis.conf");
+        self.restart();
+    }
+
     /// Stops it in good order, which saves if there are save points, and starts it again: it is loading for `delay` for each key,
     /// or until `key-load-delay` is set to 0.
     pub(crate) fn restart_loading(&mut self, delay: Duration) {

@@ -1,0 +1,42 @@
+//! A worker's own idea of which name has which address.
+
+use std::process::Command;
+
+/// `/etc/hosts` as one worker sees it, which asks no other source of names.
+pub(crate) struct Hosts {
+    dir: tempfile::TempDir,
+}
+
+impl Hosts {
+    /// Knows no name.
+    pub(crate) fn new() -> Self {
+        let hosts = Self { dir: tempfile::tempdir().expect("a directory") };
+        std::fs::write(hosts.dir.path().join("hosts"), "").expect("writing hosts");
+        std::fs::write(hosts.dir.path().join("nsswitch.conf"), "hosts: files\n").expect("writing nsswitch.conf");
+        let tried = hosts.command().arg("true").output();
+        let tried = tried.expect("unshare (Debian package util-linux) is needed");
+        assert!(
+            tried.status.success(),
+            "a worker with an /etc/hosts of its own needs leave to make namespaces and to mount: run the tests as root, and in a \
+             container with --privileged\n{}",
+            String::from_utf8_lossy(&tried.stderr)
+        );
+        hosts
+    }
+
+    /// From now on `name` has these addresses, in this order, and nothing else has any.
+    pub(crate) fn set(&self, name: &str, addresses: &[&str]) {
+        let lines: String = addresses.iter().map(|address| format!("{address} {name}\n")).collect();
+        // In place: it is this file that is mounted.
+        std::fs::write(self.dir.path().join("hosts"), lines).expect("writing hosts");
+    }
+
+    /// A program is to be added, which then sees these names. Mounts are its own and end with it.
+    pub(crate) fn command(&self) -> Command {
+        let mount = |name: &str| format!("mount --bind '{}' /etc/{name}; ", self.dir.path().join(name).display());
+        let script = mount("hosts") + &mount("nsswitch.conf") + "exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-ec", &script, "sh"]);
+        command
+    }
+}
