@@ -9,6 +9,7 @@ use secrecy::SecretString;
 
 use super::connection::{ConnectError, Connection};
 use super::password::LivePassword;
+use super::switches::Switches;
 use super::{handshake, hint, stream};
 use crate::config::{Address, Login, Mode, Node, Redis, Tcp};
 use crate::tls::{LiveTls, TlsClient, TlsError};
@@ -41,6 +42,7 @@ pub(super) struct Settings {
     pub(super) primary_only: bool,
     /// Logins of single nodes.
     logins: Arc<BTreeMap<Node, Login>>,
+    switches: Switches,
 }
 
 impl Connector {
@@ -68,6 +70,7 @@ impl Connector {
             in_cluster: matches!(redis.mode, Mode::Cluster(_)),
             primary_only: matches!(redis.mode, Mode::Sentinel(_)),
             logins: Arc::new(redis.logins.clone()),
+            switches: Switches::default(),
         };
         Ok(Self { settings: Arc::new(settings) })
     }
@@ -94,6 +97,11 @@ impl Connector {
     /// Whether MOVED and ASK are answers to live with.
     pub(super) fn in_cluster(&self) -> bool {
         self.settings.in_cluster
+    }
+
+    /// Shared with clones, and with connectors to other nodes that were made of this one.
+    pub(super) fn switches(&self) -> &Switches {
+        &self.settings.switches
     }
 
     /// `host:port`, or the socket's path.
@@ -129,8 +137,8 @@ impl Connector {
         // Not before somebody answers: a server that is away costs no run of a command.
         let password = settings.password().await?;
         let mut connection = Connection::new(stream, tls, settings.response_timeout);
-        let identity = handshake::greet(&mut connection, settings, password.as_ref(), client.as_deref()).await?;
-        Ok(connection.identified(identity))
+        let (identity, run_id) = handshake::greet(&mut connection, settings, password.as_ref(), client.as_deref()).await?;
+        Ok(connection.identified(identity, run_id))
     }
 }
 
