@@ -84,7 +84,7 @@ pub(super) async fn greet(
             denied,
             fencing = identity.is_some(),
             notices_switches = run_id.is_some(),
-            "Redis refuses commands that help after a lost connection"
+            "Redis refuses commands that help after a lost connection or a failover"
         );
     }
     Ok((identity, run_id))

@@ -7,11 +7,11 @@ use redis::Value;
 
 use crate::harness::app::App;
 use crate::harness::cluster::Cluster;
-use crate::harness::eventually;
 use crate::harness::kafka::{Kafka, unique};
 use crate::harness::proxy::Proxy;
 use crate::harness::records::{value, write};
 use crate::harness::redis::Redis;
+use crate::harness::{eventually, let_pass};
 use crate::kafka_source::wait_committed;
 
 /// Records before the fault, and those that Redis loses.
@@ -134,6 +134,27 @@ fn a_server_that_comes_back_empty_is_filled_again() {
     redis.restart();
     eventually("all is written again", || app.dead_letters().len() == 2 && missing(&scene, &redis) == 0);
     assert_eq!((scene.committed(), replays(&app)), (0, 1));
+    app.assert_ledger_closes();
+}
+
+/// However long Redis is away: what was confirmed just before may be lost.
+#[test]
+fn nothing_is_committed_while_redis_is_away() {
+    let (mut scene, mut redis) = (Scene::new("away"), Redis::start());
+    let url = format!("redis://127.0.0.1:{}", redis.port());
+    let app = scene.worker(&url, &["kafka.failover_replay=3s"]);
+    scene.produce(LOST);
+    eventually("all is written", || missing(&scene, &redis) == 0);
+    redis.kill();
+    eventually("that is noticed", || !app.ready());
+    // What was due by then is on its way to the broker.
+    let_pass(Duration::from_secs(1));
+    let committed = scene.committed();
+    let_pass(Duration::from_secs(5));
+    assert_eq!(scene.committed(), committed);
+    redis.restart();
+    scene.wait_committed();
+    assert_eq!((missing(&scene, &redis), received(&app)), (committed, 2 * LOST - committed));
     app.assert_ledger_closes();
 }
 

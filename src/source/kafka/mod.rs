@@ -2,9 +2,10 @@
 //!
 //! A thread of its own polls (`consumer`): it copies each record (`record`), finds its events and pushes them (`door`), and
 //! pauses a partition whose next event finds no room (`flow`). The receipts of an event are its partition under one assignment
-//! epoch (`assignment`), whose watermark ([`Offsets`]) is stored with librdkafka and committed by it. `member` holds
-//! librdkafka's callbacks: on a revoke what is not sent is taken back and what is sent is awaited before the partition is handed
-//! over. A process that stood still for longer than a `lease` writes nothing of what it held.
+//! epoch (`assignment`), whose watermark ([`Offsets`]) is stored with librdkafka and committed by it; when it is to be `held`
+//! back, so that what Redis loses in a failover can be read again, after a while. `member` holds librdkafka's callbacks: on a
+//! revoke what is not sent is taken back and what is sent is awaited before the partition is handed over. A process that stood
+//! still for longer than a `lease` writes nothing of what it held.
 
 mod assignment;
 mod burial;
