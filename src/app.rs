@@ -71,6 +71,8 @@ pub struct Delivery {
     pub metrics: Arc<Metrics>,
     /// The embedded store's address, when there is one.
     pub store: Option<SocketAddr>,
+    pub health: Arc<Health>,
+    pub topology: Topology,
     lanes: TaskTracker,
     stores: TaskTracker,
     stop_store: CancellationToken,
@@ -125,7 +127,7 @@ impl Delivery {
             };
             lifecycle.spawn(&lanes, "lane", lane.run());
         }
-        Ok(Self { intake, letters, metrics, store: store_address, lanes, stores, stop_store })
+        Ok(Self { intake, letters, metrics, store: store_address, health, topology, lanes, stores, stop_store })
     }
 
     /// Takes nothing more, delivers what was taken (or drops it at the hard stop), and ends the lanes.
@@ -213,6 +215,8 @@ impl App {
                 letters: delivery.letters.clone(),
                 metrics: Arc::clone(&delivery.metrics),
                 readiness: Arc::clone(&readiness),
+                health: Arc::clone(&delivery.health),
+                switches: delivery.topology.switches(),
             };
             let source = KafkaSource::new(kafka, &config.breaker, &config.redis.prefix, parts).map_err(StartError::config)?;
             let consuming = consume(source, stop_sources.clone(), lifecycle.clone());

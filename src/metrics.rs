@@ -77,6 +77,7 @@ pub struct KafkaMetrics {
     pub rebalances: IntCounter,
     pub commits: IntCounter,
     pub pauses: IntCounter,
+    pub replays: IntCounter,
     pub partitions_assigned: IntGauge,
     pub partitions_paused: IntGauge,
     consumer_lag: IntGaugeVec,
@@ -279,6 +280,10 @@ impl Register<'_> {
             rebalances: self.counter("traitsink_kafka_rebalances_total", "Times the assigned partitions changed."),
             commits: self.counter("traitsink_kafka_commits_total", "Offset commits that the broker confirmed."),
             pauses: self.counter("traitsink_kafka_pauses_total", "Times a partition was paused for want of room."),
+            replays: self.counter(
+                "traitsink_kafka_replays_total",
+                "Times a partition was read again because Redis may have lost what it had confirmed.",
+            ),
             partitions_assigned: self.gauge("traitsink_kafka_partitions_assigned", "Partitions this worker reads."),
             partitions_paused: self.gauge("traitsink_kafka_partitions_paused", "Partitions that wait for room."),
             consumer_lag: self.gauges(
@@ -320,6 +325,7 @@ mod tests {
             "traitsink_kafka_rebalances_total",
             "traitsink_kafka_commits_total",
             "traitsink_kafka_pauses_total",
+            "traitsink_kafka_replays_total",
             "traitsink_kafka_partitions_assigned",
             "traitsink_kafka_partitions_paused",
             "traitsink_tls_verify_disabled{client=\"kafka\"}",

@@ -145,6 +145,11 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
             report.error(key, "this program was built without Kafka (cargo feature \"kafka\")");
         }
     }
+    if config.kafka.as_ref().is_some_and(|kafka| !kafka.failover_replay.is_zero())
+        && matches!(config.redis.mode, Mode::Embedded(_))
+    {
+        report.error("kafka.failover_replay", "has no effect with redis.mode = \"embedded\", which keeps nothing");
+    }
     let in_flight = raw.delivery.max_in_flight;
     let bodies = raw.http.as_ref().map(|http| ("http.max_body", http.max_body));
     for (key, size) in bodies.into_iter().chain([("transform.max_event", raw.transform.max_event)]) {

@@ -28,6 +28,11 @@ impl Health {
         Arc::new(Self { lanes: Mutex::new(vec![State::Starting; lanes]), readiness })
     }
 
+    /// Whether every lane's last attempt went well.
+    pub fn is_up(&self) -> bool {
+        self.lock().iter().all(|state| *state == State::Up)
+    }
+
     /// The handle of one lane.
     pub fn lane(self: &Arc<Self>, lane: usize) -> LaneHealth {
         LaneHealth { health: Arc::clone(self), lane }

@@ -98,6 +98,7 @@ pub struct Connection {
     response_timeout: Duration,
     unfinished: bool,
     identity: Option<Identity>,
+    run_id: Option<String>,
     tls: Option<TlsSession>,
 }
 
@@ -105,16 +106,21 @@ impl Connection {
     /// Nothing was said on it yet.
     pub(super) fn new(stream: Box<dyn Stream>, tls: Option<TlsSession>, response_timeout: Duration) -> Self {
         let received = BytesMut::with_capacity(2 * READ);
-        Self { stream, received, response_timeout, unfinished: false, identity: None, tls }
+        Self { stream, received, response_timeout, unfinished: false, identity: None, run_id: None, tls }
     }
 
-    pub(super) fn identified(self, identity: Option<Identity>) -> Self {
-        Self { identity, ..self }
+    pub(super) fn identified(self, identity: Option<Identity>, run_id: Option<String>) -> Self {
+        Self { identity, run_id, ..self }
     }
 
     /// How the server knows this connection; `None` when its ACL does not tell.
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
+    }
+
+    /// Changes when the server restarts; `None` when its ACL does not tell.
+    pub fn run_id(&self) -> Option<&str> {
+        self.run_id.as_deref()
     }
 
     /// `None`: plain text.

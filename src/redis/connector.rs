@@ -9,6 +9,7 @@ use secrecy::SecretString;
 
 use super::connection::{ConnectError, Connection};
 use super::password::LivePassword;
+use super::switches::Switches;
 use super::{handshake, hint, stream};
 use crate::config::{Address, Durability, Login, Mode, Node, Redis, Tcp};
 use crate::tls::{LiveTls, TlsClient, TlsError};
@@ -42,6 +43,7 @@ pub(super) struct Settings {
     durability: Option<Durability>,
     /// Logins of single nodes.
     logins: Arc<BTreeMap<Node, Login>>,
+    switches: Switches,
 }
 
 impl Connector {
@@ -70,6 +72,7 @@ impl Connector {
             primary_only: matches!(redis.mode, Mode::Sentinel(_)),
             durability: redis.durability,
             logins: Arc::new(redis.logins.clone()),
+            switches: Switches::default(),
         };
         Ok(Self { settings: Arc::new(settings) })
     }
@@ -101,6 +104,11 @@ impl Connector {
     /// What is to be waited for after each batch.
     pub(super) fn durability(&self) -> Option<Durability> {
         self.settings.durability
+    }
+
+    /// Shared with clones, and with connectors to other nodes that were made of this one.
+    pub(super) fn switches(&self) -> &Switches {
+        &self.settings.switches
     }
 
     /// `host:port`, or the socket's path.
@@ -136,8 +144,8 @@ impl Connector {
         // Not before somebody answers: a server that is away costs no run of a command.
         let password = settings.password().await?;
         let mut connection = Connection::new(stream, tls, settings.response_timeout);
-        let identity = handshake::greet(&mut connection, settings, password.as_ref(), client.as_deref()).await?;
-        Ok(connection.identified(identity))
+        let (identity, run_id) = handshake::greet(&mut connection, settings, password.as_ref(), client.as_deref()).await?;
+        Ok(connection.identified(identity, run_id))
     }
 }
 

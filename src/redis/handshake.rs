@@ -47,13 +47,14 @@ impl Step {
     }
 }
 
-/// Says everything in one go and reads the answers. The first refusal counts: those behind it follow from it.
+/// Says everything in one go and reads the answers. The first refusal counts: those behind it follow from it. Returns who we are to
+/// the server, and its run id.
 pub(super) async fn greet(
     connection: &mut Connection,
     settings: &Settings,
     password: Option<&SecretString>,
     tls: Option<&TlsClient>,
-) -> Result<Option<Identity>, ConnectError> {
+) -> Result<(Option<Identity>, Option<String>), ConnectError> {
     let steps = steps(settings, password);
     let packed: Vec<u8> = steps.iter().flat_map(|(_, command)| command.get_packed_command()).collect();
     let mut replies = Vec::with_capacity(steps.len());
@@ -75,17 +76,18 @@ pub(super) async fn greet(
         return Err(hint::replica(&settings.node, &primary));
     }
     let run_id = reply_to(Step::ServerInfo).and_then(text).and_then(|info| field(info, "run_id")).map(str::to_owned);
-    let identity = reply_to(Step::ClientInfo).and_then(text).and_then(|info| identity(info, run_id));
+    let identity = reply_to(Step::ClientInfo).and_then(text).and_then(|info| identity(info, run_id.clone()));
     if !denied.is_empty() && settings.warns() {
         let denied = denied.join(", ");
         tracing::warn!(
             node = settings.node,
             denied,
             fencing = identity.is_some(),
-            "Redis refuses commands that help after a lost connection"
+            notices_switches = run_id.is_some(),
+            "Redis refuses commands that help after a lost connection or a failover"
         );
     }
-    Ok(identity)
+    Ok((identity, run_id))
 }
 
 fn steps(settings: &Settings, password: Option<&SecretString>) -> Vec<(Step, Cmd)> {

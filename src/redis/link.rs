@@ -51,6 +51,10 @@ pub(super) struct Link {
     /// A connection that was lost with replies outstanding: bytes it sent may still be on their way to Redis.
     fence: Option<Identity>,
     lost: bool,
+    /// Of the server that the last connection led to.
+    run_id: Option<String>,
+    /// [`Switches::count`](super::Switches::count) at the last write that was confirmed.
+    seen: u64,
     replies: Vec<Value>,
     metrics: Arc<Metrics>,
 }
@@ -59,7 +63,8 @@ impl Link {
     pub(super) fn new(connector: Connector, metrics: Arc<Metrics>) -> Self {
         metrics.redis_up(connector.node(), ROLE).set(0);
         metrics.redis_reconnects(connector.node()).inc_by(0);
-        Self { connector, connection: None, fence: None, lost: false, replies: Vec::new(), metrics }
+        let seen = connector.switches().count();
+        Self { connector, connection: None, fence: None, lost: false, run_id: None, seen, replies: Vec::new(), metrics }
     }
 
     pub(super) fn has_fence(&self) -> bool {
@@ -70,6 +75,7 @@ impl Link {
     pub(super) async fn open(&mut self) -> Result<&mut Connection, Trouble> {
         if self.connection.is_none() {
             let mut connection = self.connector.connect().await.map_err(|error| self.count(error.into()))?;
+            self.note_server(connection.run_id());
             if let Some(old) = &self.fence {
                 fence(&mut connection, old).await.map_err(|broken| self.count(broken.into()))?;
                 self.fence = None;
@@ -81,6 +87,16 @@ impl Link {
             self.connection = Some(connection);
         }
         Ok(self.connection.as_mut().expect("made above"))
+    }
+
+    /// Notes a switch when the server is not the one that was there before; what it does not tell is no switch.
+    fn note_server(&mut self, run_id: Option<&str>) {
+        let Some(now) = run_id else { return };
+        let before = self.run_id.replace(now.to_owned());
+        if before.is_some_and(|before| before != now) {
+            let node = self.connector.node();
+            self.connector.switches().note_since(self.seen, format_args!("{node} was restarted, or is another server now"));
+        }
     }
 
     /// Closes the connection; `outstanding` when it may have sent what was not answered.
@@ -162,7 +178,8 @@ impl Link {
     ) -> Option<Trouble> {
         let wanted = answers.len() + count;
         let mut replies = std::mem::take(&mut self.replies);
-        let sent = match self.open().await {
+        let switches = self.connector.switches().clone();
+        let (seen, sent) = match self.open().await {
             // Connecting may have taken long.
             Ok(_) if !allowed() => {
                 answers.resize(wanted, Answer::Is(Verdict::Retry(Class::Retry)));
@@ -171,7 +188,9 @@ impl Link {
             }
             Ok(connection) => {
                 let replies_each = if asking { 2 } else { 1 };
-                connection.exchange_while(allowed, packed, count * replies_each, &mut replies).await
+                // Another lane may note a switch while this is on its way: what was begun before is counted with it.
+                let seen = switches.count();
+                (seen, connection.exchange_while(allowed, packed, count * replies_each, &mut replies).await)
             }
             Err(trouble) => {
                 answers.resize(wanted, Answer::Is(Verdict::Retry(trouble.class)));
@@ -184,6 +203,9 @@ impl Link {
         let of_writes = replies.drain(..).enumerate().filter(|(at, _)| !asking || at % 2 == 1);
         answers.extend(of_writes.map(|(_, reply)| self.judge(&reply, &mut trouble)));
         self.replies = replies;
+        if answers[wanted - count..].contains(&Answer::Is(Verdict::Written)) {
+            self.seen = seen;
+        }
         if let Err(broken) = sent {
             answers.resize(wanted, Answer::Is(Verdict::Unknown));
             trouble = Some(self.count(broken.into()));

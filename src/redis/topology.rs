@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::cluster::Cluster;
 use super::sentinel::Sentinel;
 use super::{Connector, Report, SLOTS, probe};
@@ -70,6 +72,16 @@ impl Topology {
             }
         }
         if missing.is_empty() { Ok(found) } else { Err(missing) }
+    }
+
+    /// Counts the times that confirmed writes may have been lost because another server took over: see [`super::Switches`].
+    pub fn switches(&self) -> watch::Receiver<u64> {
+        let connector = match &self.0 {
+            Kind::One(connector) => connector,
+            Kind::Cluster(cluster) => cluster.base(),
+            Kind::Sentinel(sentinel) => sentinel.base(),
+        };
+        connector.switches().subscribe()
     }
 
     pub(super) fn kind(&self) -> &Kind {

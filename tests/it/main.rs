@@ -46,6 +46,9 @@ mod import;
 /// Real brokers: what the harness promises, every way to log in and to be refused, the probe.
 #[cfg(feature = "kafka")]
 mod kafka_client;
+/// Redis loses what it confirmed; the worker reads it again.
+#[cfg(feature = "kafka")]
+mod kafka_failover;
 /// Workers, brokers and Redis break under load from Kafka; what is committed must be in Redis.
 #[cfg(feature = "kafka")]
 mod kafka_faults;

@@ -30,6 +30,8 @@ pub struct Kafka {
     /// A member that is silent for so long loses its partitions.
     pub session_timeout: Duration,
     pub commit_interval: Duration,
+    /// How long commits are held back; zero: not at all.
+    pub failover_replay: Duration,
     /// Static membership when set.
     pub group_instance_id: Option<String>,
     /// The topic of the dead letters, if it is on the same brokers: it is never read.
@@ -82,6 +84,9 @@ pub(super) struct RawKafka {
     session_timeout: Span,
     /// How often the offsets of what is in Redis are committed.
     commit_interval: Span,
+    /// How long commits are held back, so that what was written before Redis failed over, or came back without it, is read and
+    /// written again; 15s is a good value. So much is also written again after every restart.
+    pub(super) failover_replay: Span,
     /// Static membership: a name that this worker keeps across restarts, and no other has.
     group_instance_id: Option<String>,
     pub(super) sasl: RawSasl,
@@ -99,6 +104,7 @@ impl Default for RawKafka {
             auto_offset_reset: OffsetReset::default(),
             session_timeout: Span::secs(45),
             commit_interval: Span::secs(5),
+            failover_replay: Span::secs(0),
             group_instance_id: None,
             sasl: RawSasl::default(),
             tls: RawKafkaTls::default(),
@@ -137,6 +143,7 @@ impl RawKafka {
             auto_offset_reset: self.auto_offset_reset,
             session_timeout: self.session_timeout.0,
             commit_interval: self.commit_interval.0,
+            failover_replay: self.failover_replay.0,
             group_instance_id: self.group_instance_id.clone(),
             dead_letters: None,
         }

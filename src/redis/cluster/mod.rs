@@ -57,6 +57,11 @@ impl Cluster {
         })
     }
 
+    /// What all nodes share.
+    pub(super) fn base(&self) -> &Connector {
+        &self.connector
+    }
+
     pub(super) fn connector(&self, node: &Node) -> Connector {
         self.connector.to(node)
     }
@@ -85,13 +90,19 @@ impl Cluster {
         asked.is_none_or(|asked| asked.elapsed() >= self.refresh_every)
     }
 
-    /// Notes where a write was sent on to; returns the node.
+    /// Notes where a write was sent on to; returns the node. Where that owned nothing before, the whole map is asked for soon: it may
+    /// have taken another's place.
     fn learn(&self, redirect: &Redirect, from: &Node) -> Option<Node> {
         let (host, port) = redirect.place.rsplit_once(':')?;
         let host = if host.is_empty() || host == "?" { &from.host } else { host };
         let node = self.translated(Node { host: host.trim_matches(['[', ']']).to_owned(), port: port.parse().ok()? });
-        if !redirect.ask && self.map().owner(redirect.slot) != Some(&node) {
-            self.put(self.map().with(redirect.slot, node.clone()));
+        let map = self.map();
+        if !redirect.ask && map.owner(redirect.slot) != Some(&node) {
+            let is_new = !map.owners(0..SLOTS).contains(&&node);
+            self.put(map.with(redirect.slot, node.clone()));
+            if is_new {
+                self.known.write().unwrap_or_else(PoisonError::into_inner).asked = None;
+            }
         }
         Some(node)
     }
@@ -124,7 +135,12 @@ impl Cluster {
                 (node, Ok(reply)) => match SlotMap::read(&reply, &node, |node| self.translated(node)) {
                     Some(read) => {
                         self.known.write().unwrap_or_else(PoisonError::into_inner).asked = Some(Instant::now());
-                        return Ok(self.put(read.newer_than(&map)));
+                        let replaced = read.replaced(&map).cloned();
+                        let map = self.put(read.newer_than(&map));
+                        if let Some(node) = replaced {
+                            self.connector.switches().note(format_args!("{node} owns no slots of the cluster any more"));
+                        }
+                        return Ok(map);
                     }
                     None => trouble = trouble.or_else(|| Some(unassigned(&node))),
                 },

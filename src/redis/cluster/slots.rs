@@ -58,6 +58,12 @@ impl SlotMap {
         owners.into_iter().filter_map(|owner| self.nodes.get(usize::from(owner))).collect()
     }
 
+    /// A node that owned slots in `old` and owns none now: a replica took its place, or all its slots were moved away.
+    pub(super) fn replaced<'a>(&self, old: &'a Self) -> Option<&'a Node> {
+        let owners = self.owners(0..SLOTS);
+        old.owners(0..SLOTS).into_iter().find(|owner| !owners.contains(owner))
+    }
+
     /// Slots that nobody owns.
     pub(super) fn uncovered(&self) -> usize {
         self.owners.iter().filter(|&&owner| owner == NOBODY).count()
@@ -150,6 +156,16 @@ mod tests {
         let moved = map.with(5, at("z", 9)).with(12, at("a", 1));
         assert_eq!((moved.owner(5), moved.owner(4), moved.owner(12)), (Some(&at("z", 9)), Some(&at("a", 1)), Some(&at("a", 1))));
         assert_eq!((moved.version, moved.nodes.len()), (2, 2));
+    }
+
+    #[test]
+    fn a_node_is_replaced_when_it_owns_nothing_any_more() {
+        let map =
+            |middle: &str| read(vec![range(0, 9, &[entry(Some("a"), 1)]), range(10, 19, &[entry(Some(middle), 2)])]).unwrap();
+        let (old, failed_over) = (map("b"), map("c"));
+        assert_eq!(failed_over.replaced(&old), Some(&at("b", 2)));
+        assert_eq!(old.with(10, at("a", 1)).with(11, at("new", 3)).replaced(&old), None, "slots were moved");
+        assert_eq!(old.replaced(&SlotMap::default()), None);
     }
 
     #[test]

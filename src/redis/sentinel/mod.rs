@@ -92,6 +92,11 @@ impl Sentinel {
         })
     }
 
+    /// What all masters share.
+    pub(super) fn base(&self) -> &Connector {
+        &self.masters
+    }
+
     pub(super) fn connector(&self, node: &Node) -> Connector {
         self.masters.to(node)
     }
@@ -154,14 +159,18 @@ impl Sentinel {
     }
 
     fn tell(&self, master: Node) -> Told {
+        let mut before = None;
         self.told.send_modify(|told| {
             if told.master.as_ref() != Some(&master) {
                 tracing::info!(name = self.name, %master, "the sentinels name the master");
                 told.handover = None;
             }
-            told.master = Some(master);
+            before = told.master.replace(master.clone());
             told.version += 1;
         });
+        if let Some(old) = before.filter(|old| *old != master) {
+            self.masters.switches().note(format_args!("{master} is the master instead of {old}"));
+        }
         self.told.borrow().clone()
     }
 

@@ -1,6 +1,7 @@
 //! The polling thread: takes records, keeps the partitions flowing, stores offsets.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::Message as _;
@@ -8,11 +9,12 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{SkipReason, events_of};
 use crate::kafka::explain;
-use crate::pipeline::Outcome;
+use crate::pipeline::{Health, Outcome};
 
 use super::Ended;
 use super::door::{Door, NoRoom};
@@ -33,6 +35,9 @@ pub(super) struct Consumer {
     pub(super) topics: Vec<String>,
     pub(super) group_id: String,
     pub(super) door: Door,
+    pub(super) health: Arc<Health>,
+    /// Counts the times that Redis may have lost what it confirmed.
+    pub(super) switches: watch::Receiver<u64>,
     /// Dead letters need the records' headers.
     pub(super) keep_headers: bool,
     /// `max.poll.interval.ms`.
@@ -45,7 +50,7 @@ pub(super) struct Consumer {
 
 impl Consumer {
     /// Polls until the stop. Blocks.
-    pub(super) fn run(self) -> Ended {
+    pub(super) fn run(mut self) -> Ended {
         let ended = match self.subscribe() {
             Ok(()) => self.poll(),
             Err(error) => Ended::Failed(format!("cannot subscribe: {error}")),
@@ -53,7 +58,7 @@ impl Consumer {
         if self.hard.is_cancelled() {
             self.give_up_all();
         } else {
-            self.store_offsets();
+            self.store_offsets(false);
             if !matches!(ended, Ended::Stopped) {
                 // Others may own the partitions by now: nothing more of them is written.
                 self.give_up_all();
@@ -73,7 +78,7 @@ impl Consumer {
         self.consumer.subscribe(&topics)
     }
 
-    fn poll(&self) -> Ended {
+    fn poll(&mut self) -> Ended {
         let (mut next_tick, mut rejoining) = (Instant::now(), false);
         let (mut ranges, mut idle) = (Vec::new(), Idle::default());
         while !self.is_over() {
@@ -112,8 +117,14 @@ impl Consumer {
             }
             if Instant::now() >= next_tick {
                 next_tick = Instant::now() + TICK;
+                // Asked first: a switch is known before Redis counts as up again.
+                let redis_is_up = self.health.is_up();
+                if self.switches.has_changed().unwrap_or(false) {
+                    self.switches.mark_unchanged();
+                    self.replay();
+                }
                 self.look_after_partitions();
-                self.store_offsets();
+                self.store_offsets(redis_is_up);
                 rejoining = rejoining || self.look_after_group(&mut idle);
             }
             if self.member().guard.tripped() {
@@ -139,7 +150,7 @@ impl Consumer {
         ranges.clear();
         events_of(message.payload().unwrap_or_default(), ranges);
         if ranges.is_empty() {
-            let position = partition.assignment.deliver(offset, 1);
+            let position = partition.deliver(offset, 1);
             partition.assignment.ack(position, received).settle(Outcome::Skipped(SkipReason::Empty));
             return;
         }
@@ -148,7 +159,7 @@ impl Consumer {
             return self.block(partition, Blocked { hand: None, lane: None, resume_at: offset });
         };
         let message = record::copy(message, &partition.topic, headers, held);
-        let position = partition.assignment.deliver(offset, ranges.len() as u32);
+        let position = partition.deliver(offset, ranges.len() as u32);
         let mut hand = InHand { message, position, received, job: None, rest: ranges.clone().into_iter() };
         if let Err(NoRoom { lane }) = self.door.push(&partition.assignment, &mut hand) {
             let others: usize = partitions.iter().map(Partition::in_hand).sum();
@@ -192,7 +203,7 @@ impl Consumer {
     /// Closes all partitions, and fails what is queued of them; returns how many there were.
     fn give_up_all(&self) -> usize {
         let member = self.member();
-        let given_up: Vec<_> = member.lock().clear().map(|partition| member.give_up(partition)).collect();
+        let given_up: Vec<Partition> = member.lock().clear().map(|partition| member.give_up(partition)).collect();
         member.intake.drop_cancelled();
         given_up.len()
     }
@@ -232,12 +243,12 @@ impl Consumer {
         }
     }
 
-    /// Tells librdkafka the watermarks, which it commits.
-    fn store_offsets(&self) {
+    /// Tells librdkafka the offsets that it may commit; with `release`, also what was held back for long enough.
+    fn store_offsets(&self, release: bool) {
         let mut offsets = TopicPartitionList::new();
         for partition in self.member().lock().iter_mut() {
-            if let Some(watermark) = partition.advanced() {
-                let offset = Offset::Offset(watermark);
+            if let Some(offset) = partition.advanced(release) {
+                let offset = Offset::Offset(offset);
                 offsets.add_partition_offset(&partition.topic, partition.number, offset).expect("an offset of a record");
             }
         }

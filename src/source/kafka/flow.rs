@@ -37,21 +37,41 @@ impl Consumer {
                     Flow::Closed
                 }
                 Flow::Blocked(blocked) => self.unblock(partition, blocked, stopping),
-                Flow::Rewinding { not_before } if stopping || Instant::now() < not_before || !partition.assignment.is_idle() => {
-                    Flow::Rewinding { not_before }
+                Flow::Rewinding { not_before, to }
+                    if stopping || Instant::now() < not_before || !partition.assignment.is_idle() =>
+                {
+                    Flow::Rewinding { not_before, to }
                 }
-                Flow::Rewinding { not_before } => {
-                    let offset = partition.assignment.unsettled().expect("the record of a failed event is never settled");
-                    let flow = self.go_on(partition, offset);
+                Flow::Rewinding { not_before, to } => {
+                    let offset = to.or_else(|| partition.assignment.unsettled());
+                    let flow = self.go_on(partition, offset.expect("the record of a failed event is never settled"));
                     if flow.is_some() {
-                        partition.assignment = self.member().epoch();
+                        partition.begin(self.member().epoch());
                     }
-                    flow.unwrap_or(Flow::Rewinding { not_before })
+                    flow.unwrap_or(Flow::Rewinding { not_before, to })
                 }
                 flow => flow,
             };
         }
         self.member().show(&partitions);
+    }
+
+    /// Sends every partition back to what may be committed: Redis may have lost what it confirmed since. A process that stops leaves
+    /// that to the next.
+    pub(super) fn replay(&self) {
+        let mut partitions = self.member().lock();
+        for partition in partitions.iter_mut() {
+            let Some((back_to, from)) = partition.lost() else { continue };
+            if self.stop.is_cancelled() {
+                continue;
+            }
+            self.pause(partition);
+            partition.replay(back_to);
+            self.member().metrics.kafka.replays.inc();
+            tracing::warn!(topic = %partition.topic, partition = partition.number, from, back_to, "reading again what Redis may have lost");
+        }
+        drop(partitions);
+        self.member().intake.drop_cancelled();
     }
 
     /// Whether nothing that was taken waits for anything.

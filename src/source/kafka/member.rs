@@ -31,6 +31,8 @@ pub(super) struct Member {
     pub(super) intake: Arc<Intake>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) readiness: Arc<Readiness>,
+    /// How long commits are held back.
+    pub(super) failover_replay: Duration,
     /// How long a revoke may wait for what is in flight.
     pub(super) handover: Duration,
     /// Why records cannot be read, as far as the broker said so.
@@ -80,7 +82,7 @@ impl Member {
         self.readiness.ready(PART);
         let mut partitions = self.lock();
         for element in list.elements() {
-            partitions.insert(Partition::new(element.topic(), element.partition(), self.epoch()));
+            partitions.insert(Partition::new(element.topic(), element.partition(), self.epoch(), self.failover_replay));
         }
         self.show(&partitions);
         tracing::info!(new = list.count(), all = self.metrics.kafka.partitions_assigned.get(), "partitions assigned");
@@ -102,18 +104,19 @@ impl Member {
             list.elements().iter().filter_map(|element| partitions.remove(element.topic(), element.partition())).collect();
         self.show(&partitions);
         drop(partitions);
-        let gone: Vec<_> = gone.into_iter().map(|partition| self.give_up(partition)).collect();
+        let mut gone: Vec<Partition> = gone.into_iter().map(|partition| self.give_up(partition)).collect();
         self.intake.drop_cancelled();
-        let idle = gone.iter().filter(|(_, _, assignment)| assignment.wait_idle(deadline)).count();
+        let idle = gone.iter().filter(|partition| partition.assignment.wait_idle(deadline)).count();
         tracing::info!(partitions = list.count(), lost, all = self.metrics.kafka.partitions_assigned.get(), "partitions revoked");
         if idle < gone.len() {
             tracing::warn!(partitions = gone.len() - idle, "partitions were handed over before Redis answered all writes");
         }
         if !lost {
             let mut offsets = TopicPartitionList::new();
-            for (topic, number, assignment) in &gone {
-                if let Some(watermark) = assignment.watermark() {
-                    offsets.add_partition_offset(topic, *number, Offset::Offset(watermark)).expect("an offset of a record");
+            for partition in &mut gone {
+                if let Some(offset) = partition.committable(false) {
+                    let offset = Offset::Offset(offset);
+                    offsets.add_partition_offset(&partition.topic, partition.number, offset).expect("an offset of a record");
                 }
             }
             if offsets.count() > 0 {
@@ -123,12 +126,11 @@ impl Member {
     }
 
     /// Closes the partition's epoch and drops what waited for room.
-    pub(super) fn give_up(&self, partition: Partition) -> (Arc<str>, i32, Arc<Assignment>) {
-        let Partition { topic, number, assignment, flow, .. } = partition;
-        assignment.close();
-        drop(flow);
-        self.metrics.kafka.remove_lag(&topic, number);
-        (topic, number, assignment)
+    pub(super) fn give_up(&self, mut partition: Partition) -> Partition {
+        partition.assignment.close();
+        partition.flow = Flow::Closed;
+        self.metrics.kafka.remove_lag(&partition.topic, partition.number);
+        partition
     }
 
     /// Notes how a commit ended.

@@ -2,9 +2,10 @@
 //!
 //! A thread of its own polls (`consumer`): it copies each record (`record`), finds its events and pushes them (`door`), and
 //! pauses a partition whose next event finds no room (`flow`). The receipts of an event are its partition under one assignment
-//! epoch (`assignment`), whose watermark ([`Offsets`]) is stored with librdkafka and committed by it. `member` holds
-//! librdkafka's callbacks: on a revoke what is not sent is taken back and what is sent is awaited before the partition is handed
-//! over. A process that stood still for longer than a `lease` writes nothing of what it held.
+//! epoch (`assignment`), whose watermark ([`Offsets`]) is stored with librdkafka and committed by it; when it is to be `held`
+//! back, so that what Redis loses in a failover can be read again, after a while. `member` holds librdkafka's callbacks: on a
+//! revoke what is not sent is taken back and what is sent is awaited before the partition is handed over. A process that stood
+//! still for longer than a `lease` writes nothing of what it held.
 
 mod assignment;
 mod burial;
@@ -12,6 +13,7 @@ mod consumer;
 mod door;
 mod flow;
 mod guard;
+mod held;
 mod idle;
 mod lease;
 mod member;
@@ -25,14 +27,14 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::BaseConsumer;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::dead_letter::{Breaker, DeadLetters};
 use crate::kafka::{ClientError, ClientEvents, client_config, creation_error};
 use crate::metrics::Metrics;
-use crate::pipeline::Intake;
+use crate::pipeline::{Health, Intake};
 use crate::readiness::Readiness;
 
 use self::burial::{Dead, bury};
@@ -68,6 +70,10 @@ pub struct Parts {
     pub letters: DeadLetters,
     pub metrics: Arc<Metrics>,
     pub readiness: Arc<Readiness>,
+    /// Of the lanes.
+    pub health: Arc<Health>,
+    /// Counts the times that Redis may have lost what it confirmed.
+    pub switches: watch::Receiver<u64>,
 }
 
 /// A consumer that has not subscribed yet.
@@ -81,6 +87,8 @@ pub struct KafkaSource {
     letters: DeadLetters,
     guard: Arc<Guard>,
     intake: Arc<Intake>,
+    health: Arc<Health>,
+    switches: watch::Receiver<u64>,
 }
 
 impl KafkaSource {
@@ -89,7 +97,7 @@ impl KafkaSource {
     /// # Errors
     /// Settings that librdkafka refuses, files that cannot be used.
     pub fn new(kafka: &config::Kafka, breaker: &config::Breaker, prefix: &str, parts: Parts) -> Result<Self, ClientError> {
-        let Parts { intake, letters, metrics, readiness } = parts;
+        let Parts { intake, letters, metrics, readiness, health, switches } = parts;
         let guard = Arc::new(Guard::new(Breaker::new(breaker.consecutive, breaker.ratio, breaker.window)));
         readiness.waiting(PART, "joining the group");
         let member = Member {
@@ -100,6 +108,7 @@ impl KafkaSource {
             intake: Arc::clone(&intake),
             metrics,
             readiness,
+            failover_replay: kafka.failover_replay,
             handover: kafka.session_timeout / 2,
             obstacle: Mutex::default(),
         };
@@ -118,16 +127,31 @@ impl KafkaSource {
             letters,
             guard,
             intake,
+            health,
+            switches,
         })
     }
 
     /// Consumes until `stop`, and then until what was taken is settled, or until `hard`.
     pub async fn run(self, stop: CancellationToken, hard: CancellationToken) -> Ended {
-        let Self { consumer, topics, group_id, max_poll_interval, prefix, dead: (burial, dead), letters, guard, intake } = self;
+        let Self { consumer, topics, group_id, max_poll_interval, prefix, health, switches, .. } = self;
+        let Self { dead: (burial, dead), letters, guard, intake, .. } = self;
         let keep_headers = letters.keep_headers();
         let burying = tokio::spawn(hard.clone().run_until_cancelled_owned(bury(dead, letters, guard)));
         let door = Door { intake, prefix, burial, runtime: Handle::current() };
-        let consumer = Consumer { consumer, topics, group_id, max_poll_interval, door, keep_headers, stop, hard: hard.clone() };
+        let hard_stop = hard.clone();
+        let consumer = Consumer {
+            consumer,
+            topics,
+            group_id,
+            door,
+            health,
+            switches,
+            keep_headers,
+            max_poll_interval,
+            stop,
+            hard: hard_stop,
+        };
         let (tell, mut told) = oneshot::channel();
         let thread = std::thread::Builder::new().name("kafka".into()).spawn(move || tell.send(consumer.run()));
         if let Err(error) = thread {

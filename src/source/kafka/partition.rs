@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::statistics;
 
 use super::assignment::Assignment;
+use super::held::Held;
 use super::record::InHand;
 
 /// The first and the longest pause before a record that failed is read again.
@@ -19,9 +20,12 @@ pub(super) struct Partition {
     pub(super) number: i32,
     pub(super) assignment: Arc<Assignment>,
     pub(super) flow: Flow,
-    /// The watermark that librdkafka knows.
-    pub(super) stored: Option<i64>,
-    /// Rewinds since the watermark last moved.
+    held: Held,
+    /// The offset to commit that librdkafka knows.
+    stored: Option<i64>,
+    /// The last watermark that was seen.
+    reached: Option<i64>,
+    /// Rewinds since it moved.
     rewinds: u32,
 }
 
@@ -30,9 +34,10 @@ pub(super) enum Flow {
     Open,
     /// Waits for room.
     Blocked(Blocked),
-    /// Waits for what is in flight, and a pause; then reads again from the first record that has no outcome.
+    /// Waits for what is in flight, and a pause; then reads again, from the first record that has no outcome unless told where.
     Rewinding {
         not_before: Instant,
+        to: Option<i64>,
     },
     /// The process is stopping.
     Closed,
@@ -48,8 +53,16 @@ pub(super) struct Blocked {
 }
 
 impl Partition {
-    pub(super) fn new(topic: &str, number: i32, assignment: Arc<Assignment>) -> Self {
-        Self { topic: topic.into(), number, assignment, flow: Flow::Open, stored: None, rewinds: 0 }
+    /// `lag` is for how long commits are held back.
+    pub(super) fn new(topic: &str, number: i32, assignment: Arc<Assignment>, lag: Duration) -> Self {
+        let held = Held::new(lag);
+        Self { topic: topic.into(), number, assignment, flow: Flow::Open, held, stored: None, reached: None, rewinds: 0 }
+    }
+
+    /// Notes a record of `events` events; returns its position.
+    pub(super) fn deliver(&mut self, offset: i64, events: u32) -> u64 {
+        self.held.read(offset);
+        self.assignment.deliver(offset, events)
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -70,12 +83,38 @@ impl Partition {
         }
     }
 
-    /// The watermark, when it moved since the last call.
-    pub(super) fn advanced(&mut self) -> Option<i64> {
-        let watermark = self.assignment.watermark().filter(|&watermark| self.stored != Some(watermark))?;
-        self.stored = Some(watermark);
-        self.rewinds = 0;
-        Some(watermark)
+    /// The offset that may be committed; with `release`, also what was held back for long enough.
+    pub(super) fn committable(&mut self, release: bool) -> Option<i64> {
+        let now = Instant::now();
+        if let Some(watermark) = self.assignment.watermark() {
+            self.held.note(watermark, now);
+            if self.reached.replace(watermark) != Some(watermark) {
+                self.rewinds = 0;
+            }
+        }
+        if release {
+            self.held.release(now);
+        }
+        self.held.due()
+    }
+
+    /// [`Partition::committable`], when it moved since the last call.
+    pub(super) fn advanced(&mut self, release: bool) -> Option<i64> {
+        let offset = self.committable(release).filter(|&offset| self.stored != Some(offset))?;
+        self.stored = Some(offset);
+        Some(offset)
+    }
+
+    /// Redis may have lost what was confirmed and is not committed: from where on it is to be read again, and how far reading has
+    /// come.
+    pub(super) fn lost(&mut self) -> Option<(i64, i64)> {
+        let back_to = self.held.void()?;
+        let (unsettled, watermark) = (self.assignment.unsettled(), self.assignment.watermark());
+        if unsettled.is_none() && watermark == Some(back_to) {
+            self.held.begin();
+            return None;
+        }
+        Some((back_to, unsettled.or(watermark).unwrap_or(back_to)))
     }
 
     /// Gives up all that is in flight: a record failed. The caller pauses it.
@@ -83,7 +122,19 @@ impl Partition {
         self.assignment.close();
         let pause = REWIND_MIN.saturating_mul(1 << self.rewinds.min(10)).min(REWIND_MAX);
         self.rewinds += 1;
-        self.flow = Flow::Rewinding { not_before: Instant::now() + pause };
+        self.flow = Flow::Rewinding { not_before: Instant::now() + pause, to: None };
+    }
+
+    /// Gives up all that is in flight, to read again from `offset` on. The caller pauses it.
+    pub(super) fn replay(&mut self, offset: i64) {
+        self.assignment.close();
+        self.flow = Flow::Rewinding { not_before: Instant::now(), to: Some(offset) };
+    }
+
+    /// Goes on under a new epoch, once what was in flight under the last one is settled.
+    pub(super) fn begin(&mut self, assignment: Arc<Assignment>) {
+        self.assignment = assignment;
+        self.held.begin();
     }
 }
 

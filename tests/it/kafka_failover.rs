@@ -1,0 +1,210 @@
+//! `kafka.failover_replay`: Redis loses what it confirmed, and the worker reads it again.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use redis::Value;
+
+use crate::harness::app::App;
+use crate::harness::cluster::Cluster;
+use crate::harness::kafka::{Kafka, unique};
+use crate::harness::proxy::Proxy;
+use crate::harness::records::{value, write};
+use crate::harness::redis::Redis;
+use crate::harness::{eventually, let_pass};
+use crate::kafka_source::wait_committed;
+
+/// Records before the fault, and those that Redis loses.
+const KEPT: usize = 300;
+const LOST: usize = 100;
+
+/// A topic of one partition, and a group of its own.
+struct Scene {
+    kafka: &'static Kafka,
+    topic: String,
+    group: String,
+    records: usize,
+}
+
+impl Scene {
+    fn new(name: &str) -> Self {
+        let kafka = Kafka::shared();
+        Self { kafka, topic: kafka.topic(name, 1, &[]), group: unique("group"), records: 0 }
+    }
+
+    fn worker(&self, redis_url: &str, settings: &[&str]) -> App {
+        let servers = format!("kafka.bootstrap_servers={}", self.kafka.servers());
+        let (topics, group) = (format!("kafka.topics={}", self.topic), format!("kafka.group_id={}", self.group));
+        let mut all = vec![servers.as_str(), &topics, &group, "kafka.session_timeout=6s", "kafka.commit_interval=200ms"];
+        all.extend(settings);
+        App::start(redis_url, &all)
+    }
+
+    /// Writes `count` further records, each of a user of its own.
+    fn produce(&mut self, count: usize) {
+        let users = self.records..self.records + count;
+        self.records = users.end;
+        let events: Vec<String> =
+            users.map(|user| format!(r#"{{"type":"identify","userId":"u{user}","traits":{{"n":{user}}}}}"#)).collect();
+        write(self.kafka, &self.topic, &events.iter().map(|event| value(event.as_bytes())).collect::<Vec<_>>());
+    }
+
+    fn committed(&self) -> usize {
+        self.kafka.committed(&self.group, &self.topic)[0].map_or(0, |offset| usize::try_from(offset).expect("not negative"))
+    }
+
+    fn wait_committed(&self) {
+        wait_committed(self.kafka, &self.group, &self.topic);
+    }
+
+    /// Users that `hash` finds nothing of.
+    fn missing(&self, hash: impl Fn(&str) -> usize) -> usize {
+        (0..self.records).filter(|user| hash(&format!("user:u{user}")) == 0).count()
+    }
+}
+
+fn missing(scene: &Scene, redis: &Redis) -> usize {
+    scene.missing(|key| redis.hgetall(key).len())
+}
+
+fn received(app: &App) -> usize {
+    app.metric("traitsink_events_received_total", "kafka") as usize
+}
+
+fn replays(app: &App) -> usize {
+    app.metric("traitsink_kafka_replays_total", "") as usize
+}
+
+/// A master dies that no longer replicated, and its replica answers at the same address. Returns how many users are missing there
+/// at the end.
+fn fail_over(name: &str, settings: &[&str]) -> (App, usize) {
+    let mut scene = Scene::new(name);
+    let (mut master, replica) = (Redis::start(), Redis::start());
+    let replicate = ["REPLICAOF", "127.0.0.1", &master.port().to_string()];
+    assert_eq!(replica.cli(&replicate), Value::Okay);
+    let proxy = Proxy::start(master.port());
+    let app = scene.worker(&format!("redis://127.0.0.1:{}", proxy.port()), settings);
+    scene.produce(KEPT);
+    scene.wait_committed();
+    eventually("the replica has everything", || missing(&scene, &replica) == 0);
+    assert_eq!(replica.cli(&["REPLICAOF", "NO", "ONE"]), Value::Okay);
+
+    scene.produce(LOST);
+    eventually("the master has everything", || missing(&scene, &master) == 0);
+    if settings.is_empty() {
+        scene.wait_committed();
+    }
+    master.kill();
+    proxy.lead_to(replica.port());
+    app.wait_ready();
+    eventually("the lanes have noticed", || app.metric("traitsink_redis_reconnects_total", "") >= 4.0);
+    scene.wait_committed();
+    app.assert_ledger_closes();
+    let missing = missing(&scene, &replica);
+    (app, missing)
+}
+
+#[test]
+fn what_a_dead_master_had_not_replicated_is_written_again() {
+    let (app, missing) = fail_over("failover", &["kafka.failover_replay=10s"]);
+    assert_eq!(missing, 0);
+    // Only what was not committed, and once, although every lane met the new server.
+    assert_eq!((received(&app), replays(&app)), (KEPT + 2 * LOST, 1));
+    let told = app.log().into_iter().find(|line| line.contains("reading again")).expect("it is told");
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!((&told["from"], &told["back_to"]), (&(KEPT + LOST).into(), &KEPT.into()));
+}
+
+/// The fault is a fault: without the option the same costs events.
+#[test]
+fn without_a_replay_it_is_lost() {
+    let (app, missing) = fail_over("no-failover", &[]);
+    assert_eq!((missing, received(&app), replays(&app)), (LOST, KEPT + LOST, 0));
+}
+
+/// A server that comes back empty, with nothing committed yet: everything is written again. What is dead comes back, too.
+#[test]
+fn a_server_that_comes_back_empty_is_filled_again() {
+    let (mut scene, mut redis) = (Scene::new("empty"), Redis::start());
+    scene.produce(KEPT);
+    write(scene.kafka, &scene.topic, &[value(b"poison")]);
+    let url = format!("redis://127.0.0.1:{}", redis.port());
+    let app = scene.worker(&url, &["kafka.failover_replay=1h"]);
+    eventually("all is written", || app.dead_letters().len() == 1 && missing(&scene, &redis) == 0);
+    redis.restart();
+    eventually("all is written again", || app.dead_letters().len() == 2 && missing(&scene, &redis) == 0);
+    assert_eq!((scene.committed(), replays(&app)), (0, 1));
+    app.assert_ledger_closes();
+}
+
+/// However long Redis is away: what was confirmed just before may be lost.
+#[test]
+fn nothing_is_committed_while_redis_is_away() {
+    let (mut scene, mut redis) = (Scene::new("away"), Redis::start());
+    let url = format!("redis://127.0.0.1:{}", redis.port());
+    let app = scene.worker(&url, &["kafka.failover_replay=3s"]);
+    scene.produce(LOST);
+    eventually("all is written", || missing(&scene, &redis) == 0);
+    redis.kill();
+    eventually("that is noticed", || !app.ready());
+    // What was due by then is on its way to the broker.
+    let_pass(Duration::from_secs(1));
+    let committed = scene.committed();
+    let_pass(Duration::from_secs(5));
+    assert_eq!(scene.committed(), committed);
+    redis.restart();
+    scene.wait_committed();
+    assert_eq!((missing(&scene, &redis), received(&app)), (committed, 2 * LOST - committed));
+    app.assert_ledger_closes();
+}
+
+/// What a stopped worker had held back is written again by the next, and no more.
+#[test]
+fn a_restart_replays_what_was_held_back() {
+    let (mut scene, redis) = (Scene::new("restart"), Redis::start());
+    let url = format!("redis://127.0.0.1:{}", redis.port());
+    let stop = |mut app: App| {
+        app.signal(Signal::SIGTERM);
+        let status = app.wait(Duration::from_secs(20));
+        assert!(status.success(), "{status}\n{}", app.log().join("\n"));
+    };
+    let first = scene.worker(&url, &["kafka.failover_replay=1s"]);
+    scene.produce(KEPT);
+    scene.wait_committed();
+    stop(first);
+    for _ in 0..2 {
+        let second = scene.worker(&url, &["kafka.failover_replay=1h"]);
+        scene.produce(LOST);
+        eventually("all is written", || missing(&scene, &redis) == 0);
+        stop(second);
+        assert_eq!(scene.committed(), KEPT);
+    }
+    let third = scene.worker(&url, &["kafka.failover_replay=1s"]);
+    scene.wait_committed();
+    assert_eq!(received(&third), 2 * LOST);
+    third.assert_ledger_closes();
+}
+
+/// In a cluster a promoted replica is a switch, and slots that move are none.
+#[test]
+fn a_clusters_failover_is_replayed_and_a_reshard_is_not() {
+    let (mut scene, mut cluster) = (Scene::new("cluster"), Cluster::start(3, 1));
+    let app = scene.worker(&cluster.url(), &["redis.mode=cluster", "redis.cluster.refresh=1s", "kafka.failover_replay=1h"]);
+    scene.produce(KEPT);
+    let missing = |scene: &Scene, cluster: &Cluster| scene.missing(|key| cluster.hgetall(key).len());
+    eventually("all is written", || missing(&scene, &cluster) == 0);
+    cluster.reshard(0, 2, 100);
+    scene.produce(LOST);
+    eventually("all is written", || missing(&scene, &cluster) == 0);
+    assert_eq!(replays(&app), 0);
+
+    cluster.nodes[1].kill();
+    cluster.nodes.remove(1);
+    eventually("it is read again", || replays(&app) > 0);
+    scene.produce(LOST);
+    eventually("all is written", || {
+        app.metric("traitsink_events_in_flight", "") == 0.0 && received(&app) >= 2 * (KEPT + LOST) + LOST
+    });
+    assert_eq!(missing(&scene, &cluster), 0);
+    app.assert_ledger_closes();
+}
