@@ -1,9 +1,10 @@
 //! The worker and real sentinels: the master dies, freezes, is replaced, and nothing that was acknowledged goes with it.
 
 use crate::harness::app::{App, run};
+use crate::harness::certs::Authority;
 use crate::harness::load::{Load, OnError, User};
 use crate::harness::matrix::play;
-use crate::harness::redis::Redis;
+use crate::harness::redis::{Builder, Redis};
 use crate::harness::sentinel::{PASSWORD, Sentinels};
 use crate::harness::{eventually, guide, let_pass};
 use std::collections::BTreeMap;
@@ -50,6 +51,32 @@ fn the_examples_of_the_guide_are_written() {
     let app = worker(&trio, &guide::WRITE_KEYS);
     guide::check_examples(&app, |key| trio.hgetall(0, key));
     assert_eq!(app.metric("traitsink_redis_up", "role=\"sentinel\""), 3.0);
+}
+
+/// Names instead of addresses, TLS and a login for everybody, and a worker that is told the way in.
+#[test]
+fn all_is_encrypted_and_named() {
+    let authority = Authority::new("private CA");
+    let issued = authority.server(&["localhost", "sentinel.internal"]);
+    let ca = authority.ca_file().display().to_string();
+    let encrypted = |builder: Builder| builder.tls(&issued).option("tls-ca-cert-file", &ca).option("tls-replication", "yes");
+    let trio = Sentinels::with(1, encrypted, |sentinel| {
+        let names = ["resolve-hostnames yes", "announce-hostnames yes"];
+        names.iter().fold(encrypted(sentinel).password("watch"), |builder, line| builder.option("sentinel", line))
+    });
+    let reached = format!("redis.sentinel.nat_map={{\"127.0.0.1:{0}\"=\"localhost:{0}\"}}", trio.servers[0].port());
+    let trust = ["redis.tls", "redis.sentinel.tls"].map(|table| format!("{table}.ca_file={ca}"));
+    let settings = [
+        &reached,
+        &trust[0],
+        &trust[1],
+        "redis.tls.enabled=true",
+        "redis.sentinel.tls.enabled=true",
+        "redis.sentinel.tls.server_name=sentinel.internal",
+        "redis.sentinel.password=watch",
+    ];
+    let app = worker(&trio, &[&settings[..], &guide::WRITE_KEYS].concat());
+    guide::check_examples(&app, |key| trio.hgetall(0, key));
 }
 
 #[test]

@@ -9,15 +9,16 @@ use crate::config::units::Listen;
 impl RawRedis {
     /// What `valid` came to, in the form that is typed; what has no effect in its mode is left out.
     pub(in crate::config) fn effective(&self, valid: &Redis) -> Self {
+        let durability = valid.durability.and(self.durability);
         let (host, port, place, embedded) = match &valid.mode {
             // What was typed says it all, and its nodes' secrets are shown as such.
             Mode::Cluster(_) => {
                 let cluster = Some(self.cluster.clone().unwrap_or_default());
-                return Self { tls: self.tls.effective(valid.tls.as_ref()), cluster, ..self.clone() };
+                return Self { tls: self.tls.effective(valid.tls.as_ref()), cluster, durability, ..self.clone() };
             }
             Mode::Sentinel(sentinel) => {
                 let sentinel = Some(self.sentinel.clone().unwrap_or_default().effective(sentinel));
-                return Self { tls: self.tls.effective(valid.tls.as_ref()), sentinel, ..self.clone() };
+                return Self { tls: self.tls.effective(valid.tls.as_ref()), sentinel, durability, ..self.clone() };
             }
             Mode::Embedded(listen) => (None, None, None, Some(RawEmbedded { listen: Listen(*listen) })),
             Mode::Standalone(Address::Unix(path)) => (None, None, Some(Place::Unix(path.clone())), None),
@@ -54,6 +55,7 @@ impl RawRedis {
             tls: self.tls.effective(valid.tls.as_ref()),
             cluster: None,
             sentinel: None,
+            durability,
             embedded,
             ..self.clone()
         }

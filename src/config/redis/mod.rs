@@ -107,7 +107,7 @@ pub(super) struct RawRedis {
     /// TCP on Linux: how long what was sent may stay unconfirmed; 0s: as the system has it.
     user_timeout: Option<Span>,
     tls: RawTls,
-    durability: RawDurability,
+    durability: Option<RawDurability>,
     cluster: Option<RawCluster>,
     sentinel: Option<RawSentinel>,
     embedded: Option<RawEmbedded>,
@@ -133,7 +133,7 @@ impl Default for RawRedis {
             keepalive: None,
             user_timeout: None,
             tls: RawTls::default(),
-            durability: RawDurability::default(),
+            durability: None,
             cluster: None,
             sentinel: None,
             embedded: None,
@@ -184,7 +184,7 @@ impl RawRedis {
             response_timeout: self.response_timeout.0,
             tcp: Tcp::resolve(self.keepalive, self.user_timeout, report),
             tls: target.tls,
-            durability: self.durability.resolve(self.response_timeout, report),
+            durability: self.durability.unwrap_or_default().resolve(self.response_timeout, report),
         }
     }
 }
