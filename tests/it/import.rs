@@ -10,6 +10,7 @@ use traitsink::config::{ConfigArgs, load};
 
 use crate::harness::app::run;
 use crate::harness::redis::Redis;
+use crate::harness::sentinel::{MASTER, PASSWORD, Sentinels};
 
 const SYSTEMS: [&str; 5] = ["deepstream", "oxd", "redwood", "rudderstack", "stalwart"];
 
@@ -100,15 +101,55 @@ fn what_is_imported_reaches_its_server() {
         ("redwood", format!("provider=redis\npassword=pw\nmaster.host=127.0.0.1\nmaster.port={port}")),
         ("rudderstack", format!(r#"{{"address": "127.0.0.1:{port}", "clusterMode": false, "password": "pw"}}"#)),
     ] {
-        let (code, printed, said) = import_text(system, "f", &text);
-        assert_eq!(code, Some(0), "{said}");
-        let directory = TempDir::new().unwrap();
-        let file = directory.path().join("traitsink.toml");
-        fs::write(&file, printed).unwrap();
-        let data_dir = format!("data_dir={}", directory.path().display());
-        let output = run(&["-c", file.to_str().unwrap(), "-s", &data_dir, "check", "--connect"], b"");
-        assert_eq!(output.status.code(), Some(0), "{system}: {}", String::from_utf8_lossy(&output.stderr));
+        reaches(system, &text);
     }
+}
+
+/// Three sentinels that ask for a password, as each system that knows them writes it.
+#[test]
+fn what_is_imported_reaches_the_master_of_its_sentinels() {
+    let trio = Sentinels::with(1, |server| server, |sentinel| sentinel.password(PASSWORD));
+    let ports: Vec<u16> = trio.sentinels.iter().map(Redis::port).collect();
+    let [servers, urls, nodes] = ["127.0.0.1:PORT", "\"redis://127.0.0.1:PORT\"", "{host: 127.0.0.1, port: PORT}"]
+        .map(|form| ports.iter().map(|port| form.replace("PORT", &port.to_string())).collect::<Vec<_>>().join(", "));
+    for (system, text) in [
+        (
+            "oxd",
+            format!(
+                "storage: redis\nstorage_configuration: {{redisProviderType: SENTINEL, servers: '{servers}', \
+                 sentinelMasterGroupName: {MASTER}, password: {PASSWORD}}}"
+            ),
+        ),
+        (
+            "stalwart",
+            format!(
+                r#"{{"@type": "RedisSentinel", "urls": [{urls}], "serviceName": "{MASTER}", "authUsername": "default",
+                "authSecret": {{"@type": "Value", "secret": "{PASSWORD}"}},
+                "sentinelSecret": {{"@type": "Value", "secret": "{PASSWORD}"}}}}"#
+            ),
+        ),
+        (
+            "deepstream",
+            format!(
+                "cache: {{name: redis, options: {{sentinels: [{nodes}], name: {MASTER}, password: {PASSWORD}, \
+                 sentinelPassword: {PASSWORD}}}}}"
+            ),
+        ),
+    ] {
+        reaches(system, &text);
+    }
+}
+
+/// Imports `text`, and has `check --connect` confirm what comes of it.
+fn reaches(system: &str, text: &str) {
+    let (code, printed, said) = import_text(system, "f", text);
+    assert_eq!(code, Some(0), "{said}");
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("traitsink.toml");
+    fs::write(&file, printed).unwrap();
+    let data_dir = format!("data_dir={}", directory.path().display());
+    let output = run(&["-c", file.to_str().unwrap(), "-s", &data_dir, "check", "--connect"], b"");
+    assert_eq!(output.status.code(), Some(0), "{system}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// What `redis.mode` may be.

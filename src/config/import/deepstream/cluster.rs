@@ -22,7 +22,7 @@ impl Cache {
         self.ignore(&["redisOptions.host", "redisOptions.port", "redisOptions.path"], "nodes are used instead");
         self.0.map_integer("maxRedirections", "redis.cluster.max_redirections", 1..=i64::from(u32::MAX));
         self.0.map_millis("slotsRefreshInterval", "redis.cluster.refresh");
-        self.nat_map();
+        self.nat_map("redis.cluster.nat_map");
         self.0.later("useSRVRecords", "nodes from SRV records");
         self.0.skip_all(&unused::CLUSTER);
         self.ignore(&unused::SENTINEL_ONLY, "used only with sentinels");
@@ -78,8 +78,8 @@ impl Cache {
         Ok(Node { username, password, ..Node::new(&host, port?)? })
     }
 
-    /// Announced `host:port` to `{host, port}`.
-    fn nat_map(&mut self) {
+    /// Announced `host:port` to `{host, port}`, for `key`.
+    pub(super) fn nat_map(&mut self, key: &str) {
         let Some(Value::Object(map)) = self.0.take("natMap") else { return };
         let mut table = toml::Table::new();
         for (announced, reached) in map {
@@ -91,6 +91,6 @@ impl Cache {
             let Some(node) = self.0.or_fail("natMap", node) else { return };
             table.insert(announced, node.text().into());
         }
-        self.0.map("natMap", "redis.cluster.nat_map", table);
+        self.0.map("natMap", key, table);
     }
 }

@@ -30,7 +30,7 @@ impl Cache {
         self.prefix("keyPrefix");
         self.connection("");
         self.tls_of_both();
-        self.0.later("natMap", "other addresses for what sentinels announce");
+        self.nat_map("redis.sentinel.nat_map");
         self.0.skip_all(&unused::SENTINEL);
         self.ignore(&unused::CLUSTER_ONLY, "used only with nodes");
         self.ignore(&["host", "port", "path", "url"], "sentinels are used instead");
