@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::sync::Notify;
 use tokio::sync::watch::{Receiver, Sender};
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -24,10 +25,10 @@ use crate::config::{self, Node};
 use crate::metrics::Metrics;
 use crate::tls::TlsError;
 
-/// For one sentinel's answer: others may know as well.
-const ASK_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long the other sentinels have once one has answered.
+const LATECOMERS: Duration = Duration::from_millis(300);
 /// For a server that is said to be the master to say so itself.
-const CONFIRM_TIMEOUT: Duration = Duration::from_secs(1);
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long nothing is written to a master that sentinels are about to replace, if they do not finish.
 const HANDOVER_MAX: Duration = Duration::from_secs(10);
 
@@ -176,9 +177,20 @@ impl Sentinel {
 
     /// What each sentinel says.
     async fn answers(&self) -> Vec<(&Connector, Result<Answer, Trouble>)> {
+        let first = Notify::new();
         let asked = self.witnesses.iter().map(async |witness| {
-            let answer = timeout(ASK_TIMEOUT, witness.ask(&self.name)).await;
-            (&witness.connector, answer.unwrap_or_else(|_| Err(silent(&witness.connector, ASK_TIMEOUT))))
+            let late = async {
+                first.notified().await;
+                tokio::time::sleep(LATECOMERS).await;
+            };
+            let answer = tokio::select! {
+                answer = witness.ask(&self.name) => answer,
+                () = late => Err(silent(&witness.connector, LATECOMERS)),
+            };
+            if answer.is_ok() {
+                first.notify_waiters();
+            }
+            (&witness.connector, answer)
         });
         join_all(asked).await
     }
