@@ -138,16 +138,14 @@ impl Link {
     ) -> Option<Trouble> {
         let from = answers.len();
         let trouble = self.send(packed, count, asking, allowed, answers).await;
-        match self.connector.durability() {
-            Some(durability) if answers[from..].contains(&Answer::Is(Verdict::Written)) => {
-                let unconfirmed = self.confirm(durability).await?;
-                for answer in answers[from..].iter_mut().filter(|answer| **answer == Answer::Is(Verdict::Written)) {
-                    *answer = Answer::Is(Verdict::Unknown);
-                }
-                Some(trouble.unwrap_or(unconfirmed))
-            }
-            _ => trouble,
+        let Some(durability) = self.connector.durability() else { return trouble };
+        let written = |answer: &&mut Answer| **answer == Answer::Is(Verdict::Written);
+        if !answers[from..].iter_mut().any(|answer| written(&answer)) {
+            return trouble;
         }
+        let Some(unconfirmed) = self.confirm(durability).await else { return trouble };
+        answers[from..].iter_mut().filter(written).for_each(|answer| *answer = Answer::Is(Verdict::Unknown));
+        Some(trouble.unwrap_or(unconfirmed))
     }
 
     /// Waits until enough replicas have all that was written on this connection; or why that is not known.

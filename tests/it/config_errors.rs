@@ -119,6 +119,28 @@ fn one_mistake_has_one_exact_error() {
             "redis.user_timeout (--set): has no effect beside the unix socket of redis.url",
         ),
         ("redis.mode=embedded redis.url=redis://h", "redis.url (--set): has no effect with redis.mode = \"embedded\""),
+        ("redis.sentinel.master=m", "redis.sentinel.master (--set): has no effect with redis.mode = \"standalone\""),
+        (
+            "redis.mode=sentinel redis.sentinel.master=m redis.sentinel.nodes=s redis.url=redis://h",
+            "redis.url (--set): has no effect with redis.mode = \"sentinel\"",
+        ),
+        (
+            "redis.mode=sentinel redis.sentinel.nodes=s",
+            "redis.sentinel.master: name the master as the sentinels do (`sentinel monitor NAME ..`)",
+        ),
+        ("redis.mode=sentinel redis.sentinel.master=m", "redis.sentinel.nodes: name at least one sentinel"),
+        (
+            "redis.durability.wait_timeout=1s",
+            "redis.durability.wait_timeout (--set): has no effect without redis.durability.wait_replicas",
+        ),
+        (
+            "redis.durability.wait_replicas=1 redis.durability.wait_timeout=2s",
+            "redis.durability.wait_timeout (--set): must be less than redis.response_timeout, which is 2s",
+        ),
+        (
+            "redis.mode=embedded redis.durability.wait_replicas=1",
+            "redis.durability.wait_replicas (--set): has no effect with redis.mode = \"embedded\"",
+        ),
         ("redis.mode=embedded redis.tls.ca_file=c", "redis.tls.ca_file (--set): has no effect with redis.mode = \"embedded\""),
         ("redis.embedded.listen=127.0.0.1:1", "redis.embedded.listen (--set): has no effect with redis.mode = \"standalone\""),
         (

@@ -8,9 +8,11 @@ use redis::Value;
 use crate::harness::app::App;
 use crate::harness::cluster::Cluster;
 use crate::harness::kafka::{Kafka, unique};
+use crate::harness::matrix::play;
 use crate::harness::proxy::Proxy;
 use crate::harness::records::{value, write};
 use crate::harness::redis::Redis;
+use crate::harness::sentinel::Sentinels;
 use crate::harness::{eventually, let_pass};
 use crate::kafka_source::wait_committed;
 
@@ -33,11 +35,15 @@ impl Scene {
     }
 
     fn worker(&self, redis_url: &str, settings: &[&str]) -> App {
+        self.worker_with(&[&[format!("redis.url={redis_url}").as_str()], settings].concat())
+    }
+
+    fn worker_with(&self, settings: &[&str]) -> App {
         let servers = format!("kafka.bootstrap_servers={}", self.kafka.servers());
         let (topics, group) = (format!("kafka.topics={}", self.topic), format!("kafka.group_id={}", self.group));
         let mut all = vec![servers.as_str(), &topics, &group, "kafka.session_timeout=6s", "kafka.commit_interval=200ms"];
         all.extend(settings);
-        App::start(redis_url, &all)
+        App::start_with(&all)
     }
 
     /// Writes `count` further records, each of a user of its own.
@@ -113,6 +119,29 @@ fn what_a_dead_master_had_not_replicated_is_written_again() {
     let told = app.log().into_iter().find(|line| line.contains("reading again")).expect("it is told");
     let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
     assert_eq!((&told["from"], &told["back_to"]), (&(KEPT + LOST).into(), &KEPT.into()));
+}
+
+#[test]
+fn c5_what_sentinels_throw_away_is_written_again() {
+    play("C5 replay", "the same from Kafka, with kafka.failover_replay = 10s", 1..=10, |round| {
+        let (mut scene, mut trio) = (Scene::new("sentinels"), Sentinels::start(1));
+        let settings = trio.settings();
+        let settings: Vec<&str> = settings.iter().map(String::as_str).chain(["kafka.failover_replay=10s"]).collect();
+        let app = scene.worker_with(&settings);
+        scene.produce(KEPT);
+        scene.wait_committed();
+        eventually("the replica has everything", || missing(&scene, &trio.servers[1]) == 0);
+        trio.cut_replication(0);
+        scene.produce(LOST);
+        eventually("the master has everything", || missing(&scene, &trio.servers[0]) == 0);
+        trio.servers[0].kill();
+        round.recovers(|| {
+            let master = trio.switched(0, &[0, 1, 2]);
+            eventually("the next master has everything", || missing(&scene, &trio.servers[master]) == 0);
+        });
+        assert_eq!(replays(&app), 1);
+        app.assert_ledger_closes();
+    });
 }
 
 /// The fault is a fault: without the option the same costs events.

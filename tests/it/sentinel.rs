@@ -132,7 +132,7 @@ fn c4_the_master_is_replaced_by_command() {
 /// What was not replicated is gone with the master, and is counted.
 #[test]
 fn c5_the_master_dies_with_what_was_not_replicated() {
-    play("C5", "Sentinel: replication is cut, then the master dies; without wait_replicas", 1..=10, |round| {
+    play("C5", "Sentinel: replication is cut and the master dies, over HTTP without wait_replicas", 1..=10, |round| {
         let mut trio = Sentinels::start(1);
         let app = worker(&trio, &[]);
         let load = load(&app);
@@ -150,7 +150,7 @@ fn c5_the_master_dies_with_what_was_not_replicated() {
 
 #[test]
 fn c5_replicas_are_waited_for() {
-    play("C5 wait", "the same with redis.durability.wait_replicas = 1", 1..=10, |round| {
+    play("C5 wait", "the same with wait_replicas = 1; until the old master follows the new", 1..=10, |round| {
         let mut trio = Sentinels::start(1);
         let app = worker(&trio, &["redis.durability.wait_replicas=1", "redis.durability.wait_timeout=200ms"]);
         let load = load(&app);

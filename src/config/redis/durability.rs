@@ -46,11 +46,11 @@ impl RawDurability {
         if self.wait_timeout.0 < Duration::from_millis(1) {
             report.error("redis.durability.wait_timeout", "must be at least 1ms");
         }
-        report.ordered(
-            ("redis.durability.wait_timeout", print_duration(&self.wait_timeout.0)),
-            ("redis.response_timeout", print_duration(&response_timeout.0)),
-            self.wait_timeout < response_timeout,
-        );
+        if self.wait_timeout >= response_timeout {
+            let place = report.place("redis.response_timeout");
+            let longest = print_duration(&response_timeout.0);
+            report.error("redis.durability.wait_timeout", format_args!("must be less than {place}, which is {longest}"));
+        }
         Some(Durability { replicas: self.wait_replicas, timeout: self.wait_timeout.0 })
     }
 }
