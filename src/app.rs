@@ -111,6 +111,7 @@ impl Delivery {
         let limits = LaneLimits {
             max_batch: delivery.max_batch,
             max_batch_bytes: delivery.max_batch_bytes,
+            retry_count: delivery.retry_count,
             retry_min: delivery.retry_min,
             retry_max: delivery.retry_max,
         };

@@ -294,7 +294,7 @@ impl Stalwart<'_> {
         if mode != Mode::Cluster {
             return [total, min, max].iter().for_each(|name| self.transfer.skip(name, "Stalwart uses it only with a cluster"));
         }
-        self.transfer.map_integer(total, "redis.cluster.max_redirections", 1..=i64::from(u32::MAX));
+        self.transfer.map_retries(total, &["redis.cluster.max_redirections", "delivery.retry_count"]);
         let has_min = self.transfer.has(min);
         self.duration(min, "delivery.retry_min");
         let longest = self.duration(max, "delivery.retry_max");
