@@ -111,6 +111,7 @@ impl Delivery {
         let limits = LaneLimits {
             max_batch: delivery.max_batch,
             max_batch_bytes: delivery.max_batch_bytes,
+            retry_count: delivery.retry_count,
             retry_min: delivery.retry_min,
             retry_max: delivery.retry_max,
         };
@@ -140,9 +141,10 @@ impl Delivery {
         self.stores.wait().await;
     }
 
-    /// Events that were given back to their sources, by all sources.
+    /// Events that were given back to their sources, by all sources, but for those that another worker has by now.
     pub fn failed(&self) -> u64 {
-        Source::ALL.iter().map(|&source| self.metrics.source(source).failed.get()).sum()
+        let failed: u64 = Source::ALL.iter().map(|&source| self.metrics.source(source).failed.get()).sum();
+        failed.saturating_sub(self.metrics.kafka.handed_over.get())
     }
 }
 
@@ -259,7 +261,7 @@ impl App {
         self.stop_admin.cancel();
         self.admin.close();
         self.admin.wait().await;
-        self.lifecycle.exit_code(self.delivery.failed() - failed_before)
+        self.lifecycle.exit_code(self.delivery.failed().saturating_sub(failed_before))
     }
 }
 

@@ -78,6 +78,7 @@ pub struct KafkaMetrics {
     pub commits: IntCounter,
     pub pauses: IntCounter,
     pub replays: IntCounter,
+    pub handed_over: IntCounter,
     pub partitions_assigned: IntGauge,
     pub partitions_paused: IntGauge,
     consumer_lag: IntGaugeVec,
@@ -284,6 +285,10 @@ impl Register<'_> {
                 "traitsink_kafka_replays_total",
                 "Times a partition was read again because Redis may have lost what it had confirmed.",
             ),
+            handed_over: self.counter(
+                "traitsink_kafka_events_handed_over_total",
+                "Events counted as failed that another worker delivers: their partition went to it.",
+            ),
             partitions_assigned: self.gauge("traitsink_kafka_partitions_assigned", "Partitions this worker reads."),
             partitions_paused: self.gauge("traitsink_kafka_partitions_paused", "Partitions that wait for room."),
             consumer_lag: self.gauges(
@@ -326,6 +331,7 @@ mod tests {
             "traitsink_kafka_commits_total",
             "traitsink_kafka_pauses_total",
             "traitsink_kafka_replays_total",
+            "traitsink_kafka_events_handed_over_total",
             "traitsink_kafka_partitions_assigned",
             "traitsink_kafka_partitions_paused",
             "traitsink_tls_verify_disabled{client=\"kafka\"}",

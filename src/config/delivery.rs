@@ -20,6 +20,8 @@ pub struct Delivery {
     /// Events in one pipeline.
     pub max_batch: usize,
     pub max_batch_bytes: usize,
+    /// Failures in a row before a lane counts as down.
+    pub retry_count: u32,
     pub retry_min: Duration,
     pub retry_max: Duration,
     pub stop_delay: Duration,
@@ -41,6 +43,9 @@ pub(super) struct RawDelivery {
     max_batch: usize,
     /// Bytes in one pipeline.
     max_batch_bytes: Size,
+    /// Failed tries in a row before Redis counts as down: not ready, and HTTP is refused at once. Trying goes on; nothing is dropped.
+    #[schemars(range(min = 1, max = 100))]
+    retry_count: u32,
     /// The first pause before a write is tried again.
     retry_min: Span,
     /// The longest pause before a write is tried again.
@@ -58,6 +63,7 @@ impl Default for RawDelivery {
             max_in_flight: Size::mib(32),
             max_batch: 512,
             max_batch_bytes: Size::mib(1),
+            retry_count: 5,
             retry_min: Span::millis(50),
             retry_max: Span::secs(5),
             stop_delay: Span::secs(0),
@@ -88,6 +94,7 @@ impl RawDelivery {
             max_in_flight: self.max_in_flight.bytes(),
             max_batch: self.max_batch,
             max_batch_bytes: self.max_batch_bytes.bytes(),
+            retry_count: self.retry_count,
             retry_min: self.retry_min.0,
             retry_max: self.retry_max.0,
             stop_delay: self.stop_delay.0,

@@ -44,7 +44,7 @@ pub use kinds::schema;
 pub use layers::ConfigArgs;
 pub use log::{Log, LogFormat};
 pub use password::Password;
-pub use redis::{Address, Cluster, Durability, Login, Mode, Node, Redis, Sentinel};
+pub use redis::{Address, Cluster, Durability, Login, Mode, Node, Protocol, Redis, Sentinel};
 pub use report::{ConfigError, ConfigErrors};
 pub use secrets::{read_secret, without_newline};
 pub use tcp::Tcp;

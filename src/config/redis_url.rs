@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::redis::Protocol;
 use super::units::text_form;
 
 /// What a URL says; what it leaves open is `None`.
@@ -17,6 +18,8 @@ pub(super) struct RedisUrl {
     pub(super) username: Option<String>,
     pub(super) password: Option<SecretString>,
     pub(super) database: Option<u32>,
+    /// `?protocol=resp3`.
+    pub(super) protocol: Option<Protocol>,
     /// `rediss://`.
     pub(super) tls: bool,
     /// `#insecure`.
@@ -35,8 +38,8 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 const ESCAPES: &str = "in a user name or password write %40 for @, %2F for /, %3A for :, %23 for #, %3F for ?";
 
 impl RedisUrl {
-    /// Reads `redis[s]://[[user]:password@]host[:port][/db][#insecure]`, `valkey[s]://...` and
-    /// `[redis+]unix://[[user]:password@]/path[?db=N&user=U&pass=P]`.
+    /// Reads `redis[s]://[[user]:password@]host[:port][/db][?protocol=resp3][#insecure]`, `valkey[s]://...` and
+    /// `[redis+]unix://[[user]:password@]/path[?db=N&user=U&pass=P&protocol=resp3]`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let (scheme, rest) = text.split_once("://").ok_or("is not a URL such as redis://127.0.0.1:6379/0")?;
         let (rest, fragment) = rest.split_once('#').map_or((rest, None), |(rest, fragment)| (rest, Some(fragment)));
@@ -57,6 +60,7 @@ impl RedisUrl {
             username: given(username)?,
             password: given(password)?.map(SecretString::from),
             database: None,
+            protocol: None,
             tls: false,
             insecure,
         };
@@ -72,8 +76,12 @@ impl RedisUrl {
     }
 
     fn tcp(self, host: &str, path: &str, query: &str) -> Result<Self, String> {
-        if !query.is_empty() {
-            return Err("takes no ?options: they are keys of [redis]".into());
+        let mut protocol = None;
+        for (name, value) in options(query) {
+            match name {
+                "protocol" => protocol = Some(version(value)?),
+                _ => return Err("takes no ?options but protocol: they are keys of [redis]".into()),
+            }
         }
         // An IPv6 address holds colons of its own, so its brackets end it.
         let (host, port) = match host.find(']') {
@@ -92,17 +100,17 @@ impl RedisUrl {
             "" => None,
             number => Some(database(number)?),
         };
-        Ok(Self { place: Place::Tcp { host: host_name(host)?, port }, database, ..self })
+        Ok(Self { place: Place::Tcp { host: host_name(host)?, port }, database, protocol, ..self })
     }
 
     fn unix(mut self, query: &str) -> Result<Self, String> {
-        for option in query.split('&').filter(|option| !option.is_empty()) {
-            let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        for (name, value) in options(query) {
             match name {
                 "db" => self.database = Some(database(value)?),
                 "user" => self.username = given(value)?,
                 "pass" => self.password = given(value)?.map(SecretString::from),
-                _ => return Err("has an option other than db, user and pass".into()),
+                "protocol" => self.protocol = Some(version(value)?),
+                _ => return Err("has an option other than db, user, pass and protocol".into()),
             }
         }
         Ok(self)
@@ -122,6 +130,19 @@ pub(super) fn host_name(text: &str) -> Result<String, String> {
         (None, true) => Ok(text.to_owned()),
         (None, false) if text.chars().all(name) => Ok(text.to_owned()),
         _ => Err(format!("has a host that is neither a name nor an address; {ESCAPES}")),
+    }
+}
+
+/// The pairs behind the `?`.
+fn options(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query.split('&').filter(|option| !option.is_empty()).map(|option| option.split_once('=').unwrap_or((option, "")))
+}
+
+fn version(text: &str) -> Result<Protocol, String> {
+    match text {
+        "2" | "resp2" => Ok(Protocol::Resp2),
+        "3" | "resp3" => Ok(Protocol::Resp3),
+        _ => Err("has a protocol other than resp2 and resp3".into()),
     }
 }
 
@@ -164,18 +185,22 @@ fn print(url: &RedisUrl) -> String {
         }
     };
     let fragment = if url.insecure { "#insecure" } else { "" };
+    let protocol = url.protocol.map(|protocol| format!("protocol=resp{}", protocol.number()));
     match &url.place {
         Place::Tcp { host, port } => {
             let scheme = if url.tls { "rediss" } else { "redis" };
             let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
             let port = port.map(|port| format!(":{port}")).unwrap_or_default();
             let database = url.database.map(|database| format!("/{database}")).unwrap_or_default();
-            format!("{scheme}://{user_info}{host}{port}{database}{fragment}")
+            let protocol = protocol.map(|protocol| format!("?{protocol}")).unwrap_or_default();
+            format!("{scheme}://{user_info}{host}{port}{database}{protocol}{fragment}")
         }
         Place::Unix(path) => {
-            let database = url.database.map(|database| format!("?db={database}")).unwrap_or_default();
+            let database = url.database.map(|database| format!("db={database}"));
+            let options = database.into_iter().chain(protocol).collect::<Vec<_>>().join("&");
+            let options = if options.is_empty() { options } else { format!("?{options}") };
             let path = encode(&path.to_string_lossy()).replace("%2F", "/");
-            format!("unix://{user_info}{path}{database}{fragment}")
+            format!("unix://{user_info}{path}{options}{fragment}")
         }
     }
 }
@@ -188,7 +213,9 @@ mod tests {
     fn shown(text: &str) -> String {
         let url = RedisUrl::parse(text).unwrap();
         let password = url.password.as_ref().map_or("-", ExposeSecret::expose_secret);
-        format!("{:?} {:?} {password} {:?} tls={} insecure={}", url.place, url.username, url.database, url.tls, url.insecure)
+        let RedisUrl { place, username, database, tls, insecure, .. } = &url;
+        let protocol = url.protocol.map(|protocol| format!(" {protocol:?}")).unwrap_or_default();
+        format!("{place:?} {username:?} {password} {database:?} tls={tls} insecure={insecure}{protocol}")
     }
 
     #[test]
@@ -205,6 +232,8 @@ mod tests {
             ("redis://[2001:db8::1]", r#"Tcp { host: "2001:db8::1", port: None } None - None tls=false insecure=false"#),
             ("unix:///run/r.sock", r#"Unix("/run/r.sock") None - None tls=false insecure=false"#),
             ("unix:///r.sock?db=3&user=u&pass=p%26", r#"Unix("/r.sock") Some("u") p& Some(3) tls=false insecure=false"#),
+            ("redis://h/?protocol=resp3", r#"Tcp { host: "h", port: None } None - None tls=false insecure=false Resp3"#),
+            ("unix:///s?db=1&protocol=2", r#"Unix("/s") None - Some(1) tls=false insecure=false Resp2"#),
             ("redis+unix://u:p@/r%20s?db=1", r#"Unix("/r s") Some("u") p Some(1) tls=false insecure=false"#),
         ] {
             assert_eq!(shown(text), expected, "{text}");
@@ -229,6 +258,7 @@ mod tests {
             ("redis://h/canary", "a database that is not a number"),
             ("redis://h/-1", "a database that is not a number"),
             ("redis://h?canary=1", "takes no ?options"),
+            ("redis://h?protocol=canary", "a protocol other than"),
             ("redis://:%ff@h", "is not UTF-8"),
             ("unix://", "needs the absolute path"),
             ("unix://run/redis.sock", "needs the absolute path"),
@@ -246,6 +276,8 @@ mod tests {
             ("rediss://u%40:canary@[::1]/0#insecure", "rediss://u%40:***@[::1]/0#insecure"),
             ("unix://svc-1:canary@/a/b%20c?db=1", "unix://svc-1:***@/a/b%20c?db=1"),
             ("valkey://h", "redis://h"),
+            ("redis://h/1?protocol=3#insecure", "redis://h/1?protocol=resp3#insecure"),
+            ("unix:///s?protocol=resp2&db=1", "unix:///s?db=1&protocol=resp2"),
         ] {
             assert_eq!(print(&RedisUrl::parse(text).unwrap()), printed);
             assert!(RedisUrl::parse(printed).is_ok());

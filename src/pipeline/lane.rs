@@ -16,8 +16,6 @@ use super::intake::Job;
 use super::outcome::{DeadReason, Outcome};
 use super::queue::Queue;
 
-/// Failures in a row, with their pauses, before a lane counts as down and refuses at once.
-const QUICK_RETRIES: u32 = 5;
 /// The longest pause before a new connection is tried: a restarted Redis is found soon, and trying costs it little.
 const RECONNECT_MAX: Duration = Duration::from_secs(1);
 /// How often an idle lane asks whether Redis still answers.
@@ -31,6 +29,8 @@ pub struct LaneLimits {
     /// Events in one pipeline.
     pub max_batch: usize,
     pub max_batch_bytes: usize,
+    /// Failures in a row, with their pauses, before the lane counts as down and refuses at once.
+    pub retry_count: u32,
     pub retry_min: Duration,
     pub retry_max: Duration,
 }
@@ -190,7 +190,7 @@ impl<S: Apply> Worker<S> {
     async fn failed(&mut self, trouble: &Trouble, mut left: Vec<Job>) -> Vec<Job> {
         self.failures += 1;
         self.lane.health.trouble(trouble);
-        if self.failures >= QUICK_RETRIES || trouble.class == Class::Config {
+        if self.failures >= self.lane.limits.retry_count || trouble.class == Class::Config {
             self.lane.queue.set_down(true);
         }
         let pause = self.backoff.next().unwrap_or(Duration::MAX).min(self.lane.limits.retry_max);

@@ -11,7 +11,7 @@ use super::connection::{ConnectError, Connection};
 use super::password::LivePassword;
 use super::switches::Switches;
 use super::{handshake, hint, stream};
-use crate::config::{Address, Durability, Login, Mode, Node, Redis, Tcp};
+use crate::config::{Address, Durability, Login, Mode, Node, Protocol, Redis, Tcp};
 use crate::tls::{LiveTls, TlsClient, TlsError};
 
 /// Makes connections to one server. Clones share everything.
@@ -30,6 +30,7 @@ pub(super) struct Settings {
     password: Option<Arc<LivePassword>>,
     pub(super) database: u32,
     pub(super) client_name: String,
+    pub(super) protocol: Protocol,
     /// No event is written to it: its user id is blank.
     blank_key: String,
     connect_timeout: Duration,
@@ -63,6 +64,7 @@ impl Connector {
             password: redis.password.as_ref().map(LivePassword::new).map(Arc::new),
             database: redis.database,
             client_name: redis.client_name.clone(),
+            protocol: redis.protocol,
             blank_key: format!("{prefix}user:"),
             connect_timeout: redis.connect_timeout,
             response_timeout: redis.response_timeout,

@@ -115,6 +115,7 @@ static TABLE: &[Known] = &[
         "the ACL user lacks a permission",
         "`traitsink check --connect` prints the ACL line that is needed",
     ),
+    known("NOPROTO", "", Class::Config, "the server does not speak RESP3", "set redis.protocol = 2"),
     known(
         "NOREPLICAS",
         "",

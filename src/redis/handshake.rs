@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::connector::Settings;
 use super::{ConnectError, Connection, hint};
+use crate::config::Protocol;
 use crate::tls::TlsClient;
 
 /// How the server knows a connection: enough to close exactly that one later.
@@ -19,6 +20,7 @@ pub struct Identity {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
+    Hello,
     Auth,
     Select,
     SetName,
@@ -31,6 +33,7 @@ enum Step {
 impl Step {
     const fn name(self) -> &'static str {
         match self {
+            Self::Hello => "HELLO",
             Self::Auth => "AUTH",
             Self::Select => "SELECT",
             Self::SetName => "CLIENT SETNAME",
@@ -63,6 +66,9 @@ pub(super) async fn greet(
     for ((step, _), reply) in steps.iter().zip(&replies) {
         if let Value::ServerError(error) = reply {
             let (code, detail) = (error.code(), error.details().unwrap_or_default());
+            if *step == Step::Hello && detail.starts_with("unknown command") {
+                return Err(hint::reply(&settings.node, Some(step.name()), "NOPROTO", ""));
+            }
             if !step.is_optional() || !matches!(code, "NOPERM" | "ERR") || done.is_err() {
                 let command = (!step.is_optional()).then(|| step.name());
                 return Err(hint::reply(&settings.node, command, code, detail));
@@ -97,10 +103,15 @@ fn steps(settings: &Settings, password: Option<&SecretString>) -> Vec<(Step, Cmd
         command.arg(args);
         steps.push((step, command));
     };
-    match (settings.username.as_deref(), password.map(ExposeSecret::expose_secret)) {
-        (None, None) => {}
-        (None, Some(password)) => say(Step::Auth, &["AUTH", password]),
-        (Some(username), password) => say(Step::Auth, &["AUTH", username, password.unwrap_or_default()]),
+    let login = (settings.username.as_deref(), password.map(ExposeSecret::expose_secret));
+    match (settings.protocol, login) {
+        (Protocol::Resp2, (None, None)) => {}
+        (Protocol::Resp2, (None, Some(password))) => say(Step::Auth, &["AUTH", password]),
+        (Protocol::Resp2, (Some(username), password)) => say(Step::Auth, &["AUTH", username, password.unwrap_or_default()]),
+        (Protocol::Resp3, (None, None)) => say(Step::Hello, &["HELLO", "3"]),
+        (Protocol::Resp3, (username, password)) => {
+            say(Step::Hello, &["HELLO", "3", "AUTH", username.unwrap_or("default"), password.unwrap_or_default()]);
+        }
     }
     if settings.database != 0 {
         say(Step::Select, &["SELECT", &settings.database.to_string()]);
@@ -141,6 +152,7 @@ pub(super) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
 pub(super) fn text(value: &Value) -> Option<&str> {
     match value {
         Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        Value::VerbatimString { text, .. } => Some(text),
         _ => None,
     }
 }

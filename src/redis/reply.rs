@@ -1,4 +1,4 @@
-//! Taking replies (RESP2) off a buffer. Pure.
+//! Taking replies, RESP2 and RESP3, off a buffer. Pure.
 
 use bytes::{Buf, BytesMut};
 use memchr::memmem;
@@ -15,14 +15,17 @@ const MAX_DEPTH: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// Moves whole replies from `buffer` to `replies` until there are `wanted` of them or bytes are missing.
+/// Moves whole replies from `buffer` to `replies` until there are `wanted` of them or bytes are missing. What a server pushes
+/// besides (RESP3) answers nothing and is left out.
 pub(super) fn drain(buffer: &mut BytesMut, replies: &mut Vec<Value>, wanted: usize) -> Result<(), Malformed> {
     let mut at = 0;
     let mut result = Ok(());
-    while replies.len() < wanted {
+    while replies.len() < wanted || buffer.get(at) == Some(&b'>') {
         match next(&buffer[at..]) {
             Ok(Some((value, len))) => {
-                replies.push(value);
+                if !matches!(value, Value::Push { .. }) {
+                    replies.push(value);
+                }
                 at += len;
             }
             Ok(None) => break,
@@ -48,7 +51,12 @@ fn next(bytes: &[u8]) -> Result<Option<(Value, usize)>, Malformed> {
         Some(b'-') => redis::parse_redis_value(String::from_utf8_lossy(frame).as_bytes()),
         _ => redis::parse_redis_value(frame),
     };
-    value.map(|value| Some((value, len))).map_err(|_| Malformed)
+    match value {
+        // Remarks on a reply.
+        Ok(Value::Attribute { data, .. }) => Ok(Some((*data, len))),
+        Ok(value) => Ok(Some((value, len))),
+        Err(_) => Err(Malformed),
+    }
 }
 
 /// `:n\r\n` with up to nine digits, what nearly every reply to HSET is.
@@ -68,7 +76,7 @@ fn small_integer(bytes: &[u8]) -> Option<(i64, usize)> {
 /// Length in bytes of the reply at the beginning of `bytes`; `None`: not all of it is there.
 fn frame_len(bytes: &[u8], depth: usize) -> Result<Option<usize>, Malformed> {
     let Some(&kind) = bytes.first() else { return Ok(None) };
-    if !matches!(kind, b'+' | b'-' | b':' | b'$' | b'*') || depth > MAX_DEPTH {
+    if !b"+-:$*_,#(!=%~>|".contains(&kind) || depth > MAX_DEPTH {
         return Err(Malformed);
     }
     let Some(end) = memmem::find(&bytes[..bytes.len().min(MAX_LINE)], b"\r\n") else {
@@ -76,7 +84,7 @@ fn frame_len(bytes: &[u8], depth: usize) -> Result<Option<usize>, Malformed> {
     };
     let (line, mut len) = (&bytes[1..end], end + 2);
     match kind {
-        b'$' => match count(line, MAX_BULK)? {
+        b'$' | b'!' | b'=' => match count(line, MAX_BULK)? {
             None => Ok(Some(len)),
             Some(size) => {
                 len += size + 2;
@@ -87,8 +95,15 @@ fn frame_len(bytes: &[u8], depth: usize) -> Result<Option<usize>, Malformed> {
                 }
             }
         },
-        b'*' => {
-            for _ in 0..count(line, MAX_ITEMS)?.unwrap_or(0) {
+        b'*' | b'~' | b'>' | b'%' | b'|' => {
+            let count = count(line, MAX_ITEMS)?.unwrap_or(0);
+            let items = match kind {
+                b'%' => 2 * count,
+                // And what they belong to.
+                b'|' => 2 * count + 1,
+                _ => count,
+            };
+            for _ in 0..items {
                 match frame_len(&bytes[len..], depth + 1)? {
                     Some(item) => len += item,
                     None => return Ok(None),
@@ -145,6 +160,31 @@ mod tests {
     }
 
     #[test]
+    fn replies_of_resp3() {
+        let bytes = b"=7\r\ntxt:a\r\n\r\n_\r\n%1\r\n+a\r\n~1\r\n#t\r\n,1.5\r\n(7\r\n|1\r\n+ttl\r\n:9\r\n:3\r\n!5\r\nERR x\r\n";
+        let (replies, rest) = all(bytes).unwrap();
+        let expected = [
+            Value::VerbatimString { format: redis::VerbatimFormat::Text, text: "a\r\n".to_owned() },
+            Value::Nil,
+            Value::Map(vec![(Value::SimpleString("a".to_owned()), Value::Set(vec![Value::Boolean(true)]))]),
+            Value::Double(1.5),
+            Value::BigNumber(b"7".into()),
+            Value::Int(3),
+        ];
+        assert_eq!((&replies[..6], rest), (&expected[..], 0));
+        assert_eq!(server_error(&replies[6]).0, "ERR");
+    }
+
+    #[test]
+    fn what_is_pushed_answers_nothing() {
+        let push = b">3\r\n+message\r\n+channel\r\n$1\r\nx\r\n";
+        let mut buffer = BytesMut::from(&[&push[..], b":1\r\n", push, b":2\r\n", push].concat()[..]);
+        let mut replies = Vec::new();
+        drain(&mut buffer, &mut replies, 2).unwrap();
+        assert_eq!((replies.as_slice(), buffer.len()), (&[Value::Int(1), Value::Int(2)][..], 0));
+    }
+
+    #[test]
     fn an_error_that_quotes_half_a_character_stays_an_error() {
         let (replies, _) = all(b"-ERR unknown command 'HSET', with args beginning with: 'user:\xe2\x82\r\n:1\r\n").unwrap();
         assert_eq!(server_error(&replies[0]).0, "ERR");
@@ -172,7 +212,7 @@ mod tests {
 
     #[test]
     fn replies_before_garbage_are_kept() {
-        let (mut buffer, mut replies) = (BytesMut::from(&b":1\r\n!"[..]), Vec::new());
+        let (mut buffer, mut replies) = (BytesMut::from(&b":1\r\n?"[..]), Vec::new());
         assert_eq!(drain(&mut buffer, &mut replies, 2), Err(Malformed));
         assert_eq!(replies, [Value::Int(1)]);
     }
@@ -184,9 +224,17 @@ mod tests {
             "[A-Z]{2,8} [ -~]{0,20}".prop_map(|s| format!("-{s}\r\n").into_bytes()),
             proptest::collection::vec(any::<u8>(), 0..40)
                 .prop_map(|b| [format!("${}\r\n", b.len()).as_bytes(), &b, b"\r\n"].concat()),
+            "[ -~]{0,20}".prop_map(|s| format!("={}\r\ntxt:{s}\r\n", s.len() + 4).into_bytes()),
+            Just(b"_\r\n".to_vec()),
+            Just(b"#f\r\n".to_vec()),
         ];
         leaf.prop_recursive(3, 20, 5, |inner| {
-            proptest::collection::vec(inner, 0..5).prop_map(|v| [format!("*{}\r\n", v.len()).into_bytes(), v.concat()].concat())
+            let list = |kind: char, items: Vec<Vec<u8>>, per: usize| {
+                [format!("{kind}{}\r\n", items.len() / per).into_bytes(), items.concat()].concat()
+            };
+            let pairs = proptest::collection::vec((inner.clone(), inner.clone()), 0..3)
+                .prop_map(move |pairs| list('%', pairs.into_iter().flat_map(|(name, value)| [name, value]).collect(), 2));
+            prop_oneof![proptest::collection::vec(inner, 0..5).prop_map(move |items| list('*', items, 1)), pairs]
         })
     }
 

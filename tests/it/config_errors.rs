@@ -70,6 +70,15 @@ fn one_mistake_has_one_exact_error() {
             "redis.tls.skip_verify (--set): is false, but redis.url (--set) ends in #insecure: give one",
         ),
         ("redis.url=redis://a redis.host=b", "redis.url (--set): its host is \"a\", but redis.host (--set) is \"b\": give one"),
+        (
+            "redis.url=redis://a?protocol=resp3 redis.protocol=2",
+            "redis.url (--set): its protocol is Resp3, but redis.protocol (--set) is Resp2: give one",
+        ),
+        ("redis.protocol=4", "redis.protocol (--set): 4 is not a whole number from 2 to 3"),
+        (
+            "redis.mode=cluster redis.nodes=[{url=\"redis://a?protocol=resp3\"}]",
+            "redis.nodes[0] (--set): all nodes are spoken to alike: set redis.protocol instead of ?protocol",
+        ),
         ("redis.url=redis://a:1 redis.port=2", "redis.url (--set): its port is 1, but redis.port (--set) is 2: give one"),
         (
             "redis.url=redis://a/1 redis.database=2",

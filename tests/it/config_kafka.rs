@@ -18,6 +18,7 @@ fn an_empty_section_has_the_defaults() {
     assert_eq!((kafka.topics, kafka.group_id.as_str()), (vec!["events".to_owned()], "traitsink"));
     assert_eq!(kafka.auto_offset_reset, OffsetReset::Earliest);
     assert_eq!((kafka.session_timeout, kafka.commit_interval), (Duration::from_secs(45), Duration::from_secs(5)));
+    assert!(kafka.failover_replay.is_zero());
     assert!(kafka.group_instance_id.is_none() && kafka.client.sasl.is_none() && kafka.client.tls.is_none());
     assert!(kafka.client.librdkafka.is_empty());
 }
@@ -156,6 +157,10 @@ fn one_mistake_has_one_exact_error() {
 #[test]
 fn what_is_missing_is_told_at_once() {
     for (lines, errors) in [
+        (
+            &["kafka.failover_replay=15s", "redis.mode=embedded"][..],
+            &["kafka.failover_replay (--set): has no effect with redis.mode = \"embedded\", which keeps nothing"][..],
+        ),
         (
             &["kafka.sasl.mechanism=PLAIN", "kafka.sasl.scope=s"][..],
             &[

@@ -122,6 +122,25 @@ fn a3_worker_stopped_under_load() {
     });
 }
 
+/// What a rebalance takes away from a worker that is stopping is another's, and no reason to exit as if something were lost.
+#[test]
+fn a_stop_amid_a_rebalance_is_a_success() {
+    let scene = Scene::new(Kafka::shared(), "rolling", 4);
+    let mut app = scene.worker(&["delivery.stop_grace=60s"]);
+    scene.progress(500);
+    scene.redis.pause();
+    eventually("partitions are paused", || app.metric("traitsink_kafka_partitions_paused", "") == 4.0);
+    app.signal(Signal::SIGTERM);
+    let other = scene.worker(&[]);
+    eventually("the other has some", || other.metric("traitsink_kafka_partitions_assigned", "") >= 1.0);
+    assert!(app.metric("traitsink_kafka_events_handed_over_total", "") > 0.0, "nothing was taken away");
+    scene.redis.resume();
+    let status = app.wait(Duration::from_secs(60));
+    assert!(status.success(), "{status}\n{}", app.log().join("\n"));
+    scene.finish();
+    other.assert_ledger_closes();
+}
+
 #[test]
 fn a5_worker_frozen_past_its_session_while_another_takes_over() {
     play("A5", "the worker is frozen past its session while another takes over", 2..=20, |round| {

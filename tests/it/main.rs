@@ -69,6 +69,8 @@ mod model_kafka;
 mod reference;
 /// Files through `replay` into Redis, every golden row among them.
 mod replay;
+/// RESP3, chosen with `redis.protocol`.
+mod resp3;
 /// RudderStack's destination settings as the `[redis]` section.
 mod rudderstack;
 /// The master that sentinels name: masters that die, freeze, are replaced; sentinels that are dead or wrong.

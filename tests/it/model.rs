@@ -1,7 +1,7 @@
 //! Lanes against a simulated Redis that fails in every way, in paused time: order, one write in flight, one outcome each.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use traitsink::dead_letter::DeadLetters;
 use traitsink::event::{Limits, Origin, Rules};
 use traitsink::logging::UserIds;
 use traitsink::metrics::Metrics;
-use traitsink::pipeline::{Ack, Budget, Health, Intake, Lane, LaneLimits, Message, Outcome, Receipts, Refusal, Source};
+use traitsink::pipeline::{Ack, Budget, Busy, Health, Intake, Lane, LaneLimits, Message, Outcome, Receipts, Refusal, Source};
 use traitsink::readiness::Readiness;
 use traitsink::redis::{Allowed, Apply, Class, Trouble, Verdict, Writes};
 
@@ -160,15 +160,18 @@ struct Sent {
     told: Arc<Told>,
 }
 
+fn rules() -> Rules {
+    let limits = Limits { max_event: 4096, max_depth: 10, max_fields: 100, max_key: 100, max_field_name: 100 };
+    Rules { limits, destination: "Redis".into() }
+}
+
 /// Plays one seed: sends, sometimes gives up, sometimes crashes; returns the log of events and the server.
 async fn play(seed: u64) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
     let mut rng = Rng::with_seed(seed);
     let crash = rng.bool();
     let metrics = Arc::new(Metrics::new());
     let budget = Budget::new(64 << 10, metrics.in_flight_bytes.clone());
-    let limits = Limits { max_event: 4096, max_depth: 10, max_fields: 100, max_key: 100, max_field_name: 100 };
-    let rules = Rules { limits, destination: "Redis".into() };
-    let intake = Arc::new(Intake::new(rules, Arc::clone(&budget), LANES));
+    let intake = Arc::new(Intake::new(rules(), Arc::clone(&budget), LANES));
     let server = Arc::new(Mutex::new(Server::default()));
     let faulty = Arc::new(AtomicBool::new(true));
     let hard = CancellationToken::new();
@@ -191,6 +194,7 @@ async fn play(seed: u64) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
                 limits: LaneLimits {
                     max_batch: rng.usize(1..20),
                     max_batch_bytes: rng.usize(100..4096),
+                    retry_count: 5,
                     retry_min: Duration::from_millis(1),
                     retry_max: Duration::from_millis(50),
                 },
@@ -275,4 +279,50 @@ async fn order_and_outcomes_survive_every_fault() {
         crashes += u64::from(crash);
     }
     assert!(crashes > 0 && written > 1000 && failed > 100, "{crashes} crashes, {written} written, {failed} failed: too tame");
+}
+
+/// A server that is away; counts how often it is tried.
+struct Away(Arc<AtomicU32>);
+
+impl Apply for Away {
+    async fn reach(&mut self) -> Result<(), Trouble> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Err(trouble(Class::Reconnect))
+    }
+
+    async fn apply(&mut self, _: &Writes, _: Allowed<'_>, _: &mut Vec<Verdict>) -> Option<Trouble> {
+        unreachable!("nothing is written")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_is_down_after_the_configured_failures_in_a_row() {
+    for retry_count in [1, 5, 100] {
+        let metrics = Arc::new(Metrics::new());
+        let intake = Intake::new(rules(), Budget::new(1 << 20, metrics.in_flight_bytes.clone()), 1);
+        let (tried, hard) = (Arc::new(AtomicU32::new(0)), CancellationToken::new());
+        let limits = LaneLimits {
+            max_batch: 1,
+            max_batch_bytes: 4096,
+            retry_count,
+            retry_min: Duration::from_millis(1),
+            retry_max: Duration::from_millis(50),
+        };
+        let lane = Lane {
+            queue: Arc::clone(&intake.queues()[0]),
+            store: Away(Arc::clone(&tried)),
+            letters: DeadLetters::open(&DeadLetter::Discard, UserIds::new(false)).unwrap(),
+            limits,
+            metrics,
+            health: Health::new(1, Arc::new(Readiness::new([]))).lane(0),
+            hard: hard.clone(),
+        };
+        let lane = tokio::spawn(lane.run());
+        while intake.queues()[0].refuses().is_none() {
+            tokio::time::sleep(Duration::from_micros(100)).await;
+        }
+        assert_eq!((intake.queues()[0].refuses(), tried.load(Ordering::Relaxed)), (Some(Busy::Down), retry_count));
+        hard.cancel();
+        lane.await.expect("a lane does not panic");
+    }
 }

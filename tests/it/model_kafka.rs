@@ -114,6 +114,7 @@ async fn live(records: &[Record], redis: &Redis, seed: u64, kill: Option<usize>)
         limits: LaneLimits {
             max_batch: 5,
             max_batch_bytes: 4096,
+            retry_count: 5,
             retry_min: Duration::from_millis(1),
             retry_max: Duration::from_millis(20),
         },

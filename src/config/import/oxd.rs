@@ -62,7 +62,7 @@ impl Oxd {
         self.0.map_millis("connectionTimeout", "redis.connect_timeout");
         if provider == Provider::Cluster {
             self.0.map_millis("soTimeout", "redis.response_timeout");
-            self.0.map_integer("maxRetryAttempts", "redis.cluster.max_redirections", 1..=i64::from(u32::MAX));
+            self.0.map_retries("maxRetryAttempts", &["redis.cluster.max_redirections", "delivery.retry_count"]);
         } else {
             self.0.skip_all(&[
                 ("soTimeout", "oxd uses it only with CLUSTER"),

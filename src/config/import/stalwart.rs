@@ -84,14 +84,7 @@ impl Stalwart<'_> {
         self.login(mode, says_user, from_urls);
         self.duration("timeout", "redis.connect_timeout");
         self.retries(mode);
-        let protocol = self.name("protocolVersion", "protocol-version");
-        match self.transfer.text(protocol) {
-            Some(version) if version.eq_ignore_ascii_case("resp3") => {
-                self.transfer.idle(protocol, "RESP2 is spoken, which writes the same hashes");
-            }
-            Some(_) => self.transfer.idle(protocol, "RESP2 is spoken"),
-            None => (),
-        }
+        self.protocol(mode);
         let replicas = self.name("readFromReplicas", "read-from-replicas");
         self.transfer.skip(replicas, "no profile is ever read");
         let pool = "there is no pool: each lane keeps its connections";
@@ -134,7 +127,7 @@ impl Stalwart<'_> {
             self.transfer.draft.set_default("redis.url", "redis://127.0.0.1", "url is missing");
             return None;
         };
-        let (text, dropped) = without_options(&typed);
+        let (text, dropped) = known_options(&typed);
         let mut url = self.transfer.or_fail(name, RedisUrl::parse(&text))?;
         let text = match text.split_once("://") {
             // A user name without a password logs nobody in.
@@ -144,7 +137,7 @@ impl Stalwart<'_> {
             }
             _ => text,
         };
-        self.transfer.mapped(name, "redis.url", if dropped { "without ?protocol: RESP2 is spoken" } else { "" });
+        self.transfer.mapped(name, "redis.url", if dropped { "without options that have no meaning here" } else { "" });
         self.transfer.draft.set_and_tell("redis.url", text, url.password.is_some());
         None
     }
@@ -194,7 +187,7 @@ impl Stalwart<'_> {
                 return None;
             }
         };
-        let urls = texts.iter().map(|text| RedisUrl::parse(&without_options(text).0)).collect::<Result<Vec<_>, _>>();
+        let urls = texts.iter().map(|text| RedisUrl::parse(&known_options(text).0)).collect::<Result<Vec<_>, _>>();
         let urls = self.transfer.or_fail(name, urls)?;
         let mut nodes: Vec<Node> = Vec::new();
         for url in &urls {
@@ -284,13 +277,24 @@ impl Stalwart<'_> {
         true
     }
 
+    fn protocol(&mut self, mode: Mode) {
+        let name = self.name("protocolVersion", "protocol-version");
+        if mode == Mode::Single {
+            return self.transfer.skip(name, "with one server Stalwart takes the protocol from url");
+        }
+        if let Some(version) = self.transfer.text(name) {
+            let resp3 = version.eq_ignore_ascii_case("resp3");
+            self.transfer.map(name, "redis.protocol", if resp3 { 3 } else { 2 });
+        }
+    }
+
     fn retries(&mut self, mode: Mode) {
         let total = self.name("maxRetries", "retry.total");
         let (min, max) = (self.name("minRetryWait", "retry.min-wait"), self.name("maxRetryWait", "retry.max-wait"));
         if mode != Mode::Cluster {
             return [total, min, max].iter().for_each(|name| self.transfer.skip(name, "Stalwart uses it only with a cluster"));
         }
-        self.transfer.map_integer(total, "redis.cluster.max_redirections", 1..=i64::from(u32::MAX));
+        self.transfer.map_retries(total, &["redis.cluster.max_redirections", "delivery.retry_count"]);
         let has_min = self.transfer.has(min);
         self.duration(min, "delivery.retry_min");
         let longest = self.duration(max, "delivery.retry_max");
@@ -314,13 +318,14 @@ impl Stalwart<'_> {
 }
 
 /// The URL in a form that this program reads, and whether something was left out.
-fn without_options(text: &str) -> (String, bool) {
+fn known_options(text: &str) -> (String, bool) {
     let text = text.replacen("valkey+unix://", "unix://", 1);
     let (url, fragment) = text.split_once('#').map_or((text.as_str(), ""), |(url, fragment)| (url, fragment));
     let fragment = if fragment.is_empty() { String::new() } else { format!("#{fragment}") };
     let Some((place, query)) = url.split_once('?') else { return (text, false) };
     let is_socket = place.split("://").next().is_some_and(|scheme| scheme.ends_with("unix"));
-    let known = |option: &&str| is_socket && ["db=", "user=", "pass="].iter().any(|name| option.starts_with(name));
+    let names = if is_socket { &["protocol=", "db=", "user=", "pass="][..] } else { &["protocol="] };
+    let known = |option: &&str| names.iter().any(|name| option.starts_with(name));
     let options: Vec<_> = query.split('&').collect();
     let kept: Vec<_> = options.iter().copied().filter(known).collect();
     let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };

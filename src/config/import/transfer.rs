@@ -14,6 +14,9 @@ use super::syntax::Variables;
 /// Longest that a timer here waits.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The largest `delivery.retry_count` and `redis.cluster.max_redirections`.
+const MOST_RETRIES: i64 = 100;
+
 /// Options that are left, and what those taken so far came to.
 pub(super) struct Transfer {
     options: Map<String, Value>,
@@ -133,6 +136,15 @@ impl Transfer {
         if let Some(number) = self.integer(name, range) {
             self.map(name, key, number);
         }
+    }
+
+    /// Maps after how many tries a write is given up there to `keys`.
+    pub(super) fn map_retries(&mut self, name: &str, keys: &[&str]) {
+        let Some(typed) = self.integer(name, 0..=i64::MAX) else { return };
+        let count = typed.clamp(1, MOST_RETRIES);
+        keys.iter().for_each(|key| self.draft.set(key, count));
+        let limit = if typed > MOST_RETRIES { format!("{MOST_RETRIES} at most; ") } else { String::new() };
+        self.mapped(name, &keys.join(", "), &format!("{limit}there a write is given up then, here it never is"));
     }
 
     /// Maps a number of milliseconds to `key`.

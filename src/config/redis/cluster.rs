@@ -59,6 +59,7 @@ pub(super) fn nat_map(typed: &BTreeMap<String, NodeText>) -> BTreeMap<String, No
 impl RawRedis {
     pub(super) fn cluster(&self, report: &mut Report) -> Target {
         let mut nodes = endpoints("redis.nodes", self.nodes.as_deref(), PORT, report);
+        let protocol = self.protocol(&nodes, report);
         let (username, password) = self.login(report);
         if self.database(report).is_some_and(|number| number != 0) {
             let key = if self.database.is_some() { "redis.database" } else { "redis.url" };
@@ -70,7 +71,7 @@ impl RawRedis {
         if self.url.is_some() || self.host.is_some() || self.port.is_some() {
             match self.address(report) {
                 Address::Tcp { host, port } => {
-                    nodes.insert(0, Endpoint { node: Node { host, port }, login: None, database: None, tls: self.url_tls() });
+                    nodes.insert(0, Endpoint { tls: self.url_tls(), ..Endpoint::plain(Node { host, port }) });
                 }
                 Address::Unix(_) => report.error("redis.url", "a cluster is not reached through a unix socket"),
             }
@@ -81,6 +82,6 @@ impl RawRedis {
         let tls = self.tls.resolve(tls::REDIS, &urls, report);
         let (seeds, logins) = merged(nodes);
         let mode = Mode::Cluster(self.cluster.clone().unwrap_or_default().resolve(seeds, report));
-        Target { mode, username, password, logins, database: 0, tls }
+        Target { mode, username, password, logins, database: 0, protocol, tls }
     }
 }

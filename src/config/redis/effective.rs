@@ -9,16 +9,17 @@ use crate::config::units::Listen;
 impl RawRedis {
     /// What `valid` came to, in the form that is typed; what has no effect in its mode is left out.
     pub(in crate::config) fn effective(&self, valid: &Redis) -> Self {
-        let durability = valid.durability.and(self.durability);
+        let (protocol, durability) = (Some(valid.protocol.number()), valid.durability.and(self.durability));
+        let several = || Self { protocol, tls: self.tls.effective(valid.tls.as_ref()), durability, ..self.clone() };
         let (host, port, place, embedded) = match &valid.mode {
             // What was typed says it all, and its nodes' secrets are shown as such.
             Mode::Cluster(_) => {
                 let cluster = Some(self.cluster.clone().unwrap_or_default());
-                return Self { tls: self.tls.effective(valid.tls.as_ref()), cluster, durability, ..self.clone() };
+                return Self { cluster, ..several() };
             }
             Mode::Sentinel(sentinel) => {
                 let sentinel = Some(self.sentinel.clone().unwrap_or_default().effective(sentinel));
-                return Self { tls: self.tls.effective(valid.tls.as_ref()), sentinel, durability, ..self.clone() };
+                return Self { sentinel, ..several() };
             }
             Mode::Embedded(listen) => (None, None, None, Some(RawEmbedded { listen: Listen(*listen) })),
             Mode::Standalone(Address::Unix(path)) => (None, None, Some(Place::Unix(path.clone())), None),
@@ -35,6 +36,7 @@ impl RawRedis {
                 _ => None,
             },
             database: Some(valid.database),
+            protocol: None,
             tls: valid.tls.is_some(),
             insecure: valid.tls.as_ref().is_some_and(|tls| tls.skip_verify),
         });
@@ -49,6 +51,7 @@ impl RawRedis {
             username: valid.username.clone(),
             password_command: self.password_command.clone().filter(|words| !words.is_empty()),
             database: Some(valid.database),
+            protocol,
             keepalive,
             user_timeout,
             prefix: Some(valid.prefix.clone()),

@@ -31,6 +31,7 @@ impl RawRedis {
         if !listen.ip().to_canonical().is_loopback() {
             report.error("redis.embedded.listen", format_args!("{listen} is not a loopback address: it has no access control"));
         }
-        Target { database: self.database.unwrap_or_default(), ..Target::of(Mode::Embedded(listen)) }
+        let (database, protocol) = (self.database.unwrap_or_default(), self.protocol(&[], report));
+        Target { database, protocol, ..Target::of(Mode::Embedded(listen)) }
     }
 }

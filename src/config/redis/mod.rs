@@ -6,6 +6,7 @@ mod effective;
 mod embedded;
 mod mode;
 mod nodes;
+mod protocol;
 mod sentinel;
 mod standalone;
 
@@ -35,6 +36,7 @@ pub use self::cluster::Cluster;
 pub use self::durability::Durability;
 pub(super) use self::nodes::parse_node;
 pub use self::nodes::{Login, Node};
+pub use self::protocol::Protocol;
 pub use self::sentinel::Sentinel;
 
 #[derive(Debug, Clone)]
@@ -48,6 +50,8 @@ pub struct Redis {
     /// Trimmed as JavaScript trims; empty: none.
     pub prefix: String,
     pub client_name: String,
+    /// With servers that take writes; sentinels are spoken to in RESP2.
+    pub protocol: Protocol,
     pub connect_timeout: Duration,
     pub response_timeout: Duration,
     pub tcp: Tcp,
@@ -99,6 +103,9 @@ pub(super) struct RawRedis {
     prefix: Option<String>,
     /// What CLIENT LIST calls the connections.
     client_name: String,
+    /// RESP2 or RESP3, which begins with HELLO and needs Redis 6; the hashes are the same. Default: 2, or what the url says.
+    #[schemars(range(min = 2, max = 3))]
+    protocol: Option<u8>,
     connect_timeout: Span,
     /// No reply at all for this long: the connection is made anew.
     response_timeout: Span,
@@ -128,6 +135,7 @@ impl Default for RawRedis {
             database: None,
             prefix: None,
             client_name: "traitsink".into(),
+            protocol: None,
             connect_timeout: Span::secs(5),
             response_timeout: Span::secs(2),
             keepalive: None,
@@ -148,13 +156,15 @@ struct Target {
     password: Option<Password>,
     logins: BTreeMap<Node, Login>,
     database: u32,
+    protocol: Protocol,
     tls: Option<Tls>,
 }
 
 impl Target {
     /// Without a login and without TLS.
     fn of(mode: Mode) -> Self {
-        Self { mode, username: None, password: None, logins: BTreeMap::new(), database: 0, tls: None }
+        let (logins, protocol) = (BTreeMap::new(), Protocol::default());
+        Self { mode, username: None, password: None, logins, database: 0, protocol, tls: None }
     }
 }
 
@@ -180,6 +190,7 @@ impl RawRedis {
             database: target.database,
             prefix: prefix(report, "redis.prefix", self.prefix.as_deref()),
             client_name: self.client_name.clone(),
+            protocol: target.protocol,
             connect_timeout: self.connect_timeout.0,
             response_timeout: self.response_timeout.0,
             tcp: Tcp::resolve(self.keepalive, self.user_timeout, report),

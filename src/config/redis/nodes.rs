@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::Protocol;
 use crate::config::password::{Password, typed};
 use crate::config::redis_url::{Place, UrlText, host_name};
 use crate::config::report::Report;
@@ -106,15 +107,23 @@ pub(super) struct Endpoint {
     /// Its own, if it has one.
     pub(super) login: Option<Login>,
     pub(super) database: Option<u32>,
+    pub(super) protocol: Option<Protocol>,
     /// What its URL says, if it has one.
     pub(super) tls: Option<UrlTls>,
+}
+
+impl Endpoint {
+    /// An address, and nothing else.
+    pub(super) fn plain(node: Node) -> Self {
+        Self { node, login: None, database: None, protocol: None, tls: None }
+    }
 }
 
 impl RawNode {
     /// `at` is the key, such as `redis.nodes[1]`; `port` what holds without one.
     fn resolve(&self, at: &str, port: u16, report: &mut Report) -> Option<Endpoint> {
         let table = match self {
-            Self::Text(text) => return Some(Endpoint { node: text.node(port), login: None, database: None, tls: None }),
+            Self::Text(text) => return Some(Endpoint::plain(text.node(port))),
             Self::Table(table) => table,
         };
         let own = typed(report, &format!("{at}.password"), table.password.as_ref(), table.password_file.as_deref());
@@ -132,13 +141,14 @@ impl RawNode {
                     node: Node { host: host.clone(), port: own.unwrap_or(port) },
                     login: Some(Login { username: url.username.clone(), password: url.password.clone().map(Password::Fixed) }),
                     database: url.database,
+                    protocol: url.protocol,
                     tls: Some(UrlTls { key: at.to_owned(), secure: url.tls, insecure: url.insecure }),
                 },
             },
             None => match table.host.as_deref().map(host_name) {
                 Some(Ok(host)) => {
                     let node = Node { host, port: table.port.unwrap_or(port) };
-                    Endpoint { node, login: None, database: None, tls: None }
+                    Endpoint::plain(node)
                 }
                 Some(Err(error)) => {
                     report.error(&format!("{at}.host"), error);

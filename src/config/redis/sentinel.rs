@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cluster::nat_map;
 use super::nodes::{Login, Node, NodeText, RawNode, endpoints, merged};
-use super::{Mode, RawRedis, Target};
+use super::{Mode, Protocol, RawRedis, Target};
 use crate::config::password::typed;
 use crate::config::report::Report;
 use crate::config::tls::{self, RawTls, Tls, UrlTls};
@@ -58,7 +58,8 @@ impl RawRedis {
         let sentinel = self.sentinel.clone().unwrap_or_default().resolve(report);
         let database = self.database.unwrap_or_default();
         let tls = self.tls.resolve(tls::REDIS, &[], report);
-        Target { username, password, database, tls, ..Target::of(Mode::Sentinel(Box::new(sentinel))) }
+        let protocol = self.protocol(&[], report);
+        Target { username, password, database, protocol, tls, ..Target::of(Mode::Sentinel(Box::new(sentinel))) }
     }
 }
 
@@ -74,6 +75,10 @@ impl RawSentinel {
         }
         for (n, _) in nodes.iter().enumerate().filter(|(_, node)| node.database.is_some_and(|number| number != 0)) {
             report.error(&format!("redis.sentinel.nodes[{n}]"), "sentinels have no databases: the master's is redis.database");
+        }
+        for (n, _) in nodes.iter().enumerate().filter(|(_, node)| node.protocol == Some(Protocol::Resp3)) {
+            report
+                .error(&format!("redis.sentinel.nodes[{n}]"), "sentinels are spoken to in RESP2: redis.protocol is the master's");
         }
         let password = typed(report, "redis.sentinel.password", self.password.as_ref(), self.password_file.as_deref());
         if self.username.is_some() && password.is_none() {

@@ -15,10 +15,11 @@ impl RawRedis {
         let database = self.database(report).unwrap_or_default();
         let address = self.address(report);
         let tls = self.tls_to(&address, report);
-        Target { username, password, database, tls, ..Target::of(Mode::Standalone(address)) }
+        let protocol = self.protocol(&[], report);
+        Target { username, password, database, protocol, tls, ..Target::of(Mode::Standalone(address)) }
     }
 
-    fn url(&self) -> Option<&RedisUrl> {
+    pub(super) fn url(&self) -> Option<&RedisUrl> {
         self.url.as_ref().map(UrlText::url)
     }
 
@@ -81,7 +82,13 @@ impl RawRedis {
 }
 
 /// What the URL or the key `redis.{key}` says; an error quoting both if they differ.
-fn one<T: PartialEq + Debug>(report: &mut Report, part: &str, in_url: Option<T>, key: &str, typed: Option<T>) -> Option<T> {
+pub(super) fn one<T: PartialEq + Debug>(
+    report: &mut Report,
+    part: &str,
+    in_url: Option<T>,
+    key: &str,
+    typed: Option<T>,
+) -> Option<T> {
     if let (Some(a), Some(b)) = (&in_url, &typed)
         && a != b
     {

@@ -21,7 +21,7 @@ use self::answer::{Answer, candidates};
 pub(super) use self::store::SentinelStore;
 use super::connector::address_of;
 use super::{Class, Connection, Connector, Trouble};
-use crate::config::{self, Node};
+use crate::config::{self, Node, Protocol};
 use crate::metrics::Metrics;
 use crate::tls::TlsError;
 
@@ -76,6 +76,8 @@ impl Sentinel {
             password: sentinel.login.password.clone(),
             logins: sentinel.logins.clone(),
             database: 0,
+            // What they publish would come as another type.
+            protocol: Protocol::Resp2,
             tls: sentinel.tls.clone(),
             ..redis.clone()
         };

@@ -18,6 +18,8 @@ pub(super) struct Assignment {
     idle: Condvar,
     /// Given up: nothing of it may be written any more.
     closed: AtomicBool,
+    /// Closed because another member has the partition now.
+    handed_over: AtomicBool,
     /// An event failed: its record must be delivered again.
     failed: AtomicBool,
     lease: Arc<Lease>,
@@ -34,8 +36,8 @@ struct State {
 
 impl Assignment {
     pub(super) fn new(lease: Arc<Lease>, guard: Arc<Guard>, metrics: Arc<Metrics>) -> Arc<Self> {
-        let (closed, failed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self { state: Mutex::default(), idle: Condvar::new(), closed, failed, lease, guard, metrics })
+        let [closed, handed_over, failed] = [(); 3].map(|()| AtomicBool::new(false));
+        Arc::new(Self { state: Mutex::default(), idle: Condvar::new(), closed, handed_over, failed, lease, guard, metrics })
     }
 
     /// Notes a record of `events` events; returns its position.
@@ -61,6 +63,12 @@ impl Assignment {
     /// Nothing of it is written from now on; what is already on its way to Redis still counts when it is confirmed.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
+    }
+
+    /// Closed, and what is not written is another member's.
+    pub(super) fn hand_over(&self) {
+        self.handed_over.store(true, Ordering::Release);
+        self.close();
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -95,6 +103,7 @@ impl Receipts for Assignment {
         state.in_flight -= 1;
         if outcome == Outcome::Failed {
             self.failed.store(true, Ordering::Release);
+            self.metrics.kafka.handed_over.inc_by(u64::from(self.handed_over.load(Ordering::Acquire)));
         } else {
             state.offsets.settle(position);
         }

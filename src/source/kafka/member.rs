@@ -104,6 +104,7 @@ impl Member {
             list.elements().iter().filter_map(|element| partitions.remove(element.topic(), element.partition())).collect();
         self.show(&partitions);
         drop(partitions);
+        gone.iter().for_each(|partition| partition.assignment.hand_over());
         let mut gone: Vec<Partition> = gone.into_iter().map(|partition| self.give_up(partition)).collect();
         self.intake.drop_cancelled();
         let idle = gone.iter().filter(|partition| partition.assignment.wait_idle(deadline)).count();

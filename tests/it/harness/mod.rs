@@ -23,7 +23,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use traitsink::config::{Address, Mode, Redis, Tcp};
+use traitsink::config::{Address, Mode, Protocol, Redis, Tcp};
 use traitsink::redis::Connector;
 use traitsink::tls::TlsError;
 
@@ -72,6 +72,7 @@ pub(crate) fn settings(address: Address) -> Redis {
         database: 0,
         prefix: String::new(),
         client_name: "traitsink".to_owned(),
+        protocol: Protocol::Resp2,
         connect_timeout: Duration::from_secs(5),
         response_timeout: Duration::from_secs(5),
         tcp: Tcp::default(),

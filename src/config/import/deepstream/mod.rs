@@ -76,6 +76,7 @@ impl Cache {
             Some(0) => self.0.skip(&keepalive, "0 leaves it to the system; redis.keepalive has a default"),
             _ => self.0.map_millis(&keepalive, "redis.keepalive"),
         }
+        self.0.map_retries(&format!("{at}maxRetriesPerRequest"), &["delivery.retry_count"]);
         unused::CONNECTION.iter().for_each(|(name, why)| self.0.skip(&format!("{at}{name}"), why));
     }
 

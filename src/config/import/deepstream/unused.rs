@@ -1,14 +1,13 @@
 //! Options of ioredis 4 that change nothing here, and which options belong together.
 
 /// Of every connection, with why.
-pub(super) const CONNECTION: [(&str, &str); 18] = [
+pub(super) const CONNECTION: [(&str, &str); 17] = [
     ("serverName", "deepstream only documents it; tls.servername is what counts"),
     ("family", "addresses of both families are used"),
     ("disconnectTimeout", "nothing waits for a connection to close"),
     ("noDelay", "always on"),
     ("readOnly", "no profile is ever read"),
     ("lazyConnect", "connections are made at the start"),
-    ("maxRetriesPerRequest", "a write is retried until it is done"),
     ("maxLoadingRetryTime", "a server that is loading is waited for"),
     ("enableOfflineQueue", "without a connection, events wait at their source"),
     ("enableReadyCheck", "a server that is loading is waited for"),
