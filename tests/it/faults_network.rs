@@ -165,7 +165,7 @@ const GARBAGE: [&[u8]; 7] = [
     b"\x15\x03\x03\x00\x02\x02\x28",
     b"$99999999999\r\n",
     b"*1000000000\r\n",
-    b"+OK\r\n+OK\r\n",
+    b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n",
     b"-ERR garbage\r\n",
     b"\r\n\r\n\0\0\0\0",
 ];
@@ -176,11 +176,14 @@ fn e4_truncated_and_garbled_replies() {
     play("E4", "replies are truncated, or garbage takes their place", 2..=20, |round| {
         let load = scene.load();
         let noise: Vec<u8> = (0..64).map(|_| round.rng.u8(128..)).collect();
-        let garbage = GARBAGE.map(<[u8]>::to_vec).into_iter().chain([noise]).map(End::Garbage);
-        for end in garbage.chain([End::Cut]) {
-            let after = round.rng.usize(0..FIRST);
-            let reconnects = scene.reconnects();
-            scene.break_connections(round, &load, vec![Break { toward: Toward::Client, after, end }]);
+        let mut ends = vec![(Toward::Client, End::Cut)];
+        for garbage in GARBAGE.map(<[u8]>::to_vec).into_iter().chain([noise]) {
+            // In place of a reply, and in place of doing what the worker says.
+            ends.extend([Toward::Client, Toward::Server].map(|toward| (toward, End::Garbage(garbage.clone()))));
+        }
+        for (toward, end) in ends {
+            let (after, reconnects) = (round.rng.usize(0..FIRST), scene.reconnects());
+            scene.break_connections(round, &load, vec![Break { toward, after, end }]);
             assert!(scene.reconnects() > reconnects);
         }
         scene.finish(load);

@@ -31,7 +31,7 @@ pub(crate) enum End {
     Cut,
     /// RST.
     Reset,
-    /// It stays open; these bytes take the place of all others.
+    /// The client gets these bytes; the connection stays open, and nothing goes on any more.
     Garbage(Vec<u8>),
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub(super) struct Link {
     server: TcpStream,
     /// Yet to come.
     fault: Mutex<Option<Break>>,
+    /// The client has got its garbage: silent from now on.
+    garbled: AtomicBool,
 }
 
 /// Resets a socket as soon as it is closed, and wakes who reads from it.
@@ -34,7 +37,13 @@ impl Link {
             socket.set_nodelay(true).expect("a socket");
         }
         let mut network = state.lock();
-        let link = Arc::new(Self { number: network.accepted, client, server, fault: Mutex::new(network.breaks.pop_front()) });
+        let link = Arc::new(Self {
+            number: network.accepted,
+            client,
+            server,
+            fault: Mutex::new(network.breaks.pop_front()),
+            garbled: AtomicBool::new(false),
+        });
         network.accepted += 1;
         network.links.retain(|link| link.strong_count() > 0);
         network.links.push(Arc::downgrade(&link));
@@ -72,7 +81,7 @@ impl Link {
     }
 
     fn is_silent(&self, state: &State) -> bool {
-        self.number < state.lock().silent_below
+        self.garbled.load(Relaxed) || self.number < state.lock().silent_below
     }
 
     /// Sends a chunk on in its own time; false when the link has ended.
@@ -109,11 +118,12 @@ impl Link {
             }),
             End::Reset => self.reset(),
             End::Garbage(bytes) => {
-                let _ = to.write_all(&bytes);
+                self.garbled.store(true, Relaxed);
+                let _ = (&self.client).write_all(&bytes);
             }
         }
         state.lock().broken += 1;
-        false
+        self.garbled.load(Relaxed)
     }
 }
 
