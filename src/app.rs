@@ -106,7 +106,7 @@ impl Delivery {
 
         let delivery = &config.delivery;
         let budget = Budget::new(delivery.max_in_flight, metrics.in_flight_bytes.clone());
-        let intake = Arc::new(Intake::new(config.rules.clone(), budget, delivery.lanes));
+        let intake = Arc::new(Intake::new(config.rules.clone(), budget, topology.placement(delivery.lanes)));
         let health = Health::new(delivery.lanes, readiness);
         let limits = LaneLimits {
             max_batch: delivery.max_batch,

@@ -139,6 +139,10 @@ fn redis(redis: &Redis) -> String {
             let tls = sentinel.tls.as_ref().map_or("no TLS".to_owned(), tls);
             format!("the master {:?} that the sentinels {} know ({tls})", sentinel.master, nodes.join(", "))
         }
+        Mode::Sharded(shards) => {
+            let shards: Vec<_> = shards.iter().map(ToString::to_string).collect();
+            format!("the shards {}", shards.join(", "))
+        }
     };
     let login = match (&redis.username, &redis.password) {
         (Some(user), _) => format!("as user {user:?}"),

@@ -44,7 +44,7 @@ pub use kinds::schema;
 pub use layers::ConfigArgs;
 pub use log::{Log, LogFormat};
 pub use password::Password;
-pub use redis::{Address, Cluster, Durability, Login, Mode, Node, Redis, Sentinel};
+pub use redis::{Address, Cluster, Durability, Login, Mode, Node, Redis, Sentinel, Shard};
 pub use report::{ConfigError, ConfigErrors};
 pub use secrets::{read_secret, without_newline};
 pub use tcp::Tcp;
@@ -158,7 +158,7 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
     }
     let embedded = match config.redis.mode {
         Mode::Embedded(listen) => Some(("redis.embedded.listen", listen)),
-        Mode::Standalone(_) | Mode::Cluster(_) | Mode::Sentinel(_) => None,
+        Mode::Standalone(_) | Mode::Cluster(_) | Mode::Sentinel(_) | Mode::Sharded(_) => None,
     };
     let http = config.http.as_ref().map(|http| ("http.listen", http.listen));
     let listeners: Vec<_> = http.into_iter().chain(embedded).chain([("admin.listen", config.admin)]).collect();

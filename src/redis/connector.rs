@@ -96,6 +96,11 @@ impl Connector {
         Self { settings: Arc::new(Settings { primary_only: false, ..(*self.settings).clone() }) }
     }
 
+    /// The same for another database of the server.
+    pub(super) fn in_database(&self, database: u32) -> Self {
+        Self { settings: Arc::new(Settings { database, ..(*self.settings).clone() }) }
+    }
+
     /// Whether MOVED and ASK are answers to live with.
     pub(super) fn in_cluster(&self) -> bool {
         self.settings.in_cluster

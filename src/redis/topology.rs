@@ -6,7 +6,8 @@ use tokio::sync::watch;
 
 use super::cluster::Cluster;
 use super::sentinel::Sentinel;
-use super::{Connector, Report, SLOTS, probe};
+use super::sharded::Shards;
+use super::{Connector, Placement, Report, SLOTS, probe};
 use crate::config::{Address, Mode, Redis};
 use crate::tls::TlsError;
 
@@ -20,6 +21,7 @@ pub(super) enum Kind {
     One(Connector),
     Cluster(Arc<Cluster>),
     Sentinel(Arc<Sentinel>),
+    Sharded(Arc<Shards>),
 }
 
 /// A server that takes writes, and what it says of itself.
@@ -41,7 +43,16 @@ impl Topology {
             }
             Mode::Cluster(cluster) => Kind::Cluster(Arc::new(Cluster::new(redis, cluster)?)),
             Mode::Sentinel(sentinel) => Kind::Sentinel(Arc::new(Sentinel::new(redis, sentinel)?)),
+            Mode::Sharded(shards) => Kind::Sharded(Arc::new(Shards::new(redis, shards)?)),
         }))
+    }
+
+    /// Which of so many `lanes` writes which key.
+    pub fn placement(&self, lanes: usize) -> Placement {
+        match &self.0 {
+            Kind::One(_) | Kind::Cluster(_) | Kind::Sentinel(_) => Placement::by_slot(lanes),
+            Kind::Sharded(shards) => Placement::by_shard(Arc::clone(shards), lanes),
+        }
     }
 
     /// What [`probe()`] tells of each node that takes writes, and what there is to say of its place among others; or all that is
@@ -62,6 +73,10 @@ impl Topology {
                 let (master, said) = sentinel.survey().await?;
                 let said = said.into_iter().map(|line| ("sentinel", line)).collect();
                 (vec![(sentinel.connector(&master), said)], Vec::new())
+            }
+            Kind::Sharded(shards) => {
+                let share = |share: f64| vec![("keys", format!("{:.1} %", 100.0 * share))];
+                (shards.shares().map(|(shard, part)| (shard.clone(), share(part))).collect(), Vec::new())
             }
         };
         let mut found = Vec::new();

@@ -215,7 +215,7 @@ fn files_are_strict_about_types_and_never_quoted() {
 fn all_errors_are_told_at_once_each_with_its_origin() {
     let errors = Layers {
         files: &[("a.toml", "[redis]\nulr = \"x\"\n[delivery]\nlanes = 0"), ("b.json", r#"{"htp": {"a": 1, "b": 2}}"#)],
-        variables: &[("TRAITSINK_REDIS__MODE", "sharded"), ("TRAITSINK_ADMIN__LISTEN", "x")],
+        variables: &[("TRAITSINK_REDIS__MODE", "shardid"), ("TRAITSINK_ADMIN__LISTEN", "x")],
         set: &["delivery.retry_min=9s", "delivery.lanes=4", "http.listen=0.0.0.0:1"],
     }
     .errors();
@@ -228,7 +228,8 @@ fn all_errors_are_told_at_once_each_with_its_origin() {
             "admin.listen (variable TRAITSINK_ADMIN__LISTEN): \"x\" is not an IP address and a port such as \"127.0.0.1:8080\" \
              or \
              \"[::]:8080\"",
-            "redis.mode (variable TRAITSINK_REDIS__MODE): \"sharded\" is not known; known are: standalone, cluster, sentinel, embedded",
+            "redis.mode (variable TRAITSINK_REDIS__MODE): \"shardid\" is not known; known are: standalone, cluster, sharded, \
+             embedded",
             "http.listen (--set): without a write key anyone who reaches 0.0.0.0:1 could write: set http.write_keys or \
              [[http.sources]], or listen on 127.0.0.1",
             "delivery.retry_min (--set): 9s is more than 5s, which is delivery.retry_max",

@@ -75,6 +75,8 @@ mod rudderstack;
 mod sentinel;
 /// The serving loop's deadlines, cap and stops, with services of our own.
 mod server;
+/// Independent servers, each with its part of the keys.
+mod sharded;
 /// Every way in which TLS goes wrong, and what we say about it.
 mod tls;
 /// The transform against the reference, on generated events.

@@ -15,7 +15,7 @@ use traitsink::logging::UserIds;
 use traitsink::metrics::Metrics;
 use traitsink::pipeline::{Ack, Budget, Health, Intake, Lane, LaneLimits, Message, Outcome, Receipts, Refusal, Source};
 use traitsink::readiness::Readiness;
-use traitsink::redis::{Allowed, Apply, Class, Trouble, Verdict, Writes};
+use traitsink::redis::{Allowed, Apply, Class, Placement, Trouble, Verdict, Writes};
 
 const USERS: u64 = 12;
 const EVENTS: u64 = 400;
@@ -168,7 +168,7 @@ async fn play(seed: u64) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
     let budget = Budget::new(64 << 10, metrics.in_flight_bytes.clone());
     let limits = Limits { max_event: 4096, max_depth: 10, max_fields: 100, max_key: 100, max_field_name: 100 };
     let rules = Rules { limits, destination: "Redis".into() };
-    let intake = Arc::new(Intake::new(rules, Arc::clone(&budget), LANES));
+    let intake = Arc::new(Intake::new(rules, Arc::clone(&budget), Placement::by_slot(LANES)));
     let server = Arc::new(Mutex::new(Server::default()));
     let faulty = Arc::new(AtomicBool::new(true));
     let hard = CancellationToken::new();

@@ -20,6 +20,7 @@ impl RawRedis {
                 let sentinel = Some(self.sentinel.clone().unwrap_or_default().effective(sentinel));
                 return Self { tls: self.tls.effective(valid.tls.as_ref()), sentinel, durability, ..self.clone() };
             }
+            Mode::Sharded(_) => return Self { tls: self.tls.effective(valid.tls.as_ref()), ..self.clone() },
             Mode::Embedded(listen) => (None, None, None, Some(RawEmbedded { listen: Listen(*listen) })),
             Mode::Standalone(Address::Unix(path)) => (None, None, Some(Place::Unix(path.clone())), None),
             Mode::Standalone(Address::Tcp { host, port }) => {

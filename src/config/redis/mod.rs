@@ -7,6 +7,7 @@ mod embedded;
 mod mode;
 mod nodes;
 mod sentinel;
+mod sharded;
 mod standalone;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ pub use self::durability::Durability;
 pub(super) use self::nodes::parse_node;
 pub use self::nodes::{Login, Node};
 pub use self::sentinel::Sentinel;
+pub use self::sharded::Shard;
 
 #[derive(Debug, Clone)]
 pub struct Redis {
@@ -65,6 +67,8 @@ pub enum Mode {
     Cluster(Cluster),
     /// One server that takes writes, and others to take its place: sentinels know which.
     Sentinel(Box<Sentinel>),
+    /// At least one, each once.
+    Sharded(Vec<Shard>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +84,8 @@ pub(super) struct RawRedis {
     mode: ModeName,
     /// redis://, rediss:// (TLS), valkey://, valkeys:// or unix://. Or host, port, username, password, database.
     url: Option<UrlText>,
-    /// Several servers: "host:port", or { url } or { host, port, username, password, password_file } for a login of its own.
+    /// Several servers: "host:port", or { url } or { host, port, username, password, password_file,
+    /// database } for what is its own.
     nodes: Option<Vec<RawNode>>,
     /// Name or IP address.
     host: Option<String>,
@@ -170,6 +175,7 @@ impl RawRedis {
             ModeName::Standalone => self.standalone(report),
             ModeName::Cluster => self.cluster(report),
             ModeName::Sentinel => self.sentinel(report),
+            ModeName::Sharded => self.sharded(report),
             ModeName::Embedded => self.embedded(report),
         };
         Redis {

@@ -16,17 +16,19 @@ pub(super) enum ModeName {
     Cluster,
     /// The master that sentinels name.
     Sentinel,
+    /// Independent servers, each with its part of the keys.
+    Sharded,
     /// A store inside this process that keeps nothing: for trying things.
     Embedded,
 }
 
-use ModeName::{Cluster, Embedded, Sentinel, Standalone};
+use ModeName::{Cluster, Embedded, Sentinel, Sharded, Standalone};
 
 /// Keys that have an effect in these modes only.
 const KEYS: [(&[ModeName], &[&str]); 7] = [
     (&[Standalone, Cluster], &["url", "host", "port"]),
-    (&[Cluster], &["nodes"]),
-    (&[Standalone, Cluster, Sentinel], &["username", "password", "password_file", "password_command"]),
+    (&[Cluster, Sharded], &["nodes"]),
+    (&[Standalone, Cluster, Sentinel, Sharded], &["username", "password", "password_file", "password_command"]),
     (&[Cluster], &["cluster.max_redirections", "cluster.refresh", "cluster.nat_map"]),
     (
         &[Sentinel],
