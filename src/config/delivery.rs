@@ -99,7 +99,7 @@ impl RawDelivery {
         let nodes = match redis {
             Mode::Cluster(_) => 3,
             Mode::Sharded(shards) => shards.len(),
-            Mode::Standalone(_) | Mode::Sentinel(_) | Mode::Embedded(_) => 1,
+            _ => 1,
         };
         if let (Some(lanes), Mode::Sharded(_)) = (self.lanes, redis)
             && lanes < nodes

@@ -29,7 +29,7 @@ impl Store {
     /// For `lane`: its number, and how many there are, as [`Topology::placement`] places keys.
     pub fn new(topology: &Topology, lane: (usize, usize), metrics: Arc<Metrics>) -> Self {
         Self(match topology.kind() {
-            Kind::One(connector) => Way::to(connector, metrics),
+            Kind::One(connector) | Kind::PrimaryReplicas(connector, _) => Way::to(connector, metrics),
             Kind::Cluster(cluster) => Way::Cluster(Box::new(ClusterStore::new(Arc::clone(cluster), lane, metrics))),
             Kind::Sentinel(sentinel) => Way::Sentinel(Box::new(SentinelStore::new(Arc::clone(sentinel), metrics))),
             Kind::Sharded(shards) => Way::to(shards.of_lane(lane), metrics),

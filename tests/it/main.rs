@@ -60,6 +60,8 @@ mod kafka_source;
 mod kafka_topics;
 /// Which room may use which, file sizes, what the binary needs.
 mod layout;
+/// A server that is started, and ends, with the worker.
+mod local;
 /// Lanes and retries against a simulated Redis.
 mod model;
 /// Kafka's watermark over lanes that are killed at any point.
@@ -69,6 +71,8 @@ mod model_kafka;
 mod reference;
 /// Files through `replay` into Redis, every golden row among them.
 mod replay;
+/// A primary that is written to, and its replicas.
+mod replicas;
 /// RudderStack's destination settings as the `[redis]` section.
 mod rudderstack;
 /// The master that sentinels name: masters that die, freeze, are replaced; sentinels that are dead or wrong.

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use redis::Commands;
 
-use crate::faults::{durable_redis, play, progress};
+use crate::faults::{durable_redis, progress};
 use crate::harness::app::{App, run};
 use crate::harness::eventually;
 use crate::harness::load::{Load, OnError};
+use crate::harness::matrix::play;
 use crate::harness::redis::Redis;
 
 /// Servers, and the URL of each.
@@ -113,7 +114,7 @@ fn a_key_has_one_shard_whatever_the_order_of_the_list() {
 /// B1 for one of several: its users wait, the others' do not.
 #[test]
 fn b1_one_shard_dies_and_the_others_go_on() {
-    play("B1, one of three shards", |_| {
+    play("B1", "one of three shards is killed and started again (appendfsync always)", 2..=20, |round| {
         let mut shards = Shards::start(3);
         let app = shards.worker(&["http.wait=300ms", "redis.response_timeout=500ms"]);
         app.wait_ready();
@@ -125,7 +126,7 @@ fn b1_one_shard_dies_and_the_others_go_on() {
         progress(&load, 500);
         assert!(!app.ready());
         shards.0[0].0.restart();
-        app.wait_ready();
+        round.recovers(|| app.wait_ready());
         progress(&load, 500);
         let users = load.stop();
         app.assert_ledger_closes();

@@ -26,6 +26,11 @@ impl Shards {
         Ok(Self { connectors, ring: Ring::new(&names) })
     }
 
+    /// To any of them.
+    pub(super) fn base(&self) -> &Connector {
+        &self.connectors[0]
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.connectors.len()
