@@ -1,7 +1,7 @@
 //! Wiring in reading order: configuration -> Redis, lanes, sources, admin; and the same backwards when stopping.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::logging::UserIds;
 use crate::metrics::Metrics;
 use crate::pipeline::{Budget, Health, Intake, Lane, LaneLimits, Source};
 use crate::readiness::Readiness;
-use crate::redis::{Embedded, Store, Topology};
+use crate::redis::{Embedded, Local, LocalError, Store, Topology};
 use crate::server;
 use crate::source::http::HttpSource;
 #[cfg(feature = "kafka")]
@@ -36,6 +36,17 @@ impl From<io::Error> for StartError {
     /// Of the operating system: signals, threads.
     fn from(error: io::Error) -> Self {
         Self { message: error.to_string(), code: Exit::INTERNAL }
+    }
+}
+
+impl From<LocalError> for StartError {
+    fn from(error: LocalError) -> Self {
+        let code = match error {
+            LocalError::Missing(_) | LocalError::Unusable(..) => Exit::CONFIG,
+            LocalError::Directory(..) => Exit::IO,
+            LocalError::Taken(_) | LocalError::Failed(_) => Exit::UNAVAILABLE,
+        };
+        Self { message: error.to_string(), code }
     }
 }
 
@@ -91,14 +102,25 @@ impl Delivery {
         let stop_store = CancellationToken::new();
         let mut redis = config.redis.clone();
         let mut store_address = None;
-        if let Mode::Embedded(address) = redis.mode {
-            let store =
-                Embedded::bind(address).await.map_err(|error| StartError::bind("redis.embedded.listen", address, &error))?;
-            let address = store.local_addr();
-            tracing::warn!(%address, "the embedded store keeps nothing: what it holds is gone when this process ends");
-            lifecycle.spawn(&stores, "embedded store", store.serve(stop_store.clone()));
-            redis.mode = Mode::Embedded(address);
-            store_address = Some(address);
+        match &config.redis.mode {
+            &Mode::Embedded(address) => {
+                let store =
+                    Embedded::bind(address).await.map_err(|error| StartError::bind("redis.embedded.listen", address, &error))?;
+                let address = store.local_addr();
+                tracing::warn!(%address, "the embedded store keeps nothing: what it holds is gone when this process ends");
+                lifecycle.spawn(&stores, "embedded store", store.serve(stop_store.clone()));
+                redis.mode = Mode::Embedded(address);
+                store_address = Some(address);
+            }
+            Mode::Local(local) => {
+                let server = Local::start(&redis, local, metrics.redis_local_restarts.clone()).await?;
+                let port = server.port();
+                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+                tracing::info!(part = "redis", %address, data_dir = %local.data_dir.display(), "listening");
+                lifecycle.spawn(&stores, "local Redis", server.serve(stop_store.clone()));
+                redis.mode = Mode::Local(config::Local { port, ..local.clone() });
+            }
+            _ => {}
         }
         let topology = Topology::new(&redis).map_err(StartError::config)?;
         warn_unverified("redis", redis.tls.as_ref(), &metrics);
@@ -106,7 +128,7 @@ impl Delivery {
 
         let delivery = &config.delivery;
         let budget = Budget::new(delivery.max_in_flight, metrics.in_flight_bytes.clone());
-        let intake = Arc::new(Intake::new(config.rules.clone(), budget, delivery.lanes));
+        let intake = Arc::new(Intake::new(config.rules.clone(), budget, topology.placement(delivery.lanes)));
         let health = Health::new(delivery.lanes, readiness);
         let limits = LaneLimits {
             max_batch: delivery.max_batch,
@@ -220,7 +242,15 @@ impl App {
                 health: Arc::clone(&delivery.health),
                 switches: delivery.topology.switches(),
             };
-            let source = KafkaSource::new(kafka, &config.breaker, &config.redis.prefix, parts).map_err(StartError::config)?;
+            let source = match KafkaSource::new(kafka, &config.breaker, &config.redis.prefix, parts) {
+                Ok(source) => source,
+                Err(error) => {
+                    // What was started ends in order: a local Redis is a process of its own.
+                    lifecycle.soft.cancel();
+                    delivery.finish().await;
+                    return Err(StartError::config(error));
+                }
+            };
             let consuming = consume(source, stop_sources.clone(), lifecycle.clone());
             lifecycle.spawn(&sources, "kafka source", consuming);
         }

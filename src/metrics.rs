@@ -109,6 +109,7 @@ pub struct Metrics {
     redis_up: IntGaugeVec,
     redis_errors: IntCounterVec,
     redis_reconnects: IntCounterVec,
+    pub redis_local_restarts: IntCounter,
     http_requests: IntCounterVec,
     tls_verify_disabled: IntGaugeVec,
     pub ready: IntGauge,
@@ -185,6 +186,10 @@ impl Metrics {
             ),
             redis_up: r.gauges("traitsink_redis_up", "1 while this node answers.", &["node", "role"]),
             redis_errors,
+            redis_local_restarts: r.counter(
+                "traitsink_redis_local_restarts_total",
+                "Times that the local Redis ended by itself and was started again.",
+            ),
             redis_reconnects: r.counters(
                 "traitsink_redis_reconnects_total",
                 "Connections made again after one was lost.",

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use crate::cli::Options;
 use crate::config::{
-    Address, Config, ConfigArgs, DeadLetter, Http, Kafka, KafkaClient, Mode, OffsetReset, Password, Pem, Redis, Sasl, Tls,
+    Address, Config, ConfigArgs, DeadLetter, Http, Kafka, KafkaClient, Local, Mode, OffsetReset, Password, Pem, PrimaryReplicas,
+    Redis, Sasl, Tls,
 };
 use crate::redis::{Topology, check_password};
 
@@ -89,8 +90,10 @@ fn summary(config: &Config) -> String {
         ("dead letters", dead_letters),
         ("admin", format!("http://{}/metrics, /live, /ready", config.admin)),
     ];
+    let replicas = "only `check --connect` reads from them; the worker itself only writes";
+    let replicas = config.redis.read_from_replicas.then(|| ("replicas", replicas.to_owned()));
     let sources = sources.into_iter().map(|source| ("source", source));
-    sources.chain(lines).map(|(part, text)| format!("{part:<13} {text}\n")).collect()
+    sources.chain(lines).chain(replicas).map(|(part, text)| format!("{part:<13} {text}\n")).collect()
 }
 
 fn http(http: &Http) -> String {
@@ -127,9 +130,8 @@ fn prefix(prefix: &str) -> String {
 fn redis(redis: &Redis) -> String {
     let node = match &redis.mode {
         Mode::Embedded(listen) => return format!("inside this process on {listen}, keeps nothing"),
-        Mode::Standalone(Address::Tcp { host, port }) if host.contains(':') => format!("[{host}]:{port}"),
-        Mode::Standalone(Address::Tcp { host, port }) => format!("{host}:{port}"),
-        Mode::Standalone(Address::Unix(path)) => path.display().to_string(),
+        Mode::Local(local) => return self::local(local),
+        Mode::Standalone(address) => place(address),
         Mode::Cluster(cluster) => {
             let seeds: Vec<_> = cluster.seeds.iter().map(ToString::to_string).collect();
             format!("the cluster of {}", seeds.join(", "))
@@ -139,6 +141,14 @@ fn redis(redis: &Redis) -> String {
             let tls = sentinel.tls.as_ref().map_or("no TLS".to_owned(), tls);
             format!("the master {:?} that the sentinels {} know ({tls})", sentinel.master, nodes.join(", "))
         }
+        Mode::Sharded(shards) => {
+            let shards: Vec<_> = shards.iter().map(ToString::to_string).collect();
+            format!("the shards {}", shards.join(", "))
+        }
+        Mode::PrimaryReplicas(PrimaryReplicas { primary, replicas }) => {
+            let replicas: Vec<_> = replicas.iter().map(ToString::to_string).collect();
+            format!("{}, which {} replicate", place(primary), replicas.join(", "))
+        }
     };
     let login = match (&redis.username, &redis.password) {
         (Some(user), _) => format!("as user {user:?}"),
@@ -147,6 +157,20 @@ fn redis(redis: &Redis) -> String {
         (None, None) => "without a password".to_owned(),
     };
     format!("{node}, database {}, {login}, {}", redis.database, redis.tls.as_ref().map_or("no TLS".to_owned(), tls))
+}
+
+fn place(address: &Address) -> String {
+    match address {
+        Address::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
+        Address::Tcp { host, port } => format!("{host}:{port}"),
+        Address::Unix(path) => path.display().to_string(),
+    }
+}
+
+fn local(local: &Local) -> String {
+    let binary = local.binary.as_ref().map_or("redis-server or valkey-server".to_owned(), |binary| binary.display().to_string());
+    let port = if local.port == 0 { "a free port".to_owned() } else { format!("port {}", local.port) };
+    format!("started with the worker: {binary} on {port} of 127.0.0.1, data in {}", local.data_dir.display())
 }
 
 fn tls(tls: &Tls) -> String {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::app::StartError;
 use crate::config::{Config, Mode};
 use crate::exit::Exit;
-use crate::redis::{Surveyed, Topology, minimal_acl};
+use crate::redis::{Local, Surveyed, Topology, minimal_acl};
 
 use super::exit;
 
@@ -39,8 +39,12 @@ async fn redis(config: &Config) -> Result<Result<Lines, Vec<String>>, StartError
     if let Mode::Embedded(_) = config.redis.mode {
         return Ok(Ok(vec![("redis", "embedded: nothing to reach".to_owned())]));
     }
+    if let Mode::Local(local) = &config.redis.mode {
+        let version = Local::version(local).await.map_err(|error| vec![error.to_string()]);
+        return Ok(version.map(|version| vec![("redis", format!("local, not started for this: {version}"))]));
+    }
     let topology = Topology::new(&config.redis).map_err(|error| StartError { message: error.to_string(), code: Exit::CONFIG })?;
-    Ok(topology.survey().await.map(|nodes| {
+    Ok(topology.survey(config.redis.read_from_replicas).await.map(|nodes| {
         let mut lines: Lines = nodes.into_iter().flat_map(describe).collect();
         lines.push(("minimal acl", acl(config)));
         lines

@@ -33,7 +33,7 @@ pub struct Delivery {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawDelivery {
     /// Ordered shards of the keys, each with one connection and one write in flight.
-    /// Default: 4; in a cluster 12.
+    /// Default: 4; in a cluster 12; 4 for each shard.
     #[schemars(range(min = 1, max = 1024))]
     lanes: Option<usize>,
     /// Memory for all bodies, messages and packed commands together.
@@ -89,8 +89,7 @@ impl RawDelivery {
             report.error("delivery.max_in_flight", "must be less than 4GiB");
         }
         Delivery {
-            // Four for each node that takes writes, of the three that a cluster has at least.
-            lanes: self.lanes.unwrap_or(if matches!(redis, Mode::Cluster(_)) { 12 } else { 4 }),
+            lanes: self.lanes(redis, report),
             max_in_flight: self.max_in_flight.bytes(),
             max_batch: self.max_batch,
             max_batch_bytes: self.max_batch_bytes.bytes(),
@@ -100,6 +99,21 @@ impl RawDelivery {
             stop_delay: self.stop_delay.0,
             stop_grace: self.stop_grace.0,
         }
+    }
+
+    fn lanes(&self, redis: &Mode, report: &mut Report) -> usize {
+        // Nodes that take writes; a cluster has three at least.
+        let nodes = match redis {
+            Mode::Cluster(_) => 3,
+            Mode::Sharded(shards) => shards.len(),
+            _ => 1,
+        };
+        if let (Some(lanes), Mode::Sharded(_)) = (self.lanes, redis)
+            && lanes < nodes
+        {
+            report.error("delivery.lanes", format_args!("{lanes} are too few for {nodes} shards: each needs one of its own"));
+        }
+        self.lanes.unwrap_or(4 * nodes)
     }
 
     /// What `valid` came to, in the form that is typed.

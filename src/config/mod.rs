@@ -28,7 +28,7 @@ mod tls;
 mod transform;
 mod units;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -44,7 +44,7 @@ pub use kinds::schema;
 pub use layers::ConfigArgs;
 pub use log::{Log, LogFormat};
 pub use password::Password;
-pub use redis::{Address, Cluster, Durability, Login, Mode, Node, Protocol, Redis, Sentinel};
+pub use redis::{Address, Cluster, Durability, Local, Login, Mode, Node, PrimaryReplicas, Protocol, Redis, Sentinel, Shard};
 pub use report::{ConfigError, ConfigErrors};
 pub use secrets::{read_secret, without_newline};
 pub use tcp::Tcp;
@@ -115,7 +115,7 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
         PathBuf::new()
     });
     let kafka = raw.kafka.as_ref().map(|kafka| kafka.resolve(report));
-    let redis = raw.redis.resolve(report);
+    let redis = raw.redis.resolve(&data_dir, report);
     let mut config = Config {
         http: raw.http.as_ref().map(|http| http.resolve(report)),
         breaker: raw.dead_letter.breaker.clone().unwrap_or_default().resolve(kafka.is_some(), report),
@@ -156,12 +156,13 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
         let limit = ("delivery.max_in_flight", print_size(&in_flight.0));
         report.ordered((key, print_size(&size.0)), limit, size <= in_flight);
     }
-    let embedded = match config.redis.mode {
-        Mode::Embedded(listen) => Some(("redis.embedded.listen", listen)),
-        Mode::Standalone(_) | Mode::Cluster(_) | Mode::Sentinel(_) => None,
+    let store = match &config.redis.mode {
+        Mode::Embedded(listen) => Some(("redis.embedded.listen", *listen)),
+        Mode::Local(local) => Some(("redis.local.port", SocketAddr::from((Ipv4Addr::LOCALHOST, local.port)))),
+        Mode::Standalone(_) | Mode::Cluster(_) | Mode::Sentinel(_) | Mode::Sharded(_) | Mode::PrimaryReplicas(_) => None,
     };
     let http = config.http.as_ref().map(|http| ("http.listen", http.listen));
-    let listeners: Vec<_> = http.into_iter().chain(embedded).chain([("admin.listen", config.admin)]).collect();
+    let listeners: Vec<_> = http.into_iter().chain(store).chain([("admin.listen", config.admin)]).collect();
     for (n, (key, listen)) in listeners.iter().enumerate() {
         if let Some((other, _)) = listeners[..n].iter().find(|(_, other)| other == listen && listen.port() != 0) {
             let other = report.place(other);

@@ -10,11 +10,12 @@ use tokio::sync::Notify;
 
 use crate::dead_letter::Record;
 use crate::event::{Decision, Origin, RejectReason, Rules, Transformer, Update};
+use crate::redis::Placement;
 
 use super::ack::Ack;
 use super::budget::{Budget, Reservation};
 use super::outcome::Outcome;
-use super::queue::{Queue, lane_of};
+use super::queue::Queue;
 
 /// A message's bytes, and the room they take, for as long as any of its events is in flight.
 pub struct Message {
@@ -128,16 +129,17 @@ pub struct Intake {
     rules: Rules,
     budget: Arc<Budget>,
     lanes: Vec<Arc<Queue>>,
+    placement: Placement,
     room: Arc<Notify>,
 }
 
 impl Intake {
-    /// An intake with its `lanes` queues, each with its share of the budget.
-    pub fn new(rules: Rules, budget: Arc<Budget>, lanes: usize) -> Self {
+    /// An intake with a queue for each lane of `placement`, each with its share of the budget.
+    pub fn new(rules: Rules, budget: Arc<Budget>, placement: Placement) -> Self {
         let room = Arc::new(Notify::new());
-        let share = budget.limit() / lanes;
-        let lanes = (0..lanes).map(|_| Arc::new(Queue::new(share, Arc::clone(&room)))).collect();
-        Self { rules, budget, lanes, room }
+        let share = budget.limit() / placement.lanes();
+        let lanes = (0..placement.lanes()).map(|_| Arc::new(Queue::new(share, Arc::clone(&room)))).collect();
+        Self { rules, budget, lanes, placement, room }
     }
 
     /// The queues, for the lanes that empty them.
@@ -171,7 +173,7 @@ impl Intake {
 
     /// The lane that `job` goes to.
     pub fn lane(&self, job: &Job) -> usize {
-        lane_of(job.update.key(), self.lanes.len())
+        self.placement.lane_of(job.update.key())
     }
 
     /// Whether half of all room, and of a lane's share when it is about one, is free: enough to go on after a pause, not to pause

@@ -17,4 +17,4 @@ pub use health::{Health, LaneHealth};
 pub use intake::{Busy, Intake, Job, Message, Refusal};
 pub use lane::{Lane, LaneLimits};
 pub use outcome::{DeadReason, Outcome, Source};
-pub use queue::{Queue, lane_of};
+pub use queue::Queue;

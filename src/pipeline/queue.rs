@@ -6,13 +6,6 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use super::intake::{Busy, Job};
-use crate::redis::{SLOTS, slot_of};
-
-/// The lane of a key, the same for as long as the process runs: its Redis hash slot scaled to the number of lanes, so that a lane
-/// owns a contiguous range of slots.
-pub fn lane_of(key: &[u8], lanes: usize) -> usize {
-    usize::from(slot_of(key)) * lanes / SLOTS
-}
 
 /// The jobs of one lane, in the order in which they were accepted.
 pub struct Queue {
@@ -144,36 +137,5 @@ impl Queue {
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         // Nothing panics while holding the lock, and its data is consistent between statements.
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slots_are_redis_own() {
-        // Values of `CLUSTER KEYSLOT`.
-        for (key, slot) in [
-            ("user:1", 10778),
-            ("foo", 12182),
-            ("{user1000}.following", 3443),
-            ("foo{}{bar}", 8363),
-            ("foo{{bar}}zap", 4015),
-            ("", 0),
-        ] {
-            assert_eq!(slot_of(key.as_bytes()), slot, "{key}");
-        }
-    }
-
-    #[test]
-    fn a_lane_is_a_contiguous_range_of_slots() {
-        let lanes = 4;
-        for key in 0..10_000 {
-            let key = format!("user:{key}");
-            let slot = usize::from(slot_of(key.as_bytes()));
-            let lane = lane_of(key.as_bytes(), lanes);
-            assert!((lane * SLOTS / lanes..(lane + 1) * SLOTS / lanes).contains(&slot));
-        }
     }
 }

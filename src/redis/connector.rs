@@ -41,6 +41,8 @@ pub(super) struct Settings {
     in_cluster: bool,
     /// A server that is a replica is the wrong one.
     pub(super) primary_only: bool,
+    /// It is not meant to take writes.
+    replica: bool,
     durability: Option<Durability>,
     /// Logins of single nodes.
     logins: Arc<BTreeMap<Node, Login>>,
@@ -71,7 +73,8 @@ impl Connector {
             tcp: redis.tcp.clone(),
             warned: Arc::default(),
             in_cluster: matches!(redis.mode, Mode::Cluster(_)),
-            primary_only: matches!(redis.mode, Mode::Sentinel(_)),
+            primary_only: matches!(redis.mode, Mode::Sentinel(_) | Mode::PrimaryReplicas(_)),
+            replica: false,
             durability: redis.durability,
             logins: Arc::new(redis.logins.clone()),
             switches: Switches::default(),
@@ -98,9 +101,24 @@ impl Connector {
         Self { settings: Arc::new(Settings { primary_only: false, ..(*self.settings).clone() }) }
     }
 
+    /// The same for a replica, with that node's own login if it has one.
+    pub(super) fn to_replica(&self, node: &Node) -> Self {
+        let Self { settings } = self.to(node);
+        Self { settings: Arc::new(Settings { primary_only: false, replica: true, ..(*settings).clone() }) }
+    }
+
+    /// The same for another database of the server.
+    pub(super) fn in_database(&self, database: u32) -> Self {
+        Self { settings: Arc::new(Settings { database, ..(*self.settings).clone() }) }
+    }
+
     /// Whether MOVED and ASK are answers to live with.
     pub(super) fn in_cluster(&self) -> bool {
         self.settings.in_cluster
+    }
+
+    pub(super) fn is_replica(&self) -> bool {
+        self.settings.replica
     }
 
     /// What is to be waited for after each batch.

@@ -3,7 +3,7 @@
 use redis::Value;
 
 use super::handshake::{field, text};
-use super::{Broken, ConnectError, Connection, Connector, QueryError, TlsSession, hint, writable};
+use super::{Broken, ConnectError, Connection, Connector, QueryError, Replication, TlsSession, hint, writable};
 use crate::config::{Durability, Mode};
 
 const UNKNOWN: &str = "unknown (not permitted)";
@@ -18,6 +18,7 @@ pub struct Report {
     pub eviction_policy: String,
     /// `None`: plain text.
     pub tls: Option<TlsSession>,
+    pub replication: Replication,
     /// What will or may go wrong, in plain words.
     pub notes: Vec<String>,
 }
@@ -35,10 +36,13 @@ pub async fn probe(connector: &Connector) -> Result<Report, ConnectError> {
     }
     let known = |name| field(info, name).unwrap_or(UNKNOWN).to_owned();
     let mut notes = notes(info, connector.in_cluster());
+    if field(info, "role") == Some("slave") && !connector.is_replica() {
+        notes.push("this server is a replica and takes no writes: point redis.url at the primary".to_owned());
+    }
     match writable::ask(&mut connection, connector.blank_key()).await {
         Ok(()) => {}
         Err(QueryError::Broken(cause)) => return Err(broken(cause)),
-        // Told above.
+        // Told above, or as it should be.
         Err(QueryError::Reply { code, .. }) if matches!(code.as_str(), "MOVED" | "READONLY") => {}
         Err(QueryError::Reply { message, .. }) => notes.push(format!("a write would be refused now: {message}")),
     }
@@ -62,6 +66,7 @@ pub async fn probe(connector: &Connector) -> Result<Report, ConnectError> {
         database: connector.database(),
         eviction_policy: policy.unwrap_or_else(|| UNKNOWN.to_owned()),
         tls: connection.tls().cloned(),
+        replication: Replication::of(info),
         notes,
     })
 }
@@ -89,9 +94,6 @@ fn second(value: &Value) -> Option<&str> {
 /// Warnings from an INFO text.
 fn notes(info: &str, in_cluster: bool) -> Vec<String> {
     let mut notes = Vec::new();
-    if field(info, "role").is_some_and(|role| role != "master") {
-        notes.push("this server is a replica and takes no writes: point redis.url at the primary".to_owned());
-    }
     match field(info, "cluster_enabled") {
         Some("1") if !in_cluster => {
             notes.push("this server is part of a Redis Cluster: set redis.mode = \"cluster\"".to_owned());
@@ -128,8 +130,8 @@ pub fn minimal_acl(username: &str, prefixes: &[&str], mode: &Mode, durability: O
     }
     line.push_str(match mode {
         Mode::Cluster(_) => " +asking +cluster|slots +cluster|info",
-        Mode::Sentinel(_) => " +role",
-        Mode::Standalone(_) | Mode::Embedded(_) => "",
+        Mode::Sentinel(_) | Mode::PrimaryReplicas(_) => " +role",
+        _ => "",
     });
     line
 }
@@ -171,7 +173,6 @@ mod tests {
     #[test]
     fn each_trouble_has_a_note() {
         for (info, words) in [
-            ("role:slave\r\n", "replica"),
             ("cluster_enabled:1\r\n", "Cluster"),
             ("maxmemory:100\r\nmaxmemory_policy:allkeys-lru\r\n", "delete profiles"),
             ("redis_version:3.2.1\r\n", "too old"),

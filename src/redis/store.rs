@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Connector;
 use super::cluster::ClusterStore;
 use super::link::{Answer, Link};
 use super::sentinel::SentinelStore;
@@ -9,10 +10,11 @@ use super::topology::{Kind, Topology};
 use super::writes::{Allowed, Apply, Trouble, Verdict, Writes};
 use crate::metrics::Metrics;
 
-/// The writes of one lane. With one node, every lane has the same owner.
+/// The writes of one lane.
 pub struct Store(Way);
 
 enum Way {
+    /// To the one node that owns all keys of the lane.
     One {
         link: Box<Link>,
         /// Asked about when there is nothing to write.
@@ -24,16 +26,21 @@ enum Way {
 }
 
 impl Store {
-    /// For the lane `number` of `lanes`, which own the slots in equal parts.
-    pub fn new(topology: &Topology, (number, lanes): (usize, usize), metrics: Arc<Metrics>) -> Self {
+    /// For `lane`: its number, and how many there are, as [`Topology::placement`] places keys.
+    pub fn new(topology: &Topology, lane: (usize, usize), metrics: Arc<Metrics>) -> Self {
         Self(match topology.kind() {
-            Kind::One(connector) => {
-                let key = connector.blank_key().to_owned();
-                Way::One { link: Box::new(Link::new(connector.clone(), metrics)), key, answers: Vec::new() }
-            }
-            Kind::Cluster(cluster) => Way::Cluster(Box::new(ClusterStore::new(Arc::clone(cluster), (number, lanes), metrics))),
+            Kind::One(connector) | Kind::PrimaryReplicas(connector, _) => Way::to(connector, metrics),
+            Kind::Cluster(cluster) => Way::Cluster(Box::new(ClusterStore::new(Arc::clone(cluster), lane, metrics))),
             Kind::Sentinel(sentinel) => Way::Sentinel(Box::new(SentinelStore::new(Arc::clone(sentinel), metrics))),
+            Kind::Sharded(shards) => Way::to(shards.of_lane(lane), metrics),
         })
+    }
+}
+
+impl Way {
+    fn to(connector: &Connector, metrics: Arc<Metrics>) -> Self {
+        let key = connector.blank_key().to_owned();
+        Self::One { link: Box::new(Link::new(connector.clone(), metrics)), key, answers: Vec::new() }
     }
 }
 

@@ -1,13 +1,15 @@
 //! Where keys live: the one place that knows which kind of Redis this is.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::cluster::Cluster;
 use super::sentinel::Sentinel;
-use super::{Connector, Report, SLOTS, probe};
-use crate::config::{Address, Mode, Redis};
+use super::sharded::Shards;
+use super::{Connector, Placement};
+use crate::config::{Address, Mode, PrimaryReplicas, Redis};
 use crate::tls::TlsError;
 
 /// Shared by all lanes.
@@ -20,14 +22,9 @@ pub(super) enum Kind {
     One(Connector),
     Cluster(Arc<Cluster>),
     Sentinel(Arc<Sentinel>),
-}
-
-/// A server that takes writes, and what it says of itself.
-pub struct Surveyed {
-    pub connector: Connector,
-    pub report: Report,
-    /// Lines for people, each with a word for what it is about.
-    pub more: Vec<(&'static str, String)>,
+    Sharded(Arc<Shards>),
+    /// Every key lives on the primary; the others are for `check`.
+    PrimaryReplicas(Connector, Vec<Connector>),
 }
 
 impl Topology {
@@ -35,51 +32,34 @@ impl Topology {
     pub fn new(redis: &Redis) -> Result<Self, TlsError> {
         Ok(Self(match &redis.mode {
             Mode::Standalone(address) => Kind::One(Connector::new(redis, address.clone())?),
-            Mode::Embedded(listen) => {
-                let address = Address::Tcp { host: listen.ip().to_string(), port: listen.port() };
-                Kind::One(Connector::new(redis, address)?)
-            }
+            Mode::Embedded(listen) => Kind::One(Connector::new(redis, address_at(*listen))?),
+            Mode::Local(local) => Kind::One(Connector::new(redis, address_at((Ipv4Addr::LOCALHOST, local.port).into()))?),
             Mode::Cluster(cluster) => Kind::Cluster(Arc::new(Cluster::new(redis, cluster)?)),
             Mode::Sentinel(sentinel) => Kind::Sentinel(Arc::new(Sentinel::new(redis, sentinel)?)),
+            Mode::Sharded(shards) => Kind::Sharded(Arc::new(Shards::new(redis, shards)?)),
+            Mode::PrimaryReplicas(PrimaryReplicas { primary, replicas }) => {
+                let primary = Connector::new(redis, primary.clone())?;
+                let replicas = replicas.iter().map(|node| primary.to_replica(node)).collect();
+                Kind::PrimaryReplicas(primary, replicas)
+            }
         }))
     }
 
-    /// What [`probe()`] tells of each node that takes writes, and what there is to say of its place among others; or all that is
-    /// wrong.
-    pub async fn survey(&self) -> Result<Vec<Surveyed>, Vec<String>> {
-        let (nodes, mut missing) = match &self.0 {
-            Kind::One(connector) => (vec![(connector.clone(), Vec::new())], Vec::new()),
-            Kind::Cluster(cluster) => {
-                let (owners, uncovered) = cluster.survey().await.map_err(|trouble| vec![trouble.message])?;
-                let slots = |slots: usize| vec![("slots", slots.to_string())];
-                let nodes = owners.into_iter().map(|(node, count)| (cluster.connector(&node), slots(count)));
-                let uncovered = (uncovered > 0).then(|| {
-                    format!("{uncovered} of the cluster's {SLOTS} slots have no owner: see `redis-cli --cluster check`")
-                });
-                (nodes.collect(), uncovered.into_iter().collect())
-            }
-            Kind::Sentinel(sentinel) => {
-                let (master, said) = sentinel.survey().await?;
-                let said = said.into_iter().map(|line| ("sentinel", line)).collect();
-                (vec![(sentinel.connector(&master), said)], Vec::new())
-            }
-        };
-        let mut found = Vec::new();
-        for (connector, more) in nodes {
-            match probe(&connector).await {
-                Ok(report) => found.push(Surveyed { connector, report, more }),
-                Err(error) => missing.push(error.message),
-            }
+    /// Which of so many `lanes` writes which key.
+    pub fn placement(&self, lanes: usize) -> Placement {
+        match &self.0 {
+            Kind::One(_) | Kind::Cluster(_) | Kind::Sentinel(_) | Kind::PrimaryReplicas(..) => Placement::by_slot(lanes),
+            Kind::Sharded(shards) => Placement::by_shard(Arc::clone(shards), lanes),
         }
-        if missing.is_empty() { Ok(found) } else { Err(missing) }
     }
 
     /// Counts the times that confirmed writes may have been lost because another server took over: see [`super::Switches`].
     pub fn switches(&self) -> watch::Receiver<u64> {
         let connector = match &self.0 {
-            Kind::One(connector) => connector,
+            Kind::One(connector) | Kind::PrimaryReplicas(connector, _) => connector,
             Kind::Cluster(cluster) => cluster.base(),
             Kind::Sentinel(sentinel) => sentinel.base(),
+            Kind::Sharded(shards) => shards.base(),
         };
         connector.switches().subscribe()
     }
@@ -87,4 +67,8 @@ impl Topology {
     pub(super) fn kind(&self) -> &Kind {
         &self.0
     }
+}
+
+fn address_at(listen: SocketAddr) -> Address {
+    Address::Tcp { host: listen.ip().to_string(), port: listen.port() }
 }

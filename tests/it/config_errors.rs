@@ -20,7 +20,11 @@ fn one_mistake_has_one_exact_error() {
             "http.sources=[{key=\"k\", write_key=\"l\"}]",
             "http.sources[0].key (--set): unknown key; the nearest known key is http.sources[].name",
         ),
-        ("redis.mode=ring", "redis.mode (--set): \"ring\" is not known; known are: standalone, cluster, sentinel, embedded"),
+        (
+            "redis.mode=ring",
+            "redis.mode (--set): \"ring\" is not known; known are: standalone, cluster, sentinel, sharded, primary_replicas, \
+             embedded, local",
+        ),
         ("dead_letter.to=tape", "dead_letter.to (--set): \"tape\" is not known; known are: file, kafka, log, discard"),
         ("redis.tls=true", "redis.tls (--set): expected a table, found true or false without quotes"),
         ("redis.tls.enabled=yes", "redis.tls.enabled (--set): \"yes\" is not true or false"),
@@ -246,7 +250,7 @@ fn files_are_strict_about_types_and_never_quoted() {
 fn all_errors_are_told_at_once_each_with_its_origin() {
     let errors = Layers {
         files: &[("a.toml", "[redis]\nulr = \"x\"\n[delivery]\nlanes = 0"), ("b.json", r#"{"htp": {"a": 1, "b": 2}}"#)],
-        variables: &[("TRAITSINK_REDIS__MODE", "sharded"), ("TRAITSINK_ADMIN__LISTEN", "x")],
+        variables: &[("TRAITSINK_REDIS__MODE", "shardid"), ("TRAITSINK_ADMIN__LISTEN", "x")],
         set: &["delivery.retry_min=9s", "delivery.lanes=4", "http.listen=0.0.0.0:1"],
     }
     .errors();
@@ -259,7 +263,8 @@ fn all_errors_are_told_at_once_each_with_its_origin() {
             "admin.listen (variable TRAITSINK_ADMIN__LISTEN): \"x\" is not an IP address and a port such as \"127.0.0.1:8080\" \
              or \
              \"[::]:8080\"",
-            "redis.mode (variable TRAITSINK_REDIS__MODE): \"sharded\" is not known; known are: standalone, cluster, sentinel, embedded",
+            "redis.mode (variable TRAITSINK_REDIS__MODE): \"shardid\" is not known; known are: standalone, cluster, sentinel, \
+             sharded, primary_replicas, embedded, local",
             "http.listen (--set): without a write key anyone who reaches 0.0.0.0:1 could write: set http.write_keys or \
              [[http.sources]], or listen on 127.0.0.1",
             "delivery.retry_min (--set): 9s is more than 5s, which is delivery.retry_max",

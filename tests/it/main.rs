@@ -60,6 +60,8 @@ mod kafka_source;
 mod kafka_topics;
 /// Which room may use which, file sizes, what the binary needs.
 mod layout;
+/// A server that is started, and ends, with the worker.
+mod local;
 /// Lanes and retries against a simulated Redis.
 mod model;
 /// Kafka's watermark over lanes that are killed at any point.
@@ -69,6 +71,8 @@ mod model_kafka;
 mod reference;
 /// Files through `replay` into Redis, every golden row among them.
 mod replay;
+/// A primary that is written to, and its replicas.
+mod replicas;
 /// RESP3, chosen with `redis.protocol`.
 mod resp3;
 /// RudderStack's destination settings as the `[redis]` section.
@@ -77,6 +81,8 @@ mod rudderstack;
 mod sentinel;
 /// The serving loop's deadlines, cap and stops, with services of our own.
 mod server;
+/// Independent servers, each with its part of the keys.
+mod sharded;
 /// Every way in which TLS goes wrong, and what we say about it.
 mod tls;
 /// The transform against the reference, on generated events.

@@ -15,7 +15,7 @@ use traitsink::logging::UserIds;
 use traitsink::metrics::Metrics;
 use traitsink::pipeline::{Ack, Budget, Busy, Health, Intake, Lane, LaneLimits, Message, Outcome, Receipts, Refusal, Source};
 use traitsink::readiness::Readiness;
-use traitsink::redis::{Allowed, Apply, Class, Trouble, Verdict, Writes};
+use traitsink::redis::{Allowed, Apply, Class, Placement, Trouble, Verdict, Writes};
 
 const USERS: u64 = 12;
 const EVENTS: u64 = 400;
@@ -171,7 +171,7 @@ async fn play(seed: u64) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
     let crash = rng.bool();
     let metrics = Arc::new(Metrics::new());
     let budget = Budget::new(64 << 10, metrics.in_flight_bytes.clone());
-    let intake = Arc::new(Intake::new(rules(), Arc::clone(&budget), LANES));
+    let intake = Arc::new(Intake::new(rules(), Arc::clone(&budget), Placement::by_slot(LANES)));
     let server = Arc::new(Mutex::new(Server::default()));
     let faulty = Arc::new(AtomicBool::new(true));
     let hard = CancellationToken::new();
@@ -299,7 +299,7 @@ impl Apply for Away {
 async fn a_lane_is_down_after_the_configured_failures_in_a_row() {
     for retry_count in [1, 5, 100] {
         let metrics = Arc::new(Metrics::new());
-        let intake = Intake::new(rules(), Budget::new(1 << 20, metrics.in_flight_bytes.clone()), 1);
+        let intake = Intake::new(rules(), Budget::new(1 << 20, metrics.in_flight_bytes.clone()), Placement::by_slot(1));
         let (tried, hard) = (Arc::new(AtomicU32::new(0)), CancellationToken::new());
         let limits = LaneLimits {
             max_batch: 1,

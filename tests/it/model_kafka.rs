@@ -15,7 +15,7 @@ use traitsink::logging::UserIds;
 use traitsink::metrics::Metrics;
 use traitsink::pipeline::{Ack, Budget, Health, Intake, Lane, LaneLimits, Message, Outcome, Receipts, Source};
 use traitsink::readiness::Readiness;
-use traitsink::redis::{Allowed, Apply, Class, Trouble, Verdict, Writes};
+use traitsink::redis::{Allowed, Apply, Class, Placement, Trouble, Verdict, Writes};
 use traitsink::source::kafka::Offsets;
 
 use crate::model::decode;
@@ -103,7 +103,7 @@ async fn live(records: &[Record], redis: &Redis, seed: u64, kill: Option<usize>)
     let budget = Budget::new(1 << 20, metrics.in_flight_bytes.clone());
     let limits = Limits { max_event: 4096, max_depth: 10, max_fields: 100, max_key: 100, max_field_name: 100 };
     let rules = Rules { limits, destination: "Redis".into() };
-    let intake = Intake::new(rules, Arc::clone(&budget), LANES);
+    let intake = Intake::new(rules, Arc::clone(&budget), Placement::by_slot(LANES));
     let health = Health::new(LANES, Arc::new(Readiness::new([])));
     let letters = DeadLetters::open(&DeadLetter::Discard, UserIds::new(false)).unwrap();
     let hard = CancellationToken::new();

@@ -59,7 +59,7 @@ pub(super) fn nat_map(typed: &BTreeMap<String, NodeText>) -> BTreeMap<String, No
 impl RawRedis {
     pub(super) fn cluster(&self, report: &mut Report) -> Target {
         let mut nodes = endpoints("redis.nodes", self.nodes.as_deref(), PORT, report);
-        let protocol = self.protocol(&nodes, report);
+        let protocol = self.protocol("redis.nodes", &nodes, report);
         let (username, password) = self.login(report);
         if self.database(report).is_some_and(|number| number != 0) {
             let key = if self.database.is_some() { "redis.database" } else { "redis.url" };

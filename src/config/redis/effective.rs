@@ -1,6 +1,7 @@
 //! A valid `[redis]` section in the form that is typed.
 
 use super::embedded::RawEmbedded;
+use super::local::RawLocal;
 use super::{Address, Mode, RawRedis, Redis};
 use crate::config::password::Password;
 use crate::config::redis_url::{Place, RedisUrl, UrlText};
@@ -11,7 +12,7 @@ impl RawRedis {
     pub(in crate::config) fn effective(&self, valid: &Redis) -> Self {
         let (protocol, durability) = (Some(valid.protocol.number()), valid.durability.and(self.durability));
         let several = || Self { protocol, tls: self.tls.effective(valid.tls.as_ref()), durability, ..self.clone() };
-        let (host, port, place, embedded) = match &valid.mode {
+        let (host, port, place) = match &valid.mode {
             // What was typed says it all, and its nodes' secrets are shown as such.
             Mode::Cluster(_) => {
                 let cluster = Some(self.cluster.clone().unwrap_or_default());
@@ -21,11 +22,12 @@ impl RawRedis {
                 let sentinel = Some(self.sentinel.clone().unwrap_or_default().effective(sentinel));
                 return Self { sentinel, ..several() };
             }
-            Mode::Embedded(listen) => (None, None, None, Some(RawEmbedded { listen: Listen(*listen) })),
-            Mode::Standalone(Address::Unix(path)) => (None, None, Some(Place::Unix(path.clone())), None),
+            Mode::Sharded(_) | Mode::PrimaryReplicas(_) => return several(),
+            Mode::Embedded(_) | Mode::Local(_) => (None, None, None),
+            Mode::Standalone(Address::Unix(path)) => (None, None, Some(Place::Unix(path.clone()))),
             Mode::Standalone(Address::Tcp { host, port }) => {
                 let place = Place::Tcp { host: host.clone(), port: Some(*port) };
-                (Some(host.clone()), Some(*port), Some(place), None)
+                (Some(host.clone()), Some(*port), Some(place))
             }
         };
         let url = place.map(|place| RedisUrl {
@@ -59,7 +61,15 @@ impl RawRedis {
             cluster: None,
             sentinel: None,
             durability,
-            embedded,
+            replicas: None,
+            embedded: match &valid.mode {
+                Mode::Embedded(listen) => Some(RawEmbedded { listen: Listen(*listen) }),
+                _ => None,
+            },
+            local: match &valid.mode {
+                Mode::Local(local) => Some(RawLocal::effective(local)),
+                _ => None,
+            },
             ..self.clone()
         }
     }

@@ -31,7 +31,7 @@ impl RawRedis {
         if !listen.ip().to_canonical().is_loopback() {
             report.error("redis.embedded.listen", format_args!("{listen} is not a loopback address: it has no access control"));
         }
-        let (database, protocol) = (self.database.unwrap_or_default(), self.protocol(&[], report));
+        let (database, protocol) = (self.database.unwrap_or_default(), self.protocol("redis.nodes", &[], report));
         Target { database, protocol, ..Target::of(Mode::Embedded(listen)) }
     }
 }

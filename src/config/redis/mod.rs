@@ -4,15 +4,18 @@ mod cluster;
 mod durability;
 mod effective;
 mod embedded;
+mod local;
 mod mode;
 mod nodes;
 mod protocol;
+mod replicas;
 mod sentinel;
+mod sharded;
 mod standalone;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -21,8 +24,10 @@ use serde::{Deserialize, Serialize};
 use self::cluster::RawCluster;
 use self::durability::RawDurability;
 use self::embedded::RawEmbedded;
+use self::local::RawLocal;
 use self::mode::ModeName;
 use self::nodes::RawNode;
+use self::replicas::RawReplicas;
 use self::sentinel::RawSentinel;
 use super::password::Password;
 use super::prefix::prefix;
@@ -34,10 +39,13 @@ use super::units::{Secret, Span};
 
 pub use self::cluster::Cluster;
 pub use self::durability::Durability;
+pub use self::local::Local;
 pub(super) use self::nodes::parse_node;
 pub use self::nodes::{Login, Node};
 pub use self::protocol::Protocol;
+pub use self::replicas::PrimaryReplicas;
 pub use self::sentinel::Sentinel;
+pub use self::sharded::Shard;
 
 #[derive(Debug, Clone)]
 pub struct Redis {
@@ -47,6 +55,8 @@ pub struct Redis {
     /// Of nodes that have one of their own.
     pub logins: BTreeMap<Node, Login>,
     pub database: u32,
+    /// By `check`, which is all that reads.
+    pub read_from_replicas: bool,
     /// Trimmed as JavaScript trims; empty: none.
     pub prefix: String,
     pub client_name: String,
@@ -69,6 +79,10 @@ pub enum Mode {
     Cluster(Cluster),
     /// One server that takes writes, and others to take its place: sentinels know which.
     Sentinel(Box<Sentinel>),
+    /// At least one, each once.
+    Sharded(Vec<Shard>),
+    PrimaryReplicas(PrimaryReplicas),
+    Local(Local),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +98,8 @@ pub(super) struct RawRedis {
     mode: ModeName,
     /// redis://, rediss:// (TLS), valkey://, valkeys:// or unix://. Or host, port, username, password, database.
     url: Option<UrlText>,
-    /// Several servers: "host:port", or { url } or { host, port, username, password, password_file } for a login of its own.
+    /// Several servers: "host:port", or { url } or { host, port, username, password, password_file,
+    /// database } for what is its own.
     nodes: Option<Vec<RawNode>>,
     /// Name or IP address.
     host: Option<String>,
@@ -113,11 +128,15 @@ pub(super) struct RawRedis {
     keepalive: Option<Span>,
     /// TCP on Linux: how long what was sent may stay unconfirmed; 0s: as the system has it.
     user_timeout: Option<Span>,
+    /// Only `check` reads, from replicas too if this is true; the worker itself only writes.
+    read_from_replicas: Option<bool>,
     tls: RawTls,
     durability: Option<RawDurability>,
     cluster: Option<RawCluster>,
     sentinel: Option<RawSentinel>,
+    replicas: Option<RawReplicas>,
     embedded: Option<RawEmbedded>,
+    local: Option<RawLocal>,
 }
 
 impl Default for RawRedis {
@@ -140,11 +159,14 @@ impl Default for RawRedis {
             response_timeout: Span::secs(2),
             keepalive: None,
             user_timeout: None,
+            read_from_replicas: None,
             tls: RawTls::default(),
             durability: None,
             cluster: None,
             sentinel: None,
+            replicas: None,
             embedded: None,
+            local: None,
         }
     }
 }
@@ -169,7 +191,8 @@ impl Target {
 }
 
 impl RawRedis {
-    pub(super) fn resolve(&self, report: &mut Report) -> Redis {
+    /// `state` is where everything is kept that has no place of its own.
+    pub(super) fn resolve(&self, state: &Path, report: &mut Report) -> Redis {
         report.not_zero("redis.connect_timeout", self.connect_timeout);
         report.not_zero("redis.response_timeout", self.response_timeout);
         if self.client_name.contains(|c: char| !c.is_ascii_graphic()) {
@@ -180,7 +203,10 @@ impl RawRedis {
             ModeName::Standalone => self.standalone(report),
             ModeName::Cluster => self.cluster(report),
             ModeName::Sentinel => self.sentinel(report),
+            ModeName::Sharded => self.sharded(report),
+            ModeName::PrimaryReplicas => self.primary_replicas(report),
             ModeName::Embedded => self.embedded(report),
+            ModeName::Local => self.local(state, report),
         };
         Redis {
             mode: target.mode,
@@ -188,6 +214,7 @@ impl RawRedis {
             password: target.password,
             logins: target.logins,
             database: target.database,
+            read_from_replicas: self.read_from_replicas.unwrap_or_default(),
             prefix: prefix(report, "redis.prefix", self.prefix.as_deref()),
             client_name: self.client_name.clone(),
             protocol: target.protocol,

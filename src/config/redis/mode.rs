@@ -16,17 +16,23 @@ pub(super) enum ModeName {
     Cluster,
     /// The master that sentinels name.
     Sentinel,
+    /// Independent servers, each with its part of the keys.
+    Sharded,
+    /// One server that takes writes, and replicas of it.
+    PrimaryReplicas,
     /// A store inside this process that keeps nothing: for trying things.
     Embedded,
+    /// A Redis server that is started, and ends, with this process.
+    Local,
 }
 
-use ModeName::{Cluster, Embedded, Sentinel, Standalone};
+use ModeName::{Cluster, Embedded, Local, PrimaryReplicas, Sentinel, Sharded, Standalone};
 
 /// Keys that have an effect in these modes only.
-const KEYS: [(&[ModeName], &[&str]); 7] = [
-    (&[Standalone, Cluster], &["url", "host", "port"]),
-    (&[Cluster], &["nodes"]),
-    (&[Standalone, Cluster, Sentinel], &["username", "password", "password_file", "password_command"]),
+const KEYS: [(&[ModeName], &[&str]); 10] = [
+    (&[Standalone, Cluster, PrimaryReplicas], &["url", "host", "port"]),
+    (&[Cluster, Sharded], &["nodes"]),
+    (&[Standalone, Cluster, Sentinel, Sharded, PrimaryReplicas], &["username", "password", "password_file", "password_command"]),
     (&[Cluster], &["cluster.max_redirections", "cluster.refresh", "cluster.nat_map"]),
     (
         &[Sentinel],
@@ -46,8 +52,11 @@ const KEYS: [(&[ModeName], &[&str]); 7] = [
             "sentinel.tls.skip_verify",
         ],
     ),
-    (&[Standalone, Cluster, Sentinel], &["durability.wait_replicas", "durability.wait_timeout"]),
+    (&[Standalone, Cluster, Sentinel, Sharded, PrimaryReplicas], &["durability.wait_replicas", "durability.wait_timeout"]),
+    (&[Cluster, PrimaryReplicas], &["read_from_replicas"]),
+    (&[PrimaryReplicas], &["replicas.nodes"]),
     (&[Embedded], &["embedded.listen"]),
+    (&[Local], &["local.binary", "local.port", "local.data_dir"]),
 ];
 
 impl ModeName {

@@ -99,6 +99,9 @@ pub(super) struct RawNodeTable {
     /// Default: redis.password.
     password: Option<Secret>,
     password_file: Option<PathBuf>,
+    /// Default: redis.database.
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    database: Option<u32>,
 }
 
 /// What was said of one of several servers.
@@ -163,6 +166,7 @@ impl RawNode {
         let login = endpoint.login.get_or_insert_default();
         login.username = login.username.take().or_else(|| table.username.clone());
         login.password = login.password.take().or(own);
+        endpoint.database = endpoint.database.or(table.database);
         endpoint.login = endpoint.login.filter(|login| login.username.is_some() || login.password.is_some());
         Some(endpoint)
     }

@@ -25,13 +25,13 @@ impl Protocol {
 }
 
 impl RawRedis {
-    /// What the URL or the key says, and `nodes` must not contradict.
-    pub(super) fn protocol(&self, nodes: &[Endpoint], report: &mut Report) -> Protocol {
+    /// What the URL or the key says, and the `nodes` of the list `key` must not contradict.
+    pub(super) fn protocol(&self, key: &str, nodes: &[Endpoint], report: &mut Report) -> Protocol {
         let in_url = self.url().and_then(|url| url.protocol);
         let typed = self.protocol.map(|number| if number == 3 { Protocol::Resp3 } else { Protocol::Resp2 });
         let protocol = one(report, "protocol", in_url, "protocol", typed).unwrap_or_default();
         for (n, _) in nodes.iter().enumerate().filter(|(_, node)| node.protocol.is_some_and(|own| own != protocol)) {
-            report.error(&format!("redis.nodes[{n}]"), "all nodes are spoken to alike: set redis.protocol instead of ?protocol");
+            report.error(&format!("{key}[{n}]"), "all nodes are spoken to alike: set redis.protocol instead of ?protocol");
         }
         protocol
     }

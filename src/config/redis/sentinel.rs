@@ -58,7 +58,7 @@ impl RawRedis {
         let sentinel = self.sentinel.clone().unwrap_or_default().resolve(report);
         let database = self.database.unwrap_or_default();
         let tls = self.tls.resolve(tls::REDIS, &[], report);
-        let protocol = self.protocol(&[], report);
+        let protocol = self.protocol("redis.nodes", &[], report);
         Target { username, password, database, protocol, tls, ..Target::of(Mode::Sentinel(Box::new(sentinel))) }
     }
 }

@@ -15,7 +15,7 @@ impl RawRedis {
         let database = self.database(report).unwrap_or_default();
         let address = self.address(report);
         let tls = self.tls_to(&address, report);
-        let protocol = self.protocol(&[], report);
+        let protocol = self.protocol("redis.nodes", &[], report);
         Target { username, password, database, protocol, tls, ..Target::of(Mode::Standalone(address)) }
     }
 

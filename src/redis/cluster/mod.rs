@@ -155,6 +155,15 @@ impl Cluster {
         let map = self.refresh(self.map().version).await?;
         Ok((map.shares().into_iter().map(|(node, slots)| (node.clone(), slots)).collect(), map.uncovered()))
     }
+
+    /// Those that the last answer named, each once.
+    pub(super) fn replicas(&self) -> Vec<Connector> {
+        let map = self.map();
+        let mut nodes = map.replicas.clone();
+        nodes.sort();
+        nodes.dedup();
+        nodes.iter().map(|node| self.connector.to_replica(node)).collect()
+    }
 }
 
 async fn slots_of(connector: &Connector) -> Result<redis::Value, Trouble> {

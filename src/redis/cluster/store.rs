@@ -12,6 +12,7 @@ use super::slots::SlotMap;
 use crate::config::Node;
 use crate::metrics::Metrics;
 use crate::redis::link::{Answer, Link};
+use crate::redis::placement::part;
 use crate::redis::writes::{Allowed, Trouble, Verdict, Writes};
 use crate::redis::{Class, SLOTS};
 
@@ -44,9 +45,7 @@ struct Group {
 
 impl ClusterStore {
     pub(in crate::redis) fn new(cluster: Arc<Cluster>, (number, lanes): (usize, usize), metrics: Arc<Metrics>) -> Self {
-        // As lanes are chosen: slot * lanes / SLOTS.
-        let range = (number * SLOTS).div_ceil(lanes)..((number + 1) * SLOTS).div_ceil(lanes);
-        Self { cluster, range, links: HashMap::new(), stale: None, metrics }
+        Self { cluster, range: part(number, lanes, SLOTS), links: HashMap::new(), stale: None, metrics }
     }
 
     /// Reaches all nodes that own slots of this lane.

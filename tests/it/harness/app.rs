@@ -68,7 +68,7 @@ impl App {
     }
 
     /// The address in the log line that says where `part` listens.
-    fn listening(&mut self, part: &str) -> SocketAddr {
+    pub(crate) fn listening(&mut self, part: &str) -> SocketAddr {
         let start = Instant::now();
         loop {
             let found = self.log().iter().find_map(|line| {

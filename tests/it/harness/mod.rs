@@ -70,6 +70,7 @@ pub(crate) fn settings(address: Address) -> Redis {
         password: None,
         logins: BTreeMap::new(),
         database: 0,
+        read_from_replicas: false,
         prefix: String::new(),
         client_name: "traitsink".to_owned(),
         protocol: Protocol::Resp2,

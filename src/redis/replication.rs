@@ -1,0 +1,64 @@
+//! What INFO says of replication, and whether a server is the replica that it is said to be. Pure.
+
+use super::handshake::field;
+
+/// One server's side of replication.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replication {
+    /// The same for a primary and its replicas, however they are addressed. `None`: not permitted.
+    id: Option<String>,
+    /// `host:port` of the server that it follows, unless it is a primary.
+    primary: Option<String>,
+    in_step: bool,
+}
+
+impl Replication {
+    pub(super) fn of(info: &str) -> Self {
+        let primary = field(info, "master_host").zip(field(info, "master_port"));
+        Self {
+            id: field(info, "master_replid").map(str::to_owned),
+            primary: primary.map(|(host, port)| format!("{host}:{port}")),
+            in_step: field(info, "master_link_status") == Some("up"),
+        }
+    }
+
+    /// That this is a replica of one of `primaries`, in words.
+    ///
+    /// # Errors
+    /// What it is instead.
+    pub(super) fn confirm(&self, primaries: &[&Self]) -> Result<String, String> {
+        let Some(id) = &self.id else { return Ok("unknown (not permitted)".to_owned()) };
+        let Some(primary) = &self.primary else {
+            return Err("is no replica but a primary itself: was it promoted?".to_owned());
+        };
+        if !self.in_step {
+            return Err(format!("is a replica of {primary} and does not reach it (master_link_status: down)"));
+        }
+        let known: Vec<&String> = primaries.iter().filter_map(|primary| primary.id.as_ref()).collect();
+        if known.is_empty() || known.contains(&id) {
+            Ok(format!("of {primary}, in step"))
+        } else {
+            Err(format!("is a replica of {primary}, which is not the primary that is written to"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_follows_the_primary_that_is_written_to() {
+        let primary = Replication::of("role:master\r\nmaster_replid:abc\r\n");
+        let replica = |id: &str, link: &str| {
+            Replication::of(&format!("master_host:h\r\nmaster_port:1\r\nmaster_link_status:{link}\r\nmaster_replid:{id}\r\n"))
+        };
+        let told = |server: &Replication| server.confirm(&[&primary]).unwrap_or_else(|error| format!("error: {error}"));
+        assert_eq!(told(&replica("abc", "up")), "of h:1, in step");
+        assert_eq!(told(&replica("xyz", "up")), "error: is a replica of h:1, which is not the primary that is written to");
+        assert_eq!(told(&replica("abc", "down")), "error: is a replica of h:1 and does not reach it (master_link_status: down)");
+        assert_eq!(told(&primary), "error: is no replica but a primary itself: was it promoted?");
+        assert_eq!(told(&Replication::default()), "unknown (not permitted)");
+        assert_eq!(replica("xyz", "up").confirm(&[&Replication::default()]).unwrap(), "of h:1, in step");
+    }
+}

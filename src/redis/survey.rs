@@ -1,0 +1,72 @@
+//! What `check --connect` finds: every server that will be used, and whether it is what it is said to be.
+
+use super::topology::{Kind, Topology};
+use super::{Connector, Report, SLOTS, probe};
+
+/// A server that was reached, and what it says of itself.
+pub struct Surveyed {
+    pub connector: Connector,
+    pub report: Report,
+    /// Lines for people, each with a word for what it is about.
+    pub more: Lines,
+}
+
+type Lines = Vec<(&'static str, String)>;
+
+impl Topology {
+    /// What [`probe()`] tells of each node that takes writes and of each replica that is configured, with `all` of those besides
+    /// that a cluster has, and what there is to say of its place among others; or all that is wrong.
+    pub async fn survey(&self, all: bool) -> Result<Vec<Surveyed>, Vec<String>> {
+        let (mut missing, mut replicas) = (Vec::new(), Vec::new());
+        let primaries: Vec<(Connector, Lines)> = match self.kind() {
+            Kind::One(connector) => vec![(connector.clone(), Vec::new())],
+            Kind::Cluster(cluster) => {
+                let (owners, uncovered) = cluster.survey().await.map_err(|trouble| vec![trouble.message])?;
+                if uncovered > 0 {
+                    missing.push(format!(
+                        "{uncovered} of the cluster's {SLOTS} slots have no owner: see `redis-cli --cluster check`"
+                    ));
+                }
+                if all {
+                    replicas = cluster.replicas();
+                }
+                let slots = |slots: usize| vec![("slots", slots.to_string())];
+                owners.into_iter().map(|(node, count)| (cluster.connector(&node), slots(count))).collect()
+            }
+            Kind::Sentinel(sentinel) => {
+                let (master, said) = sentinel.survey().await?;
+                let said = said.into_iter().map(|line| ("sentinel", line)).collect();
+                vec![(sentinel.connector(&master), said)]
+            }
+            Kind::Sharded(shards) => {
+                let share = |share: f64| vec![("keys", format!("{:.1} %", 100.0 * share))];
+                shards.shares().map(|(shard, part)| (shard.clone(), share(part))).collect()
+            }
+            Kind::PrimaryReplicas(primary, others) => {
+                replicas = others.clone();
+                vec![(primary.clone(), Vec::new())]
+            }
+        };
+        let mut found = Vec::new();
+        for (connector, more) in primaries {
+            match probe(&connector).await {
+                Ok(report) => found.push(Surveyed { connector, report, more }),
+                Err(error) => missing.push(error.message),
+            }
+        }
+        let primaries = found.len();
+        for connector in replicas {
+            match probe(&connector).await {
+                Ok(report) => {
+                    let known: Vec<_> = found[..primaries].iter().map(|primary| &primary.report.replication).collect();
+                    match report.replication.confirm(&known) {
+                        Ok(place) => found.push(Surveyed { connector, report, more: vec![("replica", place)] }),
+                        Err(what) => missing.push(format!("{}: {what}", connector.node())),
+                    }
+                }
+                Err(error) => missing.push(error.message),
+            }
+        }
+        if missing.is_empty() { Ok(found) } else { Err(missing) }
+    }
+}

@@ -1,0 +1,141 @@
+//! A server that is started, and ends, with the worker.
+
+use std::collections::BTreeMap;
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use redis::Commands;
+use tempfile::TempDir;
+
+use crate::faults::{load_of, progress};
+use crate::harness::app::{App, run};
+use crate::harness::eventually;
+use crate::harness::load::{OnError, User};
+use crate::harness::matrix::play;
+use crate::harness::redis::{Redis, free_port};
+
+/// A worker whose server keeps its data in `data`, and the server's port.
+fn worker(data: &Path, more: &[&str]) -> (App, u16) {
+    let data_dir = format!("redis.local.data_dir={}", data.display());
+    let mut app = App::start_with(&[&["redis.mode=local", &data_dir], more].concat());
+    let port = app.listening("redis").port();
+    (app, port)
+}
+
+fn connection(port: u16) -> redis::Connection {
+    redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap().get_connection().expect("the server answers")
+}
+
+/// Of the server, not of the worker.
+fn pid(port: u16) -> Pid {
+    let info: String = redis::cmd("INFO").arg("server").query(&mut connection(port)).unwrap();
+    let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")).expect("a process id");
+    Pid::from_raw(pid.trim().parse().unwrap())
+}
+
+fn is_there(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
+
+fn check(port: u16, users: &BTreeMap<String, User>) {
+    let mut connection = connection(port);
+    let mut fault = |name: &String, user: &User| user.fault(&connection.hgetall(format!("user:{name}")).unwrap());
+    let faults: Vec<String> = users.iter().filter_map(|(name, user)| Some(format!("{name}: {}", fault(name, user)?))).collect();
+    assert!(faults.is_empty(), "{} of {} users:\n{}", faults.len(), users.len(), faults.join("\n"));
+}
+
+#[test]
+fn it_keeps_what_it_was_given_and_ends_with_the_worker() {
+    let data = TempDir::new().unwrap();
+    let (mut app, port) = worker(data.path(), &["redis.database=20"]);
+    let status = app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status;
+    assert_eq!(status, 200);
+    app.signal(Signal::SIGTERM);
+    assert!(app.wait(Duration::from_secs(20)).success(), "{}", app.log().join("\n"));
+    assert!(!is_there(port), "the server outlived its worker");
+
+    let fixed = free_port();
+    let (_app, port) = worker(data.path(), &["redis.database=20", &format!("redis.local.port={fixed}")]);
+    assert_eq!(port, fixed);
+    let mut connection = connection(port);
+    redis::cmd("SELECT").arg(20).exec(&mut connection).unwrap();
+    assert_eq!(connection.hget::<_, _, String>("user:u", "a").unwrap(), "1");
+}
+
+#[test]
+fn b1_the_local_server_is_killed() {
+    play("B1", "the server of redis.mode = local is killed", 2..=20, |round| {
+        let data = TempDir::new().unwrap();
+        let (mut app, port) = worker(data.path(), &[]);
+        let load = load_of(&app, OnError::Retry);
+        for _ in 0..2 {
+            progress(&load, 200);
+            kill(pid(port), Signal::SIGKILL).unwrap();
+            round.recovers(|| progress(&load, 50));
+        }
+        let users = load.stop();
+        app.assert_ledger_closes();
+        check(port, &users);
+        assert_eq!(app.metric("traitsink_redis_local_restarts_total", ""), 2.0);
+        assert!(app.dead_letters().is_empty());
+        app.signal(Signal::SIGTERM);
+        assert!(app.wait(Duration::from_secs(20)).success());
+        assert!(!is_there(port), "the server outlived its worker");
+    });
+}
+
+/// Nothing can end a server together with a worker that is killed; the next worker does.
+#[test]
+fn what_a_killed_worker_leaves_behind_is_ended_by_the_next() {
+    let data = TempDir::new().unwrap();
+    let (mut app, old_port) = worker(data.path(), &[]);
+    let load = load_of(&app, OnError::Retry);
+    progress(&load, 200);
+    let old = pid(old_port);
+
+    let data_dir = format!("redis.local.data_dir={}", data.path().display());
+    let args = ["-s", "redis.mode=local", "-s", &data_dir, "-s", "admin.listen=127.0.0.1:0", "-s", "http.listen=127.0.0.1:0"];
+    let own = TempDir::new().unwrap();
+    let own = format!("data_dir={}", own.path().display());
+    let second = run(&[&args[..], &["-s", &own, "run"]].concat(), b"");
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(69), "{said}");
+    assert!(said.contains("redis.local.data_dir: another worker keeps its data in "), "{said}");
+
+    app.signal(Signal::SIGKILL);
+    app.wait(Duration::from_secs(5));
+    let users = load.stop();
+    assert!(is_there(old_port));
+    let (app, port) = worker(data.path(), &[]);
+    assert_ne!(pid(port), old);
+    eventually("the old server is gone", || kill(old, None).is_err());
+    assert!(app.log().iter().any(|line| line.contains("left behind")), "{}", app.log().join("\n"));
+    check(port, &users);
+}
+
+#[test]
+fn what_cannot_be_started_is_told() {
+    let data = TempDir::new().unwrap();
+    let taken = Redis::start();
+    let port = format!("redis.local.port={}", taken.port());
+    let file = data.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for (setting, code, error) in [
+        ("redis.local.binary=no-such-redis", 78, "redis.local.binary: there is no no-such-redis: install Redis"),
+        ("redis.local.binary=/", 78, "redis.local.binary: / cannot be started: "),
+        ("redis.local.binary=false", 69, "redis.local: the server ended at once (exit status: 1)"),
+        (&port, 69, "Address already in use"),
+        (&format!("redis.local.data_dir={}", file.display()), 74, "redis.local.data_dir: "),
+    ] {
+        let own = format!("data_dir={}", data.path().display());
+        let listen = ["-s", "admin.listen=127.0.0.1:0", "-s", "http.listen=127.0.0.1:0", "-s", "log.level=error"];
+        let args = [&listen[..], &["-s", "redis.mode=local", "-s", &own, "-s", setting, "run"]].concat();
+        let output = run(&args, b"");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{setting}: {said}");
+        assert!(said.contains(error), "{setting}: {said}");
+    }
+}
