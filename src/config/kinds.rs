@@ -108,7 +108,8 @@ impl Kind {
             far if far > 3 && last(key) == last(path) => 3,
             near => near,
         };
-        known.into_iter().min_by_key(distance).unwrap_or_default()
+        // Of equals, the one that is less deep.
+        known.into_iter().min_by_key(|key| (distance(key), key.matches('.').count())).unwrap_or_default()
     }
 
     /// All keys below, as `http.sources[].name`.

@@ -60,7 +60,7 @@ impl Shards {
 fn identify_all(app: &App, users: usize, field: &str) {
     let events: Vec<String> =
         (0..users).map(|user| format!(r#"{{"type":"identify","userId":"{user}","traits":{{"{field}":"{user}"}}}}"#)).collect();
-    let answer = app.client().post("/v1/batch", &format!(r#"{{"batch":[{}]}}"#, events.join(",")));
+    let answer = app.client().post("/v1/batch", format!(r#"{{"batch":[{}]}}"#, events.join(",")));
     assert_eq!(answer.expect("an answer").status, 200);
 }
 
