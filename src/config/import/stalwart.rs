@@ -93,7 +93,14 @@ impl Stalwart<'_> {
             None => (),
         }
         let replicas = self.name("readFromReplicas", "read-from-replicas");
-        self.transfer.skip(replicas, "no profile is ever read");
+        match mode {
+            Mode::Cluster => {
+                if let Some(read) = self.transfer.flag(replicas) {
+                    self.transfer.read_from_replicas(replicas, read);
+                }
+            }
+            Mode::Single | Mode::Sentinel => self.transfer.skip(replicas, "no profile is ever read"),
+        }
         let pool = "there is no pool: each lane keeps its connections";
         for (new, old) in [
             ("poolMaxConnections", "pool.max-connections"),

@@ -52,10 +52,7 @@ const KEYS: [(&[ModeName], &[&str]); 10] = [
             "sentinel.tls.skip_verify",
         ],
     ),
-    (
-        &[Standalone, Cluster, Sentinel, Sharded, PrimaryReplicas],
-        &["durability.wait_replicas", "durability.wait_timeout"],
-    ),
+    (&[Standalone, Cluster, Sentinel, Sharded, PrimaryReplicas], &["durability.wait_replicas", "durability.wait_timeout"]),
     (&[Cluster, PrimaryReplicas], &["read_from_replicas"]),
     (&[PrimaryReplicas], &["replicas.nodes"]),
     (&[Embedded], &["embedded.listen"]),
