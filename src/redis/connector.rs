@@ -104,7 +104,7 @@ impl Connector {
     /// The same for a replica, with that node's own login if it has one.
     pub(super) fn to_replica(&self, node: &Node) -> Self {
         let Self { settings } = self.to(node);
-        Self { settings: Arc::new(Settings { primary_only: false, replica: true, ..(*settings).clone() }) }
+        Self { settings: Arc::new(Settings { primary_only: false, replica: true, durability: None, ..(*settings).clone() }) }
     }
 
     /// The same for another database of the server.

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
-use traitsink::config::{Address, Config, ConfigArgs, DEFAULT_FILE, DeadLetter, Loaded, Mode, Password, Pem, Tcp, load, schema};
+use traitsink::config::{
+    Address, Config, ConfigArgs, DEFAULT_FILE, DeadLetter, Loaded, Local, Mode, Password, Pem, Tcp, load, schema,
+};
 
 use crate::harness::{address, tcp};
 
@@ -198,6 +200,29 @@ fn nodes_of_a_cluster_are_merged_and_may_have_logins() {
 }
 
 #[test]
+fn shards_have_names_of_their_own_and_lanes() {
+    let nodes = "redis.nodes=[\"b\", {url=\"redis://a:1/2\"}, {host=\"b\", database=5}, {host=\"::1\", port=7}, \"b:6379\"]";
+    let config = set(&["redis.mode=sharded", "redis.database=3", nodes]).unwrap().config;
+    let Mode::Sharded(shards) = &config.redis.mode else { panic!("shards") };
+    let names: Vec<String> = shards.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["b:6379/3", "a:1/2", "b:6379/5", "[::1]:7/3"]);
+    assert_eq!(config.delivery.lanes, 16);
+    assert_eq!(set(&["redis.mode=sharded", nodes, "delivery.lanes=4"]).unwrap().config.delivery.lanes, 4);
+}
+
+#[test]
+fn a_local_server_keeps_its_data_in_the_data_directory() {
+    let local = |layers: &[&str]| match set(&[&["redis.mode=local"], layers].concat()).unwrap().config.redis.mode {
+        Mode::Local(local) => local,
+        mode => panic!("{mode:?}"),
+    };
+    let default = Local { binary: None, port: 0, data_dir: "/home/u/.local/state/traitsink/redis".into() };
+    assert_eq!(local(&[]), default);
+    assert_eq!(local(&["data_dir=/d"]).data_dir, Path::new("/d/redis"));
+    assert_eq!(local(&["data_dir=/d", "redis.local.data_dir=/e"]).data_dir, Path::new("/e"));
+}
+
+#[test]
 fn insecure_skips_verification_and_says_so() {
     let loaded = set(&["redis.url=rediss://h#insecure"]).unwrap();
     assert!(loaded.config.redis.tls.unwrap().skip_verify);
@@ -305,6 +330,10 @@ fn what_show_prints_loads_to_the_same() {
         &["redis.url=rediss://u:p@[::1]:7/3", "redis.tls.ca_file=/ca.pem", "http.write_keys=k"][..],
         &["redis.url=unix:///a%20b?db=1", "dead_letter.to=log", "http.sources=[{write_key=\"k\", prefix=\"p\"}]"],
         &["redis.mode=embedded", "data_dir=/data", "http.wait=1m", "http.max_body=1001B"],
+        &["redis.mode=sharded", "redis.nodes=[\"a:1\", {url=\"redis://u:p@b/2\"}]", "redis.durability.wait_replicas=1"],
+        &["redis.mode=primary_replicas", "redis.url=redis://:p@a", "redis.replicas.nodes=b", "redis.read_from_replicas=true"],
+        &["redis.mode=local", "redis.local.port=7", "redis.database=3"],
+        &["redis.mode=local", "redis.local.binary=/opt/redis", "redis.local.data_dir=/d"],
     ] {
         let shown = set(layers).unwrap().to_toml();
         assert_eq!(file(&shown).unwrap().to_toml(), shown);

@@ -121,7 +121,31 @@ fn one_mistake_has_one_exact_error() {
         ("redis.keepalive=500ms", "redis.keepalive (--set): must be from 1s to 9h, or 0s for none"),
         ("redis.keepalive=10h", "redis.keepalive (--set): must be from 1s to 9h, or 0s for none"),
         ("redis.user_timeout=100us", "redis.user_timeout (--set): must be at least 1ms, or 0s for the system's own"),
+        // Of modes.
+        ("redis.mode=sharded", "redis.nodes: name the shards, at least one"),
+        (
+            "redis.mode=sharded redis.nodes=a,b,c delivery.lanes=2",
+            "delivery.lanes (--set): 2 are too few for 3 shards: each needs one of its own",
+        ),
+        (
+            "redis.mode=primary_replicas redis.url=redis://a",
+            "redis.replicas.nodes: name at least one replica, or set redis.mode = \"standalone\"",
+        ),
+        (
+            "redis.mode=primary_replicas redis.url=redis://a/1 redis.replicas.nodes=[{host=\"b\",database=2}]",
+            "redis.replicas.nodes[0] (--set): a replica has the primary's databases, and that is 1",
+        ),
+        (
+            "redis.mode=local admin.listen=127.0.0.1:7 redis.local.port=7",
+            "admin.listen (--set): 127.0.0.1:7 is taken by redis.local.port (--set)",
+        ),
         // Without effect in the chosen mode.
+        ("redis.mode=sharded redis.nodes=a redis.port=1", "redis.port (--set): has no effect with redis.mode = \"sharded\""),
+        ("redis.mode=local redis.url=redis://h", "redis.url (--set): has no effect with redis.mode = \"local\""),
+        ("redis.mode=local redis.tls.enabled=true", "redis.tls.enabled (--set): has no effect with redis.mode = \"local\""),
+        ("redis.local.port=1", "redis.local.port (--set): has no effect with redis.mode = \"standalone\""),
+        ("redis.replicas.nodes=a", "redis.replicas.nodes (--set): has no effect with redis.mode = \"standalone\""),
+        ("redis.read_from_replicas=true", "redis.read_from_replicas (--set): has no effect with redis.mode = \"standalone\""),
         (
             "redis.mode=embedded redis.password_command=a",
             "redis.password_command (--set): has no effect with redis.mode = \"embedded\"",

@@ -11,16 +11,6 @@ use crate::harness::load::OnError;
 use crate::harness::matrix::play;
 use crate::harness::redis::Redis;
 
-/// A replica of `primary`, in step.
-fn replica_of(primary: &Redis) -> Redis {
-    let replica = Redis::builder().option("replicaof", &format!("127.0.0.1 {}", primary.port())).start();
-    eventually("the replica is in step", || {
-        let info: String = redis::from_redis_value(replica.cli(&["INFO", "replication"])).unwrap();
-        info.contains("master_link_status:up")
-    });
-    replica
-}
-
 fn settings(primary: &Redis, replicas: &[&Redis]) -> Vec<String> {
     let nodes: Vec<String> = replicas.iter().map(|replica| format!("\"127.0.0.1:{}\"", replica.port())).collect();
     vec![
@@ -51,7 +41,7 @@ fn check_connect(settings: &[String]) -> (Option<i32>, String, String) {
 fn b1_the_primary_dies_and_returns() {
     play("B1", "the primary of replicas is killed and started again (appendfsync always)", 2..=10, |round| {
         let mut primary = durable_redis();
-        let replica = replica_of(&primary);
+        let replica = Redis::builder().replica_of(&primary);
         let app = worker(&primary, &replica, &[]);
         let load = load_of(&app, OnError::Retry);
         progress(&load, 500);
@@ -69,7 +59,7 @@ fn b1_the_primary_dies_and_returns() {
 #[test]
 fn a_primary_that_is_demoted_is_waited_for() {
     let primary = durable_redis();
-    let replica = replica_of(&primary);
+    let replica = Redis::builder().replica_of(&primary);
     let app = worker(&primary, &replica, &[]);
     let load = load_of(&app, OnError::Retry);
     progress(&load, 500);
@@ -88,7 +78,7 @@ fn a_primary_that_is_demoted_is_waited_for() {
 #[test]
 fn a_replica_that_takes_writes_is_no_primary() {
     let primary = Redis::start();
-    let replica = replica_of(&primary);
+    let replica = Redis::builder().replica_of(&primary);
     replica.cli(&["CONFIG", "SET", "replica-read-only", "no"]);
     let app = worker(&replica, &primary, &["http.wait=300ms"]);
     let status = app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status;
@@ -101,7 +91,7 @@ fn a_replica_that_takes_writes_is_no_primary() {
 #[test]
 fn check_confirms_each_replica() {
     let (primary, stranger) = (Redis::start(), Redis::start());
-    let replica = replica_of(&primary);
+    let replica = Redis::builder().replica_of(&primary);
     let (code, said, complained) =
         check_connect(&[settings(&primary, &[&replica]), vec!["redis.read_from_replicas=true".into()]].concat());
     assert_eq!(code, Some(0), "{said}{complained}");

@@ -116,7 +116,11 @@ impl Oxd {
                 let has_secret = shards.iter().any(|(_, secret)| *secret);
                 let nodes: Vec<_> = shards.into_iter().map(|(shard, _)| shard).collect();
                 self.0.draft.set_and_tell(key, nodes, has_secret);
-                self.0.mapped("servers", key, "not by Jedis's hash: other keys than oxd's share a shard");
+                self.0.mapped(
+                    "servers",
+                    key,
+                    "the ring is not Jedis's: what oxd wrote is found on other shards; profiles fill anew",
+                );
             }
             Provider::Cluster | Provider::Sentinel => {
                 let Some(nodes) = self.0.or_fail("servers", Node::parse_list(&text)) else { return };

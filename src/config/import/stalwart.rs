@@ -86,7 +86,14 @@ impl Stalwart<'_> {
         self.retries(mode);
         self.protocol(mode);
         let replicas = self.name("readFromReplicas", "read-from-replicas");
-        self.transfer.skip(replicas, "no profile is ever read");
+        match mode {
+            Mode::Cluster => {
+                if let Some(read) = self.transfer.flag(replicas) {
+                    self.transfer.read_from_replicas(replicas, read);
+                }
+            }
+            Mode::Single | Mode::Sentinel => self.transfer.skip(replicas, "no profile is ever read"),
+        }
         let pool = "there is no pool: each lane keeps its connections";
         for (new, old) in [
             ("poolMaxConnections", "pool.max-connections"),

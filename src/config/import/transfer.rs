@@ -177,6 +177,12 @@ impl Transfer {
         self.draft.note(NoteKind::Mapped, format_args!("{name} -> {key}{detail}"));
     }
 
+    /// Notes where an option went that lets profiles be read from replicas.
+    pub(super) fn read_from_replicas(&mut self, name: &str, read: bool) {
+        self.draft.set("redis.read_from_replicas", read);
+        self.mapped(name, "redis.read_from_replicas", "for `check`: the worker itself reads no profile");
+    }
+
     /// Takes an option, if it is there, that changes nothing here.
     pub(super) fn skip(&mut self, name: &str, why: &str) {
         if self.take(name).is_some() {

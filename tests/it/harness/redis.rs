@@ -61,6 +61,19 @@ impl Builder {
         self
     }
 
+    /// Starts a replica of `primary`, and waits until it is in step.
+    pub(crate) fn replica_of(mut self, primary: &Redis) -> Redis {
+        if let Some(password) = &primary.password {
+            self = self.option("masterauth", password);
+        }
+        let replica = self.option("replicaof", &format!("127.0.0.1 {}", primary.port())).start();
+        super::eventually("the replica is in step", || {
+            let info: String = redis::from_redis_value(replica.cli(&["INFO", "replication"])).expect("a text");
+            info.contains("master_link_status:up")
+        });
+        replica
+    }
+
     pub(crate) fn start(self) -> Redis {
         let dir = tempfile::tempdir().expect("a temporary directory");
         // Another process may take the port between the choice and the start.

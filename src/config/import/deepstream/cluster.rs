@@ -23,6 +23,11 @@ impl Cache {
         self.0.map_integer("maxRedirections", "redis.cluster.max_redirections", 1..=i64::from(u32::MAX));
         self.0.map_millis("slotsRefreshInterval", "redis.cluster.refresh");
         self.nat_map("redis.cluster.nat_map");
+        match self.0.text("scaleReads").as_deref() {
+            None => {}
+            Some("master") => self.0.idle("scaleReads", "no profile is ever read"),
+            Some(_) => self.0.read_from_replicas("scaleReads", true),
+        }
         self.0.later("useSRVRecords", "nodes from SRV records");
         self.0.skip_all(&unused::CLUSTER);
         self.ignore(&unused::SENTINEL_ONLY, "used only with sentinels");

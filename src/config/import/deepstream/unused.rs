@@ -24,8 +24,7 @@ pub(super) const CONNECTION: [(&str, &str); 17] = [
 const RETRY: &str = "delivery.retry_min and retry_max hold for every retry";
 
 /// Of a cluster, with why.
-pub(super) const CLUSTER: [(&str, &str); 6] = [
-    ("scaleReads", "no profile is ever read"),
+pub(super) const CLUSTER: [(&str, &str); 5] = [
     ("retryDelayOnFailover", RETRY),
     ("retryDelayOnClusterDown", RETRY),
     ("retryDelayOnTryAgain", RETRY),
