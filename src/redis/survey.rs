@@ -35,6 +35,9 @@ impl Topology {
             }
             Kind::Sentinel(sentinel) => {
                 let (master, said) = sentinel.survey().await?;
+                if all {
+                    replicas = sentinel.replicas().await.map_err(|trouble| vec![trouble.message])?;
+                }
                 let said = said.into_iter().map(|line| ("sentinel", line)).collect();
                 vec![(sentinel.connector(&master), said)]
             }

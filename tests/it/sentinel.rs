@@ -213,6 +213,10 @@ fn check_tells_what_each_sentinel_says() {
     assert_eq!(text.matches(&format!(" says {master} is \"mymaster\" (epoch 0)")).count(), 3, "{text}");
     assert!(text.contains(&format!("reached       {master}")) && text.contains(" +role"), "{text}");
 
+    let (code, text) = check(&trio, &["redis.read_from_replicas=true"]);
+    let replica = format!("reached       127.0.0.1:{}", trio.servers[1].port());
+    assert!(code == Some(0) && text.contains(&replica) && text.contains("replica       "), "{code:?} {text}");
+
     for (setting, words) in [
         ("redis.sentinel.master=other", "knows no master \"other\" (redis.sentinel.master)"),
         ("redis.password=wrong", "WRONGPASS"),

@@ -87,12 +87,12 @@ impl Stalwart<'_> {
         self.protocol(mode);
         let replicas = self.name("readFromReplicas", "read-from-replicas");
         match mode {
-            Mode::Cluster => {
+            Mode::Cluster | Mode::Sentinel => {
                 if let Some(read) = self.transfer.flag(replicas) {
                     self.transfer.read_from_replicas(replicas, read);
                 }
             }
-            Mode::Single | Mode::Sentinel => self.transfer.skip(replicas, "no profile is ever read"),
+            Mode::Single => self.transfer.skip(replicas, "no profile is ever read"),
         }
         let pool = "there is no pool: each lane keeps its connections";
         for (new, old) in [

@@ -1,5 +1,7 @@
 //! What one sentinel says of the master.
 
+use std::collections::HashMap;
+
 use redis::Value;
 
 use crate::config::Node;
@@ -41,6 +43,17 @@ pub(super) async fn ask(connection: &mut Connection, node: &str, name: &str) -> 
         Value::ServerError(error) => Err(at(node, QueryError::reply(error).into())),
         _ => Err(odd(node)),
     }
+}
+
+/// The replicas that the sentinel at `node` knows of the master `name`.
+pub(super) async fn replicas(connection: &mut Connection, node: &str, name: &str) -> Result<Vec<Node>, Trouble> {
+    let reply =
+        connection.query(redis::cmd("SENTINEL").arg("REPLICAS").arg(name)).await.map_err(|error| at(node, error.into()))?;
+    let replicas: Vec<HashMap<String, String>> = redis::from_redis_value(reply).map_err(|_| odd(node))?;
+    let place = |replica: &HashMap<String, String>| {
+        Some(Node { host: replica.get("ip")?.clone(), port: replica.get("port")?.parse().ok()? })
+    };
+    replicas.iter().map(|replica| place(replica).ok_or_else(|| odd(node))).collect()
 }
 
 /// `[host, port]`

@@ -221,16 +221,30 @@ impl Sentinel {
         }
         Err(missing)
     }
+
+    /// Those that the first sentinel knows.
+    pub(super) async fn replicas(&self) -> Result<Vec<Connector>, Trouble> {
+        let nodes = self.witnesses[0].replicas(&self.name).await?;
+        Ok(nodes.into_iter().map(|node| self.masters.to_replica(&self.translated(node))).collect())
+    }
 }
 
 impl Witness {
     async fn ask(&self, name: &str) -> Result<Answer, Trouble> {
+        self.with_connection(async |connection, node| answer::ask(connection, node, name).await).await
+    }
+
+    async fn replicas(&self, name: &str) -> Result<Vec<Node>, Trouble> {
+        self.with_connection(async |connection, node| answer::replicas(connection, node, name).await).await
+    }
+
+    async fn with_connection<T>(&self, ask: impl AsyncFnOnce(&mut Connection, &str) -> Result<T, Trouble>) -> Result<T, Trouble> {
         let mut kept = self.connection.lock().await;
         let mut connection = match kept.take() {
             Some(connection) => connection,
             None => self.connector.connect().await.map_err(|error| of_sentinel(error.into()))?,
         };
-        let answer = answer::ask(&mut connection, self.connector.node(), name).await.map_err(of_sentinel)?;
+        let answer = ask(&mut connection, self.connector.node()).await.map_err(of_sentinel)?;
         *kept = Some(connection);
         Ok(answer)
     }
