@@ -32,7 +32,7 @@ pub async fn probe(connector: &Connector) -> Result<Report, ConnectError> {
     let mut policy = field(info, "maxmemory_policy").map(str::to_owned);
     if policy.is_none() {
         let config = ask(&mut connection, &["CONFIG", "GET", "maxmemory-policy"]).await.map_err(broken)?;
-        policy = config.as_ref().and_then(second).map(str::to_owned);
+        policy = config.as_ref().and_then(config_value).map(str::to_owned);
     }
     let known = |name| field(info, name).unwrap_or(UNKNOWN).to_owned();
     let mut notes = notes(info, connector.in_cluster());
@@ -83,7 +83,7 @@ async fn ask(connection: &mut Connection, args: &[&str]) -> Result<Option<Value>
 }
 
 /// The value in a CONFIG GET reply.
-fn second(value: &Value) -> Option<&str> {
+pub(super) fn config_value(value: &Value) -> Option<&str> {
     match value {
         Value::Array(items) => items.get(1).and_then(text),
         Value::Map(pairs) => pairs.first().and_then(|(_, value)| text(value)),

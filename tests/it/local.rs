@@ -12,10 +12,10 @@ use tempfile::TempDir;
 
 use crate::faults::{load_of, progress};
 use crate::harness::app::{App, run};
-use crate::harness::eventually;
 use crate::harness::load::{OnError, User};
 use crate::harness::matrix::play;
 use crate::harness::redis::{Redis, free_port};
+use crate::harness::{eventually, guide};
 
 /// A worker whose server keeps its data in `data`, and the server's port.
 fn worker(data: &Path, more: &[&str]) -> (App, u16) {
@@ -45,6 +45,15 @@ fn check(port: u16, users: &BTreeMap<String, User>) {
     let mut fault = |name: &String, user: &User| user.fault(&connection.hgetall(format!("user:{name}")).unwrap());
     let faults: Vec<String> = users.iter().filter_map(|(name, user)| Some(format!("{name}: {}", fault(name, user)?))).collect();
     assert!(faults.is_empty(), "{} of {} users:\n{}", faults.len(), users.len(), faults.join("\n"));
+}
+
+#[test]
+fn the_examples_of_the_guide_are_written() {
+    for protocol in ["redis.protocol=2", "redis.protocol=3"] {
+        let data = TempDir::new().unwrap();
+        let (app, port) = worker(data.path(), &[&guide::WRITE_KEYS[..], &[protocol]].concat());
+        guide::check_examples(&app, |key| connection(port).hgetall(key).unwrap());
+    }
 }
 
 #[test]

@@ -5,11 +5,11 @@ use redis::Value;
 use crate::faults::{check, durable_redis, load_of, progress};
 use crate::harness::app::{App, run};
 use crate::harness::cluster::Cluster;
-use crate::harness::eventually;
 use crate::harness::http::Client;
 use crate::harness::load::OnError;
 use crate::harness::matrix::play;
 use crate::harness::redis::Redis;
+use crate::harness::{eventually, guide};
 
 fn settings(primary: &Redis, replicas: &[&Redis]) -> Vec<String> {
     let nodes: Vec<String> = replicas.iter().map(|replica| format!("\"127.0.0.1:{}\"", replica.port())).collect();
@@ -35,6 +35,13 @@ fn check_connect(settings: &[String]) -> (Option<i32>, String, String) {
     let output = run(&args, b"");
     let [said, complained] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
     (output.status.code(), said, complained)
+}
+
+#[test]
+fn the_examples_of_the_guide_are_written() {
+    let primary = Redis::start();
+    let replica = Redis::builder().replica_of(&primary);
+    guide::check_examples(&worker(&primary, &replica, &guide::WRITE_KEYS), |key| primary.hgetall(key));
 }
 
 #[test]

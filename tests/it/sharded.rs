@@ -6,10 +6,10 @@ use redis::Commands;
 
 use crate::faults::{durable_redis, progress};
 use crate::harness::app::{App, run};
-use crate::harness::eventually;
 use crate::harness::load::{Load, OnError};
 use crate::harness::matrix::play;
 use crate::harness::redis::Redis;
+use crate::harness::{eventually, guide};
 
 /// Servers, and the URL of each.
 struct Shards(Vec<(Redis, String)>);
@@ -54,6 +54,12 @@ impl Shards {
         }
         places
     }
+}
+
+#[test]
+fn the_examples_of_the_guide_are_written() {
+    let shards = Shards::start(3);
+    guide::check_examples(&shards.worker(&guide::WRITE_KEYS), |key| shards.0[shards.places()[key]].0.hgetall(key));
 }
 
 /// One event for each of so many users, which sets `field`.

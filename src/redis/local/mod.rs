@@ -15,7 +15,6 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use prometheus::IntCounter;
-use redis::Value;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -23,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::output::Output;
-use super::handshake::text;
+use super::probe::config_value;
 use super::{ConnectError, Connection, Connector};
 use crate::config::{self, Address};
 
@@ -254,7 +253,6 @@ fn put_port(file: &mut File, port: u16) -> io::Result<()> {
 async fn to_keeper_of(directory: &Path, connector: &Connector) -> Result<Option<Connection>, ConnectError> {
     let mut connection = connector.connect().await?;
     let dir = connection.query(redis::cmd("CONFIG").arg("GET").arg("dir")).await;
-    let keeps =
-        matches!(&dir, Ok(Value::Array(pair)) if pair.get(1).and_then(text).is_some_and(|dir| directory == Path::new(dir)));
+    let keeps = dir.is_ok_and(|dir| config_value(&dir).is_some_and(|dir| directory == Path::new(dir)));
     Ok(keeps.then_some(connection))
 }
