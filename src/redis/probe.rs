@@ -83,7 +83,7 @@ async fn ask(connection: &mut Connection, args: &[&str]) -> Result<Option<Value>
 }
 
 /// The value in a CONFIG GET reply.
-fn second(value: &Value) -> Option<&str> {
+pub(super) fn second(value: &Value) -> Option<&str> {
     match value {
         Value::Array(items) => items.get(1).and_then(text),
         Value::Map(pairs) => pairs.first().and_then(|(_, value)| text(value)),

@@ -15,7 +15,6 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use prometheus::IntCounter;
-use redis::Value;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -23,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::output::Output;
-use super::handshake::text;
+use super::probe::second;
 use super::{ConnectError, Connection, Connector};
 use crate::config::{self, Address};
 
@@ -106,7 +105,8 @@ impl Local {
             let (mut child, output) = plan.launch()?;
             match answers(&mut child, &connector(redis, plan.port), &plan.directory).await {
                 Ok(()) => return Ok(Self { plan, child, output, _lock: lock, restarts }),
-                Err(_) if attempts > 0 => {}
+                // Somebody else was faster; what does not answer will not with another port.
+                Err(_) if attempts > 0 && matches!(child.try_wait(), Ok(Some(_))) => {}
                 Err(why) => return Err(LocalError::Failed(format!("{why}\n{}", output.last().await).trim_end().to_owned())),
             }
         }
@@ -218,7 +218,8 @@ async fn answers(child: &mut Child, connector: &Connector, directory: &Path) -> 
 
 fn connector(redis: &config::Redis, port: u16) -> Connector {
     let address = Address::Tcp { host: Ipv4Addr::LOCALHOST.to_string(), port };
-    Connector::new(redis, address).expect("there is no TLS to a local server")
+    // An earlier server may have had fewer databases.
+    Connector::new(redis, address).expect("there is no TLS to a local server").in_database(0)
 }
 
 async fn free_port() -> io::Result<u16> {
@@ -254,7 +255,6 @@ fn put_port(file: &mut File, port: u16) -> io::Result<()> {
 async fn to_keeper_of(directory: &Path, connector: &Connector) -> Result<Option<Connection>, ConnectError> {
     let mut connection = connector.connect().await?;
     let dir = connection.query(redis::cmd("CONFIG").arg("GET").arg("dir")).await;
-    let keeps =
-        matches!(&dir, Ok(Value::Array(pair)) if pair.get(1).and_then(text).is_some_and(|dir| directory == Path::new(dir)));
+    let keeps = dir.as_ref().ok().and_then(second).is_some_and(|dir| directory == Path::new(dir));
     Ok(keeps.then_some(connection))
 }
