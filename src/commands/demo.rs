@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::app::{App, StartError};
 use crate::cli::Options;
-use crate::config::{Address, Config, ConfigArgs};
+use crate::config::{Address, Config, ConfigArgs, Mode};
 use crate::exit::Exit;
 use crate::lifecycle::Lifecycle;
 use crate::logging;
@@ -54,16 +54,16 @@ pub(super) fn demo(options: &Options, once: bool) -> ExitCode {
     exit::in_runtime(async {
         let lifecycle = Lifecycle::default();
         lifecycle.listen(config.delivery.stop_grace)?;
-        let app = App::start(&config, lifecycle.clone()).await?;
-        let addresses = (app.http, app.store, app.admin_address);
-        let (Some(http), Some(store), admin) = addresses else {
+        let (Some(_), Mode::Embedded(_)) = (&config.http, &config.redis.mode) else {
             return Err(failed("the demo", &"needs [http] and redis.mode = \"embedded\""));
         };
+        let app = App::start(&config, lifecycle.clone()).await?;
+        let (http, store) = app.http.zip(app.store).expect("both are configured");
         print_examples(&config, http, store).await?;
         if once {
             lifecycle.soft.cancel();
         } else {
-            print_next(http, store, admin);
+            print_next(http, store, app.admin_address);
         }
         Ok(app.run_until_stopped().await)
     })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -17,12 +17,46 @@ use crate::harness::matrix::play;
 use crate::harness::redis::{Redis, free_port};
 use crate::harness::{eventually, guide};
 
-/// A worker whose server keeps its data in `data`, and the server's port.
-fn worker(data: &Path, more: &[&str]) -> (App, u16) {
+/// The server of a worker; outlives it where that is killed, as it is at the end of a test, and ends when dropped.
+struct Server {
+    port: u16,
+    data: PathBuf,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).expect("a valid URL");
+        let Ok(mut connection) = client.get_connection_with_timeout(Duration::from_secs(5)) else { return };
+        // The port may be another test's by now.
+        let directory: redis::RedisResult<Vec<String>> = redis::cmd("CONFIG").arg("GET").arg("dir").query(&mut connection);
+        if directory.is_ok_and(|pair| pair.iter().any(|text| Path::new(text) == self.data)) {
+            let _closed = redis::cmd("SHUTDOWN").exec(&mut connection);
+        }
+    }
+}
+
+/// A process that is stopped until this is dropped.
+struct Stopped(Pid);
+
+impl Stopped {
+    fn new(pid: Pid) -> Self {
+        kill(pid, Signal::SIGSTOP).expect("a process");
+        Self(pid)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _gone = kill(self.0, Signal::SIGCONT);
+    }
+}
+
+/// A worker, and its server that keeps its data in `data`: the worker is dropped first.
+fn worker(data: &Path, more: &[&str]) -> (Server, App) {
     let data_dir = format!("redis.local.data_dir={}", data.display());
     let mut app = App::start_with(&[&["redis.mode=local", &data_dir], more].concat());
     let port = app.listening("redis").port();
-    (app, port)
+    (Server { port, data: data.canonicalize().unwrap() }, app)
 }
 
 fn connection(port: u16) -> redis::Connection {
@@ -59,17 +93,17 @@ fn the_examples_of_the_guide_are_written() {
 #[test]
 fn it_keeps_what_it_was_given_and_ends_with_the_worker() {
     let data = TempDir::new().unwrap();
-    let (mut app, port) = worker(data.path(), &["redis.database=20"]);
+    let (server, mut app) = worker(data.path(), &["redis.database=20"]);
     let status = app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status;
     assert_eq!(status, 200);
     app.signal(Signal::SIGTERM);
     assert!(app.wait(Duration::from_secs(20)).success(), "{}", app.log().join("\n"));
-    assert!(!is_there(port), "the server outlived its worker");
+    assert!(!is_there(server.port), "the server outlived its worker");
 
     let fixed = free_port();
-    let (_app, port) = worker(data.path(), &["redis.database=20", &format!("redis.local.port={fixed}")]);
-    assert_eq!(port, fixed);
-    let mut connection = connection(port);
+    let (server, _app) = worker(data.path(), &["redis.database=20", "redis.protocol=3", &format!("redis.local.port={fixed}")]);
+    assert_eq!(server.port, fixed);
+    let mut connection = connection(fixed);
     redis::cmd("SELECT").arg(20).exec(&mut connection).unwrap();
     assert_eq!(connection.hget::<_, _, String>("user:u", "a").unwrap(), "1");
 }
@@ -78,7 +112,8 @@ fn it_keeps_what_it_was_given_and_ends_with_the_worker() {
 fn b1_the_local_server_is_killed() {
     play("B1", "the server of redis.mode = local is killed", 2..=20, |round| {
         let data = TempDir::new().unwrap();
-        let (mut app, port) = worker(data.path(), &[]);
+        let (server, mut app) = worker(data.path(), &[]);
+        let port = server.port;
         let load = load_of(&app, OnError::Retry);
         for _ in 0..2 {
             progress(&load, 200);
@@ -100,29 +135,36 @@ fn b1_the_local_server_is_killed() {
 #[test]
 fn what_a_killed_worker_leaves_behind_is_ended_by_the_next() {
     let data = TempDir::new().unwrap();
-    let (mut app, old_port) = worker(data.path(), &[]);
+    let (old_server, mut app) = worker(data.path(), &[]);
     let load = load_of(&app, OnError::Retry);
     progress(&load, 200);
-    let old = pid(old_port);
+    let old = pid(old_server.port);
 
-    let data_dir = format!("redis.local.data_dir={}", data.path().display());
-    let args = ["-s", "redis.mode=local", "-s", &data_dir, "-s", "admin.listen=127.0.0.1:0", "-s", "http.listen=127.0.0.1:0"];
     let own = TempDir::new().unwrap();
-    let own = format!("data_dir={}", own.path().display());
-    let second = run(&[&args[..], &["-s", &own, "run"]].concat(), b"");
-    let said = String::from_utf8(second.stderr).unwrap();
-    assert_eq!(second.status.code(), Some(69), "{said}");
-    assert!(said.contains("redis.local.data_dir: another worker keeps its data in "), "{said}");
+    let refused = |why: &str| {
+        let keys = [("data_dir", own.path()), ("redis.local.data_dir", data.path())];
+        let keys = keys.map(|(key, path)| format!("{key}={}", path.display()));
+        let others = ["redis.mode=local", "redis.response_timeout=300ms", "admin.listen=127.0.0.1:0", "http.listen=127.0.0.1:0"];
+        let settings = keys.iter().map(String::as_str).chain(others).flat_map(|setting| ["-s", setting]);
+        let output = run(&settings.chain(["run"]).collect::<Vec<_>>(), b"");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(69), "{said}");
+        assert!(said.contains(why), "{said}");
+    };
+    refused("redis.local.data_dir: another worker keeps its data in ");
 
     app.signal(Signal::SIGKILL);
     app.wait(Duration::from_secs(5));
     let users = load.stop();
-    assert!(is_there(old_port));
-    let (app, port) = worker(data.path(), &[]);
-    assert_ne!(pid(port), old);
+    assert!(is_there(old_server.port));
+    let stopped = Stopped::new(old);
+    refused("what is there does not end");
+    drop(stopped);
+    let (server, app) = worker(data.path(), &[]);
+    assert_ne!(pid(server.port), old);
     eventually("the old server is gone", || kill(old, None).is_err());
     assert!(app.log().iter().any(|line| line.contains("left behind")), "{}", app.log().join("\n"));
-    check(port, &users);
+    check(server.port, &users);
 }
 
 #[test]

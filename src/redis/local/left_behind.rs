@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use super::{LocalError, PAUSE, STOP_TIMEOUT, to_keeper_of};
+use super::{LocalError, PAUSE, PORT_FILE, STOP_TIMEOUT, to_keeper_of};
 use crate::redis::{Class, Connector};
 
 /// Ends the server at `port` if its data is in `directory`, and waits until it is gone.
@@ -16,9 +16,9 @@ pub(super) async fn end(connector: &Connector, port: u16, directory: &Path) -> R
     let start = Instant::now();
     let mut told = false;
     loop {
-        match TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return Ok(()),
-            _ => {}
+        if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+        {
+            return Ok(());
         }
         match to_keeper_of(directory, connector).await {
             Ok(Some(mut connection)) => {
@@ -30,13 +30,15 @@ pub(super) async fn end(connector: &Connector, port: u16, directory: &Path) -> R
             }
             // Another server has the port now: ours is gone.
             Ok(None) => return Ok(()),
-            Err(error) if error.code != "LOADING" && error.class != Class::Reconnect => return Ok(()),
+            // Another kind of server.
+            Err(error) if error.class == Class::Config && error.code == "NONE" => return Ok(()),
             Err(_) => {}
         }
         if start.elapsed() > STOP_TIMEOUT {
             return Err(LocalError::Failed(format!(
-                "the server that an earlier worker left behind at 127.0.0.1:{port} does not end: end it \
-                 (`redis-cli -p {port} SHUTDOWN`, or kill it), then start again"
+                "an earlier worker left a server behind at 127.0.0.1:{port}, and what is there does not end: end it \
+                 (`redis-cli -p {port} SHUTDOWN`, or kill it), or remove {} if it is another one; then start again",
+                directory.join(PORT_FILE).display()
             )));
         }
         sleep(PAUSE).await;
