@@ -39,7 +39,8 @@ impl RawRedis {
         let RawLocal { binary, port, data_dir } = self.local.clone().unwrap_or_default();
         let data_dir = data_dir.unwrap_or_else(|| state.join("redis"));
         let mode = Mode::Local(Local { binary, port, data_dir });
-        Target { database: self.database.unwrap_or_default(), ..Target::of(mode) }
+        let (database, protocol) = (self.database.unwrap_or_default(), self.protocol("redis.nodes", &[], report));
+        Target { database, protocol, ..Target::of(mode) }
     }
 }
 
