@@ -47,7 +47,11 @@ impl Check<'_> {
             (_, Value::String(text)) if text.is_empty() => Some(Value::Null),
             (Kind::List(item), Value::Array(items)) => {
                 let items = items.into_iter().enumerate().filter_map(|(n, value)| match value {
-                    Value::String(text) if text.is_empty() => Some(Value::String(text)),
+                    // Left out, it would go unnoticed.
+                    Value::String(text) if text.is_empty() => match **item {
+                        Kind::Text(form) | Kind::Either(form, _) => self.text(form, &format!("{path}[{n}]"), text),
+                        _ => Some(Value::String(text)),
+                    },
                     value => self.value(item, &format!("{path}[{n}]"), value).filter(|value| !value.is_null()),
                 });
                 Some(items.collect())
@@ -77,19 +81,21 @@ impl Check<'_> {
                 let error = || format!("{word:?} is not known; known are: {}", words.join(", "));
                 self.parsed(path, if known { Ok(Value::String(word)) } else { Err(error()) })
             }
-            (Kind::Text(form), Value::String(text)) => {
-                let read = match form {
-                    Form::Plain | Form::Secret => Ok(()),
-                    Form::Duration => parse_duration(&text).map(drop),
-                    Form::Size => parse_size(&text).map(drop),
-                    Form::Address => parse_address(&text).map(drop),
-                    Form::Node => parse_node(&text).map(drop),
-                    Form::RedisUrl => RedisUrl::parse(&text).map(drop),
-                };
-                self.parsed(path, read.map(|()| Value::String(text)))
-            }
+            (Kind::Text(form), Value::String(text)) => self.text(*form, path, text),
             (kind, value) => self.parsed(path, Err(format!("expected {}, found {}", kind.expected(), found(&value)))),
         }
+    }
+
+    fn text(&mut self, form: Form, path: &str, text: String) -> Option<Value> {
+        let read = match form {
+            Form::Plain | Form::Secret => Ok(()),
+            Form::Duration => parse_duration(&text).map(drop),
+            Form::Size => parse_size(&text).map(drop),
+            Form::Address => parse_address(&text).map(drop),
+            Form::Node => parse_node(&text).map(drop),
+            Form::RedisUrl => RedisUrl::parse(&text).map(drop),
+        };
+        self.parsed(path, read.map(|()| Value::String(text)))
     }
 
     fn integer(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use traitsink::config::{
-    Address, Config, ConfigArgs, DEFAULT_FILE, DeadLetter, Loaded, Local, Mode, Password, Pem, Tcp, load, schema,
+    Address, Config, ConfigArgs, DEFAULT_FILE, DeadLetter, Loaded, Local, Mode, Password, Pem, Protocol, Tcp, load, schema,
 };
 
 use crate::harness::{address, tcp};
@@ -159,6 +159,24 @@ fn a_url_says_what_keys_can_say() {
     }
     let redis = set(&["redis.mode=embedded", "redis.embedded.listen=127.0.0.1:0"]).unwrap().config.redis;
     assert!(matches!(redis.mode, Mode::Embedded(listen) if listen == "127.0.0.1:0".parse().unwrap()));
+}
+
+#[test]
+fn every_mode_takes_a_protocol() {
+    let nodes = "redis.nodes=[\"a\", \"b\"]";
+    for mode in [
+        &["redis.mode=standalone"][..],
+        &["redis.mode=embedded"],
+        &["redis.mode=local"],
+        &["redis.mode=cluster", nodes],
+        &["redis.mode=sharded", nodes],
+        &["redis.mode=primary_replicas", "redis.replicas.nodes=[\"b\"]"],
+        &["redis.mode=sentinel", "redis.sentinel.master=m", "redis.sentinel.nodes=[\"a\"]"],
+    ] {
+        let loaded = set(&[mode, &["redis.protocol=3"]].concat()).unwrap();
+        assert_eq!(loaded.config.redis.protocol, Protocol::Resp3, "{mode:?}");
+        assert!(loaded.to_toml().contains("protocol = 3"), "{mode:?}");
+    }
 }
 
 #[test]

@@ -78,6 +78,7 @@ fn one_mistake_has_one_exact_error() {
             "redis.url=redis://a?protocol=resp3 redis.protocol=2",
             "redis.url (--set): its protocol is Resp3, but redis.protocol (--set) is Resp2: give one",
         ),
+        ("redis.mode=cluster redis.nodes=a,", "redis.nodes[1] (--set): has no host"),
         ("redis.protocol=4", "redis.protocol (--set): 4 is not a whole number from 2 to 3"),
         (
             "redis.mode=cluster redis.nodes=[{url=\"redis://a?protocol=resp3\"}]",

@@ -85,8 +85,8 @@ fn check(port: u16, users: &BTreeMap<String, User>) {
 fn the_examples_of_the_guide_are_written() {
     for protocol in ["redis.protocol=2", "redis.protocol=3"] {
         let data = TempDir::new().unwrap();
-        let (app, port) = worker(data.path(), &[&guide::WRITE_KEYS[..], &[protocol]].concat());
-        guide::check_examples(&app, |key| connection(port).hgetall(key).unwrap());
+        let (server, app) = worker(data.path(), &[&guide::WRITE_KEYS[..], &[protocol]].concat());
+        guide::check_examples(&app, |key| connection(server.port).hgetall(key).unwrap());
     }
 }
 
