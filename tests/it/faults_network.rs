@@ -34,7 +34,6 @@ impl Scene {
         Self { redis, proxy, app }
     }
 
-    /// Starts the load.
     fn load(&self) -> Load {
         let load = load_of(&self.app, OnError::Retry);
         progress(&load, FRESH);
@@ -44,10 +43,6 @@ impl Scene {
     /// Ends the load, checks I1, I3 and I7, and empties Redis for the next round.
     fn finish(&self, load: Load) {
         progress(&load, FRESH);
-        self.check(load);
-    }
-
-    fn check(&self, load: Load) {
         check(&self.redis, &load.stop());
         self.app.assert_ledger_closes();
         assert!(self.app.dead_letters().is_empty(), "dead-lettered because of the network");
@@ -117,7 +112,7 @@ fn e3_late_bytes_of_lost_connections() {
         let load = scene.load();
         scene.proxy.hold();
         round.recovers(|| progress(&load, FRESH));
-        // Most users again.
+        // Most users once more.
         progress(&load, 500);
         let users = load.stop();
         scene.app.assert_ledger_closes();
@@ -133,7 +128,7 @@ fn e3_late_bytes_of_lost_connections() {
 
 /// A slow network breaks nothing, neither connections nor those that are made meanwhile.
 fn e4_slow(words: &'static str, pace: &Pace) {
-    let scene = Scene::new(&["redis.response_timeout=2s"]);
+    let scene = Scene::new(&["redis.response_timeout=10s"]);
     play("E4", words, 2..=20, |round| {
         let load = scene.load();
         let reconnects = scene.reconnects();
@@ -211,7 +206,7 @@ fn e5_names_that_lead_elsewhere() {
         waits_for(&app, "connection refused");
         cured_by(&["127.0.0.2"]);
 
-        // Nobody listens on the first of them.
+        // Nobody listens on one of them.
         for addresses in [["127.0.0.3", "127.0.0.2"], ["127.0.0.2", "127.0.0.3"]] {
             hosts.set(NAME, &["127.0.0.3"]);
             redis.kill_clients();

@@ -89,8 +89,11 @@ impl Proxy {
         let shared = Arc::clone(&state);
         let accepting = std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let server = shared.lock().server;
-                if shared.lock().ended {
+                let (server, ended) = {
+                    let network = shared.lock();
+                    (network.server, network.ended)
+                };
+                if ended {
                     break;
                 }
                 match TcpStream::connect(("127.0.0.1", server)) {

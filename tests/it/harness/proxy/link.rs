@@ -19,7 +19,7 @@ pub(super) struct Link {
     number: usize,
     client: TcpStream,
     server: TcpStream,
-    /// Yet to come.
+    /// Yet to come; of the next connection when this one ends before.
     fault: Mutex<Option<Break>>,
     /// The client has got its garbage: silent from now on.
     garbled: AtomicBool,
@@ -66,10 +66,11 @@ impl Link {
         };
         let mut chunk = vec![0; 64 << 10];
         let mut passed = 0;
-        while let Ok(len @ 1..) = from.read(&mut chunk) {
-            if !self.send_on(&chunk[..len], toward, &mut passed, state) {
-                return;
-            }
+        while let Ok(len @ 1..) = from.read(&mut chunk)
+            && self.send_on(&chunk[..len], toward, &mut passed, state)
+        {}
+        if let Some(fault) = self.fault.lock().unwrap().take() {
+            state.lock().breaks.push_front(fault);
         }
         if self.is_silent(state) {
             state.lock().silenced.push(self);
