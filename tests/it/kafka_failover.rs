@@ -123,7 +123,7 @@ fn what_a_dead_master_had_not_replicated_is_written_again() {
 
 #[test]
 fn c5_what_sentinels_throw_away_is_written_again() {
-    play("C5 replay", "the same from Kafka, with kafka.failover_replay = 10s", 1..=10, |round| {
+    play("C5", "Sentinel: replication is cut and the master dies, from Kafka with failover_replay", 1..=10, |round| {
         let (mut scene, mut trio) = (Scene::new("sentinels"), Sentinels::start(1));
         let settings = trio.settings();
         let settings: Vec<&str> = settings.iter().map(String::as_str).chain(["kafka.failover_replay=10s"]).collect();

@@ -98,7 +98,7 @@ fn c4_the_master_dies() {
 /// It comes back as the master it was, and goes on confirming what will be thrown away.
 #[test]
 fn c4_the_master_freezes_and_comes_back() {
-    play("C4 stale", "Sentinel: the master is frozen, replaced, and wakes as a master", 1..=20, |round| {
+    play("C4", "Sentinel: the master is frozen, replaced, and wakes as a master", 1..=20, |round| {
         let trio = Sentinels::start(2);
         let app = worker(&trio, &[]);
         let load = load(&app);
@@ -114,7 +114,7 @@ fn c4_the_master_freezes_and_comes_back() {
 /// For two seconds the old master knows nothing of it.
 #[test]
 fn c4_the_master_is_replaced_by_command() {
-    play("C4 command", "SENTINEL FAILOVER under load", 1..=20, |round| {
+    play("C4", "Sentinel: the master is replaced by command (SENTINEL FAILOVER)", 1..=20, |round| {
         let trio = Sentinels::start(2);
         let app = worker(&trio, &[]);
         let load = load(&app);
@@ -132,7 +132,7 @@ fn c4_the_master_is_replaced_by_command() {
 /// What was not replicated is gone with the master, and is counted.
 #[test]
 fn c5_the_master_dies_with_what_was_not_replicated() {
-    play("C5", "Sentinel: replication is cut and the master dies, over HTTP without wait_replicas", 1..=10, |round| {
+    play("C5", "Sentinel: replication is cut and the master dies, without wait_replicas", 1..=10, |round| {
         let mut trio = Sentinels::start(1);
         let app = worker(&trio, &[]);
         let load = load(&app);
@@ -150,7 +150,7 @@ fn c5_the_master_dies_with_what_was_not_replicated() {
 
 #[test]
 fn c5_replicas_are_waited_for() {
-    play("C5 wait", "the same with wait_replicas = 1; until the old master follows the new", 1..=10, |round| {
+    play("C5", "Sentinel: replication is cut and the master dies, with wait_replicas = 1", 1..=10, |round| {
         let mut trio = Sentinels::start(1);
         let app = worker(&trio, &["redis.durability.wait_replicas=1", "redis.durability.wait_timeout=200ms"]);
         let load = load(&app);
@@ -171,7 +171,7 @@ fn c5_replicas_are_waited_for() {
 /// A sentinel that froze names the old master, which is a replica; one that is dead names none.
 #[test]
 fn c6_sentinels_are_dead_or_wrong() {
-    play("C6", "one sentinel is dead, one names a replica, and the master is killed", 1..=10, |round| {
+    play("C6", "Sentinel: one sentinel is dead, one names a replica, and the master is killed", 1..=10, |round| {
         let mut trio = Sentinels::start(2);
         let liar = round.rng.usize(..3);
         let replica = trio.servers[1].port().to_string();
