@@ -144,9 +144,10 @@ fn what_a_killed_worker_leaves_behind_is_ended_by_the_next() {
     let refused = |why: &str| {
         let keys = [("data_dir", own.path()), ("redis.local.data_dir", data.path())];
         let keys = keys.map(|(key, path)| format!("{key}={}", path.display()));
-        let others = ["redis.mode=local", "redis.response_timeout=300ms", "admin.listen=127.0.0.1:0", "http.listen=127.0.0.1:0"];
+        let others = ["redis.mode=local", "redis.response_timeout=300ms"];
         let settings = keys.iter().map(String::as_str).chain(others).flat_map(|setting| ["-s", setting]);
-        let output = run(&settings.chain(["run"]).collect::<Vec<_>>(), b"");
+        // Unlike `run` it ends by itself where it is not refused.
+        let output = run(&settings.chain(["replay", "-"]).collect::<Vec<_>>(), b"");
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(69), "{said}");
         assert!(said.contains(why), "{said}");
@@ -182,9 +183,7 @@ fn what_cannot_be_started_is_told() {
         (&format!("redis.local.data_dir={}", file.display()), 74, "redis.local.data_dir: "),
     ] {
         let own = format!("data_dir={}", data.path().display());
-        let listen = ["-s", "admin.listen=127.0.0.1:0", "-s", "http.listen=127.0.0.1:0", "-s", "log.level=error"];
-        let args = [&listen[..], &["-s", "redis.mode=local", "-s", &own, "-s", setting, "run"]].concat();
-        let output = run(&args, b"");
+        let output = run(&["-s", "redis.mode=local", "-s", &own, "-s", setting, "replay", "-"], b"");
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{setting}: {said}");
         assert!(said.contains(error), "{setting}: {said}");
