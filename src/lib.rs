@@ -10,7 +10,7 @@
 //! # Five promises
 //! 1. **Ack after write.** No HTTP 200 and no Kafka offset before Redis replied OK to that event's write, or the event is in the
 //!    dead letters (fsync, or all replicas of a topic). Proven by
-//!    `tests/it/{cluster,faults,faults_network,faults_states,kafka_faults,model_kafka}.rs`.
+//!    `tests/it/{cluster,faults,faults_network,faults_states,kafka_failover,kafka_faults,model_kafka,sentinel,sharded}.rs`.
 //! 2. **Order.** Events of one key are written in the order in which they were accepted, also across retries; a request that was
 //!    given up, or a worker that lost its partitions, never overwrites what a later one wrote. Proven by `tests/it/{model,fence}.rs`,
 //!    and the oracles in `tests/it/{faults,kafka_faults}.rs`.
