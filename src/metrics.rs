@@ -211,6 +211,11 @@ impl Metrics {
         self.redis_up.with_label_values(&[node, role])
     }
 
+    /// This node has the role no more.
+    pub fn forget_redis(&self, node: &str, role: &str) {
+        let _was_forgotten_before = self.redis_up.remove_label_values(&[node, role]);
+    }
+
     pub fn redis_reconnects(&self, node: &str) -> IntCounter {
         self.redis_reconnects.with_label_values(&[node])
     }

@@ -44,7 +44,9 @@ pub use kinds::schema;
 pub use layers::ConfigArgs;
 pub use log::{Log, LogFormat};
 pub use password::Password;
-pub use redis::{Address, Cluster, Durability, Local, Login, Mode, Node, PrimaryReplicas, Protocol, Redis, Sentinel, Shard};
+pub use redis::{
+    Address, Cluster, Durability, Local, Login, Mode, NatMap, Node, PrimaryReplicas, Protocol, Redis, Sentinel, Shard,
+};
 pub use report::{ConfigError, ConfigErrors};
 pub use secrets::{read_secret, without_newline};
 pub use tcp::Tcp;

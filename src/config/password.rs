@@ -19,6 +19,19 @@ pub enum Password {
     Command(Vec<String>),
 }
 
+impl Password {
+    /// Whether both come to the same now.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Fixed(a) | Self::File { at_start: a, .. }, Self::Fixed(b) | Self::File { at_start: b, .. }) => {
+                a.expose_secret() == b.expose_secret()
+            }
+            (Self::Command(a), Self::Command(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
 impl From<String> for Password {
     fn from(text: String) -> Self {
         Self::Fixed(text.into())
@@ -48,14 +61,15 @@ impl Typed<'_> {
             return self.of_command(program, report);
         }
         let typed = typed(report, "redis.password", self.text, self.file);
-        if let (Some(a), Some(Password::Fixed(b) | Password::File { at_start: b, .. })) = (self.in_url, &typed)
-            && a.expose_secret() != b.expose_secret()
+        let in_url = self.in_url.cloned().map(Password::Fixed);
+        if let (Some(in_url), Some(typed)) = (&in_url, &typed)
+            && !in_url.is_same(typed)
         {
             let key = if self.text.is_some() { "redis.password" } else { "redis.password_file" };
             let place = report.place(key);
             report.error("redis.url", format_args!("its password differs from {place}: give one"));
         }
-        typed.or_else(|| self.in_url.cloned().map(Password::Fixed))
+        typed.or(in_url)
     }
 
     fn of_command(&self, program: &str, report: &mut Report) -> Option<Password> {

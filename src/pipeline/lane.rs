@@ -120,7 +120,7 @@ impl<S: Apply> Worker<S> {
         let start = Instant::now();
         let trouble = self.lane.store.apply(&self.writes, &|| !batch.revoked(), &mut self.verdicts).await;
         metrics.redis_write_seconds.observe(start.elapsed().as_secs_f64());
-        debug_assert_eq!(self.verdicts.len(), batch.len());
+        assert_eq!(self.verdicts.len(), batch.len(), "one verdict for each write");
         self.writes.shrink_to(self.lane.limits.max_batch_bytes * 2);
         trouble
     }

@@ -115,6 +115,12 @@ impl Link {
         self.close(true);
     }
 
+    /// Closes it for good: its server takes no writes any more, and is none to watch over.
+    pub(super) fn retire(mut self) {
+        self.close(false);
+        self.metrics.forget_redis(self.connector.node(), ROLE);
+    }
+
     /// Connects when needed, and asks whether a write to `key` would be taken.
     pub(super) async fn reach(&mut self, key: &str) -> Result<(), Trouble> {
         let connection = self.open().await?;

@@ -98,6 +98,13 @@ pub struct Trouble {
     pub message: String,
 }
 
+impl Trouble {
+    /// Somebody else is to be asked where to write.
+    pub(super) fn rediscover(message: impl Into<String>) -> Self {
+        Self { class: Class::Rediscover, code: "NONE".into(), message: message.into() }
+    }
+}
+
 /// Where a lane writes. One implementation reaches Redis; tests have simulated ones.
 pub trait Apply: Send {
     /// Reaches the store without writing: connects when needed, or asks whether it still answers.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use traitsink::config::{
-    Address, Config, ConfigArgs, DEFAULT_FILE, DeadLetter, Loaded, Local, Mode, Password, Pem, Protocol, Tcp, load, schema,
+    Address, Config, ConfigArgs, DEFAULT_FILE, DeadLetter, Loaded, Local, Mode, Node, Password, Pem, Protocol, Tcp, load, schema,
 };
 
 use crate::harness::{address, tcp};
@@ -188,7 +188,9 @@ fn nodes_of_a_cluster_are_merged_and_may_have_logins() {
     let redis = &loaded.config.redis;
     let Mode::Cluster(cluster) = &redis.mode else { panic!("a cluster") };
     assert_eq!(cluster.seeds.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a:1", "b:2", "c:3", "d:6379"]);
-    assert_eq!(cluster.nat_map["10.0.0.1:6379"].to_string(), "d:1");
+    let announced = |port| Node { host: "10.0.0.1".into(), port };
+    assert_eq!(cluster.nat_map.reached(announced(6379)).to_string(), "d:1");
+    assert_eq!(cluster.nat_map.reached(announced(1)), announced(1));
     let logins: Vec<_> = redis
         .logins
         .iter()
@@ -209,6 +211,13 @@ fn nodes_of_a_cluster_are_merged_and_may_have_logins() {
         ("nodes=[{url=\"redis://a\", host=\"b\"}]", "redis.nodes[0] (--set): url is given beside host or port: give one"),
         ("nodes=[\"a:x\"]", "redis.nodes[0] (--set): \"a:x\" has no port from 1 to 65535"),
         ("nodes=[{hots=\"a\"}]", "redis.nodes[0].hots (--set): unknown key; the nearest known key is redis.nodes[].host"),
+        ("cluster.nat_map={\"a:x\"=\"b\"}", "redis.cluster.nat_map.a:x (--set): \"a:x\" has no port from 1 to 65535"),
+        ("nodes=[{url=\"redis://u:p@a\", username=\"v\"}]", "redis.nodes[0] (--set): its url and its username differ: give one"),
+        ("nodes=[{url=\"redis://:p@a\", password=\"q\"}]", "redis.nodes[0] (--set): its url and its password differ: give one"),
+        (
+            "nodes=[{host=\"a\", password=\"p\"}, {host=\"a\", password=\"q\"}]",
+            "redis.nodes[1] (--set): a:6379 has another login above: a server has one",
+        ),
         ("database=1", "redis.database (--set): a cluster has only database 0"),
         ("cluster.nat_map={\"a:1\"=\"b:x\"}", "redis.cluster.nat_map.a:1 (--set): \"b:x\" has no port from 1 to 65535"),
     ] {
@@ -349,7 +358,7 @@ fn what_show_prints_loads_to_the_same() {
         &["redis.url=unix:///a%20b?db=1", "dead_letter.to=log", "http.sources=[{write_key=\"k\", prefix=\"p\"}]"],
         &["redis.mode=embedded", "data_dir=/data", "http.wait=1m", "http.max_body=1001B"],
         &["redis.mode=sharded", "redis.nodes=[\"a:1\", {url=\"redis://u:p@b/2\"}]", "redis.durability.wait_replicas=1"],
-        &["redis.mode=primary_replicas", "redis.url=redis://:p@a", "redis.replicas.nodes=b", "redis.read_from_replicas=true"],
+        &["redis.mode=primary_replicas", "redis.url=redis://:p@a", "redis.replicas.nodes=b"],
         &["redis.mode=local", "redis.local.port=7", "redis.database=3"],
         &["redis.mode=local", "redis.local.binary=/opt/redis", "redis.local.data_dir=/d"],
     ] {

@@ -114,9 +114,20 @@ fn c4_the_master_freezes_and_comes_back() {
 /// For two seconds the old master knows nothing of it.
 #[test]
 fn c4_the_master_is_replaced_by_command() {
-    play("C4", "Sentinel: the master is replaced by command (SENTINEL FAILOVER)", 1..=20, |round| {
+    replaced_by_command("Sentinel: the master is replaced by command (SENTINEL FAILOVER)", &[]);
+}
+
+/// While it is asked for its replicas' confirmation, they leave it.
+#[test]
+fn c4_the_master_is_replaced_by_command_while_replicas_are_waited_for() {
+    let settings = ["redis.durability.wait_replicas=2", "redis.durability.wait_timeout=900ms"];
+    replaced_by_command("Sentinel: the master is replaced by command, with wait_replicas = 2, which is all", &settings);
+}
+
+fn replaced_by_command(words: &'static str, settings: &[&str]) {
+    play("C4", words, 1..=20, |round| {
         let trio = Sentinels::start(2);
-        let app = worker(&trio, &[]);
+        let app = worker(&trio, settings);
         let load = load(&app);
         progress(&load, 300);
         trio.sentinels[round.rng.usize(..3)].cli(&["SENTINEL", "FAILOVER", "mymaster"]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::nodes::{Endpoint, Node, NodeText, PORT, endpoints, merged};
+use super::nodes::{Endpoint, NatMap, Node, NodeText, PORT, endpoints, merged};
 use super::{Address, Mode, RawRedis, Target};
 use crate::config::report::Report;
 use crate::config::tls::{self, UrlTls};
@@ -22,7 +22,7 @@ pub struct Cluster {
     /// How often the map is asked for although nothing is wrong.
     pub refresh: Duration,
     /// Addresses that nodes announce, and where they are reached from here.
-    pub nat_map: BTreeMap<String, Node>,
+    pub nat_map: NatMap,
 }
 
 /// With `mode = "cluster"`.
@@ -47,13 +47,13 @@ impl Default for RawCluster {
 impl RawCluster {
     fn resolve(&self, seeds: Vec<Node>, report: &mut Report) -> Cluster {
         report.not_zero("redis.cluster.refresh", self.refresh);
-        Cluster { seeds, max_redirections: self.max_redirections, refresh: self.refresh.0, nat_map: nat_map(&self.nat_map) }
+        Cluster {
+            seeds,
+            max_redirections: self.max_redirections,
+            refresh: self.refresh.0,
+            nat_map: NatMap::resolve("redis.cluster.nat_map", &self.nat_map, report),
+        }
     }
-}
-
-/// Addresses that are announced, and where they are reached.
-pub(super) fn nat_map(typed: &BTreeMap<String, NodeText>) -> BTreeMap<String, Node> {
-    typed.iter().map(|(announced, reached)| (announced.clone(), reached.node(PORT))).collect()
 }
 
 impl RawRedis {

@@ -41,7 +41,7 @@ pub use self::cluster::Cluster;
 pub use self::durability::Durability;
 pub use self::local::Local;
 pub(super) use self::nodes::parse_node;
-pub use self::nodes::{Login, Node};
+pub use self::nodes::{Login, NatMap, Node};
 pub use self::protocol::Protocol;
 pub use self::replicas::PrimaryReplicas;
 pub use self::sentinel::Sentinel;

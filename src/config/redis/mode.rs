@@ -53,7 +53,7 @@ const KEYS: [(&[ModeName], &[&str]); 10] = [
         ],
     ),
     (&[Standalone, Cluster, Sentinel, Sharded, PrimaryReplicas], &["durability.wait_replicas", "durability.wait_timeout"]),
-    (&[Cluster, Sentinel, PrimaryReplicas], &["read_from_replicas"]),
+    (&[Cluster, Sentinel], &["read_from_replicas"]),
     (&[PrimaryReplicas], &["replicas.nodes"]),
     (&[Embedded], &["embedded.listen"]),
     (&[Local], &["local.binary", "local.port", "local.data_dir"]),

@@ -40,6 +40,16 @@ pub struct Login {
     pub password: Option<Password>,
 }
 
+impl Login {
+    fn is_same(&self, other: &Self) -> bool {
+        let passwords = match (&self.password, &other.password) {
+            (Some(a), Some(b)) => a.is_same(b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        passwords && self.username == other.username
+    }
+}
+
 /// `host:port`, or `host` alone.
 #[derive(Debug, Clone)]
 pub(super) struct NodeText((String, Option<u16>));
@@ -104,6 +114,29 @@ pub(super) struct RawNodeTable {
     database: Option<u32>,
 }
 
+/// Addresses that servers announce, and where they are reached from here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NatMap(BTreeMap<Node, Node>);
+
+impl NatMap {
+    /// `typed` is what stands in the table `key`.
+    pub(super) fn resolve(key: &str, typed: &BTreeMap<String, NodeText>, report: &mut Report) -> Self {
+        let mut pairs = BTreeMap::new();
+        for (announced, reached) in typed {
+            match parse_node(announced) {
+                Ok(announced) => drop(pairs.insert(NodeText(announced).node(PORT), reached.node(PORT))),
+                Err(error) => report.error(&format!("{key}.{announced}"), error),
+            }
+        }
+        Self(pairs)
+    }
+
+    /// Where the server is reached that is announced as `node`.
+    pub fn reached(&self, node: Node) -> Node {
+        self.0.get(&node).cloned().unwrap_or(node)
+    }
+}
+
 /// What was said of one of several servers.
 pub(super) struct Endpoint {
     pub(super) node: Node,
@@ -164,6 +197,18 @@ impl RawNode {
             },
         };
         let login = endpoint.login.get_or_insert_default();
+        let mut differ = |key: &str| report.error(at, format_args!("its url and its {key} differ: give one"));
+        if login.username.is_some() && table.username.is_some() && login.username != table.username {
+            differ("username");
+        }
+        if let (Some(in_url), Some(own)) = (&login.password, &own)
+            && !in_url.is_same(own)
+        {
+            differ("password");
+        }
+        if endpoint.database.is_some() && table.database.is_some() && endpoint.database != table.database {
+            differ("database");
+        }
         login.username = login.username.take().or_else(|| table.username.clone());
         login.password = login.password.take().or(own);
         endpoint.database = endpoint.database.or(table.database);
@@ -174,11 +219,20 @@ impl RawNode {
 
 /// Those of the list `key` that are right; `port` is what holds without one.
 pub(super) fn endpoints(key: &str, nodes: Option<&[RawNode]>, port: u16, report: &mut Report) -> Vec<Endpoint> {
-    let nodes = nodes.unwrap_or_default().iter().enumerate();
-    nodes.filter_map(|(n, node)| node.resolve(&format!("{key}[{n}]"), port, report)).collect()
+    let mut found: Vec<Endpoint> = Vec::new();
+    for (n, node) in nodes.unwrap_or_default().iter().enumerate() {
+        let at = format!("{key}[{n}]");
+        let Some(endpoint) = node.resolve(&at, port, report) else { continue };
+        let above = found.iter().filter(|above| above.node == endpoint.node).find_map(|above| above.login.as_ref());
+        if above.zip(endpoint.login.as_ref()).is_some_and(|(above, own)| !above.is_same(own)) {
+            report.error(&at, format_args!("{} has another login above: a server has one", endpoint.node));
+        }
+        found.push(endpoint);
+    }
+    found
 }
 
-/// Merges duplicates; the first login counts.
+/// Merges duplicates.
 pub(super) fn merged(endpoints: Vec<Endpoint>) -> (Vec<Node>, BTreeMap<Node, Login>) {
     let (mut all, mut logins) = (Vec::new(), BTreeMap::new());
     for Endpoint { node, login, .. } in endpoints {

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::cluster::nat_map;
-use super::nodes::{Login, Node, NodeText, RawNode, endpoints, merged};
+use super::nodes::{Login, NatMap, Node, NodeText, RawNode, endpoints, merged};
 use super::{Mode, Protocol, RawRedis, Target};
 use crate::config::password::typed;
 use crate::config::report::Report;
@@ -30,7 +29,7 @@ pub struct Sentinel {
     /// To the sentinels; `None`: plain text.
     pub tls: Option<Tls>,
     /// Addresses that sentinels announce, and where they are reached from here.
-    pub nat_map: BTreeMap<String, Node>,
+    pub nat_map: NatMap,
 }
 
 /// With `mode = "sentinel"`: which master, and who knows it.
@@ -88,7 +87,8 @@ impl RawSentinel {
         let tls = self.tls.resolve(tls::SENTINEL, &urls, report);
         let (nodes, logins) = merged(nodes);
         let login = Login { username: self.username.clone(), password };
-        Sentinel { master, nodes, login, logins, tls, nat_map: nat_map(&self.nat_map) }
+        let nat_map = NatMap::resolve("redis.sentinel.nat_map", &self.nat_map, report);
+        Sentinel { master, nodes, login, logins, tls, nat_map }
     }
 
     /// What was typed, and which TLS came of it.

@@ -6,7 +6,6 @@
 mod slots;
 mod store;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -16,19 +15,16 @@ use self::slots::SlotMap;
 pub(super) use self::store::ClusterStore;
 use super::connector::address_of;
 use super::link::Redirect;
-use super::{Class, Connector, SLOTS, Trouble, slot_of};
-use crate::config::{self, Node};
+use super::{Connector, SLOTS, Trouble, slot_of};
+use crate::config::{self, NatMap, Node};
 use crate::tls::TlsError;
-
-/// For a node that is asked for the map: others may answer sooner.
-const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is known of the cluster.
 pub(super) struct Cluster {
     /// To the first seed; others are made of it.
     connector: Connector,
     seeds: Vec<Node>,
-    nat_map: BTreeMap<String, Node>,
+    nat_map: NatMap,
     /// Times that a write is sent on before it is retried with a new map.
     max_redirections: u32,
     refresh_every: Duration,
@@ -95,7 +91,7 @@ impl Cluster {
     fn learn(&self, redirect: &Redirect, from: &Node) -> Option<Node> {
         let (host, port) = redirect.place.rsplit_once(':')?;
         let host = if host.is_empty() || host == "?" { &from.host } else { host };
-        let node = self.translated(Node { host: host.trim_matches(['[', ']']).to_owned(), port: port.parse().ok()? });
+        let node = self.nat_map.reached(Node { host: host.trim_matches(['[', ']']).to_owned(), port: port.parse().ok()? });
         let map = self.map();
         if !redirect.ask && map.owner(redirect.slot) != Some(&node) {
             let is_new = !map.owners(0..SLOTS).contains(&&node);
@@ -105,10 +101,6 @@ impl Cluster {
             }
         }
         Some(node)
-    }
-
-    fn translated(&self, node: Node) -> Node {
-        self.nat_map.get(&node.to_string()).cloned().unwrap_or(node)
     }
 
     /// The map, newer than `seen`: asks all nodes that are known, and takes the first answer.
@@ -125,14 +117,14 @@ impl Cluster {
         for node in candidates {
             let connector = self.connector(&node);
             asked.spawn(async move {
-                let answer = tokio::time::timeout(ASK_TIMEOUT, slots_of(&connector)).await;
-                (node, answer.unwrap_or_else(|_| Err(silent(&connector))))
+                let answer = slots_of(&connector).await;
+                (node, answer)
             });
         }
         let mut trouble = None;
         while let Some(answer) = asked.join_next().await {
             match answer.expect("asking does not panic") {
-                (node, Ok(reply)) => match SlotMap::read(&reply, &node, |node| self.translated(node)) {
+                (node, Ok(reply)) => match SlotMap::read(&reply, &node, |node| self.nat_map.reached(node)) {
                     Some(read) => {
                         self.known.write().unwrap_or_else(PoisonError::into_inner).asked = Some(Instant::now());
                         let replaced = read.replaced(&map).cloned();
@@ -171,12 +163,7 @@ async fn slots_of(connector: &Connector) -> Result<redis::Value, Trouble> {
     Ok(connection.query(redis::cmd("CLUSTER").arg("SLOTS")).await?)
 }
 
-fn silent(connector: &Connector) -> Trouble {
-    let message = format!("{}: no answer within {ASK_TIMEOUT:?}", connector.node());
-    Trouble { class: Class::Rediscover, code: "NONE".into(), message }
-}
-
 fn unassigned(node: &Node) -> Trouble {
     let message = format!("{node} knows of no slots: is the cluster created (`redis-cli --cluster create`)?");
-    Trouble { class: Class::Rediscover, code: "NONE".into(), message }
+    Trouble::rediscover(message)
 }

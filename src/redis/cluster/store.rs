@@ -126,7 +126,7 @@ impl ClusterStore {
             let _unreachable = tokio::time::timeout(FENCE_TIMEOUT, link.open()).await;
         }
         let owners = map.owners(0..SLOTS);
-        self.links.retain(|node, _| owners.contains(&node));
+        self.links.extract_if(|node, _| !owners.contains(&node)).for_each(|(_, link)| link.retire());
     }
 
     /// The writes by owner; those without one are left as they are.

@@ -74,15 +74,23 @@ fn at(node: &str, trouble: Trouble) -> Trouble {
 }
 
 fn odd(node: &str) -> Trouble {
-    trouble(Class::Rediscover, "NONE", format!("{node}: the answer is not a sentinel's"))
+    Trouble::rediscover(format!("{node}: the answer is not a sentinel's"))
 }
 
 fn trouble(class: Class, code: &str, message: String) -> Trouble {
     Trouble { class, code: code.to_owned(), message }
 }
 
-/// The nodes to try, the newest epoch first, and of one epoch those first that more sentinels name.
-pub(super) fn candidates(answers: Vec<Answer>) -> Vec<Vec<Node>> {
+/// Nodes that sentinels name in one epoch.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Candidates {
+    pub(super) epoch: u64,
+    /// Those first that more sentinels name; at least one.
+    pub(super) nodes: Vec<Node>,
+}
+
+/// The nodes to try, the newest epoch first.
+pub(super) fn candidates(answers: Vec<Answer>) -> Vec<Candidates> {
     let mut counted: Vec<(u64, usize, Node)> = Vec::new();
     for Answer { node, epoch } in answers {
         match counted.iter_mut().find(|(of, _, known)| *of == epoch && *known == node) {
@@ -92,7 +100,10 @@ pub(super) fn candidates(answers: Vec<Answer>) -> Vec<Vec<Node>> {
     }
     // Stable: of equals, the first in the list of sentinels.
     counted.sort_by_key(|(epoch, votes, _)| std::cmp::Reverse((*epoch, *votes)));
-    counted.chunk_by(|a, b| a.0 == b.0).map(|group| group.iter().map(|(_, _, node)| node.clone()).collect()).collect()
+    let of_one_epoch = counted.chunk_by(|a, b| a.0 == b.0);
+    of_one_epoch
+        .map(|group| Candidates { epoch: group[0].0, nodes: group.iter().map(|(_, _, node)| node.clone()).collect() })
+        .collect()
 }
 
 #[cfg(test)]
@@ -106,7 +117,8 @@ mod tests {
     #[test]
     fn the_newest_epoch_comes_first_then_the_majority() {
         let answers = [(1, 4), (2, 5), (3, 5), (3, 5), (9, 0)].map(|(port, epoch)| Answer { node: on(port), epoch });
-        assert_eq!(candidates(answers.into()), [vec![on(3), on(2)], vec![on(1)], vec![on(9)]]);
+        let groups = [(5, vec![on(3), on(2)]), (4, vec![on(1)]), (0, vec![on(9)])];
+        assert_eq!(candidates(answers.into()), groups.map(|(epoch, nodes)| Candidates { epoch, nodes }));
         assert!(candidates(Vec::new()).is_empty());
     }
 

@@ -7,36 +7,33 @@ mod answer;
 mod store;
 mod watch;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::sync::Notify;
 use tokio::sync::watch::{Receiver, Sender};
-use tokio::time::{Instant, timeout};
+use tokio::sync::{Notify, OwnedMutexGuard};
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use self::answer::{Answer, candidates};
+use self::answer::{Answer, Candidates, candidates};
 pub(super) use self::store::SentinelStore;
 use super::connector::address_of;
-use super::{Class, Connection, Connector, Trouble};
-use crate::config::{self, Node, Protocol};
+use super::{Connection, Connector, Trouble};
+use crate::config::{self, NatMap, Node, Protocol};
 use crate::metrics::Metrics;
 use crate::tls::TlsError;
 
 /// How long the other sentinels have once one has answered.
 const LATECOMERS: Duration = Duration::from_millis(300);
-/// For a server that is said to be the master to say so itself.
-const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long nothing is written to a master that sentinels are about to replace, if they do not finish.
 const HANDOVER_MAX: Duration = Duration::from_secs(10);
 
 /// What is known of the master, and who is asked.
 pub(super) struct Sentinel {
     name: String,
-    witnesses: Vec<Witness>,
-    nat_map: BTreeMap<String, Node>,
+    witnesses: Vec<Arc<Witness>>,
+    nat_map: NatMap,
     /// To the first sentinel's host; masters are made of it.
     masters: Connector,
     told: Sender<Told>,
@@ -49,13 +46,15 @@ pub(super) struct Sentinel {
 struct Witness {
     connector: Connector,
     /// Kept from question to question.
-    connection: tokio::sync::Mutex<Option<Connection>>,
+    connection: Arc<tokio::sync::Mutex<Option<Connection>>>,
 }
 
 /// What the sentinels say.
 #[derive(Debug, Clone, Default)]
 struct Told {
     master: Option<Node>,
+    /// Of the failover that made it the master.
+    epoch: u64,
     /// Counts the answers.
     version: u64,
     /// A replica is about to become the master: what is written to the old one until then would be lost.
@@ -83,7 +82,7 @@ impl Sentinel {
         };
         let first = address_of(&sentinel.nodes[0]);
         let connector = Connector::new(&asked, first.clone())?.for_any_role();
-        let witness = |node| Witness { connector: connector.to(node), connection: tokio::sync::Mutex::default() };
+        let witness = |node| Arc::new(Witness { connector: connector.to(node), connection: Arc::default() });
         Ok(Self {
             name: sentinel.master.clone(),
             witnesses: sentinel.nodes.iter().map(witness).collect(),
@@ -110,34 +109,36 @@ impl Sentinel {
         self.told.subscribe()
     }
 
-    /// The master, by an answer newer than `seen`: asks all sentinels, and has the server confirm that it takes writes.
+    /// The master, by an answer newer than `seen`.
     async fn find(&self, seen: u64) -> Result<Told, Trouble> {
         let _asking = self.asking.lock().await;
-        let told = self.told.borrow().clone();
-        if told.version > seen {
-            return Ok(told);
+        let mut told = self.told.subscribe();
+        tokio::select! {
+            biased;
+            Ok(newer) = told.wait_for(|told| told.version > seen) => Ok(newer.clone()),
+            found = self.ask_all() => found,
         }
-        let answers = self.answers().await;
+    }
+
+    /// Asks all sentinels, and has the server that they name confirm that it takes writes.
+    async fn ask_all(&self) -> Result<Told, Trouble> {
         let mut trouble = None;
-        let said = answers.into_iter().filter_map(|(_, answer)| match answer {
-            Ok(Answer { node, epoch }) => Some(Answer { node: self.translated(node), epoch }),
+        let answers = self.answers(LATECOMERS).await.into_iter().filter_map(|(_, answer)| match answer {
+            Ok(answer) => Some(answer),
             Err(error) => {
                 trouble.get_or_insert(error);
                 None
             }
         });
-        for group in candidates(said.collect()) {
+        let answers = self.credible(answers.collect());
+        for Candidates { epoch, nodes } in candidates(answers) {
             let mut all_are_replicas = true;
-            for node in group {
-                match timeout(CONFIRM_TIMEOUT, self.connector(&node).connect()).await {
-                    Ok(Ok(_confirmed)) => return Ok(self.tell(node)),
-                    Ok(Err(error)) => {
+            for node in nodes {
+                match self.connector(&node).connect().await {
+                    Ok(_confirmed) => return Ok(self.tell(node, epoch)),
+                    Err(error) => {
                         all_are_replicas &= error.is_replica();
                         trouble = Some(error.into());
-                    }
-                    Err(_elapsed) => {
-                        all_are_replicas = false;
-                        trouble = Some(silent(&self.connector(&node), CONFIRM_TIMEOUT));
                     }
                 }
             }
@@ -146,22 +147,31 @@ impl Sentinel {
                 break;
             }
         }
-        Err(trouble.expect("there is at least one sentinel"))
+        Err(trouble.unwrap_or_else(|| Trouble::rediscover("too few sentinels answer, and what they say is out of date")))
     }
 
-    /// Asks all sentinels, and [finds](Self::find) the master when they no longer name the known one.
+    /// Asks all sentinels; when they no longer name the known master, has the next one confirmed.
     async fn look(&self) {
-        let told = self.told.borrow().clone();
-        let said = self.answers().await.into_iter().filter_map(|(_, answer)| answer.ok());
-        let said = said.map(|answer| Answer { node: self.translated(answer.node), ..answer });
-        let newest = candidates(said.collect()).into_iter().flatten().next();
-        if newest.is_some() && newest != told.master {
+        let answers = self.answers(LATECOMERS).await.into_iter().filter_map(|(_, answer)| answer.ok()).collect();
+        let newest = candidates(self.credible(answers)).into_iter().next();
+        let known = self.told.borrow().master.clone();
+        if newest.is_some_and(|newest| newest.nodes.first() != known.as_ref()) {
             // Lanes tell what is wrong when they need the master.
-            let _nobody_knows = self.find(told.version).await;
+            let _nobody_knows = self.ask_all().await;
         }
     }
 
-    fn tell(&self, master: Node) -> Told {
+    /// Without what is older than what is known: a few sentinels that are cut off would lead back to an old master. Where most
+    /// answer, they decide, for epochs begin anew with sentinels that are set up anew.
+    fn credible(&self, mut answers: Vec<Answer>) -> Vec<Answer> {
+        if answers.len() * 2 <= self.witnesses.len() {
+            let known = self.told.borrow().epoch;
+            answers.retain(|answer| answer.epoch >= known);
+        }
+        answers
+    }
+
+    fn tell(&self, master: Node, epoch: u64) -> Told {
         let mut before = None;
         self.told.send_modify(|told| {
             if told.master.as_ref() != Some(&master) {
@@ -169,6 +179,7 @@ impl Sentinel {
                 told.handover = None;
             }
             before = told.master.replace(master.clone());
+            told.epoch = epoch;
             told.version += 1;
         });
         if let Some(old) = before.filter(|old| *old != master) {
@@ -177,37 +188,33 @@ impl Sentinel {
         self.told.borrow().clone()
     }
 
-    /// What each sentinel says.
-    async fn answers(&self) -> Vec<(&Connector, Result<Answer, Trouble>)> {
+    /// What each sentinel says, with the addresses that are reached from here. Once one has answered, the others have as long as
+    /// `late` says.
+    async fn answers(&self, late: Duration) -> Vec<(&Connector, Result<Answer, Trouble>)> {
         let first = Notify::new();
         let asked = self.witnesses.iter().map(async |witness| {
-            let late = async {
+            let too_late = async {
                 first.notified().await;
-                tokio::time::sleep(LATECOMERS).await;
+                tokio::time::sleep(late).await;
             };
             let answer = tokio::select! {
                 answer = witness.ask(&self.name) => answer,
-                () = late => Err(silent(&witness.connector, LATECOMERS)),
+                () = too_late => Err(Trouble::rediscover(format!("{}: no answer in time", witness.connector.node()))),
             };
             if answer.is_ok() {
                 first.notify_waiters();
             }
-            (&witness.connector, answer)
+            (&witness.connector, answer.map(|answer| Answer { node: self.nat_map.reached(answer.node), ..answer }))
         });
         join_all(asked).await
-    }
-
-    fn translated(&self, node: Node) -> Node {
-        self.nat_map.get(&node.to_string()).cloned().unwrap_or(node)
     }
 
     /// The master, and the lines that tell what each sentinel says; or all that is wrong.
     pub(super) async fn survey(&self) -> Result<(Node, Vec<String>), Vec<String>> {
         let (mut lines, mut missing) = (Vec::new(), Vec::new());
-        for (connector, answer) in self.answers().await {
+        for (connector, answer) in self.answers(Duration::MAX).await {
             match answer {
                 Ok(Answer { node, epoch }) => {
-                    let node = self.translated(node);
                     lines.push(format!("{} says {node} is {:?} (epoch {epoch})", connector.node(), self.name));
                 }
                 Err(trouble) => missing.push(trouble.message),
@@ -225,42 +232,50 @@ impl Sentinel {
     /// Those that the first sentinel knows.
     pub(super) async fn replicas(&self) -> Result<Vec<Connector>, Trouble> {
         let nodes = self.witnesses[0].replicas(&self.name).await?;
-        Ok(nodes.into_iter().map(|node| self.masters.to_replica(&self.translated(node))).collect())
+        Ok(nodes.into_iter().map(|node| self.masters.to_replica(&self.nat_map.reached(node))).collect())
     }
 }
 
 impl Witness {
-    async fn ask(&self, name: &str) -> Result<Answer, Trouble> {
-        self.with_connection(async |connection, node| answer::ask(connection, node, name).await).await
+    /// Goes on when nobody waits for the answer any more: then the connection is there for the next question.
+    async fn ask(self: &Arc<Self>, name: &str) -> Result<Answer, Trouble> {
+        let kept = Arc::clone(&self.connection).lock_owned().await;
+        let (witness, name) = (Arc::clone(self), name.to_owned());
+        let asking = tokio::spawn(async move {
+            let ask = async |connection: &mut Connection| answer::ask(connection, witness.connector.node(), &name).await;
+            witness.with_connection(kept, ask).await
+        });
+        asking.await.expect("asking does not panic")
     }
 
     async fn replicas(&self, name: &str) -> Result<Vec<Node>, Trouble> {
-        self.with_connection(async |connection, node| answer::replicas(connection, node, name).await).await
+        let kept = Arc::clone(&self.connection).lock_owned().await;
+        self.with_connection(kept, async |connection| answer::replicas(connection, self.connector.node(), name).await).await
     }
 
-    async fn with_connection<T>(&self, ask: impl AsyncFnOnce(&mut Connection, &str) -> Result<T, Trouble>) -> Result<T, Trouble> {
-        let mut kept = self.connection.lock().await;
+    async fn with_connection<T>(
+        &self,
+        mut kept: OwnedMutexGuard<Option<Connection>>,
+        ask: impl AsyncFnOnce(&mut Connection) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
         let mut connection = match kept.take() {
             Some(connection) => connection,
             None => self.connector.connect().await.map_err(|error| of_sentinel(error.into()))?,
         };
-        let answer = ask(&mut connection, self.connector.node()).await.map_err(of_sentinel)?;
+        let answer = ask(&mut connection).await.map_err(of_sentinel)?;
         *kept = Some(connection);
         Ok(answer)
     }
 }
 
-/// Sentinels have a login of their own, which hints should not confuse with the master's.
+/// Sentinels have keys of their own, and commands.
 fn of_sentinel(trouble: Trouble) -> Trouble {
+    let message = ["tls.", "username", "password"]
+        .into_iter()
+        .fold(trouble.message, |message, key| message.replace(&format!("redis.{key}"), &format!("redis.sentinel.{key}")));
     let hint = match trouble.code.as_str() {
-        "NOAUTH" | "WRONGPASS" => "; a sentinel's login is redis.sentinel.username and redis.sentinel.password",
         "NOPERM" => "; a sentinel's user needs +sentinel|master +sentinel|get-master-addr-by-name +subscribe and allchannels",
         _ => "",
     };
-    Trouble { message: format!("sentinel {}{hint}", trouble.message), ..trouble }
-}
-
-fn silent(connector: &Connector, waited: Duration) -> Trouble {
-    let message = format!("{}: no answer within {waited:?}", connector.node());
-    Trouble { class: Class::Rediscover, code: "NONE".into(), message }
+    Trouble { message: format!("sentinel {message}{hint}"), ..trouble }
 }

@@ -24,14 +24,13 @@ pub(in crate::redis) struct SentinelStore {
     links: HashMap<Node, Link>,
     /// The version of the answer that led nowhere.
     stale: Option<u64>,
-    answers: Vec<Answer>,
     metrics: Arc<Metrics>,
 }
 
 impl SentinelStore {
     pub(in crate::redis) fn new(sentinel: Arc<Sentinel>, metrics: Arc<Metrics>) -> Self {
         let told = sentinel.watch(&metrics);
-        Self { sentinel, told, links: HashMap::new(), stale: None, answers: Vec::new(), metrics }
+        Self { sentinel, told, links: HashMap::new(), stale: None, metrics }
     }
 
     pub(in crate::redis) async fn reach(&mut self) -> Result<(), Trouble> {
@@ -59,33 +58,30 @@ impl SentinelStore {
             }
         };
         self.link(&master);
-        let Self { links, told, answers, .. } = self;
-        let from = verdicts.len();
-        let link = links.get_mut(&master).expect("made above");
+        let Self { links, told, .. } = self;
+        let (link, mut answers) = (links.get_mut(&master).expect("made above"), Vec::with_capacity(writes.len()));
         let written = tokio::select! {
             biased;
-            trouble = link.write(writes.packed(), writes.len(), false, allowed, answers) => Some(trouble),
+            trouble = link.write(writes.packed(), writes.len(), false, allowed, &mut answers) => Some(trouble),
             () = replaced(told, &master) => None,
         };
         let Some(trouble) = written else {
             // What the old master has not confirmed by now it never will in the new one's name.
             link.abandon();
             verdicts.resize(all, Verdict::Unknown);
-            return Some(rediscover(format!("{master} is the master no more")));
+            return Some(Trouble::rediscover(format!("{master} is the master no more")));
         };
-        verdicts.extend(answers.drain(..).map(Answer::verdict));
-        if told.borrow().in_handover() {
+        let mut answers: Vec<Verdict> = answers.into_iter().map(Answer::verdict).collect();
+        let is_master = !told.borrow().in_handover() && told.borrow().master.as_ref() == Some(&master);
+        if !is_master {
             // It may have been read after the last byte that the next master got.
-            verdicts[from..]
-                .iter_mut()
-                .filter(|verdict| **verdict == Verdict::Written)
-                .for_each(|verdict| *verdict = Verdict::Unknown);
-            return Some(trouble.unwrap_or_else(under_way));
+            answers.iter_mut().filter(|answer| **answer == Verdict::Written).for_each(|answer| *answer = Verdict::Unknown);
         }
+        verdicts.extend(answers);
         if trouble.as_ref().is_some_and(|trouble| trouble.class != Class::Retry) {
             self.stale = Some(version);
         }
-        trouble
+        trouble.or_else(|| (!is_master).then(under_way))
     }
 
     /// The master, and the version of the answer that named it; asks when the last one led nowhere.
@@ -100,7 +96,8 @@ impl SentinelStore {
         }
         self.stale = None;
         let master = told.master.expect("an answer names a master");
-        self.links.retain(|node, link| *node == master || link.has_fence());
+        let gone = self.links.extract_if(|node, link| *node != master && !link.has_fence());
+        gone.for_each(|(_, link)| link.retire());
         Ok((master, told.version))
     }
 
@@ -118,9 +115,5 @@ async fn replaced(told: &mut Receiver<Told>, master: &Node) {
 }
 
 fn under_way() -> Trouble {
-    rediscover("a failover is under way: the sentinels are about to name another master".to_owned())
-}
-
-fn rediscover(message: String) -> Trouble {
-    Trouble { class: Class::Rediscover, code: "NONE".into(), message }
+    Trouble::rediscover("a failover is under way: the sentinels are about to name another master")
 }

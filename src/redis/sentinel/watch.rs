@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{HANDOVER_MAX, Sentinel};
+use crate::config::Node;
 use crate::metrics::Metrics;
 use crate::redis::{Connection, Connector, Trouble};
 
@@ -19,8 +20,8 @@ use crate::redis::{Connection, Connector, Trouble};
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Before a sentinel that could not be listened to is tried again.
 const RETRY: Duration = Duration::from_secs(1);
-/// A connection on which nothing was heard for this long is made anew: it may be dead.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// A sentinel that was not heard for this long is asked whether it is still there.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// The role in `traitsink_redis_up`.
 const ROLE: &str = "sentinel";
@@ -30,9 +31,10 @@ const ABORTED: [&str; 3] = ["-failover-abort-not-elected", "-failover-abort-no-g
 const MOVED: [&str; 4] = ["+promoted-slave", "+switch-master", "+failover-end", "+config-update-from"];
 
 /// What a message asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Hint {
-    HandoverBegins,
+    /// To this replica, as it is announced.
+    HandoverBegins(Node),
     HandoverEnds,
     AskAgain,
 }
@@ -63,7 +65,7 @@ async fn listen(connector: Connector, sentinel: Weak<Sentinel>, metrics: Arc<Met
         up.set(0);
         if let Ok(mut connection) = subscribe(&connector).await {
             up.set(1);
-            while let Ok(Ok(message)) = timeout(SILENCE_MAX, connection.receive()).await {
+            while let Some(message) = next(&mut connection).await {
                 let Some(sentinel) = sentinel.upgrade() else { return };
                 if let Some(hint) = hint(&message, &sentinel.name) {
                     sentinel.heed(hint).await;
@@ -77,6 +79,16 @@ async fn listen(connector: Connector, sentinel: Weak<Sentinel>, metrics: Arc<Met
     }
 }
 
+/// The next message; `None` when the sentinel is gone.
+async fn next(connection: &mut Connection) -> Option<Value> {
+    if let Ok(message) = timeout(SILENCE_MAX, connection.receive()).await {
+        return message.ok();
+    }
+    // The answer is a message that is about no master.
+    connection.exchange(&redis::cmd("PING").get_packed_command(), 0, &mut Vec::new()).await.ok()?;
+    timeout(SILENCE_MAX, connection.receive()).await.ok()?.ok()
+}
+
 async fn subscribe(connector: &Connector) -> Result<Connection, Trouble> {
     let mut connection = connector.connect().await?;
     let channels: Vec<&str> = std::iter::once(ABOUT_TO_PROMOTE).chain(ABORTED).chain(MOVED).collect();
@@ -84,7 +96,7 @@ async fn subscribe(connector: &Connector) -> Result<Connection, Trouble> {
     let subscribe = redis::cmd("SUBSCRIBE").arg(&channels).get_packed_command();
     connection.exchange(&subscribe, channels.len(), &mut replies).await?;
     match replies.into_iter().find_map(|reply| reply.extract_error().err()) {
-        Some(_refused) => Err(super::silent(connector, RETRY)),
+        Some(refused) => Err(Trouble::rediscover(refused.to_string())),
         None => Ok(connection),
     }
 }
@@ -92,9 +104,17 @@ async fn subscribe(connector: &Connector) -> Result<Connection, Trouble> {
 impl Sentinel {
     async fn heed(&self, hint: Hint) {
         match hint {
-            Hint::HandoverBegins => {
-                tracing::info!(name = self.name, "a failover begins: nothing is written until there is another master");
-                self.told.send_modify(|told| told.handover = Some(Instant::now() + HANDOVER_MAX));
+            Hint::HandoverBegins(next) => {
+                let next = self.nat_map.reached(next);
+                self.told.send_if_modified(|told| {
+                    // A message that comes late tells of what is over.
+                    let begins = told.master.as_ref() != Some(&next);
+                    if begins {
+                        tracing::info!(name = self.name, "a failover begins: nothing is written until there is another master");
+                        told.handover = Some(Instant::now() + HANDOVER_MAX);
+                    }
+                    begins
+                });
             }
             Hint::HandoverEnds => self.told.send_modify(|told| told.handover = None),
             Hint::AskAgain => self.look().await,
@@ -105,21 +125,21 @@ impl Sentinel {
 /// Reads `[message, channel, text]`; `None` when it is about another master.
 fn hint(message: &Value, name: &str) -> Option<Hint> {
     let (_, channel, text): (String, String, String) = redis::from_redis_value(message.clone()).ok()?;
-    let mut words = text.split(' ');
+    let words: Vec<&str> = text.split(' ').collect();
     let about = match channel.as_str() {
         // NAME old-ip old-port new-ip new-port
-        "+switch-master" => words.next(),
+        "+switch-master" => words.first(),
         // kind name ip port @ NAME ip port; without @ it is the master itself: master NAME ip port
-        _ => match words.clone().position(|word| word == "@") {
-            Some(at) => words.nth(at + 1),
-            None => words.nth(1),
-        },
+        _ => words.iter().position(|word| *word == "@").map_or(words.get(1), |at| words.get(at + 1)),
     };
-    if about != Some(name) {
+    if about != Some(&name) {
         return None;
     }
     match channel.as_str() {
-        ABOUT_TO_PROMOTE => Some(Hint::HandoverBegins),
+        ABOUT_TO_PROMOTE => {
+            let [host, port] = words.get(2..4)? else { return None };
+            Some(Hint::HandoverBegins(Node { host: (*host).to_owned(), port: port.parse().ok()? }))
+        }
         aborted if ABORTED.contains(&aborted) => Some(Hint::HandoverEnds),
         moved if MOVED.contains(&moved) => Some(Hint::AskAgain),
         _ => None,
@@ -136,7 +156,10 @@ mod tests {
             hint(&Value::Array(["message", channel, text].map(|word| Value::BulkString(word.into())).into()), "m")
         };
         let replica = "slave 127.0.0.1:7 127.0.0.1 7 @ m 127.0.0.1 6";
-        assert_eq!(read("+failover-state-send-slaveof-noone", replica), Some(Hint::HandoverBegins));
+        assert_eq!(
+            read("+failover-state-send-slaveof-noone", replica),
+            Some(Hint::HandoverBegins(Node { host: "127.0.0.1".into(), port: 7 }))
+        );
         assert_eq!(read("-failover-abort-no-good-slave", "master m 127.0.0.1 6"), Some(Hint::HandoverEnds));
         assert_eq!(read("+promoted-slave", replica), Some(Hint::AskAgain));
         assert_eq!(read("+switch-master", "m 127.0.0.1 6 127.0.0.1 7"), Some(Hint::AskAgain));

@@ -62,8 +62,9 @@ impl Held {
             return None;
         }
         self.waiting.clear();
-        self.void = true;
-        self.due.or(self.start)
+        let back_to = self.due.or(self.start);
+        self.void = back_to.is_some();
+        back_to
     }
 
     /// Reading goes on from where [`Held::void`] said.
@@ -117,7 +118,6 @@ mod tests {
     fn what_was_reached_before_a_switch_never_becomes_due() {
         let (mut held, begin) = (Held::new(LAG), Instant::now());
         assert_eq!(held.void(), None, "nothing was read");
-        held.begin();
         held.read(5);
         held.note(20, begin);
         assert_eq!(held.void(), Some(5), "nothing is committed: back to the first");

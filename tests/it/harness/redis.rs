@@ -158,6 +158,15 @@ impl Redis {
         self.password = Some(password.to_owned()).filter(|password| !password.is_empty());
     }
 
+    /// Empties it, and waits until `replicas` have confirmed that: for a second after its first copy, a replica gets nothing more.
+    pub(crate) fn begin_with(&self, replicas: usize) {
+        let mut connection = connect(self.dir.path(), self.password.as_deref()).expect("redis-server answers");
+        redis::cmd("FLUSHALL").exec(&mut connection).expect("a master");
+        super::eventually("the replicas have what was written", || {
+            redis::cmd("WAIT").arg(replicas).arg(100).query::<usize>(&mut connection).expect("a number") >= replicas
+        });
+    }
+
     /// Closes the connections of all clients.
     pub(crate) fn kill_clients(&self) {
         assert!(matches!(self.cli(&["CLIENT", "KILL", "TYPE", "normal"]), Value::Int(_)));
@@ -256,14 +265,18 @@ fn spawn(dir: &Path) -> Child {
 }
 
 fn ask(dir: &Path, password: Option<&str>, args: &[&str]) -> redis::RedisResult<Value> {
+    let mut command = redis::Cmd::new();
+    command.arg(args);
+    connect(dir, password)?.req_packed_command(&command.get_packed_command())
+}
+
+fn connect(dir: &Path, password: Option<&str>) -> redis::RedisResult<redis::Connection> {
     let url = format!("redis+unix://{}", socket_of(dir).display());
     let mut connection = redis::Client::open(url)?.get_connection()?;
     if let Some(password) = password {
         redis::cmd("AUTH").arg(password).exec(&mut connection)?;
     }
-    let mut command = redis::Cmd::new();
-    command.arg(args);
-    connection.req_packed_command(&command.get_packed_command())
+    Ok(connection)
 }
 
 fn socket_of(dir: &Path) -> PathBuf {

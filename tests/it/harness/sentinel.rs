@@ -35,7 +35,7 @@ impl Sentinels {
         let port = master.port().to_string();
         let replicas = (0..replicas).map(|_| durable().option("replicaof", &format!("127.0.0.1 {port}")).start());
         let servers: Vec<Redis> = std::iter::once(master).chain(replicas).collect();
-        eventually("the replicas are in step", || servers[1..].iter().all(|replica| info(replica, "master_link_status") == "up"));
+        servers[0].begin_with(servers.len() - 1);
         let watching = |_| {
             let monitor = format!("monitor {MASTER} 127.0.0.1 {port} 2");
             let builder = [
@@ -104,13 +104,6 @@ impl Sentinels {
     pub(crate) fn hgetall(&self, server: usize, key: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
         self.servers[server].hgetall(key)
     }
-}
-
-/// One line of INFO replication.
-fn info(server: &Redis, name: &str) -> String {
-    let text: String = redis::from_redis_value(server.cli(&["INFO", "replication"])).expect("a text");
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    value.unwrap_or_default().trim().to_owned()
 }
 
 fn fields(reply: Value) -> BTreeMap<String, String> {
