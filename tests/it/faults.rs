@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::harness::app::App;
-use crate::harness::load::{Load, OnError, User};
+use crate::harness::load::{Load, OnError, User, check_users};
 use crate::harness::matrix::play;
 use crate::harness::redis::{Redis, free_port};
 use crate::harness::{eventually, let_pass};
@@ -50,11 +50,7 @@ pub(crate) fn progress(load: &Load, more: u64) {
 
 /// Invariants I1 and I3: each hash agrees with what its user's writer knows, and there is no key besides.
 pub(crate) fn check(redis: &Redis, users: &BTreeMap<String, User>) {
-    let faults: Vec<String> = users
-        .iter()
-        .filter_map(|(name, user)| Some(format!("{name}: {}", user.fault(&redis.hgetall(&format!("user:{name}")))?)))
-        .collect();
-    assert!(faults.is_empty(), "{} of {} users:\n{}", faults.len(), users.len(), faults.join("\n"));
+    check_users(users, |key| redis.hgetall(key));
     let keys: Vec<String> = redis::from_redis_value(redis.cli(&["KEYS", "*"])).expect("names");
     for key in keys {
         assert!(key.strip_prefix("user:").is_some_and(|name| users.contains_key(name)), "unexpected key {key}");

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::faults::{load_of, progress};
 use crate::harness::app::{App, run};
-use crate::harness::load::{OnError, User};
+use crate::harness::load::{OnError, User, check_users};
 use crate::harness::matrix::play;
 use crate::harness::redis::{Redis, free_port};
 use crate::harness::{eventually, guide};
@@ -75,10 +75,7 @@ fn is_there(port: u16) -> bool {
 }
 
 fn check(port: u16, users: &BTreeMap<String, User>) {
-    let mut connection = connection(port);
-    let mut fault = |name: &String, user: &User| user.fault(&connection.hgetall(format!("user:{name}")).unwrap());
-    let faults: Vec<String> = users.iter().filter_map(|(name, user)| Some(format!("{name}: {}", fault(name, user)?))).collect();
-    assert!(faults.is_empty(), "{} of {} users:\n{}", faults.len(), users.len(), faults.join("\n"));
+    check_users(users, |key| connection(port).hgetall(key).unwrap());
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use crate::harness::app::{App, run};
 use crate::harness::certs::Authority;
-use crate::harness::load::{Load, OnError, User};
+use crate::harness::load::{Load, OnError, check_users, count_lost};
 use crate::harness::matrix::play;
 use crate::harness::redis::{Builder, Redis};
 use crate::harness::sentinel::{PASSWORD, Sentinels};
 use crate::harness::{eventually, guide, let_pass};
-use std::collections::BTreeMap;
+const WRITERS: usize = 8;
+const WAIT_FOR_ALL: [&str; 2] = ["redis.durability.wait_replicas=2", "redis.durability.wait_timeout=900ms"];
 
 fn worker(trio: &Sentinels, settings: &[&str]) -> App {
     let all = trio.settings();
@@ -17,7 +18,7 @@ fn worker(trio: &Sentinels, settings: &[&str]) -> App {
 }
 
 fn load(app: &App) -> Load {
-    Load::start(app.http, 8, 20, OnError::Retry)
+    Load::start(app.http, WRITERS, 20, OnError::Retry)
 }
 
 fn progress(load: &Load, more: u64) {
@@ -25,24 +26,22 @@ fn progress(load: &Load, more: u64) {
     eventually("events are acknowledged", || load.acked() >= goal);
 }
 
-/// Invariants I1 and I3.
-fn check(trio: &Sentinels, master: usize, users: &BTreeMap<String, User>) {
-    let hash = |name: &str| trio.hgetall(master, &format!("user:{name}"));
-    let faults: Vec<String> =
-        users.iter().filter_map(|(name, user)| Some(format!("{name}: {}", user.fault(&hash(name))?))).collect();
-    assert!(faults.is_empty(), "{} of {} users:\n{}", faults.len(), users.len(), faults.join("\n"));
-}
-
-fn lost(trio: &Sentinels, master: usize, users: &BTreeMap<String, User>) -> u64 {
-    users.iter().map(|(name, user)| user.lost(&trio.hgetall(master, &format!("user:{name}")))).sum()
-}
-
-/// Ended, with what they wrote in Redis as it was acknowledged.
-fn ends_well(trio: &Sentinels, master: usize, app: &App, load: Load) {
+/// The load ends, and nothing that was acknowledged is missing.
+fn ends_whole(trio: &Sentinels, master: usize, app: &App, load: Load) -> usize {
     progress(&load, 200);
-    check(trio, master, &load.stop());
+    check_users(&load.stop(), |key| trio.hgetall(master, key));
     assert!(app.dead_letters().is_empty());
     app.assert_ledger_closes();
+    0
+}
+
+/// The load ends; what the dead master had not replicated is counted.
+fn ends_counted(trio: &Sentinels, master: usize, app: &App, load: Load) -> usize {
+    progress(&load, 200);
+    let users = load.stop();
+    assert!(app.dead_letters().is_empty());
+    app.assert_ledger_closes();
+    count_lost(&users, WRITERS, |key| trio.hgetall(master, key))
 }
 
 #[test]
@@ -91,40 +90,57 @@ fn c4_the_master_dies() {
         round.recovers(|| progress(&load, 20));
         let master = trio.switched(0, &[0, 1, 2]);
         trio.servers[0].restart();
-        ends_well(&trio, master, &app, load);
+        round.lost += ends_counted(&trio, master, &app, load);
     });
 }
 
 /// It comes back as the master it was, and goes on confirming what will be thrown away.
 #[test]
 fn c4_the_master_freezes_and_comes_back() {
-    play("C4", "Sentinel: the master is frozen, replaced, and wakes as a master", 1..=20, |round| {
+    let words = "Sentinel: the master is frozen, replaced, and wakes as a master";
+    freezes_and_comes_back(words, &[], ends_counted);
+}
+
+#[test]
+fn c4_the_master_freezes_and_comes_back_while_replicas_are_waited_for() {
+    let words = "Sentinel: the master is frozen, replaced, and wakes as a master, with wait_replicas = 2, which is all";
+    freezes_and_comes_back(words, &WAIT_FOR_ALL, ends_whole);
+}
+
+fn freezes_and_comes_back(words: &'static str, settings: &[&str], ends: impl Fn(&Sentinels, usize, &App, Load) -> usize) {
+    play("C4", words, 1..=20, |round| {
         let trio = Sentinels::start(2);
-        let app = worker(&trio, &[]);
+        let app = worker(&trio, settings);
         let load = load(&app);
         progress(&load, 300);
         trio.servers[0].pause();
-        round.recovers(|| progress(&load, 20));
-        let master = trio.switched(0, &[0, 1, 2]);
-        trio.servers[0].resume();
-        ends_well(&trio, master, &app, load);
+        let master = round.recovers(|| {
+            let master = trio.switched(0, &[0, 1, 2]);
+            trio.servers[0].resume();
+            progress(&load, 20);
+            master
+        });
+        round.lost += ends(&trio, master, &app, load);
     });
 }
 
 /// For two seconds the old master knows nothing of it.
 #[test]
 fn c4_the_master_is_replaced_by_command() {
-    replaced_by_command("Sentinel: the master is replaced by command (SENTINEL FAILOVER)", &[]);
+    replaced_by_command("Sentinel: the master is replaced by command (SENTINEL FAILOVER)", &[], ends_counted);
 }
 
 /// While it is asked for its replicas' confirmation, they leave it.
 #[test]
 fn c4_the_master_is_replaced_by_command_while_replicas_are_waited_for() {
-    let settings = ["redis.durability.wait_replicas=2", "redis.durability.wait_timeout=900ms"];
-    replaced_by_command("Sentinel: the master is replaced by command, with wait_replicas = 2, which is all", &settings);
+    replaced_by_command(
+        "Sentinel: the master is replaced by command, with wait_replicas = 2, which is all",
+        &WAIT_FOR_ALL,
+        ends_whole,
+    );
 }
 
-fn replaced_by_command(words: &'static str, settings: &[&str]) {
+fn replaced_by_command(words: &'static str, settings: &[&str], ends: impl Fn(&Sentinels, usize, &App, Load) -> usize) {
     play("C4", words, 1..=20, |round| {
         let trio = Sentinels::start(2);
         let app = worker(&trio, settings);
@@ -136,7 +152,7 @@ fn replaced_by_command(words: &'static str, settings: &[&str]) {
             progress(&load, 20);
             master
         });
-        ends_well(&trio, master, &app, load);
+        round.lost += ends(&trio, master, &app, load);
     });
 }
 
@@ -154,7 +170,7 @@ fn c5_the_master_dies_with_what_was_not_replicated() {
         round.recovers(|| progress(&load, 20));
         let master = trio.switched(0, &[0, 1, 2]);
         let users = load.stop();
-        round.lost += lost(&trio, master, &users);
+        round.lost += users.iter().map(|(name, user)| user.lost(&trio.hgetall(master, &format!("user:{name}")))).sum::<usize>();
         app.assert_ledger_closes();
     });
 }
@@ -171,11 +187,12 @@ fn c5_replicas_are_waited_for() {
             app.metric("traitsink_redis_errors_total", "code=\"NOREPLICAS\"") > 0.0
         });
         trio.servers[0].kill();
+        trio.mend_replication(0);
         let master = trio.switched(0, &[0, 1, 2]);
         // It is a replica now, and the one that is waited for.
         trio.servers[0].restart();
         round.recovers(|| progress(&load, 20));
-        ends_well(&trio, master, &app, load);
+        ends_whole(&trio, master, &app, load);
     });
 }
 
@@ -193,7 +210,7 @@ fn c6_sentinels_are_dead_or_wrong() {
         let app = worker(&trio, &[]);
         let load = load(&app);
         progress(&load, 300);
-        check(&trio, 0, &load.stop());
+        check_users(&load.stop(), |key| trio.hgetall(0, key));
         trio.sentinels[liar].kill();
         let load = self::load(&app);
         progress(&load, 300);
@@ -201,7 +218,7 @@ fn c6_sentinels_are_dead_or_wrong() {
         round.recovers(|| progress(&load, 20));
         let honest: Vec<usize> = (0..3).filter(|number| *number != liar).collect();
         let master = trio.switched(0, &honest);
-        ends_well(&trio, master, &app, load);
+        round.lost += ends_counted(&trio, master, &app, load);
     });
 }
 

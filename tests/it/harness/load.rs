@@ -11,6 +11,9 @@ use super::http::Client;
 /// Rotating fields of an event, besides `seq`.
 const FIELDS: u64 = 8;
 
+/// Events of a batch.
+const BATCH: usize = 5;
+
 /// What a writer does when it is not answered 200.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnError {
@@ -34,31 +37,57 @@ impl User {
         ["seq".into(), format!("f{}", number % FIELDS)]
     }
 
-    /// Events that were acknowledged after the last one that Redis still has, by their numbers.
-    pub(crate) fn lost(&self, hash: &BTreeMap<Vec<u8>, Vec<u8>>) -> u64 {
-        let held = hash.get(&b"seq"[..]).and_then(|value| str::from_utf8(value).ok()?.parse().ok());
-        self.acked.get("seq").copied().unwrap_or_default().saturating_sub(held.unwrap_or_default())
+    /// Acknowledged events that a user's hash does not show, though no later one was acknowledged in their place.
+    pub(crate) fn lost(&self, hash: &BTreeMap<Vec<u8>, Vec<u8>>) -> usize {
+        // Each event has `seq` besides a field of its own.
+        self.acked.iter().filter(|(field, acked)| *field != "seq" && held(hash, field) < Some(**acked)).count()
     }
 
     /// What is wrong with a user's hash, if anything: a field that is older than an acknowledged event, a value never sent for that
     /// field, or a field that does not belong.
     pub(crate) fn fault(&self, hash: &BTreeMap<Vec<u8>, Vec<u8>>) -> Option<String> {
-        let number = |value: &[u8]| str::from_utf8(value).ok().and_then(|text| text.parse::<u64>().ok());
-        for (field, acked) in &self.acked {
-            match hash.get(field.as_bytes()).map(|value| number(value)) {
-                Some(Some(found)) if found >= *acked => {}
-                found => return Some(format!("{field}: event {acked} was acknowledged, Redis holds {found:?}")),
-            }
-        }
-        for (field, value) in hash {
-            let field = String::from_utf8_lossy(field).into_owned();
-            let sent = number(value).is_some_and(|found| found <= self.sent && Self::fields_of(found).contains(&field));
-            if !sent {
-                return Some(format!("{field} = {:?} was never sent", String::from_utf8_lossy(value)));
-            }
-        }
-        None
+        let older = self.acked.iter().find(|(field, acked)| held(hash, field) < Some(**acked));
+        let older =
+            older.map(|(field, acked)| format!("{field}: event {acked} was acknowledged, Redis holds {:?}", held(hash, field)));
+        older.or_else(|| self.spurious(hash))
     }
+
+    /// A value never sent for its field, or a field that does not belong.
+    pub(crate) fn spurious(&self, hash: &BTreeMap<Vec<u8>, Vec<u8>>) -> Option<String> {
+        hash.iter().find_map(|(field, value)| {
+            let field = String::from_utf8_lossy(field).into_owned();
+            let sent = held(hash, &field).is_some_and(|found| found <= self.sent && Self::fields_of(found).contains(&field));
+            (!sent).then(|| format!("{field} = {:?} was never sent", String::from_utf8_lossy(value)))
+        })
+    }
+}
+
+/// The number of the event that set a field.
+fn held(hash: &BTreeMap<Vec<u8>, Vec<u8>>, field: &str) -> Option<u64> {
+    hash.get(field.as_bytes()).and_then(|value| str::from_utf8(value).ok()?.parse().ok())
+}
+
+/// Invariants I1 and I3: each hash agrees with what its user's writer knows.
+pub(crate) fn check_users(users: &BTreeMap<String, User>, hgetall: impl Fn(&str) -> BTreeMap<Vec<u8>, Vec<u8>>) {
+    fail_with(users, |name, user| Some(format!("{name}: {}", user.fault(&hgetall(&format!("user:{name}")))?)));
+}
+
+/// Invariant I3, and how many events are lost: where a master dies, at most those that were acknowledged in that instant, which are
+/// one request of each of so many `writers`. Redis answers its clients and its replicas one after the other.
+pub(crate) fn count_lost(
+    users: &BTreeMap<String, User>,
+    writers: usize,
+    hgetall: impl Fn(&str) -> BTreeMap<Vec<u8>, Vec<u8>>,
+) -> usize {
+    fail_with(users, |name, user| Some(format!("{name}: {}", user.spurious(&hgetall(&format!("user:{name}")))?)));
+    let lost = users.iter().map(|(name, user)| user.lost(&hgetall(&format!("user:{name}")))).sum();
+    assert!(lost <= writers * BATCH, "{lost} events are lost");
+    lost
+}
+
+fn fail_with(users: &BTreeMap<String, User>, fault: impl Fn(&str, &User) -> Option<String>) {
+    let faults: Vec<String> = users.iter().filter_map(|(name, user)| fault(name, user)).collect();
+    assert!(faults.is_empty(), "{} of {} users:\n{}", faults.len(), users.len(), faults.join("\n"));
 }
 
 /// Writers at work.
@@ -120,7 +149,7 @@ impl Writer {
         let names: Vec<String> = self.users.keys().cloned().collect();
         let mut turn = 0;
         while !self.stop.load(Ordering::Relaxed) {
-            let size = if turn % 3 == 2 { names.len().min(5) } else { 1 };
+            let size = if turn % 3 == 2 { names.len().min(BATCH) } else { 1 };
             let chosen: Vec<&String> = (0..size).map(|offset| &names[(turn * 7 + offset) % names.len()]).collect();
             self.write(&chosen);
             turn += 1;

@@ -37,7 +37,7 @@ pub(crate) struct Round {
     pub(crate) night: bool,
     recoveries: Vec<Duration>,
     /// Acknowledged events that are not there; for rows in which that is not a failure.
-    pub(crate) lost: u64,
+    pub(crate) lost: usize,
 }
 
 impl Round {

@@ -94,11 +94,20 @@ impl Sentinels {
 
     /// Keeps replicas from following the master, which goes on.
     pub(crate) fn cut_replication(&self, master: usize) {
-        for (_, replica) in self.servers.iter().enumerate().filter(|(number, _)| *number != master) {
-            assert_eq!(replica.cli(&["CONFIG", "SET", "masterauth", "wrong"]), Value::Okay);
-        }
+        self.log_in_replicas(master, "wrong");
         let replicas = self.servers[master].cli(&["CLIENT", "KILL", "TYPE", "replica"]);
         assert!(matches!(replicas, Value::Int(1..)), "no replica was connected: {replicas:?}");
+    }
+
+    /// Lets them follow a master again.
+    pub(crate) fn mend_replication(&self, master: usize) {
+        self.log_in_replicas(master, PASSWORD);
+    }
+
+    fn log_in_replicas(&self, master: usize, password: &str) {
+        for (_, replica) in self.servers.iter().enumerate().filter(|(number, _)| *number != master) {
+            assert_eq!(replica.cli(&["CONFIG", "SET", "masterauth", password]), Value::Okay);
+        }
     }
 
     pub(crate) fn hgetall(&self, server: usize, key: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
