@@ -18,7 +18,7 @@
 //!    Proven by [`pipeline::Budget`]'s tests and `tests/it/worker.rs`.
 //! 4. **Unsettled is failed.** An ack dropped without an outcome counts as failed. Proven by [`pipeline::Ack`]'s tests.
 //! 5. **The ledger closes.** received = written + skipped + rejected + dead-lettered + failed + in flight. Asserted at rest by the
-//!    tests of faults (`App::assert_ledger_closes`).
+//!    tests of faults (`App::assert_at_rest`).
 
 pub mod admin;
 pub mod app;

@@ -41,7 +41,7 @@ fn every_recorded_request_does_what_it_means() {
         }
         assert_eq!((count, requests.len() - count), (sent, left_out), "{name}");
     }
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 struct Request {

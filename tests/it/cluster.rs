@@ -41,7 +41,7 @@ fn c2_slots_move_under_load() {
         assert_eq!(refused, 0, "a request was refused while slots moved");
         assert!(app.metric("traitsink_redis_errors_total", "MOVED") > 0.0, "no slot was met that had moved");
         assert!(app.dead_letters().is_empty());
-        app.assert_ledger_closes();
+        app.assert_at_rest();
     });
 }
 
@@ -76,7 +76,7 @@ fn c1_a_master_dies() {
         app.wait_ready();
         round.lost += count_lost(&users, 12, |key| cluster.hgetall(key));
         assert!(app.dead_letters().is_empty());
-        app.assert_ledger_closes();
+        app.assert_at_rest();
     });
 }
 
@@ -102,7 +102,7 @@ fn c3_masters_change_places() {
         let users = load.stop();
         check_users(&users, |key| cluster.hgetall(key));
         assert!(app.dead_letters().is_empty());
-        app.assert_ledger_closes();
+        app.assert_at_rest();
     });
 }
 
@@ -124,7 +124,7 @@ fn c3_all_addresses_change() {
         app.wait_ready();
         check_users(&load.stop(), |key| cluster.hgetall(key));
         assert!(app.dead_letters().is_empty());
-        app.assert_ledger_closes();
+        app.assert_at_rest();
     });
 }
 

@@ -80,7 +80,7 @@ fn a2_worker_killed_under_load() {
         }
         progress(&load, 50);
         check(&redis, &load.stop());
-        app.assert_ledger_closes();
+        app.assert_at_rest();
     });
 }
 
@@ -99,7 +99,7 @@ fn a3_worker_stopped_under_load() {
         let app = round.recovers(|| restarted(&redis, port, &load));
         progress(&load, 50);
         check(&redis, &load.stop());
-        app.assert_ledger_closes();
+        app.assert_at_rest();
     });
 }
 
@@ -147,7 +147,7 @@ fn b1_redis_killed_and_restarted() {
         }
         progress(&load, 50);
         check(&redis, &load.stop());
-        app.assert_ledger_closes();
+        app.assert_at_rest();
         assert!(app.dead_letters().is_empty(), "nothing may be dead-lettered because Redis was away");
     });
 }
@@ -170,7 +170,7 @@ fn b2_redis_frozen_and_thawed() {
         }
         progress(&load, 50);
         let users = load.stop();
-        app.assert_ledger_closes();
+        app.assert_at_rest();
         check(&redis, &users);
         watch.stop();
     });
@@ -193,7 +193,7 @@ fn b6_some_keys_hold_another_type() {
             strings.iter().all(|name| letters.contains(&format!("\"user:{name}\"")))
         });
         let mut users = load.stop();
-        app.assert_ledger_closes();
+        app.assert_at_rest();
         let letters = app.dead_letters();
         for name in &strings {
             users.remove(name);

@@ -44,7 +44,7 @@ impl Scene {
     fn finish(&self, load: Load) {
         progress(&load, FRESH);
         check(&self.redis, &load.stop());
-        self.app.assert_ledger_closes();
+        self.app.assert_at_rest();
         assert!(self.app.dead_letters().is_empty(), "dead-lettered because of the network");
         self.redis.cli(&["FLUSHALL"]);
     }
@@ -115,7 +115,7 @@ fn e3_late_bytes_of_lost_connections() {
         // Most users once more.
         progress(&load, 500);
         let users = load.stop();
-        scene.app.assert_ledger_closes();
+        scene.app.assert_at_rest();
         assert!(scene.proxy.holds());
         scene.proxy.release();
         eventually("what was held back has gone on", || !scene.proxy.holds());
@@ -215,7 +215,7 @@ fn e5_names_that_lead_elsewhere() {
         }
         app.wait_ready();
         check(&redis, &load.stop());
-        app.assert_ledger_closes();
+        app.assert_at_rest();
         assert!(app.dead_letters().is_empty());
     });
 }

@@ -28,7 +28,7 @@ fn comes_to_say(app: &App, words: &str, times: usize) {
 
 /// Closes the ledger and ends the worker, and with it its log.
 fn finish(mut app: App) -> App {
-    app.assert_ledger_closes();
+    app.assert_at_rest();
     app.signal(Signal::SIGTERM);
     assert!(app.wait(Duration::from_secs(20)).success());
     app

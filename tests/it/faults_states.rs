@@ -64,7 +64,7 @@ impl State {
             app.wait_ready();
             idle.wait_ready();
             check(&redis, &load.stop());
-            app.assert_ledger_closes();
+            app.assert_at_rest();
             assert!(app.dead_letters().is_empty(), "{}: dead-lettered because of the server's state", self.fault);
         });
     }

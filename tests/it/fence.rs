@@ -25,7 +25,7 @@ fn play(redis: &Redis, proxy: &Proxy, app: &App) {
     eventually("what was held back has gone on", || !proxy.holds());
     // An answer to a later command on a connection of its own: Redis has read what the proxy sent before.
     assert_eq!(identify(app, 3), 200);
-    app.assert_ledger_closes();
+    app.assert_at_rest();
     assert_eq!(redis.hgetall("user:u"), [(b"seq".to_vec(), b"3".to_vec())].into());
 }
 

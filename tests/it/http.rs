@@ -58,7 +58,7 @@ fn what_was_not_sent_at_the_deadline_is_taken_back() {
     assert_eq!(fields, ["after", "first", "last", "sent"], "the write in flight kept its own outcome");
     assert_eq!(profile["last"], "sent");
     assert_eq!(["received", "written", "failed"].map(|outcome| events(&app, outcome)), [4.0, 3.0, 1.0]);
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_redis_that_is_down_is_said_at_once() {
     redis.restart();
     app.wait_ready();
     assert_eq!(identify(&app, "u1", r#"{"a":1}"#).status, 200);
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_key_of_another_type_costs_only_itself() {
     assert_eq!(profiles(&redis).into_keys().collect::<Vec<_>>(), ["user:u1", "user:u2"]);
     assert_eq!(["received", "written", "dead_lettered"].map(|outcome| events(&app, outcome)), [4.0, 2.0, 2.0]);
     assert_eq!(app.dead_letters().len(), 2);
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_body_counts_while_it_is_read() {
     assert_eq!(send(app.http, &request(100)).status, 200, "what is small still fits");
     slow.send(rest);
     assert_eq!(slow.response().expect("an answer").status, 200);
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_body_that_drips_is_given_up() {
     assert_problem(&response, 408, "body_timeout", None);
     assert_eq!(response.header("connection"), Some("close"));
     wire.wait_closed();
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_client_that_leaves_takes_its_events_along() {
     // Nothing tells from outside when the worker has seen that they left.
     let_pass(Duration::from_millis(500));
     redis.cli(&["CLIENT", "UNPAUSE"]);
-    app.assert_ledger_closes();
+    app.assert_at_rest();
     let fields: Vec<String> = profiles(&redis).remove("user:u1").unwrap_or_default().into_keys().collect();
     assert_eq!(fields, ["n1"], "only what was in flight is written");
     assert_eq!(events(&app, "failed"), 1.0);

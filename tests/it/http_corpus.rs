@@ -232,7 +232,7 @@ fn run(file: &str, count: usize) {
     }
     assert!(wrong.is_empty(), "{} of {} items of {file}:\n{}", wrong.len(), items.len(), wrong.join("\n"));
     assert_eq!(items.len(), count, "items of {file}");
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 /// All hashes of the database.

@@ -105,7 +105,7 @@ fn fail_over(name: &str, settings: &[&str]) -> (App, usize) {
     app.wait_ready();
     eventually("the lanes have noticed", || app.metric("traitsink_redis_reconnects_total", "") >= 4.0);
     scene.wait_committed();
-    app.assert_ledger_closes();
+    app.assert_at_rest();
     let missing = missing(&scene, &replica);
     (app, missing)
 }
@@ -140,7 +140,7 @@ fn c5_what_sentinels_throw_away_is_written_again() {
             eventually("the next master has everything", || missing(&scene, &trio.servers[master]) == 0);
         });
         assert_eq!(replays(&app), 1);
-        app.assert_ledger_closes();
+        app.assert_at_rest();
     });
 }
 
@@ -163,7 +163,7 @@ fn a_server_that_comes_back_empty_is_filled_again() {
     redis.restart();
     eventually("all is written again", || app.dead_letters().len() == 2 && missing(&scene, &redis) == 0);
     assert_eq!((scene.committed(), replays(&app)), (0, 1));
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 /// However long Redis is away: what was confirmed just before may be lost.
@@ -184,7 +184,7 @@ fn nothing_is_committed_while_redis_is_away() {
     redis.restart();
     scene.wait_committed();
     assert_eq!((missing(&scene, &redis), received(&app)), (committed, 2 * LOST - committed));
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 /// What a stopped worker had held back is written again by the next, and no more.
@@ -211,7 +211,7 @@ fn a_restart_replays_what_was_held_back() {
     let third = scene.worker(&url, &["kafka.failover_replay=1s"]);
     scene.wait_committed();
     assert_eq!(received(&third), 2 * LOST);
-    third.assert_ledger_closes();
+    third.assert_at_rest();
 }
 
 /// In a cluster a promoted replica is a switch, and slots that move are none.
@@ -235,5 +235,5 @@ fn a_clusters_failover_is_replayed_and_a_reshard_is_not() {
         app.metric("traitsink_events_in_flight", "") == 0.0 && received(&app) >= 2 * (KEPT + LOST) + LOST
     });
     assert_eq!(missing(&scene, &cluster), 0);
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }

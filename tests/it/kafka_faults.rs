@@ -99,7 +99,7 @@ fn a1_worker_killed_under_load() {
         // Without its identity it waits for its own former session to end.
         let app = if identity.is_empty() { restart() } else { round.recovers(restart) };
         scene.finish();
-        app.assert_ledger_closes();
+        app.assert_at_rest();
     });
 }
 
@@ -118,7 +118,7 @@ fn a3_worker_stopped_under_load() {
         assert_eq!(again, 0, "events are written that no commit covers");
         let app = scene.worker(&[]);
         scene.finish();
-        app.assert_ledger_closes();
+        app.assert_at_rest();
     });
 }
 
@@ -138,7 +138,7 @@ fn a_stop_amid_a_rebalance_is_a_success() {
     let status = app.wait(Duration::from_secs(60));
     assert!(status.success(), "{status}\n{}", app.log().join("\n"));
     scene.finish();
-    other.assert_ledger_closes();
+    other.assert_at_rest();
 }
 
 #[test]
@@ -166,8 +166,8 @@ fn a5_worker_frozen_past_its_session_while_another_takes_over() {
         scene.progress(500);
         watch.stop();
         scene.finish();
-        frozen.assert_ledger_closes();
-        other.assert_ledger_closes();
+        frozen.assert_at_rest();
+        other.assert_at_rest();
     });
 }
 
@@ -202,7 +202,7 @@ fn d1_workers_come_and_go() {
         scene.check_committed();
         eventually("one has them all", || shared(&[&first]));
         scene.finish();
-        first.assert_ledger_closes();
+        first.assert_at_rest();
     });
 }
 
@@ -230,7 +230,7 @@ fn d2_brokers_killed_frozen_and_restarted() {
         scene.check_committed();
         scene.finish();
         app.wait_ready();
-        app.assert_ledger_closes();
+        app.assert_at_rest();
     });
 }
 
@@ -253,7 +253,7 @@ fn d3_a_slow_redis_costs_no_partition() {
         eventually("partitions flow again", || app.metric("traitsink_kafka_partitions_paused", "") == 0.0);
         assert_eq!(app.metric("traitsink_kafka_rebalances_total", ""), rebalances);
         scene.finish();
-        app.assert_ledger_closes();
+        app.assert_at_rest();
     });
 }
 
@@ -307,6 +307,6 @@ fn d4_worker_killed_while_connections_break() {
         let app = scene.worker(&identity);
         round.recovers(|| scene.progress(1));
         scene.finish();
-        app.assert_ledger_closes();
+        app.assert_at_rest();
     });
 }

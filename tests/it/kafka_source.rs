@@ -47,7 +47,7 @@ fn each_hash_is_the_fold_of_its_events() {
     let app = worker(kafka, &redis, &topic, &group, &[]);
     wait_committed(kafka, &group, &topic);
     assert_eq!(produced.differences(&redis), Vec::<String>::new());
-    app.assert_ledger_closes();
+    app.assert_at_rest();
     eventually("nothing is left to read", || app.metric("traitsink_kafka_consumer_lag", &topic) == 0.0);
     assert_eq!(app.metric("traitsink_kafka_partitions_assigned", ""), 4.0);
     assert!(app.metric("traitsink_kafka_commits_total", "") > 0.0);
@@ -121,7 +121,7 @@ fn bad_records_are_counted_and_their_neighbours_arrive() {
         .collect();
     found.sort_by_key(|letter| letter.3);
     assert_eq!(found, expected);
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_poison_record_goes_to_the_dead_letter_topic() {
     assert_eq!((letters[1].key(), letters[1].payload()), (poison.key, poison.value));
     assert_eq!(of(1)[..3], [header("trace", "7"), header("trace", "8"), header("traitsink-reason", "invalid_json")]);
     assert!(headers(&letters[1]).iter().any(|(name, value)| name == "traitsink-timestamp" && value.parse::<i64>().is_ok()));
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_dead_letter_that_cannot_be_written_holds_the_offset() {
     wait_committed(kafka, &group, &topic);
     assert_eq!(read(kafka, &dead, 1)[0].payload(), Some(&b"poison"[..]));
     assert_eq!(stored(&redis, "h2").as_deref(), Some("1"));
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn http_and_kafka_write_side_by_side() {
     for source in ["kafka", "http"] {
         assert_eq!(app.metric("traitsink_events_written_total", source), 1.0, "{source}");
     }
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn many_large_records_in_hand_leave_room() {
     for user in produced {
         assert_eq!(redis.hgetall(&format!("user:{user}")).len(), 1, "{user}");
     }
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 /// Two records of `size` bytes for each partition; returns the users.

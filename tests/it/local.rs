@@ -118,7 +118,7 @@ fn b1_the_local_server_is_killed() {
             round.recovers(|| progress(&load, 50));
         }
         let users = load.stop();
-        app.assert_ledger_closes();
+        app.assert_at_rest();
         check(port, &users);
         assert_eq!(app.metric("traitsink_redis_local_restarts_total", ""), 2.0);
         assert!(app.dead_letters().is_empty());

@@ -58,7 +58,7 @@ fn b1_the_primary_dies_and_returns() {
         round.recovers(|| progress(&load, 1));
         progress(&load, 500);
         check(&primary, &load.stop());
-        app.assert_ledger_closes();
+        app.assert_at_rest();
         assert!(app.dead_letters().is_empty());
     });
 }
@@ -77,7 +77,7 @@ fn a_primary_that_is_demoted_is_waited_for() {
     progress(&load, 500);
     app.wait_ready();
     check(&primary, &load.stop());
-    app.assert_ledger_closes();
+    app.assert_at_rest();
     assert!(app.dead_letters().is_empty());
 }
 

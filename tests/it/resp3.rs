@@ -53,7 +53,7 @@ fn events_are_written_and_wrong_types_are_dead_letters() {
         assert_eq!(redis.cli(&["DEL", "user:u"]), redis::Value::Int(1));
         let (resp2, resp3) = versions(&redis);
         assert!(resp2 == 0 && resp3 >= 4, "{resp2} speak RESP2, {resp3} RESP3");
-        app.assert_ledger_closes();
+        app.assert_at_rest();
     }
 }
 
@@ -111,7 +111,7 @@ fn slots_move_under_load() {
     assert_eq!(faults, Vec::<String>::new());
     assert!(app.metric("traitsink_redis_errors_total", "MOVED") > 0.0, "no slot was met that had moved");
     assert_eq!(versions(&cluster.nodes[1]).0, 0);
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn ends_whole(trio: &Sentinels, master: usize, app: &App, load: Load) -> usize {
     progress(&load, 200);
     check_users(&load.stop(), |key| trio.hgetall(master, key));
     assert!(app.dead_letters().is_empty());
-    app.assert_ledger_closes();
+    app.assert_at_rest();
     0
 }
 
@@ -40,7 +40,7 @@ fn ends_counted(trio: &Sentinels, master: usize, app: &App, load: Load) -> usize
     progress(&load, 200);
     let users = load.stop();
     assert!(app.dead_letters().is_empty());
-    app.assert_ledger_closes();
+    app.assert_at_rest();
     count_lost(&users, WRITERS, |key| trio.hgetall(master, key))
 }
 
@@ -171,7 +171,7 @@ fn c5_the_master_dies_with_what_was_not_replicated() {
         let master = trio.switched(0, &[0, 1, 2]);
         let users = load.stop();
         round.lost += users.iter().map(|(name, user)| user.lost(&trio.hgetall(master, &format!("user:{name}")))).sum::<usize>();
-        app.assert_ledger_closes();
+        app.assert_at_rest();
     });
 }
 

@@ -86,7 +86,7 @@ fn a_key_has_one_shard_whatever_the_order_of_the_list() {
     assert_eq!(places.len(), 300);
     let counts: Vec<usize> = (0..3).map(|shard| places.values().filter(|place| **place == shard).count()).collect();
     assert!(counts.iter().all(|count| (50..150).contains(count)), "{counts:?}");
-    app.assert_ledger_closes();
+    app.assert_at_rest();
     drop(app);
 
     let [one, two, common] = [0, 1, 2].map(|shard| shards.0[shard].0.port());
@@ -135,7 +135,7 @@ fn b1_one_shard_dies_and_the_others_go_on() {
         round.recovers(|| app.wait_ready());
         progress(&load, 500);
         let users = load.stop();
-        app.assert_ledger_closes();
+        app.assert_at_rest();
         let places = shards.places();
         let mut faults = Vec::new();
         for (name, user) in &users {
@@ -163,5 +163,5 @@ fn what_one_shard_refuses_costs_no_other_event() {
     for (key, shard) in places.iter().filter(|(key, _)| *key != "user:7") {
         assert!(shards.connection(*shard).hexists::<_, _, bool>(key, "b").unwrap(), "{key}");
     }
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }

@@ -55,7 +55,7 @@ fn a_hash_keeps_what_later_events_do_not_name() {
     assert_eq!(app.client().post("/v1/batch", batch).expect("an answer").status, 200, "row 72");
     assert_eq!(hash(&redis, "user:n"), pairs(&[("a", "1")]), "row 72");
     assert_eq!(app.dead_letters().len(), 1, "row 72");
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_full_redis_is_waited_for() {
     assert_eq!(identify(&app, event), 200);
     assert!(app.dead_letters().is_empty());
     assert!(app.metric("traitsink_redis_errors_total", "code=\"OOM\"") >= 1.0);
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_full_dead_letter_file_acknowledges_nothing() {
     assert_eq!(identify(&app, r#"{"userId":"s","traits":{"a":1}}"#), 503);
     assert_eq!(identify(&app, r#"{"userId":"n","traits":{"a":1}}"#), 200, "others are written");
     assert!(app.dead_letters().is_empty());
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 /// Its packed commands alone exceed a lane's share of the memory: they go through it one after the other.
@@ -101,7 +101,7 @@ fn a_large_batch_of_one_user_passes() {
         let found = hash(&redis, "user:u");
         assert_eq!(found.iter().find(|(name, _)| name == "n").map(|(_, value)| value.as_str()), Some("699"), "{memory}");
         assert!(app.metric("traitsink_updates_merged_total", "") > 0.0, "{memory}");
-        app.assert_ledger_closes();
+        app.assert_at_rest();
     }
 }
 
@@ -125,7 +125,7 @@ fn bytes_in_flight_stay_below_the_limit() {
     redis.resume();
     // What was sent before is in flight until Redis has answered it; then there is room again.
     eventually("there is room again", || identify(&app, &body) == 200);
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn each_write_key_has_its_prefix() {
         assert_eq!(hash(&redis, key), pairs(&[("a", value)]), "{key}");
     }
     assert_eq!(redis.cli(&["DBSIZE"]), redis::Value::Int(3));
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn without_it_the_reason_is_readable_and_nothing_is_acknowledged() {
     assert_eq!(answer.status, 503);
     assert!(answer.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()), "{answer:?}");
     assert!(redis.hgetall("user:u").is_empty());
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn the_embedded_store_says_that_it_keeps_nothing() {
     let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
     let found: Vec<(String, String)> = redis::cmd("HGETALL").arg("user:u").query(&mut connection).unwrap();
     assert_eq!(found, [("a".to_owned(), "1".to_owned())]);
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
 
 #[test]

@@ -15,6 +15,9 @@ use super::eventually;
 use super::hosts::Hosts;
 use super::http::Client;
 
+/// Descriptors of a worker at rest: its listeners, and connections of each lane to each node.
+const MOST_DESCRIPTORS: usize = 128;
+
 /// A running `traitsink run`; killed when dropped.
 pub(crate) struct App {
     child: Child,
@@ -130,13 +133,26 @@ impl App {
         series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
-    /// Promise 5, at rest: received is the sum of all outcomes and nothing is in flight.
-    pub(crate) fn assert_ledger_closes(&self) {
+    /// Promise 5: received is the sum of all outcomes and nothing is in flight; and invariants I5 and I8.
+    pub(crate) fn assert_at_rest(&self) {
         eventually("nothing is in flight", || self.metric("traitsink_events_in_flight", "") == 0.0);
         let sum = |name: &str| self.metric(&format!("traitsink_events_{name}_total"), "");
         let ended: f64 = ["written", "skipped", "rejected", "dead_lettered", "failed"].into_iter().map(sum).sum();
         assert_eq!(sum("received"), ended, "the ledger does not close:\n{}", self.metrics());
         eventually("no bytes are held", || self.metric("traitsink_in_flight_bytes", "") == 0.0);
+        self.assert_frugal();
+        let panics: Vec<String> = self.log().into_iter().filter(|line| line.contains("panicked")).collect();
+        assert!(panics.is_empty(), "{panics:?}");
+    }
+
+    /// Invariant I5: memory below 256 MiB, and no descriptors left over from what broke.
+    fn assert_frugal(&self) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
+        let resident =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<u64>().ok());
+        assert!(resident.expect("kilobytes") < 256 << 10, "{resident:?} kB of memory");
+        let open = || std::fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count);
+        eventually("connections that broke are closed", || open() < MOST_DESCRIPTORS);
     }
 
     pub(crate) fn pid(&self) -> u32 {

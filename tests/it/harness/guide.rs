@@ -35,5 +35,5 @@ pub(crate) fn check_examples(app: &App, hgetall: impl Fn(&str) -> BTreeMap<Vec<u
             expected.iter().map(|(field, value)| (field.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
         assert_eq!(found, expected, "{key}");
     }
-    app.assert_ledger_closes();
+    app.assert_at_rest();
 }
