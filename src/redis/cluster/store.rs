@@ -29,6 +29,8 @@ pub(in crate::redis) struct ClusterStore {
     links: HashMap<Node, Link>,
     /// The version of the map that led nowhere.
     stale: Option<u64>,
+    /// The version of the map that `links` were last compared with.
+    compared: u64,
     metrics: Arc<Metrics>,
 }
 
@@ -45,7 +47,7 @@ struct Group {
 
 impl ClusterStore {
     pub(in crate::redis) fn new(cluster: Arc<Cluster>, (number, lanes): (usize, usize), metrics: Arc<Metrics>) -> Self {
-        Self { cluster, range: part(number, lanes, SLOTS), links: HashMap::new(), stale: None, metrics }
+        Self { cluster, range: part(number, lanes, SLOTS), links: HashMap::new(), stale: None, compared: 0, metrics }
     }
 
     /// Reaches all nodes that own slots of this lane.
@@ -124,6 +126,9 @@ impl ClusterStore {
     async fn fence_lost(&mut self, map: &SlotMap) {
         for link in self.links.values_mut().filter(|link| link.has_fence()) {
             let _unreachable = tokio::time::timeout(FENCE_TIMEOUT, link.open()).await;
+        }
+        if std::mem::replace(&mut self.compared, map.version) == map.version {
+            return;
         }
         let owners = map.owners(0..SLOTS);
         self.links.extract_if(|node, _| !owners.contains(&node)).for_each(|(_, link)| link.retire());
