@@ -245,7 +245,8 @@ impl Witness {
             let ask = async |connection: &mut Connection| answer::ask(connection, witness.connector.node(), &name).await;
             witness.with_connection(kept, ask).await
         });
-        asking.await.expect("asking does not panic")
+        // It does not panic, but ends with the runtime.
+        asking.await.unwrap_or_else(|ended| Err(Trouble::rediscover(ended.to_string())))
     }
 
     async fn replicas(&self, name: &str) -> Result<Vec<Node>, Trouble> {
@@ -274,7 +275,10 @@ fn of_sentinel(trouble: Trouble) -> Trouble {
         .into_iter()
         .fold(trouble.message, |message, key| message.replace(&format!("redis.{key}"), &format!("redis.sentinel.{key}")));
     let hint = match trouble.code.as_str() {
-        "NOPERM" => "; a sentinel's user needs +sentinel|master +sentinel|get-master-addr-by-name +subscribe and allchannels",
+        "NOPERM" => {
+            "; a sentinel's user needs +sentinel|master +sentinel|get-master-addr-by-name +subscribe and allchannels, and \
+             +sentinel|replicas with redis.read_from_replicas"
+        }
         _ => "",
     };
     Trouble { message: format!("sentinel {message}{hint}"), ..trouble }
