@@ -7,8 +7,8 @@ use base64::prelude::BASE64_STANDARD;
 use nix::sys::signal::Signal;
 
 use crate::harness::app::{App, run};
-use crate::harness::eventually;
 use crate::harness::redis::Redis;
+use crate::harness::{eventually, guide};
 
 fn start(redis: &Redis, settings: &[&str]) -> App {
     let app = App::start(&format!("redis://127.0.0.1:{}", redis.port()), settings);
@@ -30,6 +30,12 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// Rows 68 to 72 of the acceptance table.
+#[test]
+fn the_examples_of_the_guide_are_written() {
+    let redis = Redis::start();
+    guide::check_examples(&start(&redis, &guide::WRITE_KEYS), |key| redis.hgetall(key));
+}
+
 #[test]
 fn a_hash_keeps_what_later_events_do_not_name() {
     let redis = Redis::start();
