@@ -121,6 +121,10 @@ impl Member {
                 }
             }
             if offsets.count() > 0 {
+                // librdkafka commits what is stored once more when it lets go: it must not be older.
+                if let Err(error) = consumer.store_offsets(&offsets) {
+                    tracing::debug!("Kafka: offsets of revoked partitions are not stored: {error}");
+                }
                 self.committed(&consumer.commit(&offsets, CommitMode::Sync));
             }
         }
