@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use crate::cli::Options;
 use crate::config::{
-    Address, Config, ConfigArgs, DeadLetter, Http, Kafka, KafkaClient, Local, Mode, OffsetReset, Password, Pem, PrimaryReplicas,
-    Redis, Sasl, Tls,
+    Config, ConfigArgs, DeadLetter, Http, Kafka, KafkaClient, Local, Mode, OffsetReset, Password, Pem, PrimaryReplicas, Redis,
+    Sasl, Tls,
 };
 use crate::redis::{Topology, check_password};
 
@@ -131,7 +131,7 @@ fn redis(redis: &Redis) -> String {
     let node = match &redis.mode {
         Mode::Embedded(listen) => return format!("inside this process on {listen}, keeps nothing"),
         Mode::Local(local) => return self::local(local),
-        Mode::Standalone(address) => place(address),
+        Mode::Standalone(address) => address.to_string(),
         Mode::Cluster(cluster) => {
             let seeds: Vec<_> = cluster.seeds.iter().map(ToString::to_string).collect();
             format!("the cluster of {}", seeds.join(", "))
@@ -147,7 +147,7 @@ fn redis(redis: &Redis) -> String {
         }
         Mode::PrimaryReplicas(PrimaryReplicas { primary, replicas }) => {
             let replicas: Vec<_> = replicas.iter().map(ToString::to_string).collect();
-            format!("{}, which {} replicate", place(primary), replicas.join(", "))
+            format!("{primary}, which {} replicate", replicas.join(", "))
         }
     };
     let login = match (&redis.username, &redis.password) {
@@ -156,15 +156,12 @@ fn redis(redis: &Redis) -> String {
         (None, Some(_)) => "with a password".to_owned(),
         (None, None) => "without a password".to_owned(),
     };
-    format!("{node}, database {}, {login}, {}", redis.database, redis.tls.as_ref().map_or("no TLS".to_owned(), tls))
-}
-
-fn place(address: &Address) -> String {
-    match address {
-        Address::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
-        Address::Tcp { host, port } => format!("{host}:{port}"),
-        Address::Unix(path) => path.display().to_string(),
-    }
+    let database = match redis.mode {
+        // Each names its own.
+        Mode::Sharded(_) => String::new(),
+        _ => format!("database {}, ", redis.database),
+    };
+    format!("{node}, {database}{login}, {}", redis.tls.as_ref().map_or("no TLS".to_owned(), tls))
 }
 
 fn local(local: &Local) -> String {

@@ -52,15 +52,13 @@ pub(super) struct Settings {
 impl Connector {
     /// To the server at `address`, with all that `redis` says of servers that take writes. Reads the PEM files.
     pub fn new(redis: &Redis, address: Address) -> Result<Self, TlsError> {
-        let node = match &address {
-            Address::Tcp { host, port } => stream::node_of(host, *port),
-            Address::Unix(_) if redis.tls.is_some() => return Err(TlsError::UnixSocket),
-            Address::Unix(path) => path.display().to_string(),
-        };
+        if matches!(address, Address::Unix(_)) && redis.tls.is_some() {
+            return Err(TlsError::UnixSocket);
+        }
         let prefix = if redis.prefix.is_empty() { String::new() } else { format!("{}:", redis.prefix) };
         let settings = Settings {
+            node: address.to_string(),
             address,
-            node,
             tls: redis.tls.as_ref().map(LiveTls::new).transpose()?.map(Arc::new),
             username: redis.username.clone(),
             password: redis.password.as_ref().map(LivePassword::new).map(Arc::new),
@@ -157,7 +155,8 @@ impl Connector {
         let (stream, tls) = match &settings.address {
             Address::Unix(path) => (stream::dial_unix(path, settings.connect_timeout).await?, None),
             Address::Tcp { host, port } => {
-                let dialling = stream::dial_tcp((host, *port), &settings.tcp, client.as_deref(), settings.connect_timeout);
+                let dialling =
+                    stream::dial_tcp((host, *port), &settings.node, &settings.tcp, client.as_deref(), settings.connect_timeout);
                 dialling.await?
             }
         };

@@ -20,23 +20,23 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// Resolves, connects and shakes hands, all within `timeout`.
+/// Resolves, connects and shakes hands, all within `timeout`; messages call the server `node`.
 pub(super) async fn dial_tcp(
     (host, port): (&str, u16),
+    node: &str,
     options: &Tcp,
     tls: Option<&TlsClient>,
     timeout: Duration,
 ) -> Result<(Box<dyn Stream>, Option<TlsSession>), ConnectError> {
-    let node = node_of(host, port);
     let deadline = Instant::now() + timeout;
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let resolved = within(deadline, lookup_host((bare, port))).await.map_err(|error| hint::resolve(&node, bare, &error))?;
-    let tcp = first_answering(resolved.collect(), deadline).await.map_err(|error| hint::dial(&node, &error, timeout))?;
-    tune(&tcp, options).map_err(|error| hint::dial(&node, &error, timeout))?;
+    let resolved = within(deadline, lookup_host((bare, port))).await.map_err(|error| hint::resolve(node, bare, &error))?;
+    let tcp = first_answering(resolved.collect(), deadline).await.map_err(|error| hint::dial(node, &error, timeout))?;
+    tune(&tcp, options).map_err(|error| hint::dial(node, &error, timeout))?;
     let Some(tls) = tls else { return Ok((Box::new(tcp), None)) };
     match timeout_at(deadline, tls.connect(bare, tcp)).await {
-        Err(_) => Err(hint::handshake_timeout(&node, timeout)),
-        Ok(Err(failed)) => Err(hint::handshake(&node, tls, &failed)),
+        Err(_) => Err(hint::handshake_timeout(node, timeout)),
+        Ok(Err(failed)) => Err(hint::handshake(node, tls, &failed)),
         Ok(Ok(stream)) => {
             let session = TlsSession::of(stream.get_ref().1, tls.is_verified());
             Ok((Box::new(stream), Some(session)))
@@ -50,11 +50,6 @@ pub(super) async fn dial_unix(path: &Path, timeout: Duration) -> Result<Box<dyn 
         Ok(stream) => Ok(Box::new(stream)),
         Err(error) => Err(hint::dial_unix(path, &error)),
     }
-}
-
-/// `host:port`, an IPv6 address in brackets.
-pub(super) fn node_of(host: &str, port: u16) -> String {
-    if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// Tries one address after the other, each with its share of the time that is left.
@@ -128,12 +123,5 @@ mod tests {
             #[cfg(target_os = "linux")]
             assert_eq!(socket.tcp_user_timeout().unwrap(), user_timeout);
         }
-    }
-
-    #[test]
-    fn nodes_are_named_with_their_port() {
-        assert_eq!(node_of("redis", 6379), "redis:6379");
-        assert_eq!(node_of("::1", 6379), "[::1]:6379");
-        assert_eq!(node_of("[::1]", 6379), "[::1]:6379");
     }
 }

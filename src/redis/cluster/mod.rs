@@ -116,10 +116,7 @@ impl Cluster {
         let mut asked = JoinSet::new();
         for node in candidates {
             let connector = self.connector(&node);
-            asked.spawn(async move {
-                let answer = slots_of(&connector).await;
-                (node, answer)
-            });
+            asked.spawn(async move { (node, slots_of(&connector).await) });
         }
         let mut trouble = None;
         while let Some(answer) = asked.join_next().await {

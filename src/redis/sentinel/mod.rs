@@ -65,6 +65,10 @@ impl Told {
     fn in_handover(&self) -> bool {
         self.handover.is_some_and(|until| Instant::now() < until)
     }
+
+    fn takes_writes(&self, node: &Node) -> bool {
+        !self.in_handover() && self.master.as_ref() == Some(node)
+    }
 }
 
 impl Sentinel {

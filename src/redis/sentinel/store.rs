@@ -71,13 +71,16 @@ impl SentinelStore {
             verdicts.resize(all, Verdict::Unknown);
             return Some(Trouble::rediscover(format!("{master} is the master no more")));
         };
-        let mut answers: Vec<Verdict> = answers.into_iter().map(Answer::verdict).collect();
-        let is_master = !told.borrow().in_handover() && told.borrow().master.as_ref() == Some(&master);
+        let from = verdicts.len();
+        verdicts.extend(answers.into_iter().map(Answer::verdict));
+        let is_master = told.borrow().takes_writes(&master);
         if !is_master {
             // It may have been read after the last byte that the next master got.
-            answers.iter_mut().filter(|answer| **answer == Verdict::Written).for_each(|answer| *answer = Verdict::Unknown);
+            verdicts[from..]
+                .iter_mut()
+                .filter(|verdict| **verdict == Verdict::Written)
+                .for_each(|verdict| *verdict = Verdict::Unknown);
         }
-        verdicts.extend(answers);
         if trouble.as_ref().is_some_and(|trouble| trouble.class != Class::Retry) {
             self.stale = Some(version);
         }
