@@ -22,6 +22,9 @@ use super::partition::{Flow, Partition, Partitions};
 /// The name of this part in `/ready`.
 pub(super) const PART: &str = "kafka";
 
+/// How long lanes may take over what was taken of revoked partitions before that is taken back; Redis may be away.
+const DRAIN: Duration = Duration::from_secs(2);
+
 /// Shared by the consumer loop and librdkafka's callbacks, all on the polling thread.
 pub(super) struct Member {
     pub(super) events: ClientEvents,
@@ -95,7 +98,8 @@ impl Member {
         }
     }
 
-    /// Stops taking from the partitions of `list`, takes back what is not sent, waits for what is, commits, and lets go.
+    /// Stops taking from the partitions of `list`, has what was taken written, takes back what is not sent even then, waits for what
+    /// is, commits, and lets go.
     fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let lost = consumer.assignment_lost();
         let deadline = Instant::now() + self.handover;
@@ -104,6 +108,13 @@ impl Member {
             list.elements().iter().filter_map(|element| partitions.remove(element.topic(), element.partition())).collect();
         self.show(&partitions);
         drop(partitions);
+        if !lost {
+            // Lanes are not equally far: what one has not reached by then is read again, and all behind it, which others have written.
+            let drained = Instant::now() + DRAIN.min(self.handover / 2);
+            for partition in &gone {
+                partition.assignment.wait_idle(drained);
+            }
+        }
         gone.iter().for_each(|partition| partition.assignment.hand_over());
         let mut gone: Vec<Partition> = gone.into_iter().map(|partition| self.give_up(partition)).collect();
         self.intake.drop_cancelled();
@@ -121,7 +132,7 @@ impl Member {
                 }
             }
             if offsets.count() > 0 {
-                // librdkafka commits what is stored once more when it lets go: it must not be older.
+                // When it lets go, librdkafka commits what was stored last, also below what is committed: others would begin there.
                 if let Err(error) = consumer.store_offsets(&offsets) {
                     tracing::debug!("Kafka: offsets of revoked partitions are not stored: {error}");
                 }

@@ -139,7 +139,6 @@ impl KafkaSource {
         let keep_headers = letters.keep_headers();
         let burying = tokio::spawn(hard.clone().run_until_cancelled_owned(bury(dead, letters, guard)));
         let door = Door { intake, prefix, burial, runtime: Handle::current() };
-        let hard_stop = hard.clone();
         let consumer = Consumer {
             consumer,
             topics,
@@ -150,7 +149,7 @@ impl KafkaSource {
             keep_headers,
             max_poll_interval,
             stop,
-            hard: hard_stop,
+            hard: hard.clone(),
         };
         let (tell, mut told) = oneshot::channel();
         let thread = std::thread::Builder::new().name("kafka".into()).spawn(move || tell.send(consumer.run()));
