@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::lifecycle::Lifecycle;
 use crate::logging::UserIds;
 use crate::metrics::Metrics;
-use crate::pipeline::{Budget, Health, Intake, Lane, LaneLimits, Source};
+use crate::pipeline::{Budget, Health, Intake, Lane, LaneLimits, Source, Suspects};
 use crate::readiness::Readiness;
 use crate::redis::{Embedded, Local, LocalError, Store, Topology};
 use crate::server;
@@ -137,6 +137,7 @@ impl Delivery {
             retry_min: delivery.retry_min,
             retry_max: delivery.retry_max,
         };
+        let suspects = Suspects::new(limits.retry_count, limits.retry_max);
         let lanes = TaskTracker::new();
         for (number, queue) in intake.queues().iter().enumerate() {
             let lane = Lane {
@@ -146,6 +147,7 @@ impl Delivery {
                 limits,
                 metrics: Arc::clone(&metrics),
                 health: health.lane(number),
+                suspects: Arc::clone(&suspects),
                 hard: lifecycle.hard.clone(),
             };
             lifecycle.spawn(&lanes, "lane", lane.run());

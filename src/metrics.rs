@@ -104,6 +104,7 @@ pub struct Metrics {
     pub kafka: KafkaMetrics,
     pub in_flight_bytes: IntGauge,
     pub updates_merged: IntCounter,
+    pub events_set_aside: IntGauge,
     pub batch_updates: Histogram,
     pub redis_write_seconds: Histogram,
     redis_up: IntGaugeVec,
@@ -176,6 +177,10 @@ impl Metrics {
             sources,
             kafka: r.kafka(),
             in_flight_bytes: r.gauge("traitsink_in_flight_bytes", "Bytes held: bodies being read, messages, packed updates."),
+            events_set_aside: r.gauge(
+                "traitsink_events_set_aside",
+                "Events in flight whose key waits: Redis refuses its writes for a reason that is not known, and takes others.",
+            ),
             updates_merged: r
                 .counter("traitsink_updates_merged_total", "Updates merged into an earlier one of the same key and batch."),
             batch_updates: r.histogram("traitsink_batch_updates", "Updates in one pipeline.", BATCH),

@@ -84,6 +84,11 @@ impl Job {
         self.sent = true;
     }
 
+    /// Perhaps written.
+    pub(super) fn sent(&self) -> bool {
+        self.sent
+    }
+
     /// What it was sent on is fenced: no byte of it can reach Redis any more.
     pub(super) fn mark_fenced(&mut self) {
         self.sent = false;

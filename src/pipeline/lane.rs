@@ -1,5 +1,8 @@
-//! One lane: serial, one write in flight, retries in place.
+//! One lane: serial, one write in flight, retries in place; what is refused for reasons nobody knows is set aside.
 
+mod refused;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +18,8 @@ use super::health::LaneHealth;
 use super::intake::Job;
 use super::outcome::{DeadReason, Outcome};
 use super::queue::Queue;
+use super::set_aside::SetAside;
+use super::suspects::Suspects;
 
 /// The longest pause before a new connection is tried: a restarted Redis is found soon, and trying costs it little.
 const RECONNECT_MAX: Duration = Duration::from_secs(1);
@@ -43,6 +48,8 @@ pub struct Lane<S> {
     pub limits: LaneLimits,
     pub metrics: Arc<Metrics>,
     pub health: LaneHealth,
+    /// Shared by all lanes.
+    pub suspects: Arc<Suspects>,
     /// Drop everything now; unsettled acks fail.
     pub hard: CancellationToken,
 }
@@ -65,12 +72,29 @@ struct Worker<S> {
     verdicts: Vec<Verdict>,
     backoff: ExponentialBackoff,
     failures: u32,
+    set_aside: SetAside,
+    /// The most writes that a refusing server had taken, and since when it is that many.
+    taken: (u64, tokio::time::Instant),
+    /// The server seems to refuse everything.
+    doubt: bool,
+    told: Option<Instant>,
 }
 
 impl<S: Apply> Worker<S> {
     fn new(lane: Lane<S>) -> Self {
-        let backoff = backoff(lane.limits);
-        Self { lane, writes: Writes::default(), verdicts: Vec::new(), backoff, failures: 0 }
+        let LaneLimits { retry_min, retry_max, .. } = lane.limits;
+        let set_aside = SetAside::new(retry_min, retry_max, lane.metrics.events_set_aside.clone());
+        Self {
+            writes: Writes::default(),
+            verdicts: Vec::new(),
+            backoff: backoff(lane.limits),
+            failures: 0,
+            set_aside,
+            taken: (0, tokio::time::Instant::now()),
+            doubt: false,
+            told: None,
+            lane,
+        }
     }
 
     async fn run(mut self) {
@@ -78,34 +102,56 @@ impl<S: Apply> Worker<S> {
             let mut batch = Batch::new(self.release_cancelled(jobs));
             while !batch.is_empty() {
                 let trouble = self.write(&batch).await;
-                let left = self.settle(batch).await;
+                let left = self.settle(batch, false).await;
                 let left = match trouble {
-                    None => {
-                        self.succeeded();
+                    Some(trouble) if self.hindered() => self.failed(&trouble, left).await,
+                    trouble => {
+                        self.answered(trouble);
                         self.release_cancelled(fenced(left))
                     }
-                    Some(trouble) => self.failed(&trouble, left).await,
                 };
                 batch = Batch::new(left);
             }
         }
     }
 
-    /// The next jobs; until there are some, watches over the store.
+    /// The next jobs, but for those of keys that are set aside; until there are some, tries those, and watches over the store.
     async fn next_jobs(&mut self) -> Option<Vec<Job>> {
+        let mut probe_at = self.next_probe();
         loop {
+            self.drop_cancelled();
+            self.try_set_aside().await;
+            let now = tokio::time::Instant::now();
+            let due = self.set_aside.next_due().map_or(probe_at, |due| due.min(now + CANCEL_EVERY).min(probe_at));
             let LaneLimits { max_batch, max_batch_bytes, .. } = self.lane.limits;
-            let wait = if self.lane.health.is_up() { PROBE_EVERY } else { Duration::ZERO };
-            match tokio::time::timeout(wait, self.lane.queue.take(max_batch, max_batch_bytes)).await {
-                Ok(jobs) => return jobs,
-                Err(_idle) => match self.lane.store.reach().await {
-                    Ok(()) => self.succeeded(),
-                    Err(trouble) => {
-                        self.failed(&trouble, Vec::new()).await;
+            match tokio::time::timeout_at(due, self.lane.queue.take(max_batch, max_batch_bytes)).await {
+                Ok(Some(jobs)) => {
+                    let jobs = self.set_aside.divert(jobs);
+                    if !jobs.is_empty() {
+                        return Some(jobs);
                     }
-                },
+                }
+                Ok(None) if self.set_aside.is_empty() => return None,
+                // Closed: what is set aside is still tried.
+                Ok(None) => tokio::time::sleep_until(due).await,
+                Err(_) if tokio::time::Instant::now() < probe_at => {}
+                Err(_idle) => {
+                    match self.lane.store.reach().await {
+                        Ok(()) if self.doubtful() => {}
+                        Ok(()) => self.succeeded(),
+                        Err(trouble) => {
+                            self.failed(&trouble, Vec::new()).await;
+                        }
+                    }
+                    probe_at = self.next_probe();
+                }
             }
         }
+    }
+
+    fn next_probe(&self) -> tokio::time::Instant {
+        let wait = if self.lane.health.is_up() || self.doubtful() { PROBE_EVERY } else { Duration::ZERO };
+        tokio::time::Instant::now() + wait
     }
 
     async fn write(&mut self, batch: &Batch) -> Option<Trouble> {
@@ -125,28 +171,37 @@ impl<S: Apply> Worker<S> {
         trouble
     }
 
-    /// Gives each job its outcome; what must be tried again comes back, in order.
-    async fn settle(&mut self, batch: Batch) -> Vec<Job> {
+    /// Gives each job its outcome; what must be tried again comes back, in order, or is set aside, as all is that was `aside` already.
+    async fn settle(&mut self, batch: Batch, aside: bool) -> Vec<Job> {
         let mut released = 0;
         let mut left = Vec::new();
         let mut refused = Vec::new();
+        let mut apart: BTreeMap<usize, Vec<Job>> = BTreeMap::new();
         for (write, mut job) in batch.into_jobs() {
             match self.verdicts[write] {
                 Verdict::Written => {
                     released += job.update.cost();
+                    self.forget(job.update.key());
                     job.ack.settle(Outcome::Written);
                 }
                 Verdict::WrongType => refused.push((DeadReason::WrongType, job)),
-                Verdict::Refused => refused.push((DeadReason::Refused, job)),
-                Verdict::Retry(_) => left.push(job),
-                Verdict::Unknown => {
-                    job.mark_sent();
-                    left.push(job);
+                Verdict::Refused | Verdict::Suspect(_) => apart.entry(write).or_default().push(job),
+                Verdict::Retry(_) | Verdict::Unknown => {
+                    if self.verdicts[write] == Verdict::Unknown {
+                        job.mark_sent();
+                    }
+                    if aside { apart.entry(write).or_default().push(job) } else { left.push(job) }
                 }
             }
         }
+        for (write, jobs) in apart {
+            refused.extend(self.set_apart(self.verdicts[write], jobs).map(|job| (DeadReason::Refused, job)));
+        }
         if !refused.is_empty() {
+            refused.iter().for_each(|(_, job)| self.lane.suspects.settled(job.update.key()));
+            let keys: Vec<Vec<u8>> = refused.iter().map(|(_, job)| job.update.key().to_vec()).collect();
             released += self.bury(refused).await;
+            keys.iter().for_each(|key| self.forget(key));
         }
         self.lane.queue.release(released);
         left
@@ -177,7 +232,13 @@ impl<S: Apply> Worker<S> {
         kept
     }
 
+    /// Whether something was not answered, or answered with the state of the server.
+    fn hindered(&self) -> bool {
+        self.verdicts.iter().any(|verdict| matches!(verdict, Verdict::Retry(_) | Verdict::Unknown))
+    }
+
     fn succeeded(&mut self) {
+        self.doubt = false;
         if self.failures > 0 || !self.lane.health.is_up() {
             self.failures = 0;
             self.backoff = backoff(self.lane.limits);
@@ -198,6 +259,7 @@ impl<S: Apply> Worker<S> {
         let until = tokio::time::Instant::now() + pause;
         while tokio::time::Instant::now() < until {
             self.lane.queue.drop_cancelled();
+            self.drop_cancelled();
             left = self.release_cancelled(left);
             tokio::time::sleep_until(until.min(tokio::time::Instant::now() + CANCEL_EVERY)).await;
         }

@@ -8,6 +8,8 @@ mod intake;
 mod lane;
 mod outcome;
 mod queue;
+mod set_aside;
+mod suspects;
 
 pub use crate::event::Origin;
 pub use ack::{Ack, Receipts};
@@ -18,3 +20,4 @@ pub use intake::{Busy, Intake, Job, Message, Refusal};
 pub use lane::{Lane, LaneLimits};
 pub use outcome::{DeadReason, Outcome, Source};
 pub use queue::Queue;
+pub use suspects::Suspects;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -47,6 +47,8 @@ pub(super) struct Settings {
     /// Logins of single nodes.
     logins: Arc<BTreeMap<Node, Login>>,
     switches: Switches,
+    /// Writes that the server has taken.
+    taken: Arc<AtomicU64>,
 }
 
 impl Connector {
@@ -76,6 +78,7 @@ impl Connector {
             durability: redis.durability,
             logins: Arc::new(redis.logins.clone()),
             switches: Switches::default(),
+            taken: Arc::default(),
         };
         Ok(Self { settings: Arc::new(settings) })
     }
@@ -83,6 +86,7 @@ impl Connector {
     /// The same for another server, with that node's own login if it has one.
     pub(super) fn to(&self, node: &Node) -> Self {
         let mut settings = Settings { address: address_of(node), node: node.to_string(), ..(*self.settings).clone() };
+        settings.taken = Arc::default();
         if let Some(login) = self.settings.logins.get(node) {
             if login.username.is_some() {
                 settings.username.clone_from(&login.username);
@@ -92,6 +96,11 @@ impl Connector {
             }
         }
         Self { settings: Arc::new(settings) }
+    }
+
+    /// Counts the writes that the server has taken.
+    pub(super) fn taken(&self) -> &AtomicU64 {
+        &self.settings.taken
     }
 
     /// The same, for servers that need not be primaries.

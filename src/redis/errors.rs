@@ -3,7 +3,7 @@
 //! Texts of Redis may quote what was sent to it ("unknown command 'HSET', with args beginning with: ..."): they are matched,
 //! never passed on. What leaves this file is the code and words of our own.
 
-use super::Class;
+use super::{Class, unexplained};
 
 /// One known error: the first row whose code is equal and whose `start` begins the text, in either case, wins.
 #[derive(Debug, Clone)]
@@ -15,10 +15,36 @@ struct Known {
     says: &'static str,
     /// What to do about it; empty: nothing but wait.
     hint: &'static str,
+    /// What it concerns.
+    cause: Cause,
+}
+
+/// What a reply to a write that is no OK concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// This key, for good: it holds another type.
+    WrongType,
+    /// This write, for good.
+    Refused,
+    /// The server, or the way to it, and so every write.
+    Server,
+    /// No row knows it: this write or the server. Equal numbers are the same text; none when the text speaks of the server.
+    Unexplained(Option<u64>),
 }
 
 const fn known(code: &'static str, start: &'static str, class: Class, says: &'static str, hint: &'static str) -> Known {
-    Known { code, start, class, says, hint }
+    let cause = if matches!(class, Class::Refused) { Cause::Refused } else { Cause::Server };
+    Known { code, start, class, says, hint, cause }
+}
+
+const fn wrong_type(code: &'static str, start: &'static str) -> Known {
+    let known = known(code, start, Class::Refused, "the key holds another type than a hash", "");
+    Known { cause: Cause::WrongType, ..known }
+}
+
+/// The last row of a code whose other texts nobody knows.
+const fn unexplained(code: &'static str, says: &'static str) -> Known {
+    Known { cause: Cause::Unexplained(None), ..known(code, "", Class::Retry, says, "") }
 }
 
 const CLUSTER: &str = "a Redis Cluster needs redis.mode = \"cluster\" here; `redis-cli --cluster check` tells how it is";
@@ -26,6 +52,7 @@ const OLD: &str = "traitsink needs Redis 4 or newer, and HSET not renamed";
 const PASSWORD: &str = "check redis.username and redis.password";
 const NO_PASSWORD: &str = "remove redis.password, or set one on the server";
 const DATABASE: &str = "lower redis.database, or raise `databases` on the server";
+const QUOTA: &str = "raise the limit at the provider of this Redis; writing goes on by itself then";
 const PROTOCOL: &str = "something between here and Redis changes the bytes, or the port is not a Redis server";
 
 /// Rows of one code stand together, the row without a text last.
@@ -101,7 +128,14 @@ static TABLE: &[Known] = &[
     ),
     known("ERR", "invalid password", Class::Config, "the server does not accept the password", PASSWORD),
     known("ERR", "operation not permitted", Class::Config, "the server wants a password", PASSWORD),
-    known("ERR", "", Class::Retry, "the server answered with an error", ""),
+    // Kvrocks.
+    wrong_type("ERR", "Invalid argument: WRONGTYPE"),
+    // Upstash.
+    known("ERR", "max request size exceeded", Class::Refused, "a command is longer than the server takes", ""),
+    known("ERR", "max daily request limit", Class::Retry, "the quota of requests is used up", QUOTA),
+    known("ERR", "max requests limit", Class::Retry, "the quota of requests is used up", QUOTA),
+    known("ERR", "max monthly request limit", Class::Retry, "the quota of requests is used up", QUOTA),
+    unexplained("ERR", "the server answered with an error"),
     known("EXECABORT", "", Class::Retry, "the server gave up a transaction", ""),
     known("LOADING", "", Class::Retry, "the server is still loading its data", ""),
     known("MASTERDOWN", "", Class::Rediscover, "the server is a replica that lost its primary", "point redis.url at the primary"),
@@ -129,7 +163,7 @@ static TABLE: &[Known] = &[
     known("TRYAGAIN", "", Class::Retry, "the keys are moving between nodes", CLUSTER),
     known("UNBLOCKED", "", Class::Rediscover, "the server changed its role", "point redis.url at the primary"),
     known("WRONGPASS", "", Class::Config, "the server does not accept the user name or the password", PASSWORD),
-    known("WRONGTYPE", "", Class::Refused, "the key holds another type than a hash", ""),
+    wrong_type("WRONGTYPE", ""),
 ];
 
 fn look_up(code: &str, detail: &str) -> Option<&'static Known> {
@@ -143,6 +177,17 @@ fn look_up(code: &str, detail: &str) -> Option<&'static Known> {
 /// [`Class::Retry`]; for how long is the caller's choice. A reply of too large a command closes the connection behind it.
 pub fn classify(code: &str, detail: &str) -> Class {
     look_up(code, detail).map_or(Class::Retry, |row| row.class)
+}
+
+/// What the error reply `-CODE detail` to a write concerns.
+pub(super) fn cause(code: &str, detail: &str) -> Cause {
+    match look_up(code, detail).map_or(Cause::Unexplained(None), |row| row.cause) {
+        Cause::Unexplained(_) => {
+            let text = (!unexplained::concerns_server(code, detail)).then(|| unexplained::text_id(code, detail));
+            Cause::Unexplained(text)
+        }
+        known => known,
+    }
 }
 
 /// The error reply in words that are safe to log: `CODE: what happened`. Nothing of `detail` is in it, and of an unknown code
@@ -221,6 +266,9 @@ mod tests {
         ("NOSCRIPT", "No matching script. Please use EVAL.", Class::Retry),
         ("EXECABORT", "Transaction discarded because of previous errors.", Class::Retry),
         ("UNBLOCKED", "force unblock from blocking operation, instance state changed", Class::Rediscover),
+        ("ERR", "Invalid argument: WRONGTYPE Operation against a key holding the wrong kind of value", Class::Refused),
+        ("ERR", "max request size exceeded. Limit: 1000000 bytes, Actual: 1000050 bytes.", Class::Refused),
+        ("ERR", "max daily request limit exceeded. Limit: 10000, Usage: 10000.", Class::Retry),
         ("ERR", "something that a later version says", Class::Retry),
         ("NEWCODE", "that this version does not know", Class::Retry),
         ("", "", Class::Retry),
@@ -230,6 +278,26 @@ mod tests {
     fn every_reply_has_its_class() {
         for (code, detail, class) in REPLIES {
             assert_eq!(classify(code, detail), *class, "{code} {detail}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_needs_no_proof_and_what_is_not_is_told_apart() {
+        let kvrocks = "Invalid argument: WRONGTYPE Operation against a key holding the wrong kind of value";
+        for (code, detail, expected) in [
+            ("WRONGTYPE", "Operation against a key holding the wrong kind of value", Cause::WrongType),
+            ("ERR", kvrocks, Cause::WrongType),
+            ("ERR", "max request size exceeded. Limit: 1000000 bytes", Cause::Refused),
+            ("ERR", "Protocol error: invalid bulk length", Cause::Refused),
+            ("ERR", "max daily request limit exceeded", Cause::Server),
+            ("ERR", "backend timed out", Cause::Unexplained(None)),
+            ("upstream", "failure", Cause::Unexplained(None)),
+            ("OOM", "command not allowed when used memory > 'maxmemory'.", Cause::Server),
+        ] {
+            assert_eq!(cause(code, detail), expected, "{code} {detail}");
+        }
+        for (code, detail) in [("ERR", "something new"), ("NEWCODE", "something new"), ("unsupported", "field")] {
+            assert!(matches!(cause(code, detail), Cause::Unexplained(Some(_))), "{code} {detail}");
         }
     }
 

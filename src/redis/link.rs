@@ -1,5 +1,7 @@
 //! A lane's connection to one node: made again when lost, and fenced before anything is sent twice.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Once};
 
 use redis::Value;
@@ -7,8 +9,9 @@ use redis::Value;
 use super::class::Class;
 use super::connection::{Broken, ConnectError, Connection, QueryError};
 use super::connector::Connector;
+use super::errors::Cause;
 use super::handshake::Identity;
-use super::writes::{Allowed, Trouble, Verdict};
+use super::writes::{Allowed, Suspicion, Trouble, Verdict};
 use super::{errors, writable};
 use crate::config::Durability;
 use crate::metrics::Metrics;
@@ -56,6 +59,8 @@ pub(super) struct Link {
     /// [`Switches::count`](super::Switches::count) at the last write that was confirmed.
     seen: u64,
     replies: Vec<Value>,
+    /// Equal for connections to the same server.
+    server: u64,
     metrics: Arc<Metrics>,
 }
 
@@ -64,7 +69,8 @@ impl Link {
         metrics.redis_up(connector.node(), ROLE).set(0);
         metrics.redis_reconnects(connector.node()).inc_by(0);
         let seen = connector.switches().count();
-        Self { connector, connection: None, fence: None, lost: false, run_id: None, seen, replies: Vec::new(), metrics }
+        let server = server_id(connector.node());
+        Self { connector, connection: None, fence: None, lost: false, run_id: None, seen, replies: Vec::new(), server, metrics }
     }
 
     pub(super) fn has_fence(&self) -> bool {
@@ -151,7 +157,7 @@ impl Link {
         }
         let Some(unconfirmed) = self.confirm(durability).await else { return trouble };
         answers[from..].iter_mut().filter(written).for_each(|answer| *answer = Answer::Is(Verdict::Unknown));
-        Some(trouble.unwrap_or(unconfirmed))
+        Trouble::graver(trouble, Some(unconfirmed))
     }
 
     /// Waits until enough replicas have all that was written on this connection; or why that is not known.
@@ -225,18 +231,27 @@ impl Link {
     /// What one reply says; notes the trouble when the write must be tried again.
     fn judge(&mut self, reply: &Value, trouble: &mut Option<Trouble>) -> Answer {
         Answer::Is(match reply {
-            Value::Int(_) => Verdict::Written,
+            Value::Int(_) => {
+                self.connector.taken().fetch_add(1, Relaxed);
+                Verdict::Written
+            }
             Value::ServerError(error) => {
                 let (code, detail) = (error.code(), error.details().unwrap_or_default());
                 let found = self.count(Trouble::reply(code, detail));
                 if let Some(redirect) = redirect(code, detail).filter(|_| self.connector.in_cluster()) {
                     return Answer::Elsewhere(redirect);
                 }
-                match found.class {
-                    Class::Refused if found.code == "WRONGTYPE" => Verdict::WrongType,
-                    Class::Refused => Verdict::Refused,
-                    class => {
-                        trouble.get_or_insert(found);
+                match errors::cause(code, detail) {
+                    Cause::WrongType => Verdict::WrongType,
+                    Cause::Refused => Verdict::Refused,
+                    Cause::Unexplained(text) => {
+                        *trouble = Trouble::graver(trouble.take(), Some(found));
+                        let taken = self.connector.taken().load(Relaxed);
+                        Verdict::Suspect(Suspicion { text, server: self.server, taken })
+                    }
+                    Cause::Server => {
+                        let class = found.class;
+                        *trouble = Trouble::graver(trouble.take(), Some(found));
                         Verdict::Retry(class)
                     }
                 }
@@ -259,6 +274,12 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.close(false);
     }
+}
+
+fn server_id(node: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    node.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn missing(connector: &Connector, have: i64, Durability { replicas, timeout }: Durability) -> Trouble {

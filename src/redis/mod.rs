@@ -23,6 +23,7 @@ mod stream;
 mod survey;
 mod switches;
 mod topology;
+mod unexplained;
 mod writable;
 mod writes;
 
@@ -41,4 +42,4 @@ pub use store::Store;
 pub use survey::Surveyed;
 pub use switches::Switches;
 pub use topology::Topology;
-pub use writes::{Allowed, Apply, Trouble, Verdict, Writes};
+pub use writes::{Allowed, Apply, Suspicion, Trouble, Verdict, Writes};

@@ -83,10 +83,23 @@ pub enum Verdict {
     WrongType,
     /// Redis refuses this write for good for another reason.
     Refused,
+    /// Refused with a text that nobody knows: because of this write, or because of the server.
+    Suspect(Suspicion),
     /// Not written; to be tried again after what the class asks for.
     Retry(Class),
     /// Sent, and the connection was lost before the reply: perhaps written. The connection is fenced before anything is sent again.
     Unknown,
+}
+
+/// What is known about a refusal that nobody can explain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Suspicion {
+    /// Equal for refusals with the same text, whichever server it came from; none when the text speaks of the server.
+    pub text: Option<u64>,
+    /// Equal for the same server.
+    pub server: u64,
+    /// Writes that this server had taken before, of all lanes that share its connector.
+    pub taken: u64,
 }
 
 /// Why a node cannot be used, in plain words and without secrets or personal data.
@@ -99,6 +112,12 @@ pub struct Trouble {
 }
 
 impl Trouble {
+    /// The one of two that asks for more than another try; else the first.
+    pub(super) fn graver(first: Option<Self>, second: Option<Self>) -> Option<Self> {
+        let grave = |trouble: &Option<Self>| trouble.as_ref().is_some_and(|trouble| trouble.class != Class::Retry);
+        if !grave(&first) && grave(&second) { second } else { first.or(second) }
+    }
+
     /// Somebody else is to be asked where to write.
     pub(super) fn rediscover(message: impl Into<String>) -> Self {
         Self { class: Class::Rediscover, code: "NONE".into(), message: message.into() }

@@ -13,7 +13,7 @@ use traitsink::dead_letter::DeadLetters;
 use traitsink::event::{Limits, Origin, Rules};
 use traitsink::logging::UserIds;
 use traitsink::metrics::Metrics;
-use traitsink::pipeline::{Ack, Budget, Health, Intake, Lane, LaneLimits, Message, Outcome, Receipts, Source};
+use traitsink::pipeline::{Ack, Budget, Health, Intake, Lane, LaneLimits, Message, Outcome, Receipts, Source, Suspects};
 use traitsink::readiness::Readiness;
 use traitsink::redis::{Allowed, Apply, Class, Placement, Trouble, Verdict, Writes};
 use traitsink::source::kafka::Offsets;
@@ -120,6 +120,7 @@ async fn live(records: &[Record], redis: &Redis, seed: u64, kill: Option<usize>)
         },
         metrics: Arc::clone(&metrics),
         health: health.lane(number),
+        suspects: Suspects::new(5, Duration::from_millis(50)),
         hard: hard.clone(),
     };
     let lanes: Vec<_> = intake.queues().iter().enumerate().map(|queue| tokio::spawn(lane(queue).run())).collect();

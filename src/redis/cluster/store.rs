@@ -90,7 +90,7 @@ impl ClusterStore {
                 break;
             }
             let found = self.send(&mut groups, allowed).await;
-            trouble = trouble.or(found);
+            trouble = Trouble::graver(trouble, found);
             groups = self.settle(groups, writes, &mut verdicts[from..]);
         }
         if !groups.is_empty() {
@@ -161,11 +161,11 @@ impl ClusterStore {
             }
         }
         let sent = join_all(first.into_iter().map(|(link, group)| group.send(link, allowed))).await;
-        let mut trouble = sent.into_iter().flatten().next();
+        let mut trouble = sent.into_iter().fold(None, Trouble::graver);
         for group in second {
             let link = self.links.get_mut(&group.node).expect("made above");
             let found = group.send(link, allowed).await;
-            trouble = trouble.or(found);
+            trouble = Trouble::graver(trouble, found);
         }
         trouble
     }

@@ -1,0 +1,120 @@
+//! What a lane does about refusals that nobody can explain: the key is set aside, and the lane goes on with others.
+
+use std::time::{Duration, Instant};
+
+use super::{LaneLimits, Worker, fenced};
+use crate::pipeline::batch::Batch;
+use crate::pipeline::intake::Job;
+use crate::redis::{Apply, Trouble, Verdict};
+
+/// How long a server may refuse several keys for reasons nobody knows, and take no other, before it counts as not usable.
+const DOUBT_AFTER: Duration = Duration::from_secs(2);
+/// How often a lane logs that it set a key aside.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+impl<S: Apply> Worker<S> {
+    /// Writes what is set aside and due, apart from other keys: a refusal may come with the end of the connection.
+    pub(super) async fn try_set_aside(&mut self) {
+        let LaneLimits { max_batch, max_batch_bytes, .. } = self.lane.limits;
+        let jobs = self.set_aside.take_due(tokio::time::Instant::now(), max_batch, max_batch_bytes);
+        if jobs.is_empty() {
+            return;
+        }
+        let batch = Batch::new(jobs);
+        let trouble = self.write(&batch).await;
+        self.settle(batch, true).await;
+        match trouble {
+            Some(trouble) if self.hindered() => {
+                self.failed(&trouble, Vec::new()).await;
+            }
+            trouble => self.answered(trouble),
+        }
+    }
+
+    /// Sets the jobs of one key aside after `verdict`; one that can never be written comes back.
+    pub(super) fn set_apart(&mut self, verdict: Verdict, mut jobs: Vec<Job>) -> Option<Job> {
+        let now = tokio::time::Instant::now();
+        let key = jobs.first()?.update.key().to_vec();
+        match verdict {
+            // Together they may be too large, and each by itself is not.
+            Verdict::Refused if jobs.len() > 1 => {
+                self.set_aside.refused(jobs, now);
+                self.set_aside.split(&key);
+            }
+            Verdict::Refused => return jobs.pop(),
+            Verdict::Suspect(suspicion) => {
+                let together = jobs.len() > 1 && jobs.iter().any(Job::sent);
+                let merged = jobs.len() > 1 && !together;
+                let poison = self.lane.suspects.refused(&key, suspicion, merged, now);
+                if poison && !together {
+                    return jobs.pop();
+                }
+                self.set_aside.refused(jobs, now);
+                if poison {
+                    self.lane.suspects.settled(&key);
+                    self.set_aside.split(&key);
+                }
+            }
+            _ => self.set_aside.unanswered(fenced(jobs), now),
+        }
+        None
+    }
+
+    /// The first events of the key are settled.
+    pub(super) fn forget(&mut self, key: &[u8]) {
+        self.lane.suspects.settled(key);
+        self.set_aside.settled(key, tokio::time::Instant::now());
+    }
+
+    /// Drops what its source took back of what is set aside.
+    pub(super) fn drop_cancelled(&mut self) {
+        let released = self.set_aside.drop_cancelled();
+        if released > 0 {
+            self.lane.queue.release(released);
+        }
+    }
+
+    pub(super) fn doubtful(&self) -> bool {
+        self.doubt && !self.set_aside.is_empty()
+    }
+
+    /// All was answered. `trouble`: some of it was refused for reasons nobody knows, which is no trouble of the server while it takes
+    /// other writes.
+    pub(super) fn answered(&mut self, trouble: Option<Trouble>) {
+        let now = tokio::time::Instant::now();
+        let taken = |verdict: &Verdict| if let Verdict::Suspect(suspicion) = verdict { Some(suspicion.taken) } else { None };
+        let refused = trouble.zip(self.verdicts.iter().filter_map(taken).max());
+        let was_in_doubt = self.doubtful();
+        if let Some((trouble, taken)) = &refused {
+            self.tell_set_aside(trouble);
+            if *taken > self.taken.0 {
+                self.taken = (*taken, now);
+            }
+        }
+        match refused {
+            Some((trouble, taken)) if !self.verdicts.contains(&Verdict::Written) => {
+                let stuck = self.set_aside.len() > 1 && now - self.taken.1.max(self.set_aside.since()) > DOUBT_AFTER;
+                self.doubt = taken == 0 || stuck;
+                if self.doubt {
+                    self.lane.health.trouble(&trouble);
+                } else if was_in_doubt {
+                    self.succeeded();
+                }
+            }
+            _ => self.succeeded(),
+        }
+    }
+
+    fn tell_set_aside(&mut self, trouble: &Trouble) {
+        if self.set_aside.is_empty() || self.told.is_some_and(|told| told.elapsed() < TELL_EVERY) {
+            return;
+        }
+        self.told = Some(Instant::now());
+        tracing::warn!(
+            code = trouble.code,
+            "Redis refuses a write for a reason that is not known ({}): its key waits, and is tried again, while others are written; \
+             if that goes on, the event goes into the dead letters as `refused`",
+            trouble.message
+        );
+    }
+}

@@ -1,0 +1,205 @@
+//! Keys whose writes are refused for reasons nobody knows: tried again now and then, while their lane goes on with other keys.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use prometheus::IntGauge;
+use tokio::time::Instant;
+
+use super::intake::Job;
+
+/// Refused keys of one lane, each with its events in the order in which they were accepted. The events hold their room.
+pub(super) struct SetAside {
+    keys: HashMap<Vec<u8>, Waiting>,
+    /// No key is due before.
+    next_due: Option<Instant>,
+    /// When the first of the keys was set aside.
+    since: Instant,
+    retry_min: Duration,
+    retry_max: Duration,
+    gauge: IntGauge,
+    counted: i64,
+}
+
+/// The events of one key.
+struct Waiting {
+    jobs: VecDeque<Job>,
+    turn: Turn,
+    due: Instant,
+    pause: Duration,
+    /// Taken out to be written; it comes back.
+    out: bool,
+}
+
+/// What is written next of a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// All events in one write.
+    All,
+    /// The first event, and those after it up to the last one that was sent before and may have been applied: the first one alone
+    /// would overwrite them for a moment.
+    Sent,
+    /// The first event alone.
+    First,
+}
+
+impl SetAside {
+    pub(super) fn new(retry_min: Duration, retry_max: Duration, gauge: IntGauge) -> Self {
+        Self { keys: HashMap::new(), next_due: None, since: Instant::now(), retry_min, retry_max, gauge, counted: 0 }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// When the first of the keys that are set aside came.
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Keys that are set aside.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.next_due
+    }
+
+    /// Puts the refused `jobs` of one key back in front of what waits for it. Several are tried one by one, at once; one alone, or
+    /// what must stay together, is tried after a pause.
+    pub(super) fn refused(&mut self, jobs: Vec<Job>, now: Instant) {
+        let Some(key) = jobs.first().map(|job| job.update.key().to_vec()) else { return };
+        if self.is_empty() {
+            self.since = now;
+        }
+        let (retry_min, retry_max) = (self.retry_min, self.retry_max);
+        let waiting = self.keys.entry(key).or_insert_with(|| Waiting::new(retry_min, now));
+        let sent = jobs.iter().rposition(Job::sent).is_some_and(|last| last > 0);
+        let split = jobs.len() > 1 && waiting.turn == Turn::All;
+        waiting.turn = if sent && waiting.turn != Turn::First { Turn::Sent } else { Turn::First };
+        if split {
+            waiting.due = now;
+        } else {
+            waiting.due = now + waiting.pause;
+            waiting.pause = (waiting.pause * 2).min(retry_max);
+        }
+        waiting.give_back(jobs);
+        self.refresh();
+    }
+
+    /// What was refused together is told apart from now on, even what was sent before.
+    pub(super) fn split(&mut self, key: &[u8]) {
+        if let Some(waiting) = self.keys.get_mut(key) {
+            waiting.turn = Turn::First;
+        }
+    }
+
+    /// Puts `jobs` of one key back that were not answered, or could not be sent: tried again after a pause.
+    pub(super) fn unanswered(&mut self, jobs: Vec<Job>, now: Instant) {
+        let Some(waiting) = jobs.first().and_then(|job| self.keys.get_mut(job.update.key())) else { return };
+        waiting.due = now + waiting.pause;
+        waiting.give_back(jobs);
+        self.refresh();
+    }
+
+    /// The first events of `key` are settled: what waited behind them is tried at once, together.
+    pub(super) fn settled(&mut self, key: &[u8], now: Instant) {
+        let Some(waiting) = self.keys.get_mut(key) else { return };
+        *waiting = Waiting { jobs: std::mem::take(&mut waiting.jobs), ..Waiting::new(self.retry_min, now) };
+        self.refresh();
+    }
+
+    /// Keeps the jobs whose keys are set aside, behind what waits already; the others come back.
+    pub(super) fn divert(&mut self, jobs: Vec<Job>) -> Vec<Job> {
+        if self.is_empty() {
+            return jobs;
+        }
+        let mut others = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            match self.keys.get_mut(job.update.key()) {
+                Some(waiting) => waiting.jobs.push_back(job),
+                None => others.push(job),
+            }
+        }
+        self.refresh();
+        others
+    }
+
+    /// Takes out what is due, at most `max_jobs` and `max_bytes`, but at least one key's if any is.
+    pub(super) fn take_due(&mut self, now: Instant, max_jobs: usize, max_bytes: usize) -> Vec<Job> {
+        let mut taken: Vec<Job> = Vec::new();
+        if self.next_due.is_none_or(|due| due > now) {
+            return taken;
+        }
+        let mut due: Vec<&mut Waiting> = self.keys.values_mut().filter(|waiting| waiting.due <= now && !waiting.out).collect();
+        due.sort_by_key(|waiting| waiting.due);
+        let mut bytes = 0;
+        for waiting in due {
+            let count = waiting.next_count(max_jobs, max_bytes);
+            let more: usize = waiting.jobs.iter().take(count).map(|job| job.update.cost()).sum();
+            if !taken.is_empty() && (taken.len() + count > max_jobs || bytes + more > max_bytes) {
+                break;
+            }
+            bytes += more;
+            waiting.out = true;
+            taken.extend(waiting.jobs.drain(..count));
+        }
+        self.refresh();
+        taken
+    }
+
+    /// Ends the waiting events whose source took them back; returns the room they held.
+    pub(super) fn drop_cancelled(&mut self) -> usize {
+        let mut released = 0;
+        for waiting in self.keys.values_mut().filter(|waiting| waiting.jobs.iter().any(Job::cancelled)) {
+            let (gone, kept): (VecDeque<Job>, _) = std::mem::take(&mut waiting.jobs).into_iter().partition(Job::cancelled);
+            waiting.jobs = kept;
+            released += gone.iter().map(|job| job.update.cost()).sum::<usize>();
+        }
+        if released > 0 {
+            self.refresh();
+        }
+        released
+    }
+
+    /// Forgets keys without events, and learns anew what is due and how many wait.
+    fn refresh(&mut self) {
+        self.keys.retain(|_, waiting| waiting.out || !waiting.jobs.is_empty());
+        self.next_due = self.keys.values().filter(|waiting| !waiting.out).map(|waiting| waiting.due).min();
+        let waiting: usize = self.keys.values().map(|waiting| waiting.jobs.len()).sum();
+        self.gauge.add(waiting as i64 - self.counted);
+        self.counted = waiting as i64;
+    }
+}
+
+impl Drop for SetAside {
+    fn drop(&mut self) {
+        self.gauge.sub(self.counted);
+    }
+}
+
+impl Waiting {
+    fn new(pause: Duration, due: Instant) -> Self {
+        Self { jobs: VecDeque::new(), turn: Turn::All, due, pause, out: false }
+    }
+
+    fn give_back(&mut self, jobs: Vec<Job>) {
+        self.out = false;
+        jobs.into_iter().rev().for_each(|job| self.jobs.push_front(job));
+    }
+
+    /// How many events the next write has.
+    fn next_count(&self, max_jobs: usize, max_bytes: usize) -> usize {
+        let mut bytes = 0;
+        let fits = |job: &&Job| {
+            bytes += job.update.cost();
+            bytes <= max_bytes
+        };
+        match self.turn {
+            Turn::All => self.jobs.iter().take(max_jobs).take_while(fits).count().max(1).min(self.jobs.len()),
+            Turn::Sent => self.jobs.iter().rposition(Job::sent).map_or(1, |last| last + 1),
+            Turn::First => 1,
+        }
+    }
+}

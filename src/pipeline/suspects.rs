@@ -1,0 +1,230 @@
+//! Poison or a sick server? Judges refusals that nobody can explain, by what else the server takes meanwhile. Pure but for the lock.
+//!
+//! An event is *poison* when the server refused its write at least `retry_count` times in a row with one text, took other keys'
+//! writes in between, and met no other key with the same text at the same time, in any lane. When several keys meet one text at
+//! once, it may as well be one dead server behind a proxy: then none of them is poison, and each counts anew once it is alone. A text
+//! that speaks of the server makes no poison at all.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::redis::Suspicion;
+
+/// Writes that the server must have taken since the first refusal: a proxy in front of three servers, one of them dead, takes ten in
+/// a row less than once in fifty times.
+const PROOF: u64 = 10;
+/// How long a key is remembered after its last refusal: its event may be given up by its source, and come again.
+const REMEMBERED: Duration = Duration::from_secs(60);
+/// Keys that are remembered; any more are retried for ever.
+const MOST: usize = 10_000;
+
+/// The refused keys of all lanes.
+pub struct Suspects {
+    board: Mutex<Board>,
+    /// Keys on the board, read without its lock.
+    keys: AtomicUsize,
+    hasher: RandomState,
+}
+
+impl Suspects {
+    /// `retry_count` refusals make a suspect; a remembered key is forgotten later than after `retry_max`.
+    pub fn new(retry_count: u32, retry_max: Duration) -> Arc<Self> {
+        let remembered = REMEMBERED.max(retry_max * 4);
+        let board = Board { retry_count: retry_count.max(1), remembered, refused: HashMap::new(), shared: HashMap::new() };
+        Arc::new(Self { board: Mutex::new(board), keys: AtomicUsize::new(0), hasher: RandomState::new() })
+    }
+
+    /// The write of one event, or of several (`merged`), to `key` was refused. True: the event is poison.
+    pub fn refused(&self, key: &[u8], suspicion: Suspicion, merged: bool, now: Instant) -> bool {
+        let mut board = self.lock();
+        let poison = board.refused(self.hasher.hash_one(key), suspicion, merged, now);
+        self.keys.store(board.refused.len(), Relaxed);
+        poison
+    }
+
+    /// The key was written, or its event is in the dead letters.
+    pub fn settled(&self, key: &[u8]) {
+        if self.keys.load(Relaxed) > 0 {
+            let mut board = self.lock();
+            board.forget(self.hasher.hash_one(key));
+            self.keys.store(board.refused.len(), Relaxed);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Board {
+    retry_count: u32,
+    remembered: Duration,
+    refused: HashMap<u64, Refused>,
+    /// How many keys are refused with each text.
+    shared: HashMap<u64, usize>,
+}
+
+/// What is known about one key.
+struct Refused {
+    text: u64,
+    server: u64,
+    /// Refusals in a row that count.
+    tries: u32,
+    /// [`Suspicion::taken`] at the first of them.
+    taken: u64,
+    last: Instant,
+}
+
+impl Board {
+    fn refused(&mut self, key: u64, suspicion: Suspicion, merged: bool, now: Instant) -> bool {
+        let Suspicion { text: Some(text), server, taken } = suspicion else {
+            self.forget(key);
+            return false;
+        };
+        let old: Vec<u64> =
+            self.refused.iter().filter(|(_, refused)| now - refused.last > self.remembered).map(|(&key, _)| key).collect();
+        old.into_iter().for_each(|key| self.forget(key));
+        let known = self.refused.get(&key).filter(|known| known.text == text && known.server == server && known.taken <= taken);
+        let (tries, since) = known.map_or((0, taken), |known| (known.tries, known.taken));
+        self.forget(key);
+        if self.refused.len() >= MOST {
+            return false;
+        }
+        let others = self.shared.get(&text).copied().unwrap_or(0);
+        // What is refused together with others says nothing about one event.
+        let (tries, since) = match (others > 0 || merged, tries) {
+            (true, _) => (0, taken),
+            (false, 0) => (1, taken),
+            (false, tries) => (tries + 1, since),
+        };
+        self.refused.insert(key, Refused { text, server, tries, taken: since, last: now });
+        *self.shared.entry(text).or_default() += 1;
+        tries >= self.retry_count && tries > 1 && taken - since >= PROOF
+    }
+
+    fn forget(&mut self, key: u64) {
+        let Some(refused) = self.refused.remove(&key) else { return };
+        if let Some(count) = self.shared.get_mut(&refused.text) {
+            *count -= 1;
+            if *count == 0 {
+                self.shared.remove(&refused.text);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const RETRIES: u32 = 5;
+
+    /// One step of the world: a key is refused, or written, or the server takes other writes.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Refused { key: u8, text: u64, merged: bool },
+        Settled(u8),
+        Taken(u64),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            6 => (0..3u8, 0..2u64, prop::bool::weighted(0.1))
+                .prop_map(|(key, text, merged)| Step::Refused { key, text, merged }),
+            1 => (0..3u8).prop_map(Step::Settled),
+            3 => (1..8u64).prop_map(Step::Taken),
+        ];
+        prop::collection::vec(step, 1..200)
+    }
+
+    proptest! {
+        /// Looks back over the whole history at each judgement, which the board does not keep.
+        #[test]
+        fn poison_is_refused_often_alone_and_beside_others_that_are_taken(steps in steps()) {
+            let suspects = Suspects::new(RETRIES, Duration::from_secs(1));
+            let now = Instant::now();
+            let mut taken = 0;
+            let mut history: Vec<(u8, u64, bool, u64, bool)> = Vec::new();
+            let mut standing: HashMap<u8, u64> = HashMap::new();
+            for step in steps {
+                match step {
+                    Step::Taken(more) => taken += more,
+                    Step::Settled(key) => {
+                        suspects.settled(&[key]);
+                        standing.remove(&key);
+                        history.retain(|refusal| refusal.0 != key);
+                    }
+                    Step::Refused { key, text, merged } => {
+                        standing.insert(key, text);
+                        let shared = standing.values().filter(|&&other| other == text).count() > 1;
+                        let poison = suspects.refused(&[key], Suspicion { text: Some(text), server: 1, taken }, merged, now);
+                        history.push((key, text, merged, taken, shared));
+                        let alone: Vec<u64> = history
+                            .iter()
+                            .rev()
+                            .filter(|refusal| refusal.0 == key)
+                            .take_while(|refusal| refusal.1 == text && !refusal.2 && !refusal.4)
+                            .map(|refusal| refusal.3)
+                            .collect();
+                        let often = alone.len() >= RETRIES as usize;
+                        let proven = alone.last().is_some_and(|first| taken - first >= PROOF);
+                        prop_assert_eq!(poison, often && proven, "{:?}", history);
+                    }
+                }
+            }
+        }
+    }
+
+    fn refused(suspects: &Suspects, key: &str, taken: u64) -> bool {
+        suspects.refused(key.as_bytes(), Suspicion { text: Some(7), server: 1, taken }, false, Instant::now())
+    }
+
+    #[test]
+    fn without_another_write_it_is_never_poison() {
+        let suspects = Suspects::new(RETRIES, Duration::from_secs(1));
+        assert!((0..1000).all(|_| !refused(&suspects, "a", 5)));
+        assert!(refused(&suspects, "a", 5 + PROOF));
+    }
+
+    #[test]
+    fn what_speaks_of_the_server_is_never_poison() {
+        let suspects = Suspects::new(1, Duration::from_secs(1));
+        let suspicion = |taken| Suspicion { text: None, server: 1, taken };
+        assert!((0..1000).all(|round| !suspects.refused(b"a", suspicion(round * 100), false, Instant::now())));
+    }
+
+    #[test]
+    fn what_is_alone_again_counts_anew() {
+        let suspects = Suspects::new(RETRIES, Duration::from_secs(1));
+        assert!((0..100).all(|round| !refused(&suspects, "a", round * 100) | !refused(&suspects, "b", round * 100)));
+        suspects.settled(b"b");
+        let mut later = (100..).map(|round| refused(&suspects, "a", round * 100));
+        assert_eq!(later.by_ref().take(RETRIES as usize).collect::<Vec<_>>(), [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn another_server_proves_nothing() {
+        let suspects = Suspects::new(1, Duration::from_secs(1));
+        let ask = |server, taken| suspects.refused(b"a", Suspicion { text: Some(7), server, taken }, false, Instant::now());
+        assert_eq!([ask(1, 0), ask(2, 1000), ask(1, 2000), ask(1, 2000 + PROOF)], [false, false, false, true]);
+    }
+
+    #[test]
+    fn a_key_that_was_given_up_is_remembered_for_a_while() {
+        let suspects = Suspects::new(1, Duration::from_secs(1));
+        let start = Instant::now();
+        let ask = |key: &[u8], taken, after| {
+            suspects.refused(key, Suspicion { text: Some(7), server: 1, taken }, false, start + Duration::from_secs(after))
+        };
+        assert!(!ask(b"a", 0, 0) && !ask(b"b", 0, 1));
+        assert!(!ask(b"b", 50, 50), "the other one was refused a minute ago");
+        assert!(!ask(b"b", 100, 70) && ask(b"b", 150, 71));
+    }
+}
