@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::SecretString;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
@@ -108,10 +109,12 @@ async fn run(words: &[String], limit: Duration) -> Result<SecretString, String> 
     let failed = |what: &str| Err(format!("{program:?} {what}"));
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    command.process_group(0);
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return failed(&format!("cannot be started: {error}")),
     };
+    let group = Group(child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)));
     let mut stdout = child.stdout.take().expect("piped").take(MAX_OUTPUT);
     let ending = async {
         let mut printed = Vec::new();
@@ -123,6 +126,7 @@ async fn run(words: &[String], limit: Duration) -> Result<SecretString, String> 
         Ok(Err(error)) => return failed(&format!("cannot be read: {error}")),
         Ok(Ok(ended)) => ended,
     };
+    group.ended();
     if !status.success() {
         return failed(&format!("ended with {status}"));
     }
@@ -130,6 +134,25 @@ async fn run(words: &[String], limit: Duration) -> Result<SecretString, String> 
         Ok("") => failed("printed nothing"),
         Ok(password) => Ok(password.into()),
         Err(_) => failed("printed what is not UTF-8"),
+    }
+}
+
+/// The command and all that it started, unless that left the group: killed when dropped. Only while the command was not waited for:
+/// until then its process id, which names the group, is no other process's.
+struct Group(Option<Pid>);
+
+impl Group {
+    /// The command ended by itself; what it leaves running is meant to go on.
+    fn ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _gone = kill_process_group(group, Signal::KILL);
+        }
     }
 }
 
@@ -167,6 +190,48 @@ mod tests {
         }
         let missing = run(&["/no/such/program".to_owned()], COMMAND_TIMEOUT).await.unwrap_err();
         assert_eq!(missing, "\"/no/such/program\" cannot be started: No such file or directory (os error 2)");
+    }
+
+    /// Processes of the group that still run: those that nobody has waited for do not.
+    fn members(group: &str) -> Vec<String> {
+        let stats = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("stat"));
+        let stats = stats.filter_map(|stat| std::fs::read_to_string(stat).ok());
+        let runs = |stat: &String| {
+            let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+            fields.first().is_some_and(|state| *state != "Z") && fields.get(2) == Some(&group)
+        };
+        stats.filter(runs).collect()
+    }
+
+    #[tokio::test]
+    async fn a_command_that_is_given_up_leaves_no_process_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        for dropped in [false, true] {
+            let file = directory.path().join(dropped.to_string());
+            let script = format!("echo $$ > '{0}.new'; mv '{0}.new' '{0}'; sleep 600 | cat", file.display());
+            let words = ["sh", "-c", &script].map(str::to_owned);
+            let begun = async {
+                while !file.exists() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            if dropped {
+                tokio::select! {
+                    outcome = run(&words, Duration::from_secs(600)) => panic!("it ended: {:?}", outcome.map(|_| ())),
+                    () = begun => {}
+                }
+            } else {
+                let outcome = run(&words, Duration::from_secs(2)).await.map(|_| ());
+                assert_eq!(outcome, Err("\"sh\" did not end within 2s".to_owned()));
+                begun.await;
+            }
+            let group = std::fs::read_to_string(&file).unwrap();
+            let start = Instant::now();
+            while !members(group.trim()).is_empty() {
+                assert!(start.elapsed() < Duration::from_secs(20), "{:?}", members(group.trim()));
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
     }
 
     #[tokio::test]
