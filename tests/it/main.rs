@@ -69,6 +69,8 @@ mod model;
 mod model_kafka;
 /// The transform written once more, slowly; no tests.
 mod reference;
+/// Events that a server refuses in words of its own, beside others that it takes.
+mod refused;
 /// Files through `replay` into Redis, every golden row among them.
 mod replay;
 /// A primary that is written to, and its replicas.
@@ -81,6 +83,8 @@ mod rudderstack;
 mod sentinel;
 /// The serving loop's deadlines, cap and stops, with services of our own.
 mod server;
+/// Redis and Valkey of other versions.
+mod servers;
 /// Independent servers, each with its part of the keys.
 mod sharded;
 /// Every way in which TLS goes wrong, and what we say about it.

@@ -14,9 +14,45 @@ use tempfile::TempDir;
 
 use super::certs::Issued;
 
+/// A server that `tests/servers/fetch` fetched.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Flavour {
+    Redis62,
+    Redis74,
+    Redis82,
+    Valkey81,
+    Valkey91,
+}
+
+impl Flavour {
+    pub(crate) const ALL: &'static [Self] = &[Self::Redis62, Self::Redis74, Self::Redis82, Self::Valkey81, Self::Valkey91];
+
+    /// The directory of its program and libraries.
+    pub(crate) fn dir(self) -> PathBuf {
+        let servers = std::env::var_os("TRAITSINK_SERVERS").map_or_else(
+            || {
+                let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+                let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache");
+                cache.unwrap_or_else(home).join("traitsink/servers-1")
+            },
+            PathBuf::from,
+        );
+        let dir = servers.join(match self {
+            Self::Redis62 => "redis-6.2",
+            Self::Redis74 => "redis-7.4",
+            Self::Redis82 => "redis-8.2",
+            Self::Valkey81 => "valkey-8.1",
+            Self::Valkey91 => "valkey-9.1",
+        });
+        assert!(dir.join("server").exists(), "there is no {}: see tests/run", dir.display());
+        dir
+    }
+}
+
 /// How a server is to be started.
 #[derive(Default)]
 pub(crate) struct Builder {
+    flavour: Option<Flavour>,
     options: Vec<(String, String)>,
     password: Option<String>,
     tls: bool,
@@ -25,6 +61,12 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
+    /// Another server than the one that is installed.
+    pub(crate) fn flavour(mut self, flavour: Flavour) -> Self {
+        self.flavour = Some(flavour);
+        self
+    }
+
     /// One line of redis.conf, as it stands there.
     pub(crate) fn option(mut self, name: &str, value: &str) -> Self {
         self.options.push((name.to_owned(), value.to_owned()));
@@ -88,9 +130,10 @@ impl Builder {
     }
 
     fn write_config(&self, dir: &Path, port: u16) {
-        let (plain, tls) = if self.tls { (0, port) } else { (port, 0) };
+        // Not every build knows of TLS.
+        let ports = if self.tls { format!("port 0\ntls-port {port}") } else { format!("port {port}") };
         let mut conf = format!(
-            "bind 127.0.0.1\nport {plain}\ntls-port {tls}\nunixsocket {socket}\ndir {dir}\nlogfile {dir}/redis.log\nsave \"\"\n",
+            "bind 127.0.0.1\n{ports}\nunixsocket {socket}\ndir {dir}\nlogfile {dir}/redis.log\nsave \"\"\n",
             socket = socket_of(dir).display(),
             dir = dir.display(),
         );
@@ -100,6 +143,11 @@ impl Builder {
         std::fs::write(dir.join("redis.conf"), conf).expect("writing redis.conf");
         let mode = if self.sentinel { "--sentinel" } else { "" };
         std::fs::write(dir.join("mode"), mode).expect("writing the mode");
+        if let Some(flavour) = self.flavour {
+            let link = dir.join("flavour");
+            let _ = std::fs::remove_file(&link);
+            std::os::unix::fs::symlink(flavour.dir(), link).expect("a link to the server");
+        }
         let openssl = if self.weak_tls { WEAK_OPENSSL } else { "" };
         std::fs::write(dir.join("openssl.cnf"), openssl).expect("writing openssl.cnf");
     }
@@ -254,9 +302,13 @@ fn launch(dir: &Path, password: Option<&str>) -> Result<Child, ()> {
 /// A file that may not grow is an error to it, as a full disk is, and not a signal that ends it.
 fn spawn(dir: &Path) -> Child {
     let _ = std::fs::remove_file(socket_of(dir));
+    let flavour = dir.join("flavour");
+    let (program, libraries) = if flavour.exists() { ("flavour/server", flavour.join("lib")) } else { Default::default() };
+    let program = if program.is_empty() { "redis-server" } else { program };
     Command::new("sh")
-        .args(["-c", "trap '' XFSZ; exec redis-server redis.conf $(cat mode)"])
+        .args(["-c", "trap '' XFSZ; exec \"$0\" redis.conf $(cat mode)", program])
         .current_dir(dir)
+        .env("LD_LIBRARY_PATH", libraries)
         .env("OPENSSL_CONF", dir.join("openssl.cnf"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())

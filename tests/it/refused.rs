@@ -1,0 +1,152 @@
+//! Servers that refuse some keys in words of their own: one poison event must stop no other, and a sick server must cost nothing.
+
+use std::thread::JoinHandle;
+
+use crate::harness::app::App;
+use crate::harness::eventually;
+use crate::harness::http::Client;
+use crate::harness::redis::Redis;
+use crate::harness::refusing::Refusing;
+
+const KVROCKS: &str = "ERR Invalid argument: WRONGTYPE Operation against a key holding the wrong kind of value";
+const UPSTASH: &str = "ERR max request size exceeded. Limit: 1000000 bytes, Actual: 1000050 bytes.";
+
+fn start(refusing: &Refusing) -> App {
+    // One lane, which all keys share.
+    let app = App::start(&refusing.url(), &["delivery.lanes=1", "delivery.retry_max=400ms"]);
+    app.wait_ready();
+    app
+}
+
+fn identify(client: &mut Client, user: &str, value: &str) -> u16 {
+    let event = format!(r#"{{"userId":"{user}","traits":{{"v":"{value}"}}}}"#);
+    client.post("/v1/identify", &event).expect("an answer").status
+}
+
+/// Sends in a thread until it is answered with 200.
+fn until_taken(app: &App, user: &'static str, value: &'static str) -> JoinHandle<()> {
+    let mut client = app.client();
+    std::thread::spawn(move || eventually("it is taken", || identify(&mut client, user, value) == 200))
+}
+
+/// Writes of other keys, each taken within `http.wait`, until `done`.
+fn neighbours(app: &App, done: impl Fn() -> bool) {
+    let mut client = app.client();
+    let mut number = 0;
+    eventually("the neighbours prove it", || {
+        number += 1;
+        assert_eq!(identify(&mut client, &format!("neighbour-{}", number % 20), "good"), 200, "a neighbour was held back");
+        done()
+    });
+}
+
+fn refusals(app: &App) -> f64 {
+    app.metric("traitsink_redis_errors_total", "class=\"retry\"")
+}
+
+fn reasons(app: &App) -> Vec<(String, String)> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    app.dead_letters().iter().map(|letter| (text(&letter["reason"]), text(&letter["key"]))).collect()
+}
+
+fn value(redis: &Redis, key: &str) -> Option<String> {
+    redis.hgetall(key).get(&b"v"[..]).map(|value| String::from_utf8(value.clone()).expect("UTF-8"))
+}
+
+#[test]
+fn texts_of_kvrocks_and_upstash_need_no_proof() {
+    for (text, reason) in [(KVROCKS, "wrong_type"), (UPSTASH, "refused")] {
+        let redis = Redis::start();
+        let refusing = Refusing::start(redis.port(), move |key, _| (key == "user:bad").then_some(text));
+        let app = start(&refusing);
+        assert_eq!(identify(&mut app.client(), "bad", "v"), 200, "{text}");
+        assert_eq!(reasons(&app), [(reason.to_owned(), "user:bad".to_owned())], "{text}");
+        app.assert_at_rest();
+    }
+}
+
+/// Several events of one key are sent as one command; the limit is one for commands.
+#[test]
+fn events_that_are_too_large_only_together_are_written_one_by_one() {
+    let redis = Redis::start();
+    let too_large = |_: &str, parts: &[String]| (parts.len() > 4).then_some(UPSTASH);
+    let app = start(&Refusing::start(redis.port(), too_large));
+    let event = |number| format!(r#"{{"type":"identify","userId":"u","traits":{{"v":"{number}","f{number}":1}}}}"#);
+    let events: Vec<String> = (0..20).map(event).collect();
+    let batch = format!(r#"{{"batch":[{}]}}"#, events.join(","));
+    assert_eq!(app.client().post("/v1/batch", &batch).expect("an answer").status, 200);
+    assert_eq!((reasons(&app), redis.hgetall("user:u").len(), value(&redis, "user:u")), (vec![], 21, Some("19".to_owned())));
+    app.assert_at_rest();
+}
+
+#[test]
+fn one_event_that_is_refused_for_an_unknown_reason_stops_no_other_and_is_dead_lettered() {
+    for text in ["ERR this value is not to our liking", "unsupported value"] {
+        let redis = Redis::start();
+        let poison = move |_: &str, parts: &[String]| parts.iter().any(|part| part == "poison").then_some(text);
+        let app = start(&Refusing::start(redis.port(), poison));
+        assert_eq!(identify(&mut app.client(), "first", "good"), 200);
+        let bad = until_taken(&app, "bad", "poison");
+        eventually("it is set aside", || app.metric("traitsink_events_set_aside", "") >= 1.0);
+        let later = until_taken(&app, "bad", "later");
+        neighbours(&app, || !app.dead_letters().is_empty());
+        assert!(app.ready(), "{text}");
+        bad.join().expect("it is answered");
+        later.join().expect("it is answered");
+        assert!(reasons(&app).iter().all(|letter| *letter == ("refused".to_owned(), "user:bad".to_owned())), "{text}");
+        assert_eq!(value(&redis, "user:bad").as_deref(), Some("later"), "{text}");
+        app.assert_at_rest();
+    }
+}
+
+#[test]
+fn one_text_for_many_keys_at_once_is_no_poison() {
+    let redis = Redis::start();
+    let third = |key: &str, _: &[String]| key.contains("shard").then_some("ERR this shard is not to be had");
+    let refusing = Refusing::start(redis.port(), third);
+    let app = start(&refusing);
+    let users = ["shard-1", "shard-2", "shard-3", "shard-4", "shard-5", "shard-6"];
+    let waiting = users.map(|user| until_taken(&app, user, "good"));
+    neighbours(&app, || refusals(&app) > 100.0);
+    assert_eq!(reasons(&app), []);
+    refusing.cure();
+    waiting.into_iter().for_each(|sender| sender.join().expect("it is answered"));
+    assert!(users.iter().all(|user| value(&redis, &format!("user:{user}")).is_some()));
+    assert_eq!(reasons(&app), []);
+    app.wait_ready();
+    app.assert_at_rest();
+}
+
+#[test]
+fn a_text_that_speaks_of_a_backend_is_no_poison() {
+    let redis = Redis::start();
+    let sick = |key: &str, _: &[String]| (key == "user:bad").then_some("ERR backend timed out");
+    let refusing = Refusing::start(redis.port(), sick);
+    let app = start(&refusing);
+    assert_eq!(identify(&mut app.client(), "first", "good"), 200);
+    let bad = until_taken(&app, "bad", "good");
+    neighbours(&app, || refusals(&app) > 12.0);
+    assert_eq!(reasons(&app), []);
+    refusing.cure();
+    bad.join().expect("it is answered");
+    assert_eq!(value(&redis, "user:bad").as_deref(), Some("good"));
+    assert_eq!(reasons(&app), []);
+    app.assert_at_rest();
+}
+
+/// As before: nothing says whether it is the event or the server.
+#[test]
+fn what_is_refused_alone_is_tried_for_ever() {
+    let redis = Redis::start();
+    let refusing = Refusing::start(redis.port(), |_, _| Some("ERR not to our liking"));
+    let app = start(&refusing);
+    let bad = until_taken(&app, "bad", "good");
+    eventually("it is refused often", || refusals(&app) > 20.0);
+    let waiting = Client::new(app.admin).get("/ready").expect("an answer");
+    assert!(waiting.status == 503 && waiting.text().contains("answered with an error"), "{}", waiting.text());
+    refusing.cure();
+    bad.join().expect("it is answered");
+    assert_eq!(reasons(&app), []);
+    app.wait_ready();
+    app.assert_at_rest();
+}
