@@ -1,7 +1,7 @@
 //! Wiring in reading order: configuration -> Redis, lanes, sources, admin; and the same backwards when stopping.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,7 @@ impl From<io::Error> for StartError {
 impl From<LocalError> for StartError {
     fn from(error: LocalError) -> Self {
         let code = match error {
-            LocalError::Missing(_) | LocalError::Unusable(..) => Exit::CONFIG,
+            LocalError::Missing(_) | LocalError::Unusable(..) | LocalError::TooLong(_) => Exit::CONFIG,
             LocalError::Directory(..) => Exit::IO,
             LocalError::Taken(_) | LocalError::Failed(_) => Exit::UNAVAILABLE,
         };
@@ -114,11 +114,9 @@ impl Delivery {
             }
             Mode::Local(local) => {
                 let server = Local::start(&redis, local, metrics.redis_local_restarts.clone()).await?;
-                let port = server.port();
-                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-                tracing::info!(part = "redis", %address, data_dir = %local.data_dir.display(), "listening");
+                server.announce();
+                redis = server.settings(&redis);
                 lifecycle.spawn(&stores, "local Redis", server.serve(stop_store.clone()));
-                redis.mode = Mode::Local(config::Local { port, ..local.clone() });
             }
             _ => {}
         }

@@ -166,8 +166,8 @@ fn redis(redis: &Redis) -> String {
 
 fn local(local: &Local) -> String {
     let binary = local.binary.as_ref().map_or("redis-server or valkey-server".to_owned(), |binary| binary.display().to_string());
-    let port = if local.port == 0 { "a free port".to_owned() } else { format!("port {}", local.port) };
-    format!("started with the worker: {binary} on {port} of 127.0.0.1, data in {}", local.data_dir.display())
+    let port = if local.port == 0 { String::new() } else { format!(" and on port {} of 127.0.0.1, with a password", local.port) };
+    format!("started with the worker: {binary} on a socket{port}, data in {}", local.data_dir.display())
 }
 
 fn tls(tls: &Tls) -> String {

@@ -1,6 +1,6 @@
 //! Where keys live: the one place that knows which kind of Redis this is.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -9,7 +9,7 @@ use super::cluster::Cluster;
 use super::sentinel::Sentinel;
 use super::sharded::Shards;
 use super::{Connector, Placement};
-use crate::config::{Address, Mode, PrimaryReplicas, Redis};
+use crate::config::{Address, Local, Mode, PrimaryReplicas, Redis};
 use crate::tls::TlsError;
 
 /// Shared by all lanes.
@@ -33,7 +33,7 @@ impl Topology {
         Ok(Self(match &redis.mode {
             Mode::Standalone(address) => Kind::One(Connector::new(redis, address.clone())?),
             Mode::Embedded(listen) => Kind::One(Connector::new(redis, address_at(*listen))?),
-            Mode::Local(local) => Kind::One(Connector::new(redis, address_at((Ipv4Addr::LOCALHOST, local.port).into()))?),
+            Mode::Local(local) => Kind::One(Connector::new(redis, Address::Unix(Local::socket_in(&local.data_dir)))?),
             Mode::Cluster(cluster) => Kind::Cluster(Arc::new(Cluster::new(redis, cluster)?)),
             Mode::Sentinel(sentinel) => Kind::Sentinel(Arc::new(Sentinel::new(redis, sentinel)?)),
             Mode::Sharded(shards) => Kind::Sharded(Arc::new(Shards::new(redis, shards)?)),

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -19,17 +22,44 @@ use crate::harness::{eventually, guide};
 
 /// The server of a worker; outlives it where that is killed, as it is at the end of a test, and ends when dropped.
 struct Server {
-    port: u16,
     data: PathBuf,
+}
+
+impl Server {
+    fn socket(&self) -> PathBuf {
+        self.data.join("redis.sock")
+    }
+
+    /// As an operator who reads the log and the password's file.
+    fn open(&self) -> redis::RedisResult<redis::Connection> {
+        let password = std::fs::read_to_string(self.data.join("traitsink.password")).unwrap_or_default();
+        let login = if password.is_empty() { String::new() } else { format!("?pass={}", password.trim()) };
+        redis::Client::open(format!("redis+unix://{}{login}", self.socket().display()))?
+            .get_connection_with_timeout(Duration::from_secs(5))
+    }
+
+    fn connection(&self) -> redis::Connection {
+        self.open().expect("the server answers")
+    }
+
+    fn pid(&self) -> Pid {
+        let info: String = redis::cmd("INFO").arg("server").query(&mut self.connection()).unwrap();
+        let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")).expect("a process id");
+        Pid::from_raw(pid.trim().parse().unwrap())
+    }
+
+    fn is_there(&self) -> bool {
+        UnixStream::connect(self.socket()).is_ok()
+    }
+
+    fn check(&self, users: &BTreeMap<String, User>) {
+        check_users(users, |key| self.connection().hgetall(key).unwrap());
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).expect("a valid URL");
-        let Ok(mut connection) = client.get_connection_with_timeout(Duration::from_secs(5)) else { return };
-        // The port may be another test's by now.
-        let directory: redis::RedisResult<Vec<String>> = redis::cmd("CONFIG").arg("GET").arg("dir").query(&mut connection);
-        if directory.is_ok_and(|pair| pair.iter().any(|text| Path::new(text) == self.data)) {
+        if let Ok(mut connection) = self.open() {
             let _closed = redis::cmd("SHUTDOWN").exec(&mut connection);
         }
     }
@@ -54,28 +84,8 @@ impl Drop for Stopped {
 /// A worker, and its server that keeps its data in `data`: the worker is dropped first.
 fn worker(data: &Path, more: &[&str]) -> (Server, App) {
     let data_dir = format!("redis.local.data_dir={}", data.display());
-    let mut app = App::start_with(&[&["redis.mode=local", &data_dir], more].concat());
-    let port = app.listening("redis").port();
-    (Server { port, data: data.canonicalize().unwrap() }, app)
-}
-
-fn connection(port: u16) -> redis::Connection {
-    redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap().get_connection().expect("the server answers")
-}
-
-/// Of the server, not of the worker.
-fn pid(port: u16) -> Pid {
-    let info: String = redis::cmd("INFO").arg("server").query(&mut connection(port)).unwrap();
-    let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")).expect("a process id");
-    Pid::from_raw(pid.trim().parse().unwrap())
-}
-
-fn is_there(port: u16) -> bool {
-    TcpStream::connect(("127.0.0.1", port)).is_ok()
-}
-
-fn check(port: u16, users: &BTreeMap<String, User>) {
-    check_users(users, |key| connection(port).hgetall(key).unwrap());
+    let app = App::start_with(&[&["redis.mode=local", &data_dir], more].concat());
+    (Server { data: data.canonicalize().unwrap() }, app)
 }
 
 #[test]
@@ -83,7 +93,7 @@ fn the_examples_of_the_guide_are_written() {
     for protocol in ["redis.protocol=2", "redis.protocol=3"] {
         let data = TempDir::new().unwrap();
         let (server, app) = worker(data.path(), &[&guide::WRITE_KEYS[..], &[protocol]].concat());
-        guide::check_examples(&app, |key| connection(server.port).hgetall(key).unwrap());
+        guide::check_examples(&app, |key| server.connection().hgetall(key).unwrap());
     }
 }
 
@@ -95,14 +105,104 @@ fn it_keeps_what_it_was_given_and_ends_with_the_worker() {
     assert_eq!(status, 200);
     app.signal(Signal::SIGTERM);
     assert!(app.wait(Duration::from_secs(20)).success(), "{}", app.log().join("\n"));
-    assert!(!is_there(server.port), "the server outlived its worker");
+    assert!(!server.is_there(), "the server outlived its worker");
 
-    let fixed = free_port();
-    let (server, _app) = worker(data.path(), &["redis.database=20", "redis.protocol=3", &format!("redis.local.port={fixed}")]);
-    assert_eq!(server.port, fixed);
-    let mut connection = connection(fixed);
+    let (server, _app) = worker(data.path(), &["redis.database=20", "redis.protocol=3"]);
+    let mut connection = server.connection();
     redis::cmd("SELECT").arg(20).exec(&mut connection).unwrap();
     assert_eq!(connection.hget::<_, _, String>("user:u", "a").unwrap(), "1");
+}
+
+/// What another user of the machine gets from `redis-cli`.
+fn as_nobody(arguments: &[&str]) -> String {
+    let mut command = Command::new("runuser");
+    command.args(["-u", "nobody", "--", "redis-cli"]).args(arguments);
+    let output = command.output().expect("runuser (Debian package util-linux) and redis-cli are needed");
+    [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat()
+}
+
+/// TCP ports on which the process listens.
+fn listens(pid: Pid) -> Vec<String> {
+    let links = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    let links: Vec<String> =
+        links.filter_map(|link| Some(std::fs::read_link(link.path()).ok()?.to_string_lossy().into_owned())).collect();
+    let table =
+        ["tcp", "tcp6"].map(|table| std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default()).concat();
+    let fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let own = fields.filter(|fields| fields.get(3) == Some(&"0A") && links.contains(&format!("socket:[{}]", fields[9])));
+    own.map(|fields| fields[1].to_owned()).collect()
+}
+
+#[test]
+fn no_other_user_reaches_it() {
+    let data = TempDir::new().unwrap();
+    // As where an operator made it: open to all.
+    let open = data.path().join("open");
+    std::fs::create_dir(&open).unwrap();
+    for directory in [data.path(), &open] {
+        std::fs::set_permissions(directory, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let (server, app) = worker(&open, &[]);
+    assert_eq!(app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status, 200);
+    assert_eq!(listens(server.pid()), Vec::<String>::new(), "a port is open");
+    let socket = server.socket().display().to_string();
+    assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o700);
+    assert!(app.log().iter().any(|line| line.contains(&format!("redis-cli -s {socket}"))), "{}", app.log().join("\n"));
+    let root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    if root {
+        let said = as_nobody(&["-s", &socket, "FLUSHALL"]);
+        assert!(said.contains("Permission denied"), "{said}");
+    }
+    assert_eq!(server.connection().hget::<_, _, String>("user:u", "a").unwrap(), "1");
+}
+
+#[test]
+fn a_port_is_opened_when_it_is_asked_for_and_wants_a_password() {
+    let data = TempDir::new().unwrap();
+    let (port, file) = (free_port().to_string(), data.path().canonicalize().unwrap().join("traitsink.password"));
+    let setting = format!("redis.local.port={port}");
+    let (server, mut app) = worker(data.path(), &[&setting]);
+    assert_eq!(app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status, 200);
+    assert_eq!(listens(server.pid()).len(), 1);
+    assert!(TcpStream::connect(format!("127.0.0.1:{port}")).is_ok());
+    let ask = |login: &str| {
+        let client = redis::Client::open(format!("redis://{login}127.0.0.1:{port}")).unwrap();
+        client.get_connection().and_then(|mut connection| connection.hget::<_, _, String>("user:u", "a"))
+    };
+    assert!(ask("").unwrap_err().to_string().contains("Authentication required"));
+    let password = std::fs::read_to_string(&file).unwrap().trim().to_owned();
+    assert_eq!((password.len(), std::fs::metadata(&file).unwrap().permissions().mode() & 0o777), (64, 0o600));
+    assert_eq!(ask(&format!(":{password}@")).unwrap(), "1");
+    let line = std::fs::read_to_string(format!("/proc/{}/cmdline", server.pid())).unwrap();
+    let log = app.log().join("\n");
+    assert!(!line.contains(&password) && !log.contains(&password) && log.contains(&file.display().to_string()), "{line}\n{log}");
+    // One that is left behind wants it, too; without a port there is none any more.
+    let old = server.pid();
+    app.signal(Signal::SIGKILL);
+    app.wait(Duration::from_secs(5));
+    let (server, app) = worker(data.path(), &[]);
+    app.wait_ready();
+    eventually("the old server is gone", || kill(old, None).is_err());
+    assert!(!file.exists());
+    assert_eq!(server.connection().hget::<_, _, String>("user:u", "a").unwrap(), "1");
+}
+
+/// 107 bytes are a path of a socket, 108 are none.
+#[test]
+fn a_directory_that_is_too_deep_for_a_socket_is_told_before_the_start() {
+    let data = TempDir::new().unwrap();
+    let root = data.path().canonicalize().unwrap();
+    let deep = |bytes: usize| root.join("d".repeat(bytes - root.as_os_str().len() - "//redis.sock".len()));
+    let (server, app) = worker(&deep(107), &[]);
+    app.wait_ready();
+    assert!(server.is_there());
+    for verb in [&["check"][..], &["check", "--connect"], &["replay", "-"]] {
+        let setting = format!("redis.local.data_dir={}", deep(108).display());
+        let output = run(&[&["-s", "redis.mode=local", "-s", &setting], verb].concat(), b"");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{verb:?}: {said}");
+        assert!(said.contains("redis.local.data_dir") && said.contains("has 108 bytes"), "{verb:?}: {said}");
+    }
 }
 
 #[test]
@@ -110,21 +210,20 @@ fn b1_the_local_server_is_killed() {
     play("B1", "the server of redis.mode = local is killed", 2..=20, |round| {
         let data = TempDir::new().unwrap();
         let (server, mut app) = worker(data.path(), &[]);
-        let port = server.port;
         let load = load_of(&app, OnError::Retry);
         for _ in 0..2 {
             progress(&load, 200);
-            kill(pid(port), Signal::SIGKILL).unwrap();
+            kill(server.pid(), Signal::SIGKILL).unwrap();
             round.recovers(|| progress(&load, 50));
         }
         let users = load.stop();
         app.assert_at_rest();
-        check(port, &users);
+        server.check(&users);
         assert_eq!(app.metric("traitsink_redis_local_restarts_total", ""), 2.0);
         assert!(app.dead_letters().is_empty());
         app.signal(Signal::SIGTERM);
         assert!(app.wait(Duration::from_secs(20)).success());
-        assert!(!is_there(port), "the server outlived its worker");
+        assert!(!server.is_there(), "the server outlived its worker");
     });
 }
 
@@ -135,7 +234,7 @@ fn what_a_killed_worker_leaves_behind_is_ended_by_the_next() {
     let (old_server, mut app) = worker(data.path(), &[]);
     let load = load_of(&app, OnError::Retry);
     progress(&load, 200);
-    let old = pid(old_server.port);
+    let old = old_server.pid();
 
     let own = TempDir::new().unwrap();
     let refused = |why: &str| {
@@ -154,15 +253,15 @@ fn what_a_killed_worker_leaves_behind_is_ended_by_the_next() {
     app.signal(Signal::SIGKILL);
     app.wait(Duration::from_secs(5));
     let users = load.stop();
-    assert!(is_there(old_server.port));
+    assert!(old_server.is_there());
     let stopped = Stopped::new(old);
     refused("what is there does not end");
     drop(stopped);
     let (server, app) = worker(data.path(), &[]);
-    assert_ne!(pid(server.port), old);
+    assert_ne!(server.pid(), old);
     eventually("the old server is gone", || kill(old, None).is_err());
     assert!(app.log().iter().any(|line| line.contains("left behind")), "{}", app.log().join("\n"));
-    check(server.port, &users);
+    server.check(&users);
 }
 
 #[test]

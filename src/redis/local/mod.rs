@@ -1,13 +1,15 @@
-//! A Redis server as a child of this process: on a loopback port, its data in a directory of its own.
+//! A Redis server as a child of this process: on a Unix socket that only this user reaches, beside its data. A port of 127.0.0.1,
+//! which every user of the machine reaches, is opened only when one is configured, and then behind a password.
 //!
 //! It runs with `appendfsync always`: what was acknowledged is on disk. When it ends by itself it is started again; when this
 //! process was killed and left it behind, the next one ends it first ([`left_behind`]).
 
 mod left_behind;
 mod output;
+mod password;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use prometheus::IntCounter;
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::net::TcpListener;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use self::output::Output;
 use super::probe::config_value;
 use super::{ConnectError, Connection, Connector};
-use crate::config::{self, Address};
+use crate::config::{self, Address, Password};
 
 /// What is started when nothing is said.
 const BINARIES: [&str; 2] = ["redis-server", "valkey-server"];
@@ -37,10 +39,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Before a server that ended by itself is started again, growing.
 const RESTART_MIN: Duration = Duration::from_millis(100);
 const RESTART_MAX: Duration = Duration::from_secs(5);
-/// A port that was free may be taken a moment later.
-const PORTS: u32 = 5;
-/// In the data directory: locked while a worker uses it, and the port of its server.
-const PORT_FILE: &str = "traitsink.port";
+/// In the data directory: locked while a worker uses it. Earlier versions wrote the port of their server into it.
+const LOCK_FILE: &str = "traitsink.port";
+/// In the data directory, where there is a port.
+const PASSWORD_FILE: &str = "traitsink.password";
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +58,12 @@ pub enum LocalError {
     Directory(PathBuf, io::Error),
     #[error("redis.local.data_dir: another worker keeps its data in {path}", path = .0.display())]
     Taken(PathBuf),
+    #[error(
+        "redis.local.data_dir: the path of the socket in it, {path}, has {len} bytes, and a socket's path has at most {most}: choose a \
+         shorter directory",
+        path = .0.display(), len = .0.as_os_str().len(), most = config::Local::MAX_SOCKET
+    )]
+    TooLong(PathBuf),
     #[error("redis.local: {0}")]
     Failed(String),
 }
@@ -73,9 +81,12 @@ pub struct Local {
 /// How it is started.
 struct Plan {
     binary: Option<PathBuf>,
-    port: u16,
+    /// None without a password.
+    port: Option<(u16, SecretString)>,
     /// Absolute.
     directory: PathBuf,
+    /// In the directory.
+    socket: PathBuf,
     databases: u32,
 }
 
@@ -88,32 +99,59 @@ impl Local {
         let in_directory = |error| LocalError::Directory(local.data_dir.clone(), error);
         DirBuilder::new().recursive(true).mode(0o700).create(&local.data_dir).map_err(in_directory)?;
         let directory = local.data_dir.canonicalize().map_err(in_directory)?;
-        let mut lock = lock(&directory)?;
-        if let Some(port) = port_in(&mut lock).map_err(in_directory)? {
-            left_behind::end(&connector(redis, port), port, &directory).await?;
+        let socket = config::Local::socket_in(&directory);
+        if socket.as_os_str().len() > config::Local::MAX_SOCKET {
+            return Err(LocalError::TooLong(socket));
         }
+        let mut lock = lock(&directory)?;
+        let password_file = directory.join(PASSWORD_FILE);
+        let former = password::read(&password_file).map_err(in_directory)?;
+        let has_password = former.is_some();
+        let logins: Vec<_> = std::iter::once(None).chain(former.map(Some)).collect();
+        let mut left_behind = vec![Address::Unix(socket.clone())];
+        if let Some(port) = port_in(&mut lock).map_err(in_directory)? {
+            left_behind.push(Address::Tcp { host: Ipv4Addr::LOCALHOST.to_string(), port });
+        }
+        for address in left_behind {
+            let connectors: Vec<_> = logins.iter().map(|login| connector(redis, &address, login.as_ref())).collect();
+            left_behind::end(&address, &connectors, &directory).await?;
+        }
+        lock.set_len(0).map_err(in_directory)?;
+        let port = match local.port {
+            0 => {
+                // A password without a port would only mislead.
+                if has_password {
+                    std::fs::remove_file(&password_file).map_err(in_directory)?;
+                }
+                None
+            }
+            port => Some((port, password::read_or_make(&password_file).map_err(in_directory)?)),
+        };
         let databases = redis.database.saturating_add(1).max(16);
-        let mut plan = Plan { binary: local.binary.clone(), port: local.port, directory, databases };
-        let mut attempts = if local.port == 0 { PORTS } else { 1 };
-        loop {
-            attempts -= 1;
-            if local.port == 0 {
-                plan.port = free_port().await.map_err(|error| LocalError::Failed(format!("no free port: {error}")))?;
-            }
-            // First: a worker that is killed right after the start must not leave an unknown server behind.
-            put_port(&mut lock, plan.port).map_err(in_directory)?;
-            let (mut child, output) = plan.launch()?;
-            match answers(&mut child, &connector(redis, plan.port), &plan.directory).await {
-                Ok(()) => return Ok(Self { plan, child, output, _lock: lock, restarts }),
-                Err(_) if attempts > 0 => {}
-                Err(why) => return Err(LocalError::Failed(format!("{why}\n{}", output.last().await).trim_end().to_owned())),
-            }
+        let plan = Plan { binary: local.binary.clone(), port, directory, socket, databases };
+        let (mut child, output) = plan.launch()?;
+        let connector = connector(redis, &plan.address(), plan.password());
+        match answers(&mut child, &connector, &plan.directory).await {
+            Ok(()) => Ok(Self { plan, child, output, _lock: lock, restarts }),
+            Err(why) => Err(LocalError::Failed(format!("{why}\n{}", output.last().await).trim_end().to_owned())),
         }
     }
 
-    /// On 127.0.0.1.
-    pub fn port(&self) -> u16 {
-        self.plan.port
+    /// The settings to reach it with, otherwise as `redis`.
+    pub fn settings(&self, redis: &config::Redis) -> config::Redis {
+        let password = self.plan.password().cloned().map(Password::Fixed);
+        config::Redis { mode: config::Mode::Standalone(self.plan.address()), password, ..redis.clone() }
+    }
+
+    /// Logs where it listens, and how an operator reaches it.
+    pub fn announce(&self) {
+        let Plan { directory, socket, .. } = &self.plan;
+        let (address, data_dir) = (socket.display(), directory.display());
+        tracing::info!(part = "redis", %address, %data_dir, look = %format_args!("redis-cli -s {address}"), "listening");
+        if let Some((port, _)) = &self.plan.port {
+            let password_file = directory.join(PASSWORD_FILE);
+            tracing::info!(port, password_file = %password_file.display(), "the local Redis listens on 127.0.0.1, too, with a password");
+        }
     }
 
     /// Starts it again whenever it ends, until `stop`; then ends it.
@@ -169,10 +207,26 @@ impl Local {
 }
 
 impl Plan {
-    /// A process of a group of its own: ctrl-C is for this one, which still needs it.
+    fn address(&self) -> Address {
+        Address::Unix(self.socket.clone())
+    }
+
+    fn password(&self) -> Option<&SecretString> {
+        self.port.as_ref().map(|(_, password)| password)
+    }
+
+    /// A process of a group of its own: ctrl-C is for this one, which still needs it. It reads the password from its standard input:
+    /// every user sees arguments.
     fn launch(&self) -> Result<(Child, Output), LocalError> {
-        let (port, databases) = (self.port.to_string(), self.databases.to_string());
+        let port = self.port.as_ref().map_or(0, |(port, _)| *port).to_string();
+        let databases = self.databases.to_string();
         let mut child = spawn_first(self.binary.as_deref(), |command| {
+            if let Some(password) = self.password() {
+                let (reader, mut writer) = io::pipe()?;
+                writeln!(writer, "requirepass {}", password.expose_secret())?;
+                command.stdin(reader).arg("-");
+            }
+            command.arg("--unixsocket").arg(&self.socket).args(["--unixsocketperm", "700"]);
             command.args(["--port", &port, "--bind", "127.0.0.1", "--protected-mode", "yes", "--databases", &databases]);
             command.args(["--daemonize", "no", "--logfile", "", "--loglevel", "notice"]);
             command.args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""]).arg("--dir").arg(&self.directory);
@@ -215,18 +269,14 @@ async fn answers(child: &mut Child, connector: &Connector, directory: &Path) -> 
     }
 }
 
-fn connector(redis: &config::Redis, port: u16) -> Connector {
-    let address = Address::Tcp { host: Ipv4Addr::LOCALHOST.to_string(), port };
-    Connector::new(redis, address).expect("there is no TLS to a local server")
+fn connector(redis: &config::Redis, address: &Address, password: Option<&SecretString>) -> Connector {
+    let redis = config::Redis { password: password.cloned().map(Password::Fixed), ..redis.clone() };
+    Connector::new(&redis, address.clone()).expect("there is no TLS to a local server")
 }
 
-async fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
-}
-
-/// The port file, locked until it is closed: also when this process is killed.
+/// The lock file, locked until it is closed: also when this process is killed.
 fn lock(directory: &Path) -> Result<File, LocalError> {
-    let path = directory.join(PORT_FILE);
+    let path = directory.join(LOCK_FILE);
     let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path);
     let file = file.map_err(|error| LocalError::Directory(path.clone(), error))?;
     match file.try_lock() {
@@ -236,17 +286,11 @@ fn lock(directory: &Path) -> Result<File, LocalError> {
     }
 }
 
-/// The port that an earlier worker's server had.
+/// The port that the server of an earlier version had.
 fn port_in(file: &mut File) -> io::Result<Option<u16>> {
     let mut text = String::new();
     file.read_to_string(&mut text)?;
     Ok(text.trim().parse().ok())
-}
-
-fn put_port(file: &mut File, port: u16) -> io::Result<()> {
-    file.set_len(0)?;
-    file.rewind()?;
-    writeln!(file, "{port}")
 }
 
 /// A connection, if the server keeps its data in `directory`.
