@@ -133,7 +133,7 @@ impl<S: Apply> Worker<S> {
                 }
                 Ok(None) if self.set_aside.is_empty() => return None,
                 // Closed: what is set aside is still tried.
-                Ok(None) => tokio::time::sleep_until(due).await,
+                Ok(None) => tokio::time::sleep(CANCEL_EVERY).await,
                 Err(_) if tokio::time::Instant::now() < probe_at => {}
                 Err(_idle) => {
                     match self.lane.store.reach().await {
@@ -240,11 +240,16 @@ impl<S: Apply> Worker<S> {
     fn succeeded(&mut self) {
         self.doubt = false;
         if self.failures > 0 || !self.lane.health.is_up() {
-            self.failures = 0;
-            self.backoff = backoff(self.lane.limits);
             self.lane.health.up();
-            self.lane.queue.set_down(false);
+            self.reached();
         }
+    }
+
+    /// The server answers: events are taken again.
+    fn reached(&mut self) {
+        self.failures = 0;
+        self.backoff = backoff(self.lane.limits);
+        self.lane.queue.set_down(false);
     }
 
     /// Notes the trouble and waits before the next attempt at `left`; returns what is then still to be written.

@@ -12,8 +12,12 @@ const KVROCKS: &str = "ERR Invalid argument: WRONGTYPE Operation against a key h
 const UPSTASH: &str = "ERR max request size exceeded. Limit: 1000000 bytes, Actual: 1000050 bytes.";
 
 fn start(refusing: &Refusing) -> App {
+    start_with(refusing, "http.wait=5s")
+}
+
+fn start_with(refusing: &Refusing, setting: &str) -> App {
     // One lane, which all keys share.
-    let app = App::start(&refusing.url(), &["delivery.lanes=1", "delivery.retry_max=400ms"]);
+    let app = App::start(&refusing.url(), &["delivery.lanes=1", "delivery.retry_max=400ms", setting]);
     app.wait_ready();
     app
 }
@@ -148,5 +152,24 @@ fn what_is_refused_alone_is_tried_for_ever() {
     bad.join().expect("it is answered");
     assert_eq!(reasons(&app), []);
     app.wait_ready();
+    app.assert_at_rest();
+}
+
+/// The lane was down, and what it tries first is poison: the others must be let in, for they are the proof.
+#[test]
+fn a_refused_event_keeps_no_lane_down_after_an_outage() {
+    let mut redis = Redis::start();
+    let poison = |_: &str, parts: &[String]| parts.iter().any(|part| part == "poison").then_some("ERR not to our liking");
+    let app = start_with(&Refusing::start(redis.port(), poison), "http.wait=15s");
+    let bad = until_taken(&app, "bad", "poison");
+    eventually("it is set aside", || app.metric("traitsink_events_set_aside", "") >= 1.0);
+    redis.kill();
+    let lost = || app.metric("traitsink_redis_errors_total", "class=\"reconnect\"");
+    eventually("the lane is down", || lost() >= 8.0);
+    redis.restart();
+    eventually("the lane is up", || identify(&mut app.client(), "other", "good") == 200);
+    neighbours(&app, || !app.dead_letters().is_empty());
+    bad.join().expect("it is answered");
+    assert_eq!(reasons(&app), [("refused".to_owned(), "user:bad".to_owned())]);
     app.assert_at_rest();
 }

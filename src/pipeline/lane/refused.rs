@@ -63,7 +63,9 @@ impl<S: Apply> Worker<S> {
     /// The first events of the key are settled.
     pub(super) fn forget(&mut self, key: &[u8]) {
         self.lane.suspects.settled(key);
-        self.set_aside.settled(key, tokio::time::Instant::now());
+        if !self.set_aside.is_empty() {
+            self.set_aside.settled(key, tokio::time::Instant::now());
+        }
     }
 
     /// Drops what its source took back of what is set aside.
@@ -93,6 +95,10 @@ impl<S: Apply> Worker<S> {
         }
         match refused {
             Some((trouble, taken)) if !self.verdicts.contains(&Verdict::Written) => {
+                // Others could not prove anything to a lane that takes nothing.
+                if self.failures > 0 {
+                    self.reached();
+                }
                 let stuck = self.set_aside.len() > 1 && now - self.taken.1.max(self.set_aside.since()) > DOUBT_AFTER;
                 self.doubt = taken == 0 || stuck;
                 if self.doubt {
