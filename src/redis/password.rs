@@ -192,26 +192,24 @@ mod tests {
         assert_eq!(missing, "\"/no/such/program\" cannot be started: No such file or directory (os error 2)");
     }
 
-    /// Processes of the group that still run: those that nobody has waited for do not.
-    fn members(group: &str) -> Vec<String> {
-        let stats = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("stat"));
-        let stats = stats.filter_map(|stat| std::fs::read_to_string(stat).ok());
-        let runs = |stat: &String| {
-            let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-            fields.first().is_some_and(|state| *state != "Z") && fields.get(2) == Some(&group)
-        };
-        stats.filter(runs).collect()
+    /// Processes with `mark` in their environment.
+    fn marked(mark: &str) -> usize {
+        let environments = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("environ"));
+        environments
+            .filter_map(|file| std::fs::read(file).ok())
+            .filter(|environment| String::from_utf8_lossy(environment).contains(mark))
+            .count()
     }
 
     #[tokio::test]
     async fn a_command_that_is_given_up_leaves_no_process_behind() {
         let directory = tempfile::tempdir().unwrap();
         for dropped in [false, true] {
-            let file = directory.path().join(dropped.to_string());
-            let script = format!("echo $$ > '{0}.new'; mv '{0}.new' '{0}'; sleep 600 | cat", file.display());
+            let mark = directory.path().join(dropped.to_string()).display().to_string();
+            let script = format!("export MARK='{mark}'; sleep 600 | cat");
             let words = ["sh", "-c", &script].map(str::to_owned);
             let begun = async {
-                while !file.exists() {
+                while marked(&mark) < 2 {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             };
@@ -221,14 +219,12 @@ mod tests {
                     () = begun => {}
                 }
             } else {
-                let outcome = run(&words, Duration::from_secs(2)).await.map(|_| ());
-                assert_eq!(outcome, Err("\"sh\" did not end within 2s".to_owned()));
-                begun.await;
+                let (outcome, ()) = tokio::join!(run(&words, Duration::from_secs(2)), begun);
+                assert_eq!(outcome.map(|_| ()), Err("\"sh\" did not end within 2s".to_owned()));
             }
-            let group = std::fs::read_to_string(&file).unwrap();
             let start = Instant::now();
-            while !members(group.trim()).is_empty() {
-                assert!(start.elapsed() < Duration::from_secs(20), "{:?}", members(group.trim()));
+            while marked(&mark) > 0 {
+                assert!(start.elapsed() < Duration::from_secs(20), "{} processes are left", marked(&mark));
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
