@@ -156,7 +156,7 @@ fn a5_worker_frozen_past_its_session_while_another_takes_over() {
         eventually("the other has all partitions", || other.metric("traitsink_kafka_partitions_assigned", "") == 4.0);
         // What the frozen one had written and not committed is written again; when that is over, no number may fall any more.
         scene.wait_behind();
-        let watch = Watch::start(&scene.redis, USERS);
+        let watch = Watch::start(&scene.redis);
         scene.progress(500);
         frozen.signal(Signal::SIGCONT);
         eventually("the partitions are shared again", || {
@@ -164,7 +164,7 @@ fn a5_worker_frozen_past_its_session_while_another_takes_over() {
         });
         assert!(frozen.log().iter().any(|line| line.contains("stood still")), "{}", frozen.log().join("\n"));
         scene.progress(500);
-        watch.stop();
+        watch.stop(&[&frozen, &other]);
         scene.finish();
         frozen.assert_at_rest();
         other.assert_at_rest();
@@ -197,7 +197,7 @@ fn d1_workers_come_and_go() {
             sum == 12.0 && apps.iter().all(|app| app.metric("traitsink_kafka_partitions_assigned", "") > 0.0)
         };
         let gap = if round.night { 7000..9000 } else { 0..1500 };
-        let watch = Watch::start(&scene.redis, USERS);
+        let watch = Watch::start(&scene.redis);
         let first = scene.worker(&[]);
         scene.progress(500);
         let mut second = scene.worker(&[]);
@@ -211,7 +211,7 @@ fn d1_workers_come_and_go() {
         scene.check_committed();
         eventually("two share the partitions", || shared(&[&first, &third]));
         // What a killed worker had sent may arrive again: numbers may fall for a moment.
-        watch.stop();
+        watch.stop(&[&first, &second, &third]);
         let_pass(Duration::from_millis(round.rng.u64(gap)));
         third.signal(Signal::SIGKILL);
         third.wait(Duration::from_secs(5));

@@ -104,7 +104,7 @@ impl Member {
         let lost = consumer.assignment_lost();
         let deadline = Instant::now() + self.handover;
         let mut partitions = self.lock();
-        let gone: Vec<Partition> =
+        let mut gone: Vec<Partition> =
             list.elements().iter().filter_map(|element| partitions.remove(element.topic(), element.partition())).collect();
         self.show(&partitions);
         drop(partitions);
@@ -115,8 +115,12 @@ impl Member {
                 partition.assignment.wait_idle(drained);
             }
         }
-        gone.iter().for_each(|partition| partition.assignment.hand_over());
         let mut gone: Vec<Partition> = gone.into_iter().map(|partition| self.give_up(partition)).collect();
+        for partition in &mut gone {
+            partition.assignment.hand_over();
+            // What found no room is dropped: it cannot be pushed while this thread waits here.
+            partition.flow = Flow::Closed;
+        }
         self.intake.drop_cancelled();
         let idle = gone.iter().filter(|partition| partition.assignment.wait_idle(deadline)).count();
         tracing::info!(partitions = list.count(), lost, all = self.metrics.kafka.partitions_assigned.get(), "partitions revoked");
@@ -126,13 +130,16 @@ impl Member {
         if !lost {
             let mut offsets = TopicPartitionList::new();
             for partition in &mut gone {
-                if let Some(offset) = partition.committable(false) {
+                let (committed, unsettled) = (partition.committable(false), partition.assignment.unsettled());
+                tracing::debug!(topic = %partition.topic, partition = partition.number, committed, unsettled, "handed over");
+                if let Some(offset) = committed {
                     let offset = Offset::Offset(offset);
                     offsets.add_partition_offset(&partition.topic, partition.number, offset).expect("an offset of a record");
                 }
             }
             if offsets.count() > 0 {
-                // When it lets go, librdkafka commits what was stored last, also below what is committed: others would begin there.
+                // When it lets go, librdkafka commits what was stored last, even below what is committed: the next member would
+                // begin there, and write again what is written.
                 if let Err(error) = consumer.store_offsets(&offsets) {
                     tracing::debug!("Kafka: offsets of revoked partitions are not stored: {error}");
                 }

@@ -73,6 +73,9 @@ impl Partition {
     /// and librdkafka counts it as one record to come.
     pub(super) fn is_drained(&self, numbers: &statistics::Partition) -> bool {
         self.assignment.is_idle() && numbers.fetchq_cnt == 0 && numbers.next_offset >= numbers.ls_offset
+        if !self.held.has_read() {
+            tracing::debug!(topic = %self.topic, partition = self.number, offset, "the first record since the assignment");
+        }
     }
 
     /// Bytes held by a record that found no room.
