@@ -16,6 +16,7 @@ use crate::harness::redis::Redis;
 use crate::harness::stream::{Produced, Stream, Watch};
 use crate::harness::{eventually, let_pass};
 use crate::kafka_source::{wait_committed, worker};
+use crate::kafka_topics::recreations;
 
 const USERS: usize = 500;
 /// Records a second, of which two in ten are not for Redis.
@@ -246,6 +247,7 @@ fn d2_brokers_killed_frozen_and_restarted() {
         scene.check_committed();
         scene.finish();
         app.wait_ready();
+        assert_eq!(recreations(&app), 0.0, "other leaders are no other topic");
         app.assert_at_rest();
     });
 }

@@ -18,6 +18,7 @@ use super::assignment::Assignment;
 use super::guard::Guard;
 use super::lease::Lease;
 use super::partition::{Flow, Partition, Partitions};
+use super::topic_ids::TopicIds;
 
 /// The name of this part in `/ready`.
 pub(super) const PART: &str = "kafka";
@@ -40,6 +41,9 @@ pub(super) struct Member {
     pub(super) handover: Duration,
     /// Why records cannot be read, as far as the broker said so.
     pub(super) obstacle: Mutex<Option<String>>,
+    pub(super) topic_ids: Mutex<TopicIds>,
+    /// Whether the configuration asks for librdkafka's debug lines.
+    pub(super) debug: bool,
 }
 
 impl Member {
@@ -61,6 +65,11 @@ impl Member {
         }
         self.metrics.kafka.partitions_assigned.set(assigned);
         self.metrics.kafka.partitions_paused.set(paused);
+    }
+
+    /// Topics that were deleted and created again since the last call.
+    pub(super) fn recreated(&self) -> Vec<String> {
+        self.topic_ids.lock().unwrap_or_else(PoisonError::into_inner).take_recreated()
     }
 
     /// Records cannot be read, for `reason`.
@@ -108,6 +117,11 @@ impl Member {
             list.elements().iter().filter_map(|element| partitions.remove(element.topic(), element.partition())).collect();
         self.show(&partitions);
         drop(partitions);
+        for partition in &mut gone {
+            partition.assignment.hand_over();
+            // What found no room is dropped: it cannot be pushed while this thread waits here.
+            partition.flow = Flow::Closed;
+        }
         if !lost {
             // Lanes are not equally far: what one has not reached by then is read again, and all behind it, which others have written.
             let drained = Instant::now() + DRAIN.min(self.handover / 2);
@@ -116,11 +130,6 @@ impl Member {
             }
         }
         let mut gone: Vec<Partition> = gone.into_iter().map(|partition| self.give_up(partition)).collect();
-        for partition in &mut gone {
-            partition.assignment.hand_over();
-            // What found no room is dropped: it cannot be pushed while this thread waits here.
-            partition.flow = Flow::Closed;
-        }
         self.intake.drop_cancelled();
         let idle = gone.iter().filter(|partition| partition.assignment.wait_idle(deadline)).count();
         tracing::info!(partitions = list.count(), lost, all = self.metrics.kafka.partitions_assigned.get(), "partitions revoked");
@@ -171,7 +180,12 @@ impl ClientContext for Member {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.events.log(level, facility, message);
+        if matches!(level, RDKafkaLogLevel::Debug) {
+            self.topic_ids.lock().unwrap_or_else(PoisonError::into_inner).note(message);
+        }
+        if self.debug || !matches!(level, RDKafkaLogLevel::Debug) {
+            self.events.log(level, facility, message);
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
