@@ -176,16 +176,14 @@ fn a5_worker_frozen_past_its_session_while_another_takes_over() {
 #[test]
 fn a_partition_is_handed_over_with_all_that_was_taken() {
     let scene = Scene::new(Kafka::shared(), "handover", 12);
-    let (kafka, topic) = (scene.kafka, scene.topic.clone());
     let first = scene.worker(&[]);
     scene.progress(500);
     let second = scene.worker(&[]);
     eventually("two share the partitions", || second.metric("traitsink_kafka_partitions_assigned", "") == 6.0);
     scene.progress(500);
-    scene.finish();
-    let records: i64 = kafka.watermarks(&topic).into_iter().map(|(_, end)| end).sum();
-    let received = [&first, &second].map(|app| app.metric("traitsink_events_received_total", "kafka") as i64);
-    assert_eq!(received[0] + received[1], records, "{received:?}");
+    let produced = scene.finish();
+    let received = [&first, &second].map(|app| app.metric("traitsink_events_received_total", "kafka") as usize);
+    assert_eq!(received[0] + received[1], produced.received(), "{received:?}");
 }
 
 /// Workers join, leave and are killed: one, three, and one again; in the long run every few seconds for ten minutes.

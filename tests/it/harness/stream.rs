@@ -55,6 +55,11 @@ impl Produced {
         hashes
     }
 
+    /// What a worker that reads each record once counts as received: a record without events for Redis is one, too.
+    pub(crate) fn received(&self) -> usize {
+        self.0.iter().flat_map(BTreeMap::values).map(|events| events.len().max(1)).sum()
+    }
+
     /// Users whose hash is not exactly the fold of their events.
     pub(crate) fn differences(&self, redis: &Redis) -> Vec<String> {
         let hashes = self.hashes();
