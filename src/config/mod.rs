@@ -27,6 +27,7 @@ mod tcp;
 mod tls;
 mod transform;
 mod units;
+mod variables;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
