@@ -79,6 +79,7 @@ pub struct KafkaMetrics {
     pub pauses: IntCounter,
     pub replays: IntCounter,
     pub handed_over: IntCounter,
+    pub topics_recreated: IntCounter,
     pub partitions_assigned: IntGauge,
     pub partitions_paused: IntGauge,
     consumer_lag: IntGaugeVec,
@@ -300,6 +301,10 @@ impl Register<'_> {
                 "traitsink_kafka_replays_total",
                 "Times a partition was read again because Redis may have lost what it had confirmed.",
             ),
+            topics_recreated: self.counter(
+                "traitsink_kafka_topics_recreated_total",
+                "Times a topic was found deleted and created again, and read from its beginning.",
+            ),
             handed_over: self.counter(
                 "traitsink_kafka_events_handed_over_total",
                 "Events counted as failed that another worker delivers: their partition went to it.",
@@ -346,6 +351,7 @@ mod tests {
             "traitsink_kafka_commits_total",
             "traitsink_kafka_pauses_total",
             "traitsink_kafka_replays_total",
+            "traitsink_kafka_topics_recreated_total",
             "traitsink_kafka_events_handed_over_total",
             "traitsink_kafka_partitions_assigned",
             "traitsink_kafka_partitions_paused",

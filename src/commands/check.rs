@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use crate::cli::Options;
 use crate::config::{
     Config, ConfigArgs, DeadLetter, Http, Kafka, KafkaClient, Local, Mode, OffsetReset, Password, Pem, PrimaryReplicas, Redis,
-    Sasl, Tls,
+    Sasl, Tls, program_name,
 };
 use crate::redis::{Topology, check_password};
 
@@ -152,7 +152,7 @@ fn redis(redis: &Redis) -> String {
     };
     let login = match (&redis.username, &redis.password) {
         (Some(user), _) => format!("as user {user:?}"),
-        (None, Some(Password::Command(words))) => format!("with the password that {:?} prints", words[0]),
+        (None, Some(Password::Command(words))) => format!("with the password that {:?} prints", program_name(&words[0])),
         (None, Some(_)) => "with a password".to_owned(),
         (None, None) => "without a password".to_owned(),
     };

@@ -96,6 +96,7 @@ async fn print_examples(config: &Config, http: SocketAddr, store: SocketAddr) ->
 }
 
 fn print_next(http: SocketAddr, store: SocketAddr, admin: SocketAddr) {
+    println!("The store is inside this process and keeps nothing: all that it holds is gone when the demo ends.");
     println!("Try next, until ctrl-C:");
     println!(
         "  curl -u demo: http://{http}/v1/identify -d '{{\"userId\":\"me\",\"traits\":{{\"plan\":{{\"name\":\"free\"}}}}}}'"

@@ -4,11 +4,13 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
+use super::kafka::is_property_name;
 use super::kinds::{Form, Kind, join};
 use super::layers::flatten;
 use super::redis::parse_node;
 use super::redis_url::RedisUrl;
 use super::report::{Origin, Report};
+use super::secrets::quotable;
 use super::units::{parse_address, parse_duration, parse_size};
 
 pub(super) struct Check<'a> {
@@ -132,13 +134,20 @@ impl Check<'_> {
         let mut leaves = Vec::new();
         flatten(table, "", &mut leaves);
         let texts = leaves.into_iter().filter_map(|(name, value)| {
+            // The name is part of what is typed freely, too.
+            let shown = match form {
+                Form::Secret if is_property_name(&name) => name.clone(),
+                Form::Secret => "***".to_owned(),
+                _ => quotable(&name),
+            };
+            let path = join(path, &shown);
             let value = match value {
                 Value::Number(_) | Value::Bool(_) => value.to_string().into(),
                 value => value,
             };
             let text = match value {
-                Value::Null | Value::String(_) => self.value(&Kind::Text(form), &join(path, &name), value),
-                value => self.parsed(&join(path, &name), Err(format!("expected a text, found {}", found(&value)))),
+                Value::Null | Value::String(_) => self.value(&Kind::Text(form), &path, value),
+                value => self.parsed(&path, Err(format!("expected a text, found {}", found(&value)))),
             };
             Some((name, text?))
         });

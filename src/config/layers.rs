@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::check::Check;
 use super::kinds::{Form, Kind, join};
 use super::report::{Origin, Report};
-use super::rudderstack;
+use super::{rudderstack, variables};
 
 /// Where a configuration is read from. Nothing else is looked at: no other file, no other variable. Not `Debug`: flags and
 /// variables hold secrets.
@@ -69,6 +69,7 @@ pub(super) fn gather(args: &ConfigArgs, root: &Kind, report: &mut Report) -> Map
     for path in &args.files {
         layers.read(path);
     }
+    variables::ignored(root, &args.environment).into_iter().for_each(|warning| layers.report.warn(warning));
     for (name, path, value) in args.variables() {
         let origin = Origin::Variable(name);
         match value.to_str() {

@@ -27,6 +27,7 @@ mod tcp;
 mod tls;
 mod transform;
 mod units;
+mod variables;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -39,16 +40,16 @@ pub use dead_letter::{Breaker, DeadLetter};
 pub use delivery::Delivery;
 pub use http::{Http, WriteKey};
 pub use import::{Import, Note, NoteKind, System, import};
-pub use kafka::{Kafka, KafkaClient, Librdkafka, OffsetReset, Sasl};
+pub use kafka::{Kafka, KafkaClient, Librdkafka, OffsetReset, Sasl, token_url_error};
 pub use kinds::schema;
 pub use layers::ConfigArgs;
 pub use log::{Log, LogFormat};
-pub use password::Password;
+pub use password::{Password, program_name};
 pub use redis::{
     Address, Cluster, Durability, Local, Login, Mode, NatMap, Node, PrimaryReplicas, Protocol, Redis, Sentinel, Shard,
 };
 pub use report::{ConfigError, ConfigErrors};
-pub use secrets::{read_secret, without_newline};
+pub use secrets::{quotable, read_secret, without_newline};
 pub use tcp::Tcp;
 pub use tls::{Pem, Tls};
 

@@ -38,6 +38,11 @@ impl From<String> for Password {
     }
 }
 
+/// The first word of what was typed as a program: what follows may be a whole command line with its secrets.
+pub fn program_name(program: &str) -> &str {
+    program.split_whitespace().next().unwrap_or_default()
+}
+
 /// The password `key`, from its value or from the file that `{key}_file` names; both is an error.
 pub(super) fn typed(report: &mut Report, key: &str, text: Option<&Secret>, file: Option<&Path>) -> Option<Password> {
     let password = secret(report, key, text, file)?;

@@ -44,6 +44,17 @@ pub fn without_newline(text: &str) -> &str {
     line.strip_suffix('\r').filter(|_| line.len() < text.len()).unwrap_or(line)
 }
 
+/// A host, an address or a URL as messages may quote it: credentials before an `@`, and all behind a `?` or a `#`, are `***`.
+pub fn quotable(text: &str) -> String {
+    // A password that was not escaped may hold any of these signs: what is before the last `@` goes as a whole.
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let (hidden, shown) = rest.rsplit_once('@').map_or(("", rest), |(_, host)| ("***@", host));
+    let end = shown.find(['?', '#']).unwrap_or(shown.len());
+    let tail = if end < shown.len() { format!("{}***", &shown[end..=end]) } else { String::new() };
+    let scheme = if text.contains("://") && !scheme.contains('@') { format!("{scheme}://") } else { String::new() };
+    format!("{scheme}{hidden}{}{tail}", &shown[..end])
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret;
@@ -58,6 +69,20 @@ mod tests {
         {
             std::fs::write(file.path(), text).unwrap();
             assert_eq!(read_secret(file.path()).unwrap().expose_secret(), secret, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn credentials_and_queries_are_not_quoted() {
+        for (text, shown) in [
+            ("broker:9092", "broker:9092"),
+            ("u:canary@broker:9092", "***@broker:9092"),
+            ("https://u:can@ary@h/t?k=canary", "https://***@h/t?***"),
+            ("https://h/t?k=canary@x", "https://***@x"),
+            ("https://h/t#canary", "https://h/t#***"),
+            ("canary@x://h", "h"),
+        ] {
+            assert_eq!(quotable(text), shown, "{text}");
         }
     }
 

@@ -10,6 +10,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::secrets::quotable;
+
 /// Timers take no more: a day is longer than anything here can sensibly wait.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -38,7 +40,10 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
 
 /// Reads `127.0.0.1:8080` or `[::1]:8080`.
 pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("{text:?} is not an IP address and a port such as \"127.0.0.1:8080\" or \"[::]:8080\""))
+    text.parse().map_err(|_| {
+        let text = quotable(text);
+        format!("{text:?} is not an IP address and a port such as \"127.0.0.1:8080\" or \"[::]:8080\"")
+    })
 }
 
 /// Implements the form in files and in the schema for a newtype that is typed as text.

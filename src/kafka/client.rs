@@ -15,8 +15,8 @@ use crate::tls::{self, TlsError};
 pub enum ClientError {
     #[error("{key}: {source}")]
     Tls { key: &'static str, source: TlsError },
-    #[error("kafka.sasl.token_url {url:?}: {why}")]
-    TokenUrl { url: String, why: &'static str },
+    #[error("kafka.sasl.token_url: {why}")]
+    TokenUrl { why: &'static str },
     #[error("the token endpoint cannot be reached securely: {0}")]
     TokenTls(TlsError),
     #[error("kafka.librdkafka: librdkafka has no property {property:?}")]

@@ -12,7 +12,7 @@ use tokio::process::Command;
 use tokio::time::{Instant, timeout};
 
 use super::hint;
-use crate::config::{Password, read_secret, without_newline};
+use crate::config::{Password, program_name, read_secret, without_newline};
 
 /// How long a command may take to print the password.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
@@ -106,7 +106,7 @@ async fn run_once(words: &[String], last: &tokio::sync::Mutex<Option<Run>>) -> R
 /// arguments nor what it prints.
 async fn run(words: &[String], limit: Duration) -> Result<SecretString, String> {
     let [program, arguments @ ..] = words else { return Err("names no program".to_owned()) };
-    let failed = |what: &str| Err(format!("{program:?} {what}"));
+    let failed = |what: &str| Err(format!("{:?} {what}", program_name(program)));
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
     command.process_group(0);

@@ -292,6 +292,7 @@ fn a_password_comes_from_a_command() {
         let loaded = layers.load().unwrap();
         assert!(matches!(&loaded.config.redis.password, Some(Password::Command(words)) if words == &["vault", "read", "a b"]));
         assert_eq!(file(&loaded.to_toml()).unwrap().to_toml(), loaded.to_toml());
+        assert!(loaded.to_toml().contains("password_command = [\"vault\", \"***\", \"***\"]"), "{}", loaded.to_toml());
     }
     assert!(set(&["redis.password_command=[]"]).unwrap().config.redis.password.is_none());
 }

@@ -36,6 +36,12 @@ fn stays_up_and_its_next_lines_work() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let keeps_nothing = lines.find(|line| line.contains("keeps nothing")).expect("what becomes of the data");
+    assert_eq!(
+        keeps_nothing,
+        "The store is inside this process and keeps nothing: all that it holds is gone when the demo ends."
+    );
+    assert_eq!(lines.next().as_deref(), Some("Try next, until ctrl-C:"));
     let curl = lines.find(|line| line.starts_with("  curl -u demo:")).expect("the curl line");
     let redis_cli = lines.next().expect("the redis-cli line");
     let metrics = lines.next().expect("the metrics line");

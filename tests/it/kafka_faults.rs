@@ -16,6 +16,7 @@ use crate::harness::redis::Redis;
 use crate::harness::stream::{Produced, Stream, Watch};
 use crate::harness::{eventually, let_pass};
 use crate::kafka_source::{wait_committed, worker};
+use crate::kafka_topics::recreations;
 
 const USERS: usize = 500;
 /// Records a second, of which two in ten are not for Redis.
@@ -156,7 +157,7 @@ fn a5_worker_frozen_past_its_session_while_another_takes_over() {
         eventually("the other has all partitions", || other.metric("traitsink_kafka_partitions_assigned", "") == 4.0);
         // What the frozen one had written and not committed is written again; when that is over, no number may fall any more.
         scene.wait_behind();
-        let watch = Watch::start(&scene.redis, USERS);
+        let watch = Watch::start(&scene.redis);
         scene.progress(500);
         frozen.signal(Signal::SIGCONT);
         eventually("the partitions are shared again", || {
@@ -164,7 +165,7 @@ fn a5_worker_frozen_past_its_session_while_another_takes_over() {
         });
         assert!(frozen.log().iter().any(|line| line.contains("stood still")), "{}", frozen.log().join("\n"));
         scene.progress(500);
-        watch.stop();
+        watch.stop(&[&frozen, &other]);
         scene.finish();
         frozen.assert_at_rest();
         other.assert_at_rest();
@@ -175,16 +176,14 @@ fn a5_worker_frozen_past_its_session_while_another_takes_over() {
 #[test]
 fn a_partition_is_handed_over_with_all_that_was_taken() {
     let scene = Scene::new(Kafka::shared(), "handover", 12);
-    let (kafka, topic) = (scene.kafka, scene.topic.clone());
     let first = scene.worker(&[]);
     scene.progress(500);
     let second = scene.worker(&[]);
     eventually("two share the partitions", || second.metric("traitsink_kafka_partitions_assigned", "") == 6.0);
     scene.progress(500);
-    scene.finish();
-    let records: i64 = kafka.watermarks(&topic).into_iter().map(|(_, end)| end).sum();
-    let received = [&first, &second].map(|app| app.metric("traitsink_events_received_total", "kafka") as i64);
-    assert_eq!(received[0] + received[1], records, "{received:?}");
+    let produced = scene.finish();
+    let received = [&first, &second].map(|app| app.metric("traitsink_events_received_total", "kafka") as usize);
+    assert_eq!(received[0] + received[1], produced.received(), "{received:?}");
 }
 
 /// Workers join, leave and are killed: one, three, and one again; in the long run every few seconds for ten minutes.
@@ -197,7 +196,7 @@ fn d1_workers_come_and_go() {
             sum == 12.0 && apps.iter().all(|app| app.metric("traitsink_kafka_partitions_assigned", "") > 0.0)
         };
         let gap = if round.night { 7000..9000 } else { 0..1500 };
-        let watch = Watch::start(&scene.redis, USERS);
+        let watch = Watch::start(&scene.redis);
         let first = scene.worker(&[]);
         scene.progress(500);
         let mut second = scene.worker(&[]);
@@ -211,7 +210,7 @@ fn d1_workers_come_and_go() {
         scene.check_committed();
         eventually("two share the partitions", || shared(&[&first, &third]));
         // What a killed worker had sent may arrive again: numbers may fall for a moment.
-        watch.stop();
+        watch.stop(&[&first, &second, &third]);
         let_pass(Duration::from_millis(round.rng.u64(gap)));
         third.signal(Signal::SIGKILL);
         third.wait(Duration::from_secs(5));
@@ -246,6 +245,7 @@ fn d2_brokers_killed_frozen_and_restarted() {
         scene.check_committed();
         scene.finish();
         app.wait_ready();
+        assert_eq!(recreations(&app), 0.0, "other leaders are no other topic");
         app.assert_at_rest();
     });
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 use crate::harness::app::App;
@@ -27,6 +28,11 @@ fn stored(redis: &Redis, user: &str) -> Option<u32> {
 fn no_lag(app: &App, topic: &str) {
     eventually("a lag is known", || app.metrics().contains(&format!("topic=\"{topic}\"")));
     eventually("nothing is left to read", || app.metric("traitsink_kafka_consumer_lag", topic) == 0.0);
+}
+
+/// Topics that the worker found created again.
+pub(crate) fn recreations(app: &App) -> f64 {
+    app.metric("traitsink_kafka_topics_recreated_total", "")
 }
 
 /// Old values are gone, and with them their offsets.
@@ -60,6 +66,7 @@ fn d5_a_compacted_topic_does_not_stall() {
         }
         let received = app.metric("traitsink_events_received_total", "kafka");
         assert!(received < f64::from(next), "{received} of {next}: nothing was compacted");
+        assert_eq!(recreations(&app), 0.0);
         app.assert_at_rest();
     });
 }
@@ -93,6 +100,7 @@ fn d5_a_transactional_topic_does_not_stall() {
         eventually("the second commit arrives", || stored(&redis, "t") == Some(409));
         no_lag(&app, &topic);
         assert_eq!(app.metric("traitsink_events_received_total", "kafka"), 20.0);
+        assert_eq!(recreations(&app), 0.0);
         app.assert_at_rest();
     });
 }
@@ -106,7 +114,7 @@ fn d6_records_that_are_gone_are_passed_over() {
         write(kafka, &topic, &[value(identify("r", 1).as_bytes())]);
         let mut app = worker(kafka, &redis, &topic, &group, &[]);
         eventually("it is committed", || kafka.committed(&group, &topic) == [Some(1)]);
-        app.signal(nix::sys::signal::Signal::SIGTERM);
+        app.signal(Signal::SIGTERM);
         assert!(app.wait(Duration::from_secs(20)).success());
 
         let large = format!(r#"{{"type":"identify","userId":"r","traits":{{"large":"{}"}}}}"#, "x".repeat(1_000_000));
@@ -128,6 +136,55 @@ fn d6_records_that_are_gone_are_passed_over() {
         eventually("all is committed", || kafka.committed(&group, &topic) == [Some(6)]);
         assert_eq!(redis.hgetall("user:r")[&b"large"[..]].len(), 1_000_000);
         assert_eq!(app.metric("traitsink_events_skipped_total", "reason=\"empty\",source=\"kafka\""), 1.0);
+        assert_eq!(recreations(&app), 0.0);
         app.assert_at_rest();
     });
+}
+
+/// A topic is deleted and created again under its name while a worker reads it; it then holds `records` instead of the five that
+/// the worker had read.
+fn recreate(records: u32) -> (App, Redis) {
+    let (kafka, redis) = (Kafka::shared(), Redis::start());
+    let (topic, group) = (kafka.topic("recreated", 1, &[]), unique("group"));
+    let fill = |name: &str, records: u32| {
+        let texts: Vec<String> = (0..records).map(|n| identify(&format!("{name}{n}"), n)).collect();
+        write(kafka, &topic, &texts.iter().map(|text| value(text.as_bytes())).collect::<Vec<_>>());
+    };
+    // The worker is stopped for longer than a session may be of the tests' usual length.
+    let app = worker(kafka, &redis, &topic, &group, &["kafka.session_timeout=45s"]);
+    fill("old", 5);
+    eventually("the old records are committed", || kafka.committed(&group, &topic) == [Some(5)]);
+    // It sees nothing of the time in which the topic is gone or empty.
+    app.signal(Signal::SIGSTOP);
+    kafka.delete_topic(&topic);
+    kafka.create_topic(&topic, 1, &[]);
+    // A deletion takes a while: until then, records still go to the old topic.
+    eventually("the new topic is there", || kafka.watermarks(&topic) == [(0, 0)]);
+    fill("new", records);
+    app.signal(Signal::SIGCONT);
+    let committed = || kafka.committed(&group, &topic);
+    eventually("all new records are committed", || committed() == [Some(i64::from(records))]);
+    for n in 0..records {
+        assert_eq!(stored(&redis, &format!("new{n}")), Some(n), "new{n} was skipped");
+    }
+    // It goes on as ever.
+    fill("more", 3);
+    eventually("more is committed", || committed() == [Some(i64::from(records) + 3)]);
+    assert_eq!(stored(&redis, "more2"), Some(2));
+    (app, redis)
+}
+
+#[test]
+fn a_topic_that_was_created_again_is_read_from_its_beginning() {
+    let (app, _redis) = recreate(12);
+    assert_eq!(recreations(&app), 1.0);
+    assert!(app.log().iter().any(|line| line.contains("deleted and created again")), "{}", app.log().join("\n"));
+    app.assert_at_rest();
+}
+
+/// Brokers themselves say that the old position is beyond the end.
+#[test]
+fn a_topic_that_was_created_again_and_is_shorter_is_read_from_its_beginning() {
+    let (app, _redis) = recreate(3);
+    app.assert_at_rest();
 }

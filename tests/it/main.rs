@@ -15,6 +15,9 @@ mod config_errors;
 /// `[kafka]`: what is valid, and its errors.
 #[cfg(feature = "kafka")]
 mod config_kafka;
+/// What a configuration warns of, and that nothing that may be a secret is ever shown.
+#[cfg(feature = "kafka")]
+mod config_secrets;
 /// Connecting to real servers: credentials, sockets, timeouts, fencing, the probe.
 mod connection;
 /// Dashboards name only metrics that the program exports.

@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 
 pub use self::librdkafka::Librdkafka;
 use self::librdkafka::Properties;
+pub(super) use self::librdkafka::is_property_name;
 use self::sasl::RawSasl;
-pub use self::sasl::Sasl;
+pub use self::sasl::{Sasl, token_url_error};
 use self::tls::RawKafkaTls;
 use super::Tls;
 use super::report::Report;
+use super::secrets::quotable;
 use super::units::Span;
 
 /// The Kafka source.
@@ -160,6 +162,7 @@ pub(super) fn topic_error(topic: &str) -> Option<String> {
         return None;
     }
     let hint = if topic.contains(['*', '[', '(', '|', '$']) { "; a pattern begins with \"^\"" } else { "" };
+    let topic = quotable(topic);
     Some(format!("{topic:?} is no topic: their names are made of letters, digits, \".\", \"_\" and \"-\"{hint}"))
 }
 
@@ -167,10 +170,13 @@ pub(super) fn topic_error(topic: &str) -> Option<String> {
 pub(super) fn servers(list: &str, key: &str, report: &mut Report) {
     for server in list.split(',').map(str::trim) {
         let (host, port) = server.rsplit_once(':').unwrap_or((server, ""));
-        if host.is_empty() || host.contains("//") {
-            report.error(key, format_args!("{server:?} is no host:port, such as \"broker-1:9092\""));
+        let (quoted, named) = (quotable(server), quotable(host));
+        if server.contains('@') {
+            report.error(key, "brokers are host:port, without a login: that is kafka.sasl");
+        } else if host.is_empty() || host.contains("//") {
+            report.error(key, format_args!("{quoted:?} is no host:port, such as \"broker-1:9092\""));
         } else if port.parse::<u16>().is_err() {
-            report.error(key, format_args!("{server:?} needs a port, such as \"{host}:9092\""));
+            report.error(key, format_args!("{quoted:?} needs a port, such as \"{named}:9092\""));
         }
     }
 }

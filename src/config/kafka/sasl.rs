@@ -1,14 +1,17 @@
 //! `[kafka.sasl]`: how to log in.
 
+use std::borrow::Cow;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
-use schemars::JsonSchema;
+use hyper::Uri;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::config::report::Report;
-use crate::config::secrets::secret;
-use crate::config::units::Secret;
+use crate::config::secrets::{quotable, secret};
+use crate::config::units::{Secret, text_form};
 
 /// How to log in.
 #[derive(Debug, Clone)]
@@ -31,7 +34,7 @@ pub(in crate::config) struct RawSasl {
     /// A file that holds the password.
     password_file: Option<PathBuf>,
     /// For OAUTHBEARER: where tokens are had for client credentials.
-    token_url: Option<String>,
+    token_url: Option<TokenUrl>,
     client_id: Option<String>,
     client_secret: Option<Secret>,
     /// A file that holds the client secret.
@@ -51,6 +54,35 @@ enum Mechanism {
     ScramSha512,
     #[serde(rename = "OAUTHBEARER")]
     OAuthBearer,
+}
+
+/// A token endpoint; printed without what may be a secret.
+#[derive(Debug, Clone)]
+struct TokenUrl(String);
+
+text_form!(TokenUrl, "url", "https://login.example/token", |text: &str| Ok::<_, String>(text.to_owned()), |url: &String| {
+    quotable(url)
+});
+
+/// Why tokens are not fetched from `url`, if so. The text does not quote it: what is wrong with it may be a secret in it.
+pub fn token_url_error(url: &str) -> Option<&'static str> {
+    if url.contains('@') {
+        return Some("holds credentials: use kafka.sasl.client_id and client_secret");
+    }
+    let Ok(uri) = url.parse::<Uri>() else { return Some("is not a URL") };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    match uri.scheme_str() {
+        Some("https" | "http") if host.is_empty() => Some("names no host"),
+        Some("https") => None,
+        Some("http") if is_loopback(host) => None,
+        Some("http") => Some("would send the client secret in plain text: use https"),
+        _ => Some("must begin with https://"),
+    }
+}
+
+/// A name or an address of this machine.
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 const PASSWORD_KEYS: [&str; 3] = ["username", "password", "password_file"];
@@ -87,7 +119,10 @@ impl RawSasl {
     fn tokens(&self, report: &mut Report) -> Option<Sasl> {
         let client_secret =
             secret(report, "kafka.sasl.client_secret", self.client_secret.as_ref(), self.client_secret_file.as_deref());
-        let token_url = needed(report, "OAUTHBEARER", "token_url", self.token_url.clone());
+        let token_url = needed(report, "OAUTHBEARER", "token_url", self.token_url.as_ref().map(|url| url.0.clone()));
+        if let Some(why) = token_url.as_deref().and_then(token_url_error) {
+            report.error("kafka.sasl.token_url", why);
+        }
         let client_id = needed(report, "OAUTHBEARER", "client_id", self.client_id.clone());
         if client_secret.is_none() && self.client_secret_file.is_none() {
             needed(report, "OAUTHBEARER", "client_secret", None::<String>);

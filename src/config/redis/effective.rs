@@ -3,15 +3,28 @@
 use super::embedded::RawEmbedded;
 use super::local::RawLocal;
 use super::{Address, Mode, RawRedis, Redis};
-use crate::config::password::Password;
+use crate::config::password::{Password, program_name};
 use crate::config::redis_url::{Place, RedisUrl, UrlText};
 use crate::config::units::Listen;
+
+/// Arguments may hold a secret, and so may what follows the name of a program that was typed as one text.
+fn shown_command(words: &[String]) -> Vec<String> {
+    let program = words.first().map(|program| program_name(program).to_owned());
+    program.into_iter().chain(words.iter().skip(1).map(|_| "***".to_owned())).collect()
+}
 
 impl RawRedis {
     /// What `valid` came to, in the form that is typed; what has no effect in its mode is left out.
     pub(in crate::config) fn effective(&self, valid: &Redis) -> Self {
         let (protocol, durability) = (Some(valid.protocol.number()), valid.durability.and(self.durability));
-        let several = || Self { protocol, tls: self.tls.effective(valid.tls.as_ref()), durability, ..self.clone() };
+        let password_command = self.password_command.as_deref().filter(|words| !words.is_empty()).map(shown_command);
+        let several = || Self {
+            protocol,
+            password_command: password_command.clone(),
+            tls: self.tls.effective(valid.tls.as_ref()),
+            durability,
+            ..self.clone()
+        };
         let (host, port, place) = match &valid.mode {
             // What was typed says it all, and its nodes' secrets are shown as such.
             Mode::Cluster(_) => {
@@ -51,7 +64,7 @@ impl RawRedis {
             host,
             port,
             username: valid.username.clone(),
-            password_command: self.password_command.clone().filter(|words| !words.is_empty()),
+            password_command,
             database: Some(valid.database),
             protocol,
             keepalive,

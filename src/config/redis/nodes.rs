@@ -12,6 +12,7 @@ use super::Protocol;
 use crate::config::password::{Password, typed};
 use crate::config::redis_url::{Place, UrlText, host_name};
 use crate::config::report::Report;
+use crate::config::secrets::quotable;
 use crate::config::tls::UrlTls;
 use crate::config::units::{Secret, text_form};
 
@@ -72,7 +73,7 @@ pub(in crate::config) fn parse_node(text: &str) -> Result<(String, Option<u16>),
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => {
             let port = port.parse().ok().filter(|port| *port > 0);
-            (host, Some(port.ok_or_else(|| format!("{text:?} has no port from 1 to 65535"))?))
+            (host, Some(port.ok_or_else(|| format!("{:?} has no port from 1 to 65535", quotable(text)))?))
         }
         _ => (text, None),
     };
@@ -125,7 +126,7 @@ impl NatMap {
         for (announced, reached) in typed {
             match parse_node(announced) {
                 Ok(announced) => drop(pairs.insert(NodeText(announced).node(PORT), reached.node(PORT))),
-                Err(error) => report.error(&format!("{key}.{announced}"), error),
+                Err(error) => report.error(&format!("{key}.{}", quotable(announced)), error),
             }
         }
         Self(pairs)

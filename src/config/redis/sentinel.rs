@@ -57,6 +57,14 @@ impl RawRedis {
         let sentinel = self.sentinel.clone().unwrap_or_default().resolve(report);
         let database = self.database.unwrap_or_default();
         let tls = self.tls.resolve(tls::REDIS, &[], report);
+        let trusts_all = tls.as_ref().is_some_and(|tls| tls.ca.is_none() && tls.server_name.is_none() && !tls.skip_verify);
+        if trusts_all && sentinel.tls.is_none() {
+            report.warn(
+                "redis.sentinel: whoever is between here and the sentinels, which are reached in plain text, can name another master, \
+                 and any host with a public certificate would be believed and sent the password: set redis.tls.ca_file or \
+                 redis.tls.server_name, or redis.sentinel.tls.enabled = true",
+            );
+        }
         let protocol = self.protocol("redis.nodes", &[], report);
         Target { username, password, database, protocol, tls, ..Target::of(Mode::Sentinel(Box::new(sentinel))) }
     }

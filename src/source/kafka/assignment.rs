@@ -18,7 +18,7 @@ pub(super) struct Assignment {
     idle: Condvar,
     /// Given up: nothing of it may be written any more.
     closed: AtomicBool,
-    /// Closed because another member has the partition now.
+    /// Another member has the partition next.
     handed_over: AtomicBool,
     /// An event failed: its record must be delivered again.
     failed: AtomicBool,
@@ -65,10 +65,9 @@ impl Assignment {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// Closed, and what is not written is another member's.
+    /// What fails from now on is another member's to write.
     pub(super) fn hand_over(&self) {
         self.handed_over.store(true, Ordering::Release);
-        self.close();
     }
 
     pub(super) fn has_failed(&self) -> bool {

@@ -123,6 +123,7 @@ impl Consumer {
                     self.switches.mark_unchanged();
                     self.replay();
                 }
+                self.member().recreated().iter().for_each(|topic| self.begin_anew(topic));
                 self.look_after_partitions();
                 self.store_offsets(redis_is_up);
                 rejoining = rejoining || self.look_after_group(&mut idle);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer as _;
+use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -43,7 +43,7 @@ impl Consumer {
                     Flow::Rewinding { not_before, to }
                 }
                 Flow::Rewinding { not_before, to } => {
-                    let offset = to.or_else(|| partition.assignment.unsettled());
+                    let offset = to.or_else(|| partition.assignment.unsettled().map(Offset::Offset));
                     let flow = self.go_on(partition, offset.expect("the record of a failed event is never settled"));
                     if flow.is_some() {
                         partition.begin(self.member().epoch());
@@ -74,6 +74,33 @@ impl Consumer {
         self.member().intake.drop_cancelled();
     }
 
+    /// Reads all of `topic`, which was deleted and created again: positions in the old one mean nothing in the new one.
+    pub(super) fn begin_anew(&self, topic: &str) {
+        let mut partitions = self.member().lock();
+        let (mut first, mut reached) = (TopicPartitionList::new(), Vec::new());
+        for partition in partitions.iter_mut().filter(|partition| *partition.topic == *topic) {
+            self.pause(partition);
+            reached.push((partition.number, partition.begin_anew(self.member().failover_replay)));
+            first.add_partition_offset(topic, partition.number, Offset::Offset(0)).expect("an offset");
+        }
+        drop(partitions);
+        self.member().intake.drop_cancelled();
+        self.member().metrics.kafka.topics_recreated.inc();
+        tracing::warn!(
+            topic,
+            ?reached,
+            "the topic was deleted and created again: its partitions are read from the beginning; what the old topic held and was not \
+             read is gone"
+        );
+        // What is stored and what is committed is of the old topic: a worker that began there would skip all below.
+        let forgotten = self.consumer.store_offsets(&first).and_then(|()| self.consumer.commit(&first, CommitMode::Async));
+        if first.count() > 0
+            && let Err(error) = forgotten
+        {
+            tracing::warn!(topic, "Kafka: the offsets of the old topic are still committed: {error}");
+        }
+    }
+
     /// Whether nothing that was taken waits for anything.
     pub(super) fn finished(&self) -> bool {
         self.member()
@@ -95,15 +122,19 @@ impl Consumer {
             return Flow::Closed;
         }
         let resume_at = blocked.resume_at;
-        self.go_on(partition, resume_at).unwrap_or(Flow::Blocked(Blocked { hand: None, lane: None, resume_at }))
+        self.go_on(partition, Offset::Offset(resume_at)).unwrap_or(Flow::Blocked(Blocked { hand: None, lane: None, resume_at }))
     }
 
     /// Lets a paused partition flow from `offset` on; `None`, and it stays paused, when librdkafka will not.
-    fn go_on(&self, partition: &Partition, offset: i64) -> Option<Flow> {
-        let resumed = self
-            .consumer
-            .seek(&partition.topic, partition.number, Offset::Offset(offset), SEEK)
-            .and_then(|()| self.consumer.resume(&list(partition)));
+    fn go_on(&self, partition: &Partition, offset: Offset) -> Option<Flow> {
+        let seek = || self.consumer.seek(&partition.topic, partition.number, offset, SEEK);
+        let resume = || self.consumer.resume(&list(partition));
+        let resumed = match offset {
+            Offset::Offset(_) => seek().and_then(|()| resume()),
+            // Where the beginning is must be asked first, and librdkafka drops the answer, and asks again later, when a resume comes
+            // in between. What is delivered before the seek is not taken.
+            _ => resume().and_then(|()| seek()),
+        };
         match resumed {
             Ok(()) => Some(Flow::Open),
             Err(error) => {

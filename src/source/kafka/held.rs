@@ -31,6 +31,11 @@ impl Held {
         self.start.get_or_insert(offset);
     }
 
+    /// Whether any record was read.
+    pub(super) fn has_read(&self) -> bool {
+        self.start.is_some()
+    }
+
     /// Notes the watermark at `now`.
     pub(super) fn note(&mut self, watermark: i64, now: Instant) {
         if self.lag.is_zero() {

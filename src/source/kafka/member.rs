@@ -18,6 +18,7 @@ use super::assignment::Assignment;
 use super::guard::Guard;
 use super::lease::Lease;
 use super::partition::{Flow, Partition, Partitions};
+use super::topic_ids::TopicIds;
 
 /// The name of this part in `/ready`.
 pub(super) const PART: &str = "kafka";
@@ -40,6 +41,9 @@ pub(super) struct Member {
     pub(super) handover: Duration,
     /// Why records cannot be read, as far as the broker said so.
     pub(super) obstacle: Mutex<Option<String>>,
+    pub(super) topic_ids: Mutex<TopicIds>,
+    /// Whether the configuration asks for librdkafka's debug lines.
+    pub(super) debug: bool,
 }
 
 impl Member {
@@ -61,6 +65,11 @@ impl Member {
         }
         self.metrics.kafka.partitions_assigned.set(assigned);
         self.metrics.kafka.partitions_paused.set(paused);
+    }
+
+    /// Topics that were deleted and created again since the last call.
+    pub(super) fn recreated(&self) -> Vec<String> {
+        self.topic_ids.lock().unwrap_or_else(PoisonError::into_inner).take_recreated()
     }
 
     /// Records cannot be read, for `reason`.
@@ -104,10 +113,15 @@ impl Member {
         let lost = consumer.assignment_lost();
         let deadline = Instant::now() + self.handover;
         let mut partitions = self.lock();
-        let gone: Vec<Partition> =
+        let mut gone: Vec<Partition> =
             list.elements().iter().filter_map(|element| partitions.remove(element.topic(), element.partition())).collect();
         self.show(&partitions);
         drop(partitions);
+        for partition in &mut gone {
+            partition.assignment.hand_over();
+            // What found no room is dropped: it cannot be pushed while this thread waits here.
+            partition.flow = Flow::Closed;
+        }
         if !lost {
             // Lanes are not equally far: what one has not reached by then is read again, and all behind it, which others have written.
             let drained = Instant::now() + DRAIN.min(self.handover / 2);
@@ -115,7 +129,6 @@ impl Member {
                 partition.assignment.wait_idle(drained);
             }
         }
-        gone.iter().for_each(|partition| partition.assignment.hand_over());
         let mut gone: Vec<Partition> = gone.into_iter().map(|partition| self.give_up(partition)).collect();
         self.intake.drop_cancelled();
         let idle = gone.iter().filter(|partition| partition.assignment.wait_idle(deadline)).count();
@@ -126,13 +139,16 @@ impl Member {
         if !lost {
             let mut offsets = TopicPartitionList::new();
             for partition in &mut gone {
-                if let Some(offset) = partition.committable(false) {
+                let (committed, unsettled) = (partition.committable(false), partition.assignment.unsettled());
+                tracing::debug!(topic = %partition.topic, partition = partition.number, committed, unsettled, "handed over");
+                if let Some(offset) = committed {
                     let offset = Offset::Offset(offset);
                     offsets.add_partition_offset(&partition.topic, partition.number, offset).expect("an offset of a record");
                 }
             }
             if offsets.count() > 0 {
-                // When it lets go, librdkafka commits what was stored last, also below what is committed: others would begin there.
+                // When it lets go, librdkafka commits what was stored last, even below what is committed: the next member would
+                // begin there, and write again what is written.
                 if let Err(error) = consumer.store_offsets(&offsets) {
                     tracing::debug!("Kafka: offsets of revoked partitions are not stored: {error}");
                 }
@@ -164,7 +180,12 @@ impl ClientContext for Member {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.events.log(level, facility, message);
+        if matches!(level, RDKafkaLogLevel::Debug) {
+            self.topic_ids.lock().unwrap_or_else(PoisonError::into_inner).note(message);
+        }
+        if self.debug || !matches!(level, RDKafkaLogLevel::Debug) {
+            self.events.log(level, facility, message);
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -5,7 +5,7 @@
 //! epoch (`assignment`), whose watermark ([`Offsets`]) is stored with librdkafka and committed by it; when it is to be `held`
 //! back, so that what Redis loses in a failover can be read again, after a while. `member` holds librdkafka's callbacks: on a
 //! revoke what is not sent is taken back and what is sent is awaited before the partition is handed over. A process that stood
-//! still for longer than a `lease` writes nothing of what it held.
+//! still for longer than a `lease` writes nothing of what it held. A topic that was created anew is read anew (`topic_ids`).
 
 mod assignment;
 mod burial;
@@ -20,11 +20,13 @@ mod member;
 mod offsets;
 mod partition;
 mod record;
+mod topic_ids;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::BaseConsumer;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -45,6 +47,7 @@ use self::lease::{Lease, heartbeat};
 use self::member::{Member, PART};
 pub use self::offsets::Offsets;
 use self::partition::Partitions;
+use self::topic_ids::CONTEXT;
 
 /// librdkafka's default of `max.poll.interval.ms`.
 const MAX_POLL_MS: u64 = 300_000;
@@ -111,6 +114,8 @@ impl KafkaSource {
             failover_replay: kafka.failover_replay,
             handover: kafka.session_timeout / 2,
             obstacle: Mutex::default(),
+            topic_ids: Mutex::default(),
+            debug: kafka.client.librdkafka.contains_key("debug"),
         };
         let settings = settings(kafka)?;
         let max_poll_interval = settings.get("max.poll.interval.ms").and_then(|typed| typed.parse().ok()).unwrap_or(MAX_POLL_MS);
@@ -197,6 +202,8 @@ fn settings(kafka: &config::Kafka) -> Result<ClientConfig, ClientError> {
         .set("isolation.level", "read_committed")
         .set("allow.auto.create.topics", "false")
         .set("statistics.interval.ms", "1000");
+    let debug = settings.get("debug").map(|typed| format!("{typed},{CONTEXT}"));
+    settings.set("debug", debug.as_deref().unwrap_or(CONTEXT)).set_log_level(RDKafkaLogLevel::Debug);
     if let Some(letters) = &kafka.dead_letters {
         // A pattern may match it, too: what cannot be written would come back for ever.
         let mine = format!("^{}$", letters.replace('.', "\\."));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::statistics;
+use rdkafka::{Offset, statistics};
 
 use super::assignment::Assignment;
 use super::held::Held;
@@ -27,6 +27,8 @@ pub(super) struct Partition {
     reached: Option<i64>,
     /// Rewinds since it moved.
     rewinds: u32,
+    /// What was reached is of a topic that is gone.
+    outdated: bool,
 }
 
 /// Whether records are taken. All but `Open` are paused in librdkafka.
@@ -37,7 +39,7 @@ pub(super) enum Flow {
     /// Waits for what is in flight, and a pause; then reads again, from the first record that has no outcome unless told where.
     Rewinding {
         not_before: Instant,
-        to: Option<i64>,
+        to: Option<Offset>,
     },
     /// The process is stopping.
     Closed,
@@ -56,11 +58,24 @@ impl Partition {
     /// `lag` is for how long commits are held back.
     pub(super) fn new(topic: &str, number: i32, assignment: Arc<Assignment>, lag: Duration) -> Self {
         let held = Held::new(lag);
-        Self { topic: topic.into(), number, assignment, flow: Flow::Open, held, stored: None, reached: None, rewinds: 0 }
+        Self {
+            topic: topic.into(),
+            number,
+            assignment,
+            flow: Flow::Open,
+            held,
+            stored: None,
+            reached: None,
+            rewinds: 0,
+            outdated: false,
+        }
     }
 
     /// Notes a record of `events` events; returns its position.
     pub(super) fn deliver(&mut self, offset: i64, events: u32) -> u64 {
+        if !self.held.has_read() {
+            tracing::debug!(topic = %self.topic, partition = self.number, offset, "the first record since the assignment");
+        }
         self.held.read(offset);
         self.assignment.deliver(offset, events)
     }
@@ -85,6 +100,9 @@ impl Partition {
 
     /// The offset that may be committed; with `release`, also what was held back for long enough.
     pub(super) fn committable(&mut self, release: bool) -> Option<i64> {
+        if self.outdated {
+            return None;
+        }
         let now = Instant::now();
         if let Some(watermark) = self.assignment.watermark() {
             self.held.note(watermark, now);
@@ -128,12 +146,25 @@ impl Partition {
     /// Gives up all that is in flight, to read again from `offset` on. The caller pauses it.
     pub(super) fn replay(&mut self, offset: i64) {
         self.assignment.close();
-        self.flow = Flow::Rewinding { not_before: Instant::now(), to: Some(offset) };
+        self.flow = Flow::Rewinding { not_before: Instant::now(), to: Some(Offset::Offset(offset)) };
+    }
+
+    /// Gives up all that is in flight, to read the partition of a new topic from its beginning; nothing is committable before
+    /// [`Partition::begin`]. Returns how far reading of the old one had come. The caller pauses it. `lag` is for how long commits are
+    /// held back.
+    pub(super) fn begin_anew(&mut self, lag: Duration) -> Option<i64> {
+        let reached = self.committable(false);
+        self.assignment.close();
+        (self.held, self.stored, self.reached, self.rewinds) = (Held::new(lag), None, None, 0);
+        self.outdated = true;
+        self.flow = Flow::Rewinding { not_before: Instant::now(), to: Some(Offset::Beginning) };
+        reached
     }
 
     /// Goes on under a new epoch, once what was in flight under the last one is settled.
     pub(super) fn begin(&mut self, assignment: Arc<Assignment>) {
         self.assignment = assignment;
+        self.outdated = false;
         self.held.begin();
     }
 }

@@ -96,6 +96,20 @@ impl Kafka {
         });
     }
 
+    pub(crate) fn delete_topic(&self, name: &str) {
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let mut asked_before = false;
+        answered(|| {
+            let asked_before = std::mem::replace(&mut asked_before, true);
+            let deleted = self.runtime.block_on(self.admin.delete_topics(&[name], &options))?;
+            deleted.into_iter().try_for_each(|one| match one {
+                Ok(_) => Ok(()),
+                Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) if asked_before => Ok(()),
+                Err((_, code)) => Err(KafkaError::AdminOp(code)),
+            })
+        });
+    }
+
     /// The offsets that `group` has committed, by partition of `topic`; `None` where there is none.
     pub(crate) fn committed(&self, group: &str, topic: &str) -> Vec<Option<i64>> {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a consumer");

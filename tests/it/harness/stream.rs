@@ -2,6 +2,8 @@
 //! record is remembered.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -11,6 +13,7 @@ use rdkafka::ClientContext;
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
 
+use super::app::App;
 use super::kafka::Kafka;
 use super::redis::Redis;
 
@@ -50,6 +53,11 @@ impl Produced {
             hash.extend(event.fields().map(|field| (field, event.number.to_string().into_bytes())));
         }
         hashes
+    }
+
+    /// What a worker that reads each record once counts as received: a record without events for Redis is one, too.
+    pub(crate) fn received(&self) -> usize {
+        self.0.iter().flat_map(BTreeMap::values).map(|events| events.len().max(1)).sum()
     }
 
     /// Users whose hash is not exactly the fold of their events.
@@ -97,35 +105,54 @@ impl Produced {
     }
 }
 
-/// Watches users of a stream: while it does, no number falls (invariant I4).
+/// Watches every write of a stream's events: while it does, no number falls (invariant I4).
 pub(crate) struct Watch {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+    port: u16,
+    thread: JoinHandle<Vec<String>>,
 }
 
+/// The key that the last command asks for.
+const LAST: &str = "watch:last";
+
 impl Watch {
-    pub(crate) fn start(redis: &Redis, users: usize) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&stop);
-        let client = redis::Client::open(format!("redis://127.0.0.1:{}", redis.port())).expect("a valid URL");
+    /// Redis itself reports each write, so that none is missed, however soon the next one follows.
+    pub(crate) fn start(redis: &Redis) -> Self {
+        let port = redis.port();
+        let mut monitor = TcpStream::connect(("127.0.0.1", port)).expect("Redis accepts");
+        monitor.write_all(b"MONITOR\r\n").expect("Redis reads");
+        let mut lines = BufReader::new(monitor).lines().map(|line| line.expect("Redis reports"));
+        assert_eq!(lines.next().as_deref(), Some("+OK"));
         let thread = std::thread::spawn(move || {
-            let mut connection = client.get_connection().expect("Redis accepts");
-            let mut seen = vec![None; users];
-            while !told.load(Ordering::Relaxed) {
-                let user = fastrand::usize(0..users);
-                let number: Option<u64> =
-                    redis::cmd("HGET").arg(format!("user:k{user}")).arg("seq").query(&mut connection).unwrap();
-                assert!(seen[user] <= number, "k{user} fell from {:?} to {number:?}", seen[user]);
-                seen[user] = number;
+            let (mut seen, mut fell) = (BTreeMap::<String, (u64, String)>::new(), Vec::new());
+            for line in lines.take_while(|line| !line.contains(LAST)) {
+                let Some((user, number)) = written(&line) else { continue };
+                if let Some((last, by)) = seen.get(&user).filter(|(last, _)| *last > number) {
+                    fell.push(format!("{user} fell from {last} to {number}:\n  {by}\n  {line}"));
+                }
+                seen.insert(user, (number, line));
             }
+            fell
         });
-        Self { stop, thread }
+        Self { port, thread }
     }
 
-    pub(crate) fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().expect("no number fell");
+    /// Ends with what was written until now. `logs` of the workers are shown when a number fell.
+    pub(crate) fn stop(self, logs: &[&App]) {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).expect("a valid URL");
+        let mut connection = client.get_connection().expect("Redis accepts");
+        redis::cmd("EXISTS").arg(LAST).exec(&mut connection).expect("Redis answers");
+        let fell = self.thread.join().expect("the watch does not panic");
+        let logs = || logs.iter().map(|app| app.log().join("\n")).collect::<Vec<_>>().join("\n\n");
+        assert!(fell.is_empty(), "{}\n\n{}", fell.join("\n"), logs());
     }
+}
+
+/// The user and the number of a write as MONITOR reports it: `.. "HSET" "user:k7" "seq" "12" "f4" "12"`.
+fn written(line: &str) -> Option<(String, u64)> {
+    let (_, write) = line.split_once("\"HSET\" \"user:")?;
+    let (user, fields) = write.split_once('"')?;
+    let (_, number) = fields.split_once("\"seq\" \"")?;
+    Some((user.to_owned(), number.split('"').next()?.parse().ok()?))
 }
 
 fn show(hash: &Hash) -> String {
