@@ -19,6 +19,10 @@ mod config_kafka;
 mod connection;
 /// Dashboards name only metrics that the program exports.
 mod dashboards;
+/// The dead-letter file is moved, emptied, removed, locked, half written.
+mod dead_letters;
+/// Several processes on one dead-letter file, and writes that fail.
+mod dead_letters_shared;
 /// What a new user meets first.
 mod demo;
 /// The store in the process, asked by `redis-cli`.
@@ -62,6 +66,8 @@ mod kafka_topics;
 mod layout;
 /// A server that is started, and ends, with the worker.
 mod local;
+/// Standard error that nobody reads.
+mod logging;
 /// Lanes and retries against a simulated Redis.
 mod model;
 /// Kafka's watermark over lanes that are killed at any point.
@@ -83,6 +89,8 @@ mod sentinel;
 mod server;
 /// Independent servers, each with its part of the keys.
 mod sharded;
+/// SIGHUP ends no verb.
+mod signals;
 /// Every way in which TLS goes wrong, and what we say about it.
 mod tls;
 /// The transform against the reference, on generated events.
