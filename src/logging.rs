@@ -185,6 +185,19 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_is_an_error_with_its_place() {
+        let lines = logged(LogFormat::Json, tracing::Level::ERROR, || {
+            std::panic::set_hook(Box::new(panicked));
+            let caught = std::panic::catch_unwind(|| panic!("number {}", 7));
+            drop(std::panic::take_hook());
+            assert!(caught.is_err());
+        });
+        let line: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+        assert_eq!(line["message"], "panicked: number 7");
+        assert!(line["place"].as_str().unwrap().starts_with("src/logging.rs:"), "{line}");
+    }
+
+    #[test]
     fn ids_are_hashed_unless_asked_otherwise() {
         // printf abc | sha256sum
         let hashed = UserIds { plain: false }.show(b"abc");

@@ -1,8 +1,8 @@
 //! Several processes on one dead-letter file, writes that fail in the middle, and a file that is moved all the while.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::dead_letters::{event, numbers, send, start};
 use crate::harness::app::{App, run};
@@ -61,6 +61,9 @@ fn writes_that_fail_beside_another_process_lose_nothing() {
                 number += 1;
             }
             limit_files(&app, None);
+            assert!(send(&app, number));
+            acknowledged.insert(number);
+            number += 1;
         }
     });
     let found = BTreeSet::from_iter(numbers(&path));
@@ -69,36 +72,48 @@ fn writes_that_fail_beside_another_process_lose_nothing() {
     app.assert_at_rest();
 }
 
-/// Moves, removes and empties would lose letters by intent; moving alone must lose none.
+/// Set at the end, also when the test fails.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Times that the file is moved at least.
+const MOVES: usize = 20;
+
 #[test]
 fn processes_that_write_to_a_file_that_is_moved_again_and_again_lose_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("letters.ndjson");
     let setting = format!("dead_letter.path={}", path.display());
     let ((redis, first), (_second_redis, second)) = (start(&[&setting]), start(&[&setting]));
-    let done = AtomicBool::new(false);
-    let mut files: Vec<PathBuf> = vec![path.clone()];
-    std::thread::scope(|scope| {
-        let mover = scope.spawn(|| {
-            let mut moved = Vec::new();
-            while !done.load(Ordering::Relaxed) || moved.len() < 10 {
-                let to = dir.path().join(format!("moved.{}", moved.len()));
-                if std::fs::rename(&path, &to).is_ok() {
-                    moved.push(to);
+    let (done, moves) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let moved = |number: usize| dir.path().join(format!("moved.{number}"));
+    // Writes on until the file has been moved often enough, and was there again each time.
+    let write = |app: &App, start: u64| {
+        let enough = |number: u64| number >= start + 200 && moves.load(Ordering::Relaxed) >= MOVES;
+        let sent = (start..start + 5000).take_while(|&number| !enough(number));
+        sent.map(|number| send(app, number).then_some(number).expect("acknowledged")).collect::<Vec<_>>()
+    };
+    let sent: BTreeSet<u64> = std::thread::scope(|scope| {
+        let _end_of_moving = Done(&done);
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                if std::fs::rename(&path, moved(moves.load(Ordering::Relaxed))).is_ok() {
+                    moves.fetch_add(1, Ordering::Relaxed);
                 }
                 pause();
             }
-            moved
         });
-        let workers = [(&first, 0), (&second, 1000)].map(|(app, start)| {
-            scope.spawn(move || (start..start + 300).for_each(|number| assert!(send(app, number), "{number}")))
-        });
-        replay(&redis, &path, 2000..3000);
-        workers.into_iter().for_each(|worker| worker.join().unwrap());
-        done.store(true, Ordering::Relaxed);
-        files.extend(mover.join().unwrap());
+        let workers = [(&first, 0), (&second, 10_000)].map(|(app, start)| scope.spawn(move || write(app, start)));
+        replay(&redis, &path, 20_000..21_000);
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).chain(20_000..21_000).collect()
     });
-    let found: BTreeSet<u64> = files.iter().flat_map(|file| numbers(file)).collect();
-    let sent: BTreeSet<u64> = (0..300).chain(1000..1300).chain(2000..3000).collect();
+    let moves = moves.into_inner();
+    assert!(moves >= MOVES, "the file was there only {moves} times");
+    let found: BTreeSet<u64> = (0..moves).map(moved).chain([path.clone()]).flat_map(|file| numbers(&file)).collect();
     assert_eq!(found, sent);
 }
