@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -14,7 +15,7 @@ use crate::admin::Admin;
 use crate::config::{self, Config, Mode};
 use crate::dead_letter::DeadLetters;
 use crate::exit::Exit;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{self, Lifecycle};
 use crate::logging::UserIds;
 use crate::metrics::Metrics;
 use crate::pipeline::{Budget, Health, Intake, Lane, LaneLimits, Source, Suspects};
@@ -98,6 +99,7 @@ impl Delivery {
         let metrics = Arc::new(Metrics::new());
         let letters = DeadLetters::open(&config.dead_letter, UserIds::new(config.log.plain_user_ids))
             .map_err(|message| StartError { message, code: Exit::IO })?;
+        tokio::spawn(reopen_at_hangup(lifecycle::hangups()?, letters.clone()));
         let stores = TaskTracker::new();
         let stop_store = CancellationToken::new();
         let mut redis = config.redis.clone();
@@ -167,6 +169,14 @@ impl Delivery {
     pub fn failed(&self) -> u64 {
         let failed: u64 = Source::ALL.iter().map(|&source| self.metrics.source(source).failed.get()).sum();
         failed.saturating_sub(self.metrics.kafka.handed_over.get())
+    }
+}
+
+/// At each SIGHUP the dead-letter file is closed, so that the next letter opens what has its path then.
+async fn reopen_at_hangup(mut hangups: Signal, letters: DeadLetters) {
+    while hangups.recv().await.is_some() {
+        letters.reopen().await;
+        tracing::info!(signal = "SIGHUP", "the next dead letter opens its file anew");
     }
 }
 

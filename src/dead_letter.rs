@@ -6,17 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::DeadLetter;
-use crate::logging::UserIds;
+use crate::logging::{Throttle, UserIds};
 
 mod breaker;
 mod file;
 mod letter;
+mod line;
+mod place;
 #[cfg(feature = "kafka")]
 mod topic;
 
 pub use breaker::Breaker;
 use file::LetterFile;
 pub use letter::{Letter, Record};
+pub use place::exposures;
 #[cfg(feature = "kafka")]
 use topic::LetterTopic;
 
@@ -25,13 +28,17 @@ use topic::LetterTopic;
 pub enum DeadLetterError {
     #[error("the dead-letter file {path} has reached dead_letter.max_size; move it away or raise the limit")]
     Full { path: PathBuf },
+    #[error("another process keeps the dead-letter file {path} locked (`lslocks` names it); let it go on, or end it")]
+    Locked { path: PathBuf },
+    #[error("cannot open the dead-letter file {path}: {error}")]
+    Open { path: PathBuf, error: io::Error },
     #[error("cannot write to the dead-letter file {path}: {error}")]
     Write { path: PathBuf, error: io::Error },
     #[error("cannot write to the dead-letter topic {topic:?}: {why}")]
     Topic { topic: String, why: String },
 }
 
-/// At most one log line in this time speaks of new letters.
+/// At most one log line in this time speaks of new letters, and one of letters that were not kept.
 const NOTICE_EVERY: Duration = Duration::from_secs(10);
 
 /// A shared handle; letters of all lanes and sources go through it.
@@ -41,14 +48,8 @@ pub struct DeadLetters(Arc<Shared>);
 struct Shared {
     kind: Kind,
     user_ids: UserIds,
-    notice: Mutex<Notice>,
-}
-
-/// Letters that no log line has spoken of yet.
-#[derive(Default)]
-struct Notice {
-    last: Option<Instant>,
-    untold: usize,
+    notices: Throttle,
+    failures: Throttle,
 }
 
 enum Kind {
@@ -75,6 +76,7 @@ impl DeadLetters {
                         path.display()
                     )
                 })?;
+                exposures(path).iter().for_each(|exposure| tracing::warn!("{exposure}"));
                 Kind::File(Arc::new(Mutex::new(file)))
             }
             #[cfg(feature = "kafka")]
@@ -92,7 +94,8 @@ impl DeadLetters {
                 Kind::Discard
             }
         };
-        Ok(Self(Arc::new(Shared { kind, user_ids, notice: Mutex::default() })))
+        let (notices, failures) = (Throttle::new(NOTICE_EVERY), Throttle::new(NOTICE_EVERY));
+        Ok(Self(Arc::new(Shared { kind, user_ids, notices, failures })))
     }
 
     /// Whether letters say more of a Kafka message than where it stands.
@@ -113,17 +116,29 @@ impl DeadLetters {
         let result = match &self.0.kind {
             Kind::File(file) => {
                 let file = Arc::clone(file);
-                let written = tokio::task::spawn_blocking(move || lock(&file).append(&letters));
+                let asked = Instant::now();
+                let written = tokio::task::spawn_blocking(move || lock(&file).append(&letters, asked));
                 written.await.expect("writing letters does not panic")
             }
             #[cfg(feature = "kafka")]
             Kind::Topic(topic) => topic.write(&letters).await,
             Kind::Log | Kind::Discard => Ok(()),
         };
-        if let Err(error) = &result {
-            tracing::error!("{error}; the events are not acknowledged");
+        if let Err(error) = &result
+            && let Some(times) = self.0.failures.admit(1)
+        {
+            tracing::error!(times, "{error}; the events are not acknowledged");
         }
         result
+    }
+
+    /// Closes the file, so that the next letter opens what has its path then. Other places of letters are left alone.
+    pub async fn reopen(&self) {
+        if let Kind::File(file) = &self.0.kind {
+            let file = Arc::clone(file);
+            let closed = tokio::task::spawn_blocking(move || lock(&file).close());
+            closed.await.expect("closing a file does not panic");
+        }
     }
 }
 
@@ -131,13 +146,9 @@ impl Shared {
     /// Logs one of the letters and how many there were, unless that was done a moment ago.
     fn notice(&self, letters: &[Letter]) {
         let Some(letter) = letters.last().filter(|_| !matches!(self.kind, Kind::Discard)) else { return };
-        let mut notice = lock(&self.notice);
-        notice.untold += letters.len();
-        if notice.last.is_none_or(|last| last.elapsed() >= NOTICE_EVERY) {
+        if let Some(count) = self.notices.admit(letters.len() as u64) {
             let key = letter.key.as_ref().map(|key| self.user_ids.show(key).to_string());
-            let count = std::mem::take(&mut notice.untold);
             tracing::warn!(count, reason = letter.reason, source = letter.source, key, "events that can never be written");
-            notice.last = Some(Instant::now());
         }
     }
 }

@@ -31,9 +31,9 @@ impl Lifecycle {
             impl Drop for Ended {
                 fn drop(&mut self) {
                     if !self.0.soft.is_cancelled() {
-                        tracing::error!(task = self.1, "a task ended early; stopping");
                         self.0.crashed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(self.1);
                         self.0.soft.cancel();
+                        tracing::error!(task = self.1, "a task ended early; stopping");
                     }
                 }
             }
@@ -70,27 +70,40 @@ impl Lifecycle {
         *self.crashed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// SIGTERM or SIGINT: soft; a second one, or `grace` after the first stop however it came: hard.
+    /// SIGTERM or SIGINT: soft; a second one, or `grace` after the first stop however it came: hard. SIGHUP and
+    /// SIGXFSZ end nothing from now on; [`hangups`] yields the former.
     ///
     /// # Errors
     /// The signals cannot be listened to.
     pub fn listen(&self, grace: Duration) -> std::io::Result<()> {
         let mut signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let _from_now_on = hangups()?;
+        // A limit of file sizes (`ulimit -f`) is then an error of the write, which says so.
+        let _from_now_on = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
         let this = self.clone();
         tokio::spawn(async move {
-            tokio::select! {
-                name = next(&mut signals) => tracing::info!(signal = name, "stopping: finishing what was taken; a second signal stops at once"),
-                () = this.soft.cancelled() => {}
-            }
+            let first = this.soft.run_until_cancelled(next(&mut signals)).await;
             this.soft.cancel();
-            tokio::select! {
-                name = next(&mut signals) => tracing::warn!(signal = name, "stopping at once"),
-                () = tokio::time::sleep(grace) => tracing::warn!(?grace, "delivery.stop_grace has passed; stopping at once"),
+            if let Some(name) = first {
+                tracing::info!(signal = name, "stopping: finishing what was taken; a second signal stops at once");
             }
+            let second = tokio::time::timeout(grace, next(&mut signals)).await;
             this.hard.cancel();
+            match second {
+                Ok(name) => tracing::warn!(signal = name, "stopping at once"),
+                Err(_) => tracing::warn!(?grace, "delivery.stop_grace has passed; stopping at once"),
+            }
         });
         Ok(())
     }
+}
+
+/// Each SIGHUP from now on. The process survives them, also when this is dropped.
+///
+/// # Errors
+/// The signal cannot be listened to.
+pub fn hangups() -> std::io::Result<Signal> {
+    signal(SignalKind::hangup())
 }
 
 async fn next((terminate, interrupt): &mut (Signal, Signal)) -> &'static str {

@@ -1,7 +1,10 @@
 //! Logs on standard error, and user ids in them.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
 use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tracing::Subscriber;
@@ -17,10 +20,48 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Log, LogFormat};
 
-/// Starts logging on standard error. A second call changes nothing.
-pub fn init(log: &Log) {
-    // Fails only if logging has been started already.
-    let _ = subscriber(log, std::io::stderr().is_terminal(), std::io::stderr).try_init();
+mod output;
+mod throttle;
+
+use output::Output;
+pub use output::{dropped_lines, say};
+pub use throttle::Throttle;
+
+/// How long the end of the process waits for the last log lines to be written.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Waits, when dropped, until what was logged has been written, but for no longer than a second.
+#[must_use]
+pub struct Logging(());
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        output::flush(LAST_LINES);
+    }
+}
+
+/// Starts logging on standard error, panics included. Nothing that logs waits: lines that nobody reads are dropped, see
+/// [`dropped_lines`]. A second call changes nothing.
+pub fn init(log: &Log) -> Logging {
+    let started = subscriber(log, std::io::stderr().is_terminal(), Output::stderr().clone()).try_init();
+    if started.is_ok() {
+        // The usual hook writes to standard error itself, and would wait there.
+        std::panic::set_hook(Box::new(panicked));
+    }
+    Logging(())
+}
+
+fn panicked(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("without a name");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let payload = panic.payload();
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let what = text.unwrap_or("without a message");
+    // Empty unless RUST_BACKTRACE asks for it.
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(thread, place, backtrace, "panicked: {what}");
 }
 
 fn subscriber<W>(log: &Log, terminal: bool, writer: W) -> impl Subscriber + Send + Sync
@@ -141,6 +182,19 @@ mod tests {
         let lines = logged(LogFormat::Text, tracing::Level::DEBUG, log);
         assert!(lines.contains("ours") && lines.contains("trouble") && !lines.contains("chatter"), "{lines}");
         assert_eq!(logged(LogFormat::Text, tracing::Level::ERROR, log), "");
+    }
+
+    #[test]
+    fn a_panic_is_an_error_with_its_place() {
+        let lines = logged(LogFormat::Json, tracing::Level::ERROR, || {
+            std::panic::set_hook(Box::new(panicked));
+            let caught = std::panic::catch_unwind(|| panic!("number {}", 7));
+            drop(std::panic::take_hook());
+            assert!(caught.is_err());
+        });
+        let line: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+        assert_eq!(line["message"], "panicked: number 7");
+        assert!(line["place"].as_str().unwrap().starts_with("src/logging.rs:"), "{line}");
     }
 
     #[test]

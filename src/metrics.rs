@@ -1,11 +1,13 @@
 //! Every metric of the program. A field's doc comment is its help text; label values are closed sets, all present from the start.
 
-use prometheus::core::Collector;
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::event::{RejectReason, SkipReason};
+use crate::logging;
 use crate::pipeline::{DeadReason, Source};
 use crate::redis::Class;
 
@@ -172,6 +174,7 @@ impl Metrics {
             tls_verify_disabled.with_label_values(&[client]);
         }
         r.build_info();
+        registry.register(Box::new(DroppedLines(dropped_lines(0)))).expect("registered once");
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self())).expect("registered once");
         Self {
@@ -328,6 +331,26 @@ impl Register<'_> {
     }
 }
 
+/// Reads the count of logging, which is that of the process and older than any registry.
+struct DroppedLines(IntCounter);
+
+impl Collector for DroppedLines {
+    fn desc(&self) -> Vec<&Desc> {
+        self.0.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        dropped_lines(logging::dropped_lines()).collect()
+    }
+}
+
+fn dropped_lines(count: u64) -> IntCounter {
+    let help = "Log lines dropped because nobody read standard error.";
+    let counter = IntCounter::new("traitsink_log_lines_dropped_total", help).expect("a valid name and help");
+    counter.inc_by(count);
+    counter
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -344,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kafka_series_are_zero_from_the_start() {
+    fn series_are_zero_from_the_start() {
         let text = Metrics::new().render();
         for series in [
             "traitsink_kafka_rebalances_total",
@@ -355,6 +378,7 @@ mod tests {
             "traitsink_kafka_events_handed_over_total",
             "traitsink_kafka_partitions_assigned",
             "traitsink_kafka_partitions_paused",
+            "traitsink_log_lines_dropped_total",
             "traitsink_tls_verify_disabled{client=\"kafka\"}",
             "traitsink_tls_verify_disabled{client=\"redis\"}",
             "traitsink_events_skipped_total{reason=\"empty\",source=\"kafka\"}",

@@ -10,6 +10,7 @@ use crate::config::{
     Config, ConfigArgs, DeadLetter, Http, Kafka, KafkaClient, Local, Mode, OffsetReset, Password, Pem, PrimaryReplicas, Redis,
     Sasl, Tls, program_name,
 };
+use crate::dead_letter::exposures;
 use crate::redis::{Topology, check_password};
 
 use super::{connect, exit};
@@ -34,13 +35,22 @@ pub(super) fn check(options: &Options, reach: bool, rudderstack: Option<PathBuf>
         return told;
     }
     if !options.quiet() {
-        loaded.warnings.iter().for_each(|warning| exit::complain(&format!("warning: {warning}")));
+        let warnings = loaded.warnings.iter().cloned().chain(exposed(&loaded.config.dead_letter));
+        warnings.for_each(|warning| exit::complain(&format!("warning: {warning}")));
         let printed = exit::print(&format!("{}configuration is valid\n", summary(&loaded.config)));
         if printed != ExitCode::SUCCESS {
             return printed;
         }
     }
     if reach { connect::connect(&loaded.config) } else { ExitCode::SUCCESS }
+}
+
+/// How other users may get at the dead letters.
+fn exposed(dead_letter: &DeadLetter) -> Vec<String> {
+    match dead_letter {
+        DeadLetter::File { path, .. } => exposures(path),
+        _ => Vec::new(),
+    }
 }
 
 /// What no client can be made of: certificates, properties of librdkafka.

@@ -50,7 +50,7 @@ pub(super) fn demo(options: &Options, once: bool) -> ExitCode {
         Ok(loaded) => loaded.config,
         Err(code) => return code,
     };
-    logging::init(&config.log);
+    let _logging = logging::init(&config.log);
     exit::in_runtime(async {
         let lifecycle = Lifecycle::default();
         lifecycle.listen(config.delivery.stop_grace)?;
@@ -59,11 +59,11 @@ pub(super) fn demo(options: &Options, once: bool) -> ExitCode {
         };
         let app = App::start(&config, lifecycle.clone()).await?;
         let (http, store) = app.http.zip(app.store).expect("both are configured");
-        print_examples(&config, http, store).await?;
+        print(&lifecycle, examples(&config, http, store).await?).await;
         if once {
             lifecycle.soft.cancel();
         } else {
-            print_next(http, store, app.admin_address);
+            print(&lifecycle, next(http, store, app.admin_address)).await;
         }
         Ok(app.run_until_stopped().await)
     })
@@ -73,12 +73,18 @@ fn failed(what: &str, error: &dyn std::fmt::Display) -> StartError {
     StartError { message: format!("{what}: {error}"), code: Exit::INTERNAL }
 }
 
-/// Sends each example and prints what it became.
-async fn print_examples(config: &Config, http: SocketAddr, store: SocketAddr) -> Result<(), StartError> {
+/// Prints `text`, unless nobody reads it before the stop.
+async fn print(lifecycle: &Lifecycle, text: String) {
+    let printing = tokio::task::spawn_blocking(move || exit::print(&text));
+    let _stopped_first = lifecycle.soft.run_until_cancelled(printing).await;
+}
+
+/// Sends each example. Returns what they became.
+async fn examples(config: &Config, http: SocketAddr, store: SocketAddr) -> Result<String, StartError> {
     let address = Address::Tcp { host: store.ip().to_string(), port: store.port() };
     let connector = Connector::new(&config.redis, address).map_err(|error| failed("the embedded store", &error))?;
     let mut connection = connector.connect().await.map_err(|error| failed("the embedded store", &error))?;
-    println!("Sent to http://{http}/v1/identify, and what Redis holds now:\n");
+    let mut text = format!("Sent to http://{http}/v1/identify, and what Redis holds now:\n\n");
     for (write_key, event, key) in EXAMPLES {
         let status = identify(http, write_key, event).await.map_err(|error| failed("cannot send an example", &error))?;
         if status != StatusCode::OK {
@@ -86,23 +92,23 @@ async fn print_examples(config: &Config, http: SocketAddr, store: SocketAddr) ->
         }
         let hash = connection.query(redis::cmd("HGETALL").arg(key)).await.map_err(|error| failed("HGETALL", &error))?;
         let fields: Vec<String> = redis::from_redis_value(hash).map_err(|error| failed("HGETALL", &error))?;
-        println!("  {event}\n  HGETALL {key}");
-        for (number, text) in (1..).zip(fields) {
-            println!("  {number}) {text:?}");
-        }
-        println!();
+        text.push_str(&format!("  {event}\n  HGETALL {key}\n"));
+        text.extend((1..).zip(fields).map(|(number, field)| format!("  {number}) {field:?}\n")));
+        text.push('\n');
     }
-    Ok(())
+    Ok(text)
 }
 
-fn print_next(http: SocketAddr, store: SocketAddr, admin: SocketAddr) {
-    println!("The store is inside this process and keeps nothing: all that it holds is gone when the demo ends.");
-    println!("Try next, until ctrl-C:");
-    println!(
-        "  curl -u demo: http://{http}/v1/identify -d '{{\"userId\":\"me\",\"traits\":{{\"plan\":{{\"name\":\"free\"}}}}}}'"
-    );
-    println!("  redis-cli -p {} HGETALL user:me", store.port());
-    println!("  curl http://{admin}/metrics");
+fn next(http: SocketAddr, store: SocketAddr, admin: SocketAddr) -> String {
+    format!(
+        "The store is inside this process and keeps nothing: all that it holds is gone when the demo ends.
+Try next, until ctrl-C:
+  curl -u demo: http://{http}/v1/identify -d '{{\"userId\":\"me\",\"traits\":{{\"plan\":{{\"name\":\"free\"}}}}}}'
+  redis-cli -p {} HGETALL user:me
+  curl http://{admin}/metrics
+",
+        store.port()
+    )
 }
 
 /// Sends one event as a client would.

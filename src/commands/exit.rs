@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::app::StartError;
 use crate::config::{ConfigArgs, Loaded, load};
 use crate::exit::Exit;
+use crate::logging;
 
 /// The configuration, or all its errors on standard error and the exit code for them.
 pub(crate) fn configured(args: &ConfigArgs) -> Result<Loaded, ExitCode> {
@@ -36,9 +37,9 @@ pub(crate) fn print(text: &str) -> ExitCode {
     }
 }
 
-/// Prints on standard error, where nothing is left to do if that fails.
+/// Prints on standard error; waits for a reader only before logging has started.
 pub(crate) fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    logging::say(text);
 }
 
 /// Runs a command that waits for things, and says why it could not start.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio_util::sync::CancellationToken;
 
 use crate::app::{Delivery, StartError};
 use crate::cli::Options;
@@ -30,7 +31,7 @@ pub(super) fn replay(options: &Options, files: Vec<PathBuf>) -> ExitCode {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    logging::init(&loaded.config.log);
+    let _logging = logging::init(&loaded.config.log);
     exit::in_runtime(deliver(loaded.config, files, options.quiet()))
 }
 
@@ -53,15 +54,20 @@ async fn deliver(config: Config, files: Vec<PathBuf>, quiet: bool) -> Result<Exi
         tally: Arc::clone(&tally),
     };
     let start = Instant::now();
-    let bar = progress_bar(&files, quiet);
-    let reporting = tokio::spawn(report(bar.clone(), Arc::clone(&tally), readiness, start, quiet));
+    let progress =
+        Progress { bar: progress_bar(&files, quiet), read: AtomicU64::new(0), tally: Arc::clone(&tally), readiness, start };
+    let progress = Arc::new(progress);
+    let reporting = CancellationToken::new();
+    let reported = tokio::spawn(report(Arc::clone(&progress), quiet, reporting.clone()));
     let reading = {
         let runtime = tokio::runtime::Handle::current();
-        tokio::task::spawn_blocking(move || read(&replay, &files, &runtime, &bar))
+        tokio::task::spawn_blocking(move || read(&replay, &files, &runtime, &progress.read))
     };
     // A blocked read of standard input must not hold up the hard stop.
     let read = lifecycle.hard.run_until_cancelled(reading).await;
-    reporting.abort();
+    reporting.cancel();
+    // A terminal that stands still keeps its bar.
+    let _ = tokio::time::timeout(REDRAW * 2, reported).await;
     let stopped = lifecycle.soft.is_cancelled();
     lifecycle.soft.cancel();
     delivery.finish().await;
@@ -99,10 +105,14 @@ fn summary(tally: &Tally, elapsed: Duration) -> String {
     )
 }
 
-fn read(replay: &Replay, files: &[PathBuf], runtime: &tokio::runtime::Handle, bar: &ProgressBar) -> Result<(), String> {
+fn read(replay: &Replay, files: &[PathBuf], runtime: &tokio::runtime::Handle, count: &AtomicU64) -> Result<(), String> {
     for path in files {
         let (input, _) = file::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        replay.run(input, runtime, |read| bar.inc(read)).map_err(|error| format!("{}: {error}", path.display()))?;
+        replay
+            .run(input, runtime, |read| {
+                let _ = count.fetch_add(read, Relaxed);
+            })
+            .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(())
 }
@@ -121,19 +131,43 @@ fn progress_bar(files: &[PathBuf], quiet: bool) -> ProgressBar {
     bar.with_style(ProgressStyle::with_template(template).expect("a valid template"))
 }
 
-/// Keeps the progress line: a bar on a terminal, else a line from time to time.
-async fn report(bar: ProgressBar, tally: Arc<Tally>, readiness: Arc<Readiness>, start: Instant, quiet: bool) {
-    let mut every = tokio::time::interval(if bar.is_hidden() { REPORT } else { REDRAW });
+/// What the progress line is made of.
+struct Progress {
+    bar: ProgressBar,
+    /// Bytes so far.
+    read: AtomicU64,
+    tally: Arc<Tally>,
+    readiness: Arc<Readiness>,
+    start: Instant,
+}
+
+impl Progress {
+    fn line(&self) -> String {
+        let rate = self.tally.settled() as f64 / self.start.elapsed().as_secs_f64();
+        let waiting = self.readiness.waiting_for().into_iter().map(|(part, reason)| format!(", waiting for {part}: {reason}"));
+        format!("{} events, {rate:.0}/s{}", self.tally.settled(), waiting.collect::<String>())
+    }
+
+    /// Waits for the terminal.
+    fn draw(&self) {
+        self.bar.set_position(self.read.load(Relaxed));
+        self.bar.set_message(self.line());
+    }
+}
+
+/// Keeps the progress line until `stop`: a bar on a terminal, else a line from time to time. Only this task draws, on a thread for
+/// blocking work: a terminal that stands still holds up nothing else.
+async fn report(progress: Arc<Progress>, quiet: bool, stop: CancellationToken) {
+    let hidden = progress.bar.is_hidden();
+    let mut every = tokio::time::interval(if hidden { REPORT } else { REDRAW });
     every.tick().await;
-    loop {
-        every.tick().await;
-        let rate = tally.settled() as f64 / start.elapsed().as_secs_f64();
-        let waiting = readiness.waiting_for().into_iter().map(|(part, reason)| format!(", waiting for {part}: {reason}"));
-        let line = format!("{} events, {rate:.0}/s{}", tally.settled(), waiting.collect::<String>());
-        if !bar.is_hidden() {
-            bar.set_message(line);
+    while stop.run_until_cancelled(every.tick()).await.is_some() {
+        if !hidden {
+            let progress = Arc::clone(&progress);
+            let _ = tokio::task::spawn_blocking(move || progress.draw()).await;
         } else if !quiet {
-            exit::complain(&line);
+            exit::complain(&progress.line());
         }
     }
+    let _ = tokio::task::spawn_blocking(move || progress.bar.finish_and_clear()).await;
 }

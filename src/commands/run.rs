@@ -23,7 +23,7 @@ pub(super) fn run(options: &Options, rudderstack: Option<PathBuf>) -> ExitCode {
         exit::complain("traitsink: there is no source: add [http] or [kafka] to the configuration");
         return Exit::CONFIG.into();
     }
-    logging::init(&loaded.config.log);
+    let _logging = logging::init(&loaded.config.log);
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     exit::in_runtime(async {
         let lifecycle = Lifecycle::default();

@@ -1,163 +1,247 @@
-//! Dead letters as lines of a file.
+//! Dead letters as lines of a file that others may move, empty, remove, or write to at any time.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{File, TryLockError};
+use std::io::{self, Seek, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use base64::Engine;
-use serde::Serialize;
+use super::line::lines;
+use super::{DeadLetterError, Letter, place};
 
-use super::{DeadLetterError, Letter};
+/// How long letters wait for another process that has the file locked. Writing takes milliseconds: whoever keeps the lock for
+/// longer is frozen.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+const LOCK_POLL: Duration = Duration::from_millis(2);
+/// How often letters are written again because the file was removed or emptied under them.
+const REWRITES: usize = 100;
 
+/// Writes to whatever file has the path, one process at a time. Nothing is remembered about the file between two writes but its
+/// descriptor, and that is used only while the path still leads to it.
 pub(super) struct LetterFile {
-    file: File,
     path: PathBuf,
-    size: u64,
     max_size: u64,
+    file: Option<File>,
+    /// The file system has no locks, and a warning said so.
+    lockless: bool,
 }
 
 impl LetterFile {
-    /// Opens the file for appending, creating it (0600) and its directory (0700).
+    /// Opens the file, creating it (0600) and its directory (0700).
     pub(super) fn open(path: &Path, max_size: u64) -> io::Result<Self> {
-        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        }
-        // A link could lead the events of others to a place of someone's choice.
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path)?;
-        let size = file.metadata()?.len();
-        Ok(Self { file, path: path.to_owned(), size, max_size })
+        let file = place::open(path)?;
+        Ok(Self { path: path.to_owned(), max_size, file: Some(file), lockless: false })
     }
 
-    /// Blocks until the letters are on disk; on an error the file is as it was before.
-    pub(super) fn append(&mut self, letters: &[Letter]) -> Result<(), DeadLetterError> {
-        let mut lines = Vec::new();
-        for letter in letters {
-            serde_json::to_writer(&mut lines, &Line::of(letter)).expect("a letter is plain data");
-            lines.push(b'\n');
-        }
-        if self.size + lines.len() as u64 > self.max_size {
-            return Err(DeadLetterError::Full { path: self.path.clone() });
-        }
-        let written = self.file.write_all(&lines).and_then(|()| self.file.sync_data());
-        match written {
-            Ok(()) => {
-                self.size += lines.len() as u64;
-                Ok(())
+    /// Closes the file; the next letter opens what has the path then.
+    pub(super) fn close(&mut self) {
+        self.file = None;
+        self.lockless = false;
+    }
+
+    /// Blocks until the letters are on disk, in a file that had the path while they were written. `asked` is when the caller began
+    /// to wait.
+    ///
+    /// # Errors
+    /// None of the letters was kept. What stood in the file before stands there still.
+    pub(super) fn append(&mut self, letters: &[Letter], asked: Instant) -> Result<(), DeadLetterError> {
+        let lines = lines(letters);
+        for _ in 0..REWRITES {
+            let file = self.locked(asked + LOCK_WAIT)?;
+            // Closing the descriptor releases the lock, too: what returns early needs no more than that.
+            let kept = write(&file, &lines, self.max_size)
+                .and_then(|end| still_there(&self.path, &file, end))
+                .map_err(|error| self.failed(error))?;
+            if kept && (self.lockless || file.unlock().is_ok()) {
+                self.file = Some(file);
             }
-            Err(error) => {
-                // Half a line may stand there: cut it off, so that the next letter begins on its own line.
-                let _ = self.file.set_len(self.size);
-                Err(DeadLetterError::Write { path: self.path.clone(), error })
+            if kept {
+                return Ok(());
+            }
+        }
+        Err(self.failed(io::Error::other("it is removed or emptied again and again while letters are written").into()))
+    }
+
+    /// The file that has the path, under the lock.
+    fn locked(&mut self, deadline: Instant) -> Result<File, DeadLetterError> {
+        loop {
+            let file = match self.file.take() {
+                Some(file) if self.leads_to(&file)? => file,
+                _ => place::open(&self.path).map_err(|error| DeadLetterError::Open { path: self.path.clone(), error })?,
+            };
+            self.lock(&file, deadline)?;
+            // Another file may have got the path while the lock was waited for.
+            if self.leads_to(&file)? {
+                return Ok(file);
+            }
+            if Instant::now() >= deadline {
+                return Err(self.failed(io::Error::other("the path leads to another file again and again").into()));
             }
         }
     }
-}
 
-/// The JSON of one letter.
-#[derive(Serialize)]
-struct Line<'a> {
-    /// RFC 3339.
-    at: jiff::Timestamp,
-    reason: &'static str,
-    source: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<std::borrow::Cow<'a, str>>,
-    /// The original text, when it is UTF-8.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event_base64: Option<String>,
-    #[serde(flatten)]
-    place: Option<Place<'a>>,
-}
-
-/// Where a Kafka message stands.
-#[derive(Serialize)]
-struct Place<'a> {
-    topic: &'a str,
-    partition: i32,
-    offset: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timestamp: Option<i64>,
-}
-
-impl<'a> Line<'a> {
-    fn of(letter: &'a Letter) -> Self {
-        let event = str::from_utf8(&letter.event).ok();
-        Self {
-            at: letter.at,
-            reason: letter.reason,
-            source: letter.source,
-            key: letter.key.as_deref().map(String::from_utf8_lossy),
-            event,
-            event_base64: event.is_none().then(|| base64::engine::general_purpose::STANDARD.encode(&letter.event)),
-            place: letter.record.as_ref().map(|record| Place {
-                topic: &record.topic,
-                partition: record.partition,
-                offset: record.offset,
-                timestamp: record.timestamp,
-            }),
+    /// Waits for the lock until `deadline`, and tries at least once. Polls, because a lock that is waited for has no time limit.
+    fn lock(&mut self, file: &File, deadline: Instant) -> Result<(), DeadLetterError> {
+        if self.lockless {
+            return Ok(());
+        }
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => rest(),
+                Err(TryLockError::WouldBlock) => return Err(DeadLetterError::Locked { path: self.path.clone() }),
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(TryLockError::Error(error)) if without_locks(&error) => {
+                    self.lockless = true;
+                    tracing::warn!(
+                        "the file system of the dead-letter file {} has no locks ({error}): only one process may write to the file",
+                        self.path.display()
+                    );
+                    return Ok(());
+                }
+                Err(TryLockError::Error(error)) => return Err(self.failed(error.into())),
+            }
         }
     }
+
+    fn leads_to(&self, file: &File) -> Result<bool, DeadLetterError> {
+        file.metadata().and_then(|metadata| place::leads_to(&self.path, &metadata)).map_err(|error| self.failed(error.into()))
+    }
+
+    fn failed(&self, error: Failure) -> DeadLetterError {
+        let path = self.path.clone();
+        match error {
+            Failure::Full => DeadLetterError::Full { path },
+            Failure::Io(error) => DeadLetterError::Write { path, error },
+        }
+    }
+}
+
+/// Why lines were not written.
+enum Failure {
+    Full,
+    Io(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Appends `lines` durably, on a line of their own, and returns where they end. On an error the file is as it was before.
+fn write(mut file: &File, lines: &[u8], max_size: u64) -> Result<u64, Failure> {
+    let size = file.metadata()?.len();
+    let mut last = [b'\n'];
+    if size > 0 {
+        // Reads nothing if the file was emptied in this moment.
+        file.read_at(&mut last, size - 1)?;
+    }
+    // Half a line, of a process that was killed or of an editor. Nothing of it is cut off: it may be all that is left of an event.
+    let lines = if last == [b'\n'] { lines.to_vec() } else { [b"\n", lines].concat() };
+    if size + lines.len() as u64 > max_size {
+        return Err(Failure::Full);
+    }
+    let mut written = 0;
+    let mut written_all = || {
+        while written < lines.len() {
+            match file.write(&lines[written..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        file.sync_data()
+    };
+    if let Err(error) = written_all() {
+        // Cuts off what was written, unless somebody without the lock did something to the file meanwhile.
+        if file.metadata().is_ok_and(|now| now.len() == size + written as u64) {
+            let _ = file.set_len(size);
+        }
+        return Err(error.into());
+    }
+    // Where the last write ended: appending moves the position there.
+    Ok(file.stream_position()?)
+}
+
+/// Whether what ends at `end` is still in a file that has a name.
+fn still_there(path: &Path, file: &File, end: u64) -> Result<bool, Failure> {
+    let now = file.metadata()?;
+    // Some file systems count no links: there the path decides.
+    Ok(now.len() >= end && (now.nlink() > 0 || place::leads_to(path, &now)?))
+}
+
+/// Whether the file system cannot lock at all.
+fn without_locks(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOLCK | libc::EOPNOTSUPP | libc::ENOSYS))
+}
+
+#[expect(clippy::disallowed_methods, reason = "on a thread for blocking work; a lock of another process cannot be awaited")]
+fn rest() {
+    std::thread::sleep(LOCK_POLL);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Record;
     use super::*;
 
-    fn letter(text: &[u8], record: Option<&Record>) -> Letter {
-        Letter::new("wrong_type", "http", Some(b"user:1"), text, record)
+    fn append(file: &mut LetterFile, text: &str) -> Result<(), DeadLetterError> {
+        file.append(&[Letter::new("wrong_type", "http", Some(b"user:1"), text.as_bytes(), None)], Instant::now())
+    }
+
+    /// The events in the file at `path`.
+    fn events(path: &Path) -> Vec<String> {
+        let text = std::fs::read_to_string(path).unwrap();
+        let event = |line| serde_json::from_str::<serde_json::Value>(line).unwrap()["event"].as_str().unwrap().to_owned();
+        text.lines().map(event).collect()
     }
 
     #[test]
-    fn letters_are_lines_of_json_in_a_private_file() {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("new/letters.ndjson");
-        let mut file = LetterFile::open(&path, 1 << 20).unwrap();
-        file.append(&[letter(b"{\"a\":\"b\\nc\"}", None), letter(b"\xff", None)]).unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines[0]["event"], "{\"a\":\"b\\nc\"}");
-        assert_eq!(lines[0]["key"], "user:1");
-        assert_eq!(lines[0]["reason"], "wrong_type");
-        assert_eq!(lines[0].as_object().unwrap().len(), 5);
-        assert_eq!(lines[1]["event_base64"], "/w==");
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn a_line_says_where_a_kafka_message_stands() {
-        let mut record = Record {
-            topic: "events".into(),
-            partition: 3,
-            offset: 42,
-            timestamp: Some(1_700_000_000_123),
-            key: Some("u1".into()),
-            headers: vec![("trace".to_owned(), Some("1".into()))],
-        };
-        let line = serde_json::to_value(Line::of(&letter(b"{}", Some(&record)))).unwrap();
-        assert_eq!(line["topic"], "events");
-        assert_eq!(line["partition"], 3);
-        assert_eq!(line["offset"], 42);
-        assert_eq!(line["timestamp"], 1_700_000_000_123_i64);
-        assert_eq!(line["key"], "user:1");
-        record.timestamp = None;
-        let line = serde_json::to_value(Line::of(&letter(b"{}", Some(&record)))).unwrap();
-        assert_eq!((&line["offset"], line.get("timestamp")), (&42.into(), None));
-    }
-
-    #[test]
-    fn a_full_file_keeps_nothing_more() {
+    fn a_full_file_keeps_nothing_more_until_it_is_moved() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("letters.ndjson");
-        let mut file = LetterFile::open(&path, 300).unwrap();
-        file.append(&[letter(b"{}", None)]).unwrap();
+        let mut file = LetterFile::open(&path, 150).unwrap();
+        append(&mut file, "1").unwrap();
         let before = std::fs::read(&path).unwrap();
-        let error = file.append(&[letter(b"{}", None), letter(b"{}", None)]).unwrap_err();
-        assert!(matches!(error, DeadLetterError::Full { .. }));
+        assert!(matches!(append(&mut file, "2"), Err(DeadLetterError::Full { .. })));
         assert_eq!(std::fs::read(&path).unwrap(), before);
+        std::fs::rename(&path, dir.path().join("moved")).unwrap();
+        append(&mut file, "3").unwrap();
+        assert_eq!(events(&path), ["3"]);
+        assert_eq!(std::fs::read(dir.path().join("moved")).unwrap(), before);
+    }
+
+    #[test]
+    fn lines_that_were_removed_or_cut_off_are_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("letters.ndjson");
+        let file = place::open(&path).unwrap();
+        let kept = |end| still_there(&path, &file, end).is_ok_and(|kept| kept);
+        let Ok(end) = write(&file, b"12\n", 100) else { panic!("written") };
+        assert!(end == 3 && kept(3));
+        file.set_len(0).unwrap();
+        assert!(!kept(3), "emptied");
+        let Ok(end) = write(&file, b"34\n", 100) else { panic!("written") };
+        std::fs::rename(&path, dir.path().join("moved")).unwrap();
+        assert!(end == 3 && kept(3), "a moved file keeps them");
+        std::fs::remove_file(dir.path().join("moved")).unwrap();
+        assert!(!kept(3), "removed");
+    }
+
+    #[test]
+    fn a_lock_that_is_never_released_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("letters.ndjson");
+        let mut file = LetterFile::open(&path, 1 << 20).unwrap();
+        let other = File::open(&path).unwrap();
+        other.lock().unwrap();
+        // Who has waited for long enough already tries once more.
+        let asked = Instant::now() - LOCK_WAIT;
+        let letter = Letter::new("wrong_type", "http", None, b"1", None);
+        assert!(matches!(file.append(std::slice::from_ref(&letter), asked), Err(DeadLetterError::Locked { .. })));
+        other.unlock().unwrap();
+        file.append(&[letter], asked).unwrap();
+        assert_eq!(events(&path), ["1"]);
     }
 }

@@ -14,6 +14,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::logging::Throttle;
+
 /// What one listener grants its clients.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -59,6 +61,9 @@ pub async fn serve(listener: TcpListener, app: Router, limits: Limits, soft: Can
     connections.wait().await;
 }
 
+/// Clients can bring about a failure between each two connections.
+static FAILURES: Throttle = Throttle::new(Duration::from_secs(10));
+
 /// Pauses between failing accepts: without file descriptors `accept` fails at once, for as long as none is freed.
 #[derive(Default)]
 struct Backoff(Duration);
@@ -77,7 +82,9 @@ impl Backoff {
                 Err(error) if is_clients_fault(&error) => {}
                 Err(error) => {
                     self.0 = (self.0 * 2).clamp(Self::FIRST, Self::LAST);
-                    tracing::warn!(%error, pause = ?self.0, "cannot accept connections");
+                    if let Some(times) = FAILURES.admit(1) {
+                        tracing::warn!(%error, times, "cannot accept connections");
+                    }
                     tokio::time::sleep(self.0).await;
                 }
             }

@@ -22,6 +22,10 @@ mod config_secrets;
 mod connection;
 /// Dashboards name only metrics that the program exports.
 mod dashboards;
+/// The dead-letter file is moved, emptied, removed, locked, half written.
+mod dead_letters;
+/// Several processes on one dead-letter file, and writes that fail.
+mod dead_letters_shared;
 /// What a new user meets first.
 mod demo;
 /// The store in the process, asked by `redis-cli`.
@@ -65,6 +69,8 @@ mod kafka_topics;
 mod layout;
 /// A server that is started, and ends, with the worker.
 mod local;
+/// Standard error that nobody reads.
+mod logging;
 /// Lanes and retries against a simulated Redis.
 mod model;
 /// Kafka's watermark over lanes that are killed at any point.
@@ -90,6 +96,8 @@ mod server;
 mod servers;
 /// Independent servers, each with its part of the keys.
 mod sharded;
+/// SIGHUP ends no verb.
+mod signals;
 /// Every way in which TLS goes wrong, and what we say about it.
 mod tls;
 /// The transform against the reference, on generated events.

@@ -1,0 +1,105 @@
+//! A dead letter as a line of JSON. Pure.
+
+use base64::Engine;
+use serde::Serialize;
+
+use super::Letter;
+
+/// The lines of `letters`, each with its line end.
+pub(super) fn lines(letters: &[Letter]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for letter in letters {
+        serde_json::to_writer(&mut lines, &Line::of(letter)).expect("a letter is plain data");
+        lines.push(b'\n');
+    }
+    lines
+}
+
+/// The JSON of one letter.
+#[derive(Serialize)]
+struct Line<'a> {
+    /// RFC 3339.
+    at: jiff::Timestamp,
+    reason: &'static str,
+    source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<std::borrow::Cow<'a, str>>,
+    /// The original text, when it is UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_base64: Option<String>,
+    #[serde(flatten)]
+    place: Option<Place<'a>>,
+}
+
+/// Where a Kafka message stands.
+#[derive(Serialize)]
+struct Place<'a> {
+    topic: &'a str,
+    partition: i32,
+    offset: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<i64>,
+}
+
+impl<'a> Line<'a> {
+    fn of(letter: &'a Letter) -> Self {
+        let event = str::from_utf8(&letter.event).ok();
+        Self {
+            at: letter.at,
+            reason: letter.reason,
+            source: letter.source,
+            key: letter.key.as_deref().map(String::from_utf8_lossy),
+            event,
+            event_base64: event.is_none().then(|| base64::engine::general_purpose::STANDARD.encode(&letter.event)),
+            place: letter.record.as_ref().map(|record| Place {
+                topic: &record.topic,
+                partition: record.partition,
+                offset: record.offset,
+                timestamp: record.timestamp,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Record;
+    use super::*;
+
+    #[test]
+    fn a_line_says_where_a_kafka_message_stands() {
+        let mut record = Record {
+            topic: "events".into(),
+            partition: 3,
+            offset: 42,
+            timestamp: Some(1_700_000_000_123),
+            key: Some("u1".into()),
+            headers: vec![("trace".to_owned(), Some("1".into()))],
+        };
+        let line =
+            serde_json::to_value(Line::of(&Letter::new("wrong_type", "http", Some(b"user:1"), b"{}", Some(&record)))).unwrap();
+        assert_eq!(line["topic"], "events");
+        assert_eq!(line["partition"], 3);
+        assert_eq!(line["offset"], 42);
+        assert_eq!(line["timestamp"], 1_700_000_000_123_i64);
+        assert_eq!(line["key"], "user:1");
+        record.timestamp = None;
+        let line =
+            serde_json::to_value(Line::of(&Letter::new("wrong_type", "http", Some(b"user:1"), b"{}", Some(&record)))).unwrap();
+        assert_eq!((&line["offset"], line.get("timestamp")), (&42.into(), None));
+    }
+
+    #[test]
+    fn text_that_is_no_utf8_is_base64() {
+        let letters =
+            [&b"{\"a\":\"b\\nc\"}"[..], b"\xff"].map(|text| Letter::new("wrong_type", "http", Some(b"user:1"), text, None));
+        let text = String::from_utf8(lines(&letters)).unwrap();
+        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0]["event"], "{\"a\":\"b\\nc\"}");
+        assert_eq!((&lines[0]["key"], &lines[0]["reason"]), (&"user:1".into(), &"wrong_type".into()));
+        assert_eq!(lines[0].as_object().unwrap().len(), 5);
+        assert_eq!(lines[1]["event_base64"], "/w==");
+    }
+}

@@ -1,0 +1,56 @@
+//! At most one log line in a while for what may happen with every request.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Lets one line through in each stretch of time, and counts what the lines left out would have said.
+#[derive(Debug)]
+pub struct Throttle {
+    every: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    last: Option<Instant>,
+    /// Occurrences since the last line.
+    count: u64,
+}
+
+impl Throttle {
+    /// At most one line in each `every`; the first one at once.
+    pub const fn new(every: Duration) -> Self {
+        Self { every, state: Mutex::new(State { last: None, count: 0 }) }
+    }
+
+    /// It happened `count` times more. `Some`: log it now, with the number of times since the last line, these included.
+    pub fn admit(&self, count: u64) -> Option<u64> {
+        self.admit_at(count, Instant::now())
+    }
+
+    fn admit_at(&self, count: u64, now: Instant) -> Option<u64> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.count += count;
+        if state.last.is_some_and(|last| now.saturating_duration_since(last) < self.every) {
+            return None;
+        }
+        state.last = Some(now);
+        Some(std::mem::take(&mut state.count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_in_a_while_counts_what_was_left_out() {
+        let (throttle, start) = (Throttle::new(Duration::from_secs(10)), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(throttle.admit_at(2, start), Some(2));
+        assert_eq!(throttle.admit_at(1, start), None);
+        assert_eq!(throttle.admit_at(3, at(9)), None);
+        assert_eq!(throttle.admit_at(1, at(10)), Some(5));
+        assert_eq!(throttle.admit_at(1, at(19)), None);
+    }
+}
