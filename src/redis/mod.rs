@@ -1,5 +1,7 @@
 //! Connections to Redis, writing, and what its errors mean.
 
+#[cfg(test)]
+mod arbitrary;
 mod class;
 mod cluster;
 mod connection;
