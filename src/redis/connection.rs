@@ -55,6 +55,13 @@ pub enum Broken {
     Withdrawn,
 }
 
+impl Broken {
+    /// The server closed the connection, perhaps because of what it was sent.
+    pub(super) fn is_hang_up(&self) -> bool {
+        matches!(self, Self::Closed | Self::Io(_) | Self::Unfinished)
+    }
+}
+
 /// Why a control command has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
@@ -205,6 +212,17 @@ impl Connection {
         let mut replies = Vec::with_capacity(1);
         std::future::poll_fn(|cx| self.poll_receive(cx, &mut replies, 1)).await?;
         replies.pop().ok_or(Broken::Closed)
+    }
+
+    /// Sends nothing; an error if the server has closed the connection.
+    pub(super) async fn still_open(&mut self) -> Result<(), Broken> {
+        let mut replies = Vec::new();
+        let received = std::future::poll_fn(|cx| match self.poll_receive(cx, &mut replies, 1) {
+            Poll::Pending => Poll::Ready(Ok(())),
+            // Nobody asked.
+            Poll::Ready(received) => Poll::Ready(received.and(Err(Broken::Malformed))),
+        });
+        received.await
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>, replies: &mut Vec<Value>, wanted: usize) -> Poll<Result<(), Broken>> {

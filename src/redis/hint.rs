@@ -13,6 +13,10 @@ use crate::tls::{HandshakeError, PeerCertificate, TlsClient};
 
 const PLAIN_PORT: &str = "is this port TLS? If it is plain text, use redis:// and leave redis.tls.enabled off";
 const TLS_PORT: &str = "this port seems to speak TLS: use rediss:// or set redis.tls.enabled = true";
+const TLS_OR_PROXY: &str = "if this port speaks TLS, use rediss://; if it is a proxy that knows few commands, \
+                            redis.handshake = \"minimal\" sends it nothing but the login and writes";
+const PROXY: &str =
+    "or it is a proxy that knows few commands: redis.handshake = \"minimal\" sends it nothing but the login and writes";
 const OLD_SERVER: &str =
     "TLS 1.2 or newer with an ECDHE key exchange and AES-GCM or ChaCha20 is needed: update the server's TLS settings";
 const CLIENT_CERTIFICATE: &str = "the server wants a client certificate: set redis.tls.cert_file and redis.tls.key_file (or tls-auth-clients no on the server)";
@@ -94,16 +98,21 @@ pub(super) fn greeting(node: &str, tls: Option<&TlsClient>, cause: &Broken) -> C
     match (cause, tls) {
         (Broken::Closed | Broken::Io(_), Some(tls)) => {
             let hint = if tls.has_client_certificate() { OUR_CERTIFICATE } else { CLIENT_CERTIFICATE };
-            broken(Class::Reconnect, node, "closed right after the TLS handshake", hint)
+            broken(Class::Reconnect, node, "closed right after the TLS handshake", format!("{hint}; {PROXY}"))
         }
         (Broken::Closed | Broken::Io(_), None) => {
-            broken(Class::Reconnect, node, "closed as soon as something was sent", "if this port speaks TLS, use rediss://")
+            broken(Class::Reconnect, node, "closed as soon as something was sent", TLS_OR_PROXY)
         }
         (Broken::Tls, _) => broken(Class::Config, node, cause, TLS_PORT),
         (Broken::Malformed, _) => broken(Class::Config, node, cause, "is this the port of a Redis server?"),
         (Broken::Timeout(_), _) => broken(Class::Reconnect, node, cause, "is Redis overloaded or stopped?"),
         (Broken::Unfinished | Broken::Withdrawn, _) => broken(Class::Reconnect, node, cause, "connect again"),
     }
+}
+
+/// Every command that could show that a server is there has been hung up on.
+pub(super) fn nothing_to_say(node: &str) -> ConnectError {
+    broken(Class::Reconnect, node, "closed as soon as something was sent", TLS_OR_PROXY)
 }
 
 /// An error reply while connecting, to a command that matters (or else to the connection as such).

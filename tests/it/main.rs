@@ -67,6 +67,8 @@ mod model;
 /// Kafka's watermark over lanes that are killed at any point.
 #[cfg(feature = "kafka")]
 mod model_kafka;
+/// Proxies and managed services that know few commands.
+mod proxies;
 /// The transform written once more, slowly; no tests.
 mod reference;
 /// Files through `replay` into Redis, every golden row among them.
