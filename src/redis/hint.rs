@@ -9,6 +9,7 @@ use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
 
 use super::{Broken, Class, ConnectError, errors};
+use crate::printable::printable;
 use crate::tls::{HandshakeError, PeerCertificate, TlsClient};
 
 const PLAIN_PORT: &str = "is this port TLS? If it is plain text, use redis:// and leave redis.tls.enabled off";
@@ -148,7 +149,7 @@ fn from_rustls(node: &str, tls: &TlsClient, error: &rustls::Error, peer: Option<
             config(&"the answer to the TLS handshake is not TLS", PLAIN_PORT)
         }
         E::PeerIncompatible(why) => config(&format_args!("no common TLS version or cipher ({why:?})"), OLD_SERVER),
-        other => config(&format_args!("TLS failed: {other}"), "see redis.tls"),
+        other => config(&format_args!("TLS failed: {}", printable(&other.to_string())), "see redis.tls"),
     }
 }
 
@@ -221,7 +222,10 @@ fn certificate(tls: &TlsClient, error: &CertificateError, peer: Option<&PeerCert
             format!("the key or the signature of the server's certificate ({name}) is too weak or damaged"),
             "RSA of at least 2048 bits or ECDSA, signed with SHA-256 or better, is needed: reissue it".to_owned(),
         ),
-        other => (format!("the server's certificate ({name}) is not accepted: {other}"), "see redis.tls".to_owned()),
+        other => {
+            let why = printable(&other.to_string());
+            (format!("the server's certificate ({name}) is not accepted: {why}"), "see redis.tls".to_owned())
+        }
     }
 }
 
@@ -229,7 +233,7 @@ fn certificate(tls: &TlsClient, error: &CertificateError, peer: Option<&PeerCert
 fn names(presented: &[String]) -> String {
     let bare = |name: &str| {
         let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
-        inner.trim_matches('"').to_owned()
+        printable(inner.trim_matches('"'))
     };
     presented.iter().map(|name| bare(name)).collect::<Vec<_>>().join(", ")
 }
