@@ -10,7 +10,7 @@ use redis::{Cmd, ServerError, Value};
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep_until};
 
-use super::handshake::Identity;
+use super::handshake::{Greeted, Identity};
 use super::stream::Stream;
 use super::writes::Allowed;
 use super::{Class, errors, reply};
@@ -116,7 +116,8 @@ impl Connection {
         Self { stream, received, response_timeout, unfinished: false, identity: None, run_id: None, tls }
     }
 
-    pub(super) fn identified(self, identity: Option<Identity>, run_id: Option<String>) -> Self {
+    pub(super) fn identified(self, greeted: Greeted) -> Self {
+        let Greeted { identity, run_id, .. } = greeted;
         Self { identity, run_id, ..self }
     }
 

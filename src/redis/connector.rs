@@ -199,21 +199,29 @@ impl Connector {
     /// `redis.handshake` says otherwise. What is found is left out from then on.
     pub async fn connect(&self) -> Result<Connection, ConnectError> {
         let dialect = &self.settings.dialect;
-        let mut omitted = if self.adapts() { dialect.at_connect(Instant::now()) } else { BTreeSet::new() };
-        let (mut one_by_one, mut known, mut first) = (false, true, None);
+        let mut known = if self.adapts() { dialect.at_connect(Instant::now()) } else { BTreeSet::new() };
+        let mut omitted = known.clone();
+        let (mut one_by_one, mut is_first, mut first) = (false, true, None);
         let mut password = None;
         loop {
             let (connection, greeted) = self.greet(&mut password, &omitted, one_by_one).await?;
             match greeted {
-                Ok(Greeted { identity, run_id, refused }) => {
-                    if self.adapts() {
-                        if std::mem::take(&mut known) && dialect.is_another(run_id.as_deref()) {
-                            omitted.clear();
-                            continue;
-                        }
-                        dialect.learn(omitted.into_iter().chain(refused));
+                Ok(greeted) if !self.adapts() => return Ok(connection.identified(greeted)),
+                Ok(greeted) => {
+                    if std::mem::take(&mut is_first) && dialect.is_another(greeted.run_id.as_deref()) {
+                        (known, omitted) = (BTreeSet::new(), BTreeSet::new());
+                        continue;
                     }
-                    return Ok(connection.identified(identity, run_id));
+                    if omitted.len() > known.len() {
+                        // The network may have broken the others. Who hangs up on all of it again, right after this, means it.
+                        match self.greet(&mut password, &known, false).await {
+                            Ok((_, Err(Ungreeted::HungUp(..)))) => dialect.learn(omitted),
+                            Ok((whole, Ok(all))) => return Ok(whole.identified(all)),
+                            _ => {}
+                        }
+                    }
+                    dialect.learn(greeted.refused.iter().copied());
+                    return Ok(connection.identified(greeted));
                 }
                 Err(Ungreeted::HungUp(error, suspects)) if self.adapts() => {
                     let error = first.get_or_insert(error);

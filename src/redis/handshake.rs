@@ -166,7 +166,7 @@ pub(super) async fn greet(
             denied,
             fencing = identity.is_some(),
             notices_switches = run_id.is_some(),
-            "Redis refuses commands that help after a lost connection or a failover"
+            "Redis, or a proxy before it, does not take commands that help after a lost connection or a failover"
         );
     }
     // An ACL may be changed at any time, and that a sign of life is refused is one.

@@ -4,6 +4,8 @@
 mod admin;
 /// Recordings of the official SDKs, sent again.
 mod captures;
+/// `check --connect`: a write that would be refused now, and what a server says of itself.
+mod check_connect;
 /// The command line, by running the real binary: help, exit codes, what is printed and what never is.
 mod cli;
 /// A real Redis Cluster: slots that move, masters that die.

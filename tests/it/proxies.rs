@@ -1,5 +1,6 @@
 //! Proxies and managed services between the worker and Redis, which know fewer commands than Redis does.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use traitsink::config::{self, Handshake};
@@ -7,13 +8,14 @@ use traitsink::redis::{Class, probe};
 
 use crate::harness::app::{App, run};
 use crate::harness::cluster::Cluster;
+use crate::harness::http::Client;
 use crate::harness::picky::{Act, Picky, Words};
 use crate::harness::redis::Redis;
 use crate::harness::sentinel::Sentinels;
 use crate::harness::{connector, eventually, settings, tcp};
 
-const UNSUPPORTED: Act = Act::Answer("-unsupported command\r\n");
-const QUOTA: Act = Act::Answer("-ERR max daily request limit exceeded. Limit: 10000, Usage: 10000.\r\n");
+pub(crate) const UNSUPPORTED: Act = Act::Answer("-unsupported command\r\n");
+pub(crate) const QUOTA: Act = Act::Answer("-ERR max daily request limit exceeded. Limit: 10000, Usage: 10000.\r\n");
 
 fn is(words: Words<'_>, commands: &[&str]) -> bool {
     commands.contains(&words[0].as_str())
@@ -46,14 +48,6 @@ fn kvrocks(words: Words<'_>) -> Act {
     }
 }
 
-/// One pair of field and value for each HSET, and transactions.
-fn old_pika(words: Words<'_>) -> Act {
-    match words[0].as_str() {
-        "HSET" if words.len() > 4 => Act::Answer("-ERR wrong number of arguments for 'hset' command\r\n"),
-        _ => Act::Pass,
-    }
-}
-
 /// Hangs up on all but these.
 fn only(commands: &'static [&'static str]) -> impl Fn(Words<'_>) -> Act {
     move |words| if is(words, commands) { Act::Pass } else { Act::HangUp }
@@ -79,7 +73,7 @@ fn write(picky: &Picky, redis: &Redis, app: &App, count: usize) {
 }
 
 /// The exit code of `check --connect`, and what it says.
-fn check(url: &str, more: &[&str]) -> (Option<i32>, String) {
+pub(crate) fn check(url: &str, more: &[&str]) -> (Option<i32>, String) {
     let url = format!("redis.url={url}");
     let settings = ["data_dir=/tmp", &url].into_iter().chain(more.iter().copied());
     let options: Vec<&str> = settings.flat_map(|setting| ["-s", setting]).collect();
@@ -150,6 +144,21 @@ async fn what_a_server_hangs_up_on_is_left_out_from_then_on() {
     for again in 1..=3 {
         connector.clone().connect().await.expect("it takes writes");
         assert_eq!((picky.connections(), picky.received("CLIENT")), (connections + again, clients), "nothing is tried again");
+    }
+}
+
+/// A network that breaks connections for a moment teaches nothing: fencing stays.
+#[tokio::test]
+async fn hang_ups_that_end_by_themselves_are_not_remembered() {
+    let redis = Redis::start();
+    let left = AtomicUsize::new(2);
+    let picky = Picky::start(redis.port(), move |words| {
+        let breaks = words[0] == "CLIENT" && left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+        if breaks { Act::HangUp } else { Act::Pass }
+    });
+    let connector = connector(&settings(tcp("127.0.0.1", picky.port()))).unwrap();
+    for _ in 0..2 {
+        assert!(connector.connect().await.expect("it takes writes").identity().is_some());
     }
 }
 
@@ -227,68 +236,6 @@ fn a_server_that_hangs_up_on_everything_is_not_ready() {
     assert!(said.contains("rediss://") && said.contains("proxy"), "{said}");
 }
 
-#[test]
-fn check_fails_when_a_write_would_be_refused_now() {
-    let redis = Redis::start();
-    for (act, words) in [
-        (QUOTA, "daily quota of requests"),
-        (Act::Answer("-upstream failure\r\n"), "does not reach the Redis behind it"),
-        (Act::Answer("-no upstream host\r\n"), "has no Redis behind it"),
-    ] {
-        let picky = Picky::start(redis.port(), move |_| act);
-        let (code, said) = check(&picky.url(), &[]);
-        assert!(code == Some(69) && said.contains(words), "{code:?} {said}");
-    }
-    let picky = Picky::start(redis.port(), |words| match words[0].as_str() {
-        "HSET" => Act::Answer("-throttled-upstream for jane@example.com\r\n"),
-        _ => Act::Pass,
-    });
-    let (code, said) = check(&picky.url(), &[]);
-    assert!(code == Some(0) || said.contains("refused now"), "{said}");
-
-    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
-    let url = format!("redis://127.0.0.1:{}", redis.port());
-    let (code, said) = check(&url, &[]);
-    assert!(code == Some(69) && said.contains("a write would be refused now: OOM: "), "{code:?} {said}");
-    redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
-    assert_eq!(check(&url, &[]).0, Some(0));
-    redis.cli(&["ACL", "SETUSER", "w", "on", ">p", "~*", "+@all", "-hset"]);
-    let (code, said) = check(&format!("redis://w:p@127.0.0.1:{}", redis.port()), &[]);
-    assert!(code == Some(69) && said.contains("NOPERM") && said.contains("minimal acl"), "{code:?} {said}");
-    let replica = Redis::builder().replica_of(&redis);
-    let (code, said) = check(&format!("redis://127.0.0.1:{}", replica.port()), &[]);
-    assert!(code == Some(69) && said.contains("is a replica and takes no writes"), "{code:?} {said}");
-    assert_eq!(redis.hgetall("user:").len(), 0, "nothing is written");
-}
-
-#[test]
-fn check_tells_of_one_field_at_a_time_and_of_a_missing_wait() {
-    let redis = Redis::start();
-    let picky = Picky::start(redis.port(), old_pika);
-    let (code, said) = check(&picky.url(), &[]);
-    assert!(code == Some(69) && said.contains("one field at a time"), "{code:?} {said}");
-
-    for act in [Act::HangUp, UNSUPPORTED] {
-        let picky = Picky::start(redis.port(), move |words| if words[0] == "WAIT" { act } else { Act::Pass });
-        let (code, said) = check(&picky.url(), &["redis.durability.wait_replicas=1"]);
-        assert!(code == Some(69) && said.contains("needs WAIT, which this server does not take"), "{code:?} {said}");
-    }
-}
-
-#[test]
-fn what_a_server_says_of_itself_reaches_no_terminal_raw() {
-    let redis = Redis::start();
-    let picky = Picky::start(redis.port(), |words| match words[0].as_str() {
-        "INFO" => {
-            Act::Answer("$62\r\nredis_version:7\x1b[2J\r\nrole:\x1b]0;x\x07\r\nmaxmemory_policy:\x1bc\u{9b}\r\nx:y\r\n\r\n")
-        }
-        _ => Act::Pass,
-    });
-    let (code, said) = check(&picky.url(), &[]);
-    assert!(code == Some(0) && said.contains(r"7\u{1b}[2J"), "{code:?} {said}");
-    assert!(said.chars().all(|c| c == '\n' || !c.is_control()), "{said:?}");
-}
-
 /// Redis Enterprise's discovery service, as far as it goes: no SENTINEL REPLICAS, no SENTINEL MASTER, no CLIENT, no INFO.
 fn discovery(words: Words<'_>) -> Act {
     let subcommand = words.get(1).map(|word| word.to_ascii_lowercase()).unwrap_or_default();
@@ -347,21 +294,14 @@ fn nodes_of_a_cluster_that_announce_no_name() {
 }
 
 #[test]
-fn what_contradicts_a_minimal_handshake_is_an_error() {
-    let minimal = "redis.handshake=minimal";
-    for (more, words) in [
-        (&["redis.mode=cluster", "redis.nodes=a:1"][..], "does not send CLUSTER SLOTS, which redis.mode = \"cluster\" needs"),
-        (&["redis.mode=primary_replicas", "redis.replicas.nodes=b:1"], "does not send ROLE"),
-        (&["redis.durability.wait_replicas=1"], "does not send WAIT"),
-        (&["redis.client_name=me"], "redis.client_name (--set): has no effect with redis.handshake = \"minimal\""),
-        #[cfg(feature = "kafka")]
-        (&["kafka.failover_replay=15s"], "kafka.failover_replay (--set): has no effect with redis.handshake = \"minimal\""),
-        (&["redis.handshake=some"], "redis.handshake (--set)"),
-    ] {
-        let settings = [&["data_dir=/tmp", minimal], more].concat();
-        let options: Vec<&str> = settings.iter().flat_map(|setting| ["-s", setting]).collect();
-        let output = run(&[&options[..], &["check"]].concat(), b"");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(78) && said.contains(words), "{more:?}: {said}");
-    }
+fn a_used_up_quota_is_waited_for() {
+    let redis = Redis::start();
+    let picky = Picky::start(redis.port(), |_| Act::Pass);
+    let app = App::start(&picky.url(), &["http.wait=200ms", "delivery.retry_max=200ms"]);
+    write(&picky, &redis, &app, 3);
+    picky.replace(|_| QUOTA);
+    eventually("the quota is told", || Client::new(app.admin).get("/ready").unwrap().text().contains("daily quota"));
+    assert_eq!(app.client().post("/v1/identify", r#"{"userId":"late","traits":{"a":1}}"#).unwrap().status, 503);
+    picky.replace(|_| Act::Pass);
+    write(&picky, &redis, &app, 3);
 }

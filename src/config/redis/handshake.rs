@@ -43,6 +43,5 @@ impl Handshake {
                 "\"minimal\" does not send WAIT, which redis.durability.wait_replicas needs: use \"auto\"",
             );
         }
-        report.no_effect("redis.client_name", "with redis.handshake = \"minimal\"");
     }
 }

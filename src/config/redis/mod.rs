@@ -131,6 +131,7 @@ pub(super) struct RawRedis {
     /// Keys are `[prefix:]user:<id>`.
     prefix: Option<String>,
     /// What CLIENT LIST calls the connections; empty: none is set.
+    #[schemars(extend("x-form" = "or_empty"))]
     client_name: String,
     /// What is asked of a server besides writes. auto: what it refuses or hangs up on is left out from then on. full: all of it, a
     /// hang-up is an error. minimal: HELLO or AUTH, SELECT and writes only; no fencing, no notices of failovers, no probes but a
@@ -229,6 +230,9 @@ impl RawRedis {
         };
         let durability = self.durability.unwrap_or_default().resolve(self.response_timeout, report);
         self.handshake.check(self.mode, durability.is_some(), report);
+        if self.handshake == Handshake::Minimal && !self.client_name.is_empty() {
+            report.no_effect("redis.client_name", "with redis.handshake = \"minimal\"");
+        }
         Redis {
             mode: target.mode,
             username: target.username,
