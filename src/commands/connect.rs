@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::app::StartError;
-use crate::config::{Config, Mode};
+use crate::config::{Config, Http, Mode};
 use crate::exit::Exit;
 use crate::printable::escaped;
 use crate::redis::{Local, Survey, Surveyed, Topology, minimal_acl};
@@ -50,7 +50,12 @@ async fn redis(config: &Config) -> Result<Told, StartError> {
         });
     }
     let topology = Topology::new(&config.redis).map_err(|error| StartError { message: error.to_string(), code: Exit::CONFIG })?;
-    let Survey { found, missing } = topology.survey(config.redis.read_from_replicas).await;
+    let Survey { found, mut missing } = topology.survey(config.redis.read_from_replicas).await;
+    let denied = found.iter().filter(|node| node.report.prefix_denied && uses_redis_prefix(config));
+    missing.extend(denied.map(|node| {
+        let keys = "keys with redis.prefix (NOPERM); `minimal acl` above is the line that is needed";
+        format!("{}: a write would be refused now: the ACL user may not write {keys}", node.connector.node())
+    }));
     let mut lines: Lines = found.into_iter().flat_map(describe).collect();
     if !lines.is_empty() {
         lines.push(("minimal acl", acl(config)));
@@ -74,6 +79,12 @@ fn describe(Surveyed { connector, report, more }: Surveyed) -> Lines {
     lines.extend(more);
     lines.extend(report.notes.into_iter().map(|note| ("note", note)));
     lines
+}
+
+/// Whether any event is written to keys with `redis.prefix`: write keys may have prefixes of their own.
+fn uses_redis_prefix(config: &Config) -> bool {
+    let by_http = |http: &Http| http.write_keys.is_empty() || http.write_keys.iter().any(|key| key.prefix.is_none());
+    config.kafka.is_some() || config.http.as_ref().is_none_or(by_http)
 }
 
 fn acl(config: &Config) -> String {

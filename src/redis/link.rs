@@ -123,7 +123,8 @@ impl Link {
 
     /// Connects when needed, and asks whether a write to `key` would be taken. A server that hangs up on the question is asked less.
     pub(super) async fn reach(&mut self, key: &str) -> Result<(), Trouble> {
-        let mut less = None;
+        // One hang-up may be the network's.
+        let (mut less, mut once_more) = (None, true);
         loop {
             // Where the connection was there before, the server may have closed it for another reason.
             let is_new = self.connection.is_none();
@@ -143,8 +144,8 @@ impl Link {
                 self.close(false);
             }
             match question.less() {
-                _ if hung_up && !is_new => {}
-                Some(question) if hung_up => less = Some(question),
+                _ if hung_up && (!is_new || std::mem::take(&mut once_more)) => {}
+                Some(question) if hung_up => (less, once_more) = (Some(question), true),
                 _ => return Err(trouble),
             }
         }

@@ -24,6 +24,8 @@ pub struct Report {
     /// `None`: plain text.
     pub tls: Option<TlsSession>,
     pub replication: Replication,
+    /// The ACL denies keys with `redis.prefix`; others may be written.
+    pub prefix_denied: bool,
     /// Why a write would fail now, in plain words; empty: no reason is known.
     pub refused: Vec<String>,
     /// What may go wrong, in plain words.
@@ -42,11 +44,11 @@ pub async fn probe(connector: &Connector) -> Result<Report, ConnectError> {
         policy = config.as_ref().and_then(config_value).map(printable);
     }
     let mut notes = notes(info, connector.in_cluster());
-    let mut refused = Vec::new();
+    let (mut refused, mut prefix_denied) = (Vec::new(), false);
     if field(info, "role") == Some("slave") && !connector.is_replica() {
         refused.push("this server is a replica and takes no writes: point redis.url at the primary".to_owned());
     } else if !connector.is_replica() {
-        asked.writes(&mut refused, &mut notes).await?;
+        prefix_denied = asked.writes(&mut refused, &mut notes).await? == Some(Writable::OtherKeys);
     }
     let replicas = field(info, "connected_slaves").and_then(|count| count.parse::<u32>().ok());
     if let Some(wanted) = connector.durability().map(|wait| wait.replicas) {
@@ -78,6 +80,7 @@ pub async fn probe(connector: &Connector) -> Result<Report, ConnectError> {
         eviction_policy: policy.unwrap_or_else(|| unknown.to_owned()),
         tls: asked.connection.tls().cloned(),
         replication: Replication::of(info),
+        prefix_denied,
         refused,
         notes,
     })
@@ -113,15 +116,12 @@ impl Asked<'_> {
         Ok(())
     }
 
-    /// Whether a write of two fields would be taken.
-    async fn writes(&mut self, refused: &mut Vec<String>, notes: &mut Vec<String>) -> Result<(), ConnectError> {
+    /// Whether a write of two fields would be taken; `None`: not now, or it cannot be known.
+    async fn writes(&mut self, refused: &mut Vec<String>, notes: &mut Vec<String>) -> Result<Option<Writable>, ConnectError> {
         let mut question = self.connector.question();
         loop {
             match self.writable(2, question).await {
-                Ok(Writable::Yes) => {}
-                Ok(Writable::OtherKeys) => {
-                    notes.push("the ACL denies keys with redis.prefix: only events with another prefix are written".to_owned());
-                }
+                Ok(answer @ (Writable::Yes | Writable::OtherKeys)) => return Ok(Some(answer)),
                 Ok(Writable::Unknown { .. }) if self.connector.asks_nothing() => {}
                 Ok(Writable::Unknown { .. }) => notes.push(
                     "MULTI is not taken here: whether writes are, and of several fields at once, cannot be known without writing"
@@ -141,7 +141,7 @@ impl Asked<'_> {
                     }
                 }
             }
-            return Ok(());
+            return Ok(None);
         }
     }
 

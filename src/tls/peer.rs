@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn reads_names_and_version() {
         let read = PeerCertificate::read(&certificate(&["localhost"])).unwrap();
-        let name = "CN=redis, O=Example".to_owned();
+        let name = r"CN=red\u{a}is, O=Example".to_owned();
         assert_eq!(read, PeerCertificate { version: 3, subject: name.clone(), issuer: name, has_names: true });
         assert!(read.is_self_signed());
         assert!(!PeerCertificate::read(&certificate(&[])).unwrap().has_names);

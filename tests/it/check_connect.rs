@@ -42,6 +42,13 @@ fn check_fails_when_a_write_would_be_refused_now() {
     redis.cli(&["ACL", "SETUSER", "w", "on", ">p", "~*", "+@all", "-hset"]);
     let (code, said) = check(&format!("redis://w:p@127.0.0.1:{}", redis.port()), &[]);
     assert!(code == Some(69) && said.contains("NOPERM") && said.contains("minimal acl"), "{code:?} {said}");
+    redis.cli(&["ACL", "SETUSER", "w", "resetkeys", "~team:user:*", "+hset"]);
+    let team = format!("redis://w:p@127.0.0.1:{}", redis.port());
+    let (code, said) = check(&team, &[]);
+    assert!(code == Some(69) && said.contains("may not write keys with redis.prefix"), "{code:?} {said}");
+    assert_eq!(check(&team, &["redis.prefix=team"]).0, Some(0));
+    let own_prefix = r#"http.sources=[{write_key="k", prefix="team"}]"#;
+    assert_eq!(check(&team, &[own_prefix]).0, Some(0), "nothing is written with redis.prefix");
     let replica = Redis::builder().replica_of(&redis);
     let (code, said) = check(&format!("redis://127.0.0.1:{}", replica.port()), &[]);
     assert!(code == Some(69) && said.contains("is a replica and takes no writes"), "{code:?} {said}");
