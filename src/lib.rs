@@ -35,6 +35,7 @@ pub mod lifecycle;
 pub mod logging;
 pub mod metrics;
 pub mod pipeline;
+pub mod printable;
 pub mod readiness;
 pub mod redis;
 pub mod server;

@@ -3,26 +3,30 @@
 use std::process::ExitCode;
 
 use crate::app::StartError;
-use crate::config::{Config, Mode};
+use crate::config::{Config, Http, Mode};
 use crate::exit::Exit;
-use crate::redis::{Local, Surveyed, Topology, minimal_acl};
+use crate::printable::escaped;
+use crate::redis::{Local, Survey, Surveyed, Topology, minimal_acl};
 
 use super::exit;
 
 /// A word and what was found, for people.
 type Lines = Vec<(&'static str, String)>;
 
+/// What was found, and all that is wrong.
+type Told = (Lines, Vec<String>);
+
 /// Reaches Redis and the brokers as `config` says, and writes nothing there. Says all that was found, and all that is missing.
 pub(super) fn connect(config: &Config) -> ExitCode {
     exit::in_runtime(async {
         let mut missing = Vec::new();
         let mut printed = ExitCode::SUCCESS;
-        let mut tell = |found: Result<Lines, Vec<String>>| match found {
-            Ok(lines) => {
-                let text: String = lines.iter().map(|(what, text)| format!("{what:<13} {text}\n")).collect();
+        let mut tell = |(lines, errors): Told| {
+            if !lines.is_empty() {
+                let text: String = lines.iter().map(|(what, text)| format!("{what:<13} {}\n", escaped(text))).collect();
                 printed = exit::print(&format!("\n{text}"));
             }
-            Err(errors) => missing.extend(errors),
+            missing.extend(errors);
         };
         tell(redis(config).await?);
         #[cfg(feature = "kafka")]
@@ -30,25 +34,33 @@ pub(super) fn connect(config: &Config) -> ExitCode {
         if missing.is_empty() {
             return Ok(printed);
         }
-        missing.iter().for_each(|what| exit::complain(&format!("traitsink: {what}")));
+        missing.iter().for_each(|what| exit::complain(&format!("traitsink: {}", escaped(what))));
         Ok(Exit::UNAVAILABLE.into())
     })
 }
 
-async fn redis(config: &Config) -> Result<Result<Lines, Vec<String>>, StartError> {
+async fn redis(config: &Config) -> Result<Told, StartError> {
     if let Mode::Embedded(_) = config.redis.mode {
-        return Ok(Ok(vec![("redis", "embedded: nothing to reach".to_owned())]));
+        return Ok((vec![("redis", "embedded: nothing to reach".to_owned())], Vec::new()));
     }
     if let Mode::Local(local) = &config.redis.mode {
-        let version = Local::version(local).await.map_err(|error| vec![error.to_string()]);
-        return Ok(version.map(|version| vec![("redis", format!("local, not started for this: {version}"))]));
+        return Ok(match Local::version(local).await {
+            Ok(version) => (vec![("redis", format!("local, not started for this: {version}"))], Vec::new()),
+            Err(error) => (Vec::new(), vec![error.to_string()]),
+        });
     }
     let topology = Topology::new(&config.redis).map_err(|error| StartError { message: error.to_string(), code: Exit::CONFIG })?;
-    Ok(topology.survey(config.redis.read_from_replicas).await.map(|nodes| {
-        let mut lines: Lines = nodes.into_iter().flat_map(describe).collect();
+    let Survey { found, mut missing } = topology.survey(config.redis.read_from_replicas).await;
+    let denied = found.iter().filter(|node| node.report.prefix_denied && uses_redis_prefix(config));
+    missing.extend(denied.map(|node| {
+        let keys = "keys with redis.prefix (NOPERM); `minimal acl` above is the line that is needed";
+        format!("{}: a write would be refused now: the ACL user may not write {keys}", node.connector.node())
+    }));
+    let mut lines: Lines = found.into_iter().flat_map(describe).collect();
+    if !lines.is_empty() {
         lines.push(("minimal acl", acl(config)));
-        lines
-    }))
+    }
+    Ok((lines, missing))
 }
 
 fn describe(Surveyed { connector, report, more }: Surveyed) -> Lines {
@@ -59,7 +71,7 @@ fn describe(Surveyed { connector, report, more }: Surveyed) -> Lines {
     };
     let mut lines = vec![
         ("reached", connector.node().to_owned()),
-        ("server", format!("Redis {}, {}", report.version, report.role)),
+        ("server", format!("{} {}, {}", report.product, report.version, report.role)),
         ("database", report.database.to_string()),
         ("eviction", report.eviction_policy),
         ("tls", tls),
@@ -67,6 +79,12 @@ fn describe(Surveyed { connector, report, more }: Surveyed) -> Lines {
     lines.extend(more);
     lines.extend(report.notes.into_iter().map(|note| ("note", note)));
     lines
+}
+
+/// Whether any event is written to keys with `redis.prefix`: write keys may have prefixes of their own.
+fn uses_redis_prefix(config: &Config) -> bool {
+    let by_http = |http: &Http| http.write_keys.is_empty() || http.write_keys.iter().any(|key| key.prefix.is_none());
+    config.kafka.is_some() || config.http.as_ref().is_none_or(by_http)
 }
 
 fn acl(config: &Config) -> String {
@@ -83,10 +101,10 @@ mod kafka {
     use crate::config::{Config, DeadLetter};
     use crate::kafka::{ProbeError, Report, probe_consumer, probe_producer};
 
-    use super::Lines;
+    use super::Told;
 
     /// Tells of the source's brokers and of those of the dead letters, each if there are any.
-    pub(super) async fn connect(config: &Config, tell: &mut impl FnMut(Result<Lines, Vec<String>>)) {
+    pub(super) async fn connect(config: &Config, tell: &mut impl FnMut(Told)) {
         if let Some(kafka) = config.kafka.clone() {
             tell(found("kafka", move || probe_consumer(&kafka.client, &kafka.topics, &kafka.group_id)).await);
         }
@@ -96,19 +114,16 @@ mod kafka {
     }
 
     /// What a probe found; what is missing begins with the name of the part.
-    async fn found(
-        part: &'static str,
-        probe: impl FnOnce() -> Result<Report, ProbeError> + Send + 'static,
-    ) -> Result<Lines, Vec<String>> {
+    async fn found(part: &'static str, probe: impl FnOnce() -> Result<Report, ProbeError> + Send + 'static) -> Told {
         let report = tokio::task::spawn_blocking(probe).await.expect("a probe does not panic");
         let missing = match report {
             Ok(report) if report.missing.is_empty() => {
                 let notes = report.notes.into_iter().map(|note| ("note", note));
-                return Ok(report.lines.into_iter().chain(notes).collect());
+                return (report.lines.into_iter().chain(notes).collect(), Vec::new());
             }
             Ok(report) => report.missing,
             Err(error) => vec![error.to_string()],
         };
-        Err(missing.into_iter().map(|what| format!("{part}: {what}")).collect())
+        (Vec::new(), missing.into_iter().map(|what| format!("{part}: {what}")).collect())
     }
 }

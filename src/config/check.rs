@@ -22,7 +22,8 @@ pub(super) struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// What is left of a layer when all that is wrong has been taken out and reported. `null` and `""` become `null`: unset.
+    /// What is left of a layer when all that is wrong has been taken out and reported. `null` and `""` become `null`: unset, but where
+    /// an empty text is a value of its own.
     pub(super) fn layer(mut self, tree: Value) -> Map<String, Value> {
         match self.value(self.root, "", tree) {
             Some(Value::Object(table)) => table,
@@ -46,6 +47,7 @@ impl Check<'_> {
             (Kind::Map(form), Value::Object(table)) => Some(self.map(*form, path, &Value::Object(table))),
             (Kind::Table(_) | Kind::Map(_), Value::Null) => Some(Value::Object(Map::new())),
             (_, Value::Null) => Some(Value::Null),
+            (Kind::Text(Form::OrEmpty), text @ Value::String(_)) => Some(text),
             (_, Value::String(text)) if text.is_empty() => Some(Value::Null),
             (Kind::List(item), Value::Array(items)) => {
                 let items = items.into_iter().enumerate().filter_map(|(n, value)| match value {
@@ -90,7 +92,7 @@ impl Check<'_> {
 
     fn text(&mut self, form: Form, path: &str, text: String) -> Option<Value> {
         let read = match form {
-            Form::Plain | Form::Secret => Ok(()),
+            Form::Plain | Form::OrEmpty | Form::Secret => Ok(()),
             Form::Duration => parse_duration(&text).map(drop),
             Form::Size => parse_size(&text).map(drop),
             Form::Address => parse_address(&text).map(drop),

@@ -34,6 +34,8 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     Plain,
+    /// An empty one is a value of its own.
+    OrEmpty,
     Duration,
     Size,
     Address,
@@ -151,6 +153,7 @@ impl Kind {
 impl Form {
     fn named(name: Option<&str>) -> Self {
         match name {
+            Some("or_empty") => Self::OrEmpty,
             Some("duration") => Self::Duration,
             Some("size") => Self::Size,
             Some("address") => Self::Address,

@@ -46,7 +46,7 @@ pub use layers::ConfigArgs;
 pub use log::{Log, LogFormat};
 pub use password::{Password, program_name};
 pub use redis::{
-    Address, Cluster, Durability, Local, Login, Mode, NatMap, Node, PrimaryReplicas, Protocol, Redis, Sentinel, Shard,
+    Address, Cluster, Durability, Handshake, Local, Login, Mode, NatMap, Node, PrimaryReplicas, Protocol, Redis, Sentinel, Shard,
 };
 pub use report::{ConfigError, ConfigErrors};
 pub use secrets::{quotable, read_secret, without_newline};
@@ -148,10 +148,14 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
             report.error(key, "this program was built without Kafka (cargo feature \"kafka\")");
         }
     }
-    if config.kafka.as_ref().is_some_and(|kafka| !kafka.failover_replay.is_zero())
-        && matches!(config.redis.mode, Mode::Embedded(_))
-    {
-        report.error("kafka.failover_replay", "has no effect with redis.mode = \"embedded\", which keeps nothing");
+    if config.kafka.as_ref().is_some_and(|kafka| !kafka.failover_replay.is_zero()) {
+        if let Mode::Embedded(_) = config.redis.mode {
+            report.error("kafka.failover_replay", "has no effect with redis.mode = \"embedded\", which keeps nothing");
+        }
+        if config.redis.handshake == Handshake::Minimal {
+            let why = "has no effect with redis.handshake = \"minimal\", which does not ask whether the server is another";
+            report.error("kafka.failover_replay", why);
+        }
     }
     let in_flight = raw.delivery.max_in_flight;
     let bodies = raw.http.as_ref().map(|http| ("http.max_body", http.max_body));

@@ -14,7 +14,7 @@ use super::log::RawLog;
 use super::redis::RawRedis;
 use super::transform::RawTransform;
 
-/// Configuration of traitsink. An empty string is the same as leaving the key out.
+/// Configuration of traitsink. An empty string is the same as leaving the key out, but for redis.client_name.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "traitsink")]

@@ -2,6 +2,8 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use crate::printable::escaped;
+
 const REFUSED: &str = "is a broker running there, and is kafka.bootstrap_servers right?";
 const ADVERTISED: &str =
     "this is the address that the broker advertises (advertised.listeners), and it must be reachable from here";
@@ -44,7 +46,7 @@ const BUG: &str = "a broker that is older than 0.10 or is none at all?";
 
 /// What happened and, where it is known, what to do about it. `reason` is librdkafka's own text, or empty.
 pub fn explain(code: RDKafkaErrorCode, reason: &str) -> String {
-    let what = if reason.is_empty() { description(code) } else { cleaned(reason) };
+    let what = if reason.is_empty() { description(code) } else { escaped(&cleaned(reason)) };
     match hint(code, reason) {
         Some(hint) => format!("{what}; {hint}"),
         None => what,
@@ -259,6 +261,7 @@ mod tests {
 
     #[test]
     fn an_error_without_a_reason_says_what_it_is() {
+        assert_eq!(explain(E::Fail, "said\u{1b}[2J\r\n"), r"said\u{1b}[2J\u{d}\u{a}");
         assert_eq!(explain(E::UnknownTopicOrPartition, ""), format!("Broker: Unknown topic or partition; {NO_TOPIC}"));
         assert_eq!(explain(E::Fail, "odd"), "odd");
         assert_eq!(describe(&KafkaError::MessageConsumption(E::PartitionEOF)), "Broker: No more messages");

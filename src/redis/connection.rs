@@ -10,7 +10,7 @@ use redis::{Cmd, ServerError, Value};
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep_until};
 
-use super::handshake::Identity;
+use super::handshake::{Greeted, Identity};
 use super::stream::Stream;
 use super::writes::Allowed;
 use super::{Class, errors, reply};
@@ -53,6 +53,13 @@ pub enum Broken {
     Unfinished,
     #[error("what was being sent may no longer be written")]
     Withdrawn,
+}
+
+impl Broken {
+    /// The server closed the connection, perhaps because of what it was sent.
+    pub(super) fn is_hang_up(&self) -> bool {
+        matches!(self, Self::Closed | Self::Io(_) | Self::Unfinished)
+    }
 }
 
 /// Why a control command has no result.
@@ -109,7 +116,8 @@ impl Connection {
         Self { stream, received, response_timeout, unfinished: false, identity: None, run_id: None, tls }
     }
 
-    pub(super) fn identified(self, identity: Option<Identity>, run_id: Option<String>) -> Self {
+    pub(super) fn identified(self, greeted: Greeted) -> Self {
+        let Greeted { identity, run_id, .. } = greeted;
         Self { identity, run_id, ..self }
     }
 
@@ -205,6 +213,17 @@ impl Connection {
         let mut replies = Vec::with_capacity(1);
         std::future::poll_fn(|cx| self.poll_receive(cx, &mut replies, 1)).await?;
         replies.pop().ok_or(Broken::Closed)
+    }
+
+    /// Sends nothing; an error if the server has closed the connection.
+    pub(super) async fn still_open(&mut self) -> Result<(), Broken> {
+        let mut replies = Vec::new();
+        let received = std::future::poll_fn(|cx| match self.poll_receive(cx, &mut replies, 1) {
+            Poll::Pending => Poll::Ready(Ok(())),
+            // Nobody asked.
+            Poll::Ready(received) => Poll::Ready(received.and(Err(Broken::Malformed))),
+        });
+        received.await
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>, replies: &mut Vec<Value>, wanted: usize) -> Poll<Result<(), Broken>> {

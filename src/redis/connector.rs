@@ -1,17 +1,20 @@
 //! How connections to one server are made: address, TLS, login.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 
 use super::connection::{ConnectError, Connection};
+use super::dialect::{Dialect, Dialects};
+use super::handshake::{Greeted, Step, Ungreeted};
 use super::password::LivePassword;
 use super::switches::Switches;
+use super::writable::{Question, Writable};
 use super::{handshake, hint, stream};
-use crate::config::{Address, Durability, Login, Mode, Node, Protocol, Redis, Tcp};
+use crate::config::{Address, Durability, Handshake, Login, Mode, Node, Protocol, Redis, Tcp};
 use crate::tls::{LiveTls, TlsClient, TlsError};
 
 /// Makes connections to one server. Clones share everything.
@@ -32,7 +35,7 @@ pub(super) struct Settings {
     pub(super) client_name: String,
     pub(super) protocol: Protocol,
     /// No event is written to it: its user id is blank.
-    blank_key: String,
+    pub(super) blank_key: String,
     connect_timeout: Duration,
     response_timeout: Duration,
     tcp: Tcp,
@@ -49,6 +52,11 @@ pub(super) struct Settings {
     switches: Switches,
     /// Writes that the server has taken.
     taken: Arc<AtomicU64>,
+    pub(super) handshake: Handshake,
+    /// What this server does not take.
+    dialect: Arc<Dialect>,
+    /// What each server does not take.
+    dialects: Dialects,
 }
 
 impl Connector {
@@ -58,8 +66,12 @@ impl Connector {
             return Err(TlsError::UnixSocket);
         }
         let prefix = if redis.prefix.is_empty() { String::new() } else { format!("{}:", redis.prefix) };
+        let (node, dialects) = (address.to_string(), Dialects::default());
         let settings = Settings {
-            node: address.to_string(),
+            dialect: dialects.of(&node),
+            dialects,
+            handshake: redis.handshake,
+            node,
             address,
             tls: redis.tls.as_ref().map(LiveTls::new).transpose()?.map(Arc::new),
             username: redis.username.clone(),
@@ -85,7 +97,9 @@ impl Connector {
 
     /// The same for another server, with that node's own login if it has one.
     pub(super) fn to(&self, node: &Node) -> Self {
-        let mut settings = Settings { address: address_of(node), node: node.to_string(), ..(*self.settings).clone() };
+        let (address, name) = (address_of(node), node.to_string());
+        let dialect = self.settings.dialects.of(&name);
+        let mut settings = Settings { address, node: name, dialect, ..(*self.settings).clone() };
         settings.taken = Arc::default();
         if let Some(login) = self.settings.logins.get(node) {
             if login.username.is_some() {
@@ -157,8 +171,88 @@ impl Connector {
         &self.settings.blank_key
     }
 
+    /// Whether a server that hangs up on a command is tried without it.
+    pub(super) fn adapts(&self) -> bool {
+        self.settings.handshake == Handshake::Auto
+    }
+
+    /// Whether nothing is asked of the server.
+    pub(super) fn asks_nothing(&self) -> bool {
+        self.settings.handshake == Handshake::Minimal
+    }
+
+    /// How to ask whether writes are taken.
+    pub(super) fn question(&self) -> Question {
+        let omits = |step| self.adapts() && self.settings.dialect.omits(step);
+        match () {
+            () if self.asks_nothing() || omits(Step::Multi) && omits(Step::Ping) => Question::Connection,
+            () if omits(Step::Multi) => Question::Ping,
+            () => Question::Transaction,
+        }
+    }
+
+    /// Notes what came of `question`, so that no more than what is understood is asked from now on.
+    pub(super) fn asked(&self, question: Question, answer: Writable) {
+        let unknown = match (question, answer) {
+            _ if !self.adapts() => &[][..],
+            (Question::Transaction, Writable::Yes | Writable::OtherKeys | Writable::Unknown { forbidden: true }) => &[],
+            (Question::Transaction | Question::Ping, _) => &[Step::Multi],
+            (Question::Connection, _) => &[Step::Multi, Step::Ping],
+        };
+        self.settings.dialect.learn(unknown.iter().copied());
+    }
+
     /// Connects (TCP and TLS within `connect_timeout`), authenticates, selects the database, names the connection.
+    ///
+    /// A server that hangs up meanwhile is greeted again at once, command by command, to find those that it does not take; unless
+    /// `redis.handshake` says otherwise. What is found is left out from then on.
     pub async fn connect(&self) -> Result<Connection, ConnectError> {
+        let dialect = &self.settings.dialect;
+        let mut known = if self.adapts() { dialect.at_connect(Instant::now()) } else { BTreeSet::new() };
+        let mut omitted = known.clone();
+        let (mut one_by_one, mut is_first, mut first) = (false, true, None);
+        let mut password = None;
+        loop {
+            let (connection, greeted) = self.greet(&mut password, &omitted, one_by_one).await?;
+            match greeted {
+                Ok(greeted) if !self.adapts() => return Ok(connection.identified(greeted)),
+                Ok(greeted) => {
+                    if std::mem::take(&mut is_first) && dialect.is_another(greeted.run_id.as_deref()) {
+                        (known, omitted) = (BTreeSet::new(), BTreeSet::new());
+                        continue;
+                    }
+                    if omitted.len() > known.len() {
+                        // The network may have broken the others. Who hangs up on all of it again, right after this, means it.
+                        match self.greet(&mut password, &known, false).await {
+                            Ok((_, Err(Ungreeted::HungUp(..)))) => dialect.learn(omitted),
+                            Ok((whole, Ok(all))) => return Ok(whole.identified(all)),
+                            _ => {}
+                        }
+                    }
+                    dialect.learn(greeted.refused.iter().copied());
+                    return Ok(connection.identified(greeted));
+                }
+                Err(Ungreeted::HungUp(error, suspects)) if self.adapts() => {
+                    let error = first.get_or_insert(error);
+                    if one_by_one && suspects.is_empty() {
+                        return Err(error.clone());
+                    }
+                    one_by_one = true;
+                    omitted.extend(suspects);
+                }
+                Err(Ungreeted::HungUp(error, _) | Ungreeted::Failed(error)) => return Err(error),
+                Err(Ungreeted::NothingToSay) => return Err(first.unwrap_or_else(|| hint::nothing_to_say(self.node()))),
+            }
+        }
+    }
+
+    /// A new connection, and what its greeting came to.
+    async fn greet(
+        &self,
+        password: &mut Option<SecretString>,
+        omitted: &BTreeSet<Step>,
+        one_by_one: bool,
+    ) -> Result<(Connection, Result<Greeted, Ungreeted>), ConnectError> {
         let settings = &*self.settings;
         let client = settings.tls_client().await;
         let (stream, tls) = match &settings.address {
@@ -170,10 +264,13 @@ impl Connector {
             }
         };
         // Not before somebody answers: a server that is away costs no run of a command.
-        let password = settings.password().await?;
+        if password.is_none() {
+            *password = settings.password().await?;
+        }
         let mut connection = Connection::new(stream, tls, settings.response_timeout);
-        let (identity, run_id) = handshake::greet(&mut connection, settings, password.as_ref(), client.as_deref()).await?;
-        Ok(connection.identified(identity, run_id))
+        let greeting =
+            handshake::greet(&mut connection, settings, password.as_ref(), client.as_deref(), omitted, one_by_one).await;
+        Ok((connection, greeting))
     }
 }
 

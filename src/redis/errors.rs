@@ -44,7 +44,7 @@ const fn wrong_type(code: &'static str, start: &'static str) -> Known {
 
 /// The last row of a code whose other texts nobody knows.
 const fn unexplained(code: &'static str, says: &'static str) -> Known {
-    Known { cause: Cause::Unexplained(None), ..known(code, "", Class::Retry, says, "") }
+    Known { cause: Cause::Unexplained(None), ..known(code, "", Class::Retry, says, UNKNOWN) }
 }
 
 const CLUSTER: &str = "a Redis Cluster needs redis.mode = \"cluster\" here; `redis-cli --cluster check` tells how it is";
@@ -52,8 +52,11 @@ const OLD: &str = "traitsink needs Redis 4 or newer, and HSET not renamed";
 const PASSWORD: &str = "check redis.username and redis.password";
 const NO_PASSWORD: &str = "remove redis.password, or set one on the server";
 const DATABASE: &str = "lower redis.database, or raise `databases` on the server";
-const QUOTA: &str = "raise the limit at the provider of this Redis; writing goes on by itself then";
 const PROTOCOL: &str = "something between here and Redis changes the bytes, or the port is not a Redis server";
+const QUOTA: &str = "raise the plan's limit, or wait until it starts anew; writing goes on by itself then";
+const UPSTREAM: &str = "does its Redis run, and does the proxy reach it? See the proxy's log";
+const UNKNOWN: &str =
+    "if a proxy or a managed service is in between, it may say so (a quota, an upstream that is away): see its log";
 
 /// Rows of one code stand together, the row without a text last.
 static TABLE: &[Known] = &[
@@ -132,9 +135,9 @@ static TABLE: &[Known] = &[
     wrong_type("ERR", "Invalid argument: WRONGTYPE"),
     // Upstash.
     known("ERR", "max request size exceeded", Class::Refused, "a command is longer than the server takes", ""),
-    known("ERR", "max daily request limit", Class::Retry, "the quota of requests is used up", QUOTA),
-    known("ERR", "max requests limit", Class::Retry, "the quota of requests is used up", QUOTA),
-    known("ERR", "max monthly request limit", Class::Retry, "the quota of requests is used up", QUOTA),
+    known("ERR", "max daily request limit", Class::Retry, "the managed service's daily quota of requests is used up", QUOTA),
+    known("ERR", "max requests limit", Class::Retry, "the managed service's quota of requests is used up", QUOTA),
+    known("ERR", "max monthly request limit", Class::Retry, "the managed service's monthly quota of requests is used up", QUOTA),
     unexplained("ERR", "the server answered with an error"),
     known("EXECABORT", "", Class::Retry, "the server gave up a transaction", ""),
     known("LOADING", "", Class::Retry, "the server is still loading its data", ""),
@@ -162,6 +165,15 @@ static TABLE: &[Known] = &[
     known("READONLY", "", Class::Rediscover, "the server is a replica and takes no writes", "point redis.url at the primary"),
     known("TRYAGAIN", "", Class::Retry, "the keys are moving between nodes", CLUSTER),
     known("UNBLOCKED", "", Class::Rediscover, "the server changed its role", "point redis.url at the primary"),
+    known("no", "upstream host", Class::Retry, "the proxy has no Redis behind it that is well", UPSTREAM),
+    known(
+        "unsupported",
+        "command",
+        Class::Config,
+        "the proxy does not know a command",
+        "see redis.handshake; writes need HSET of several fields",
+    ),
+    known("upstream", "", Class::Retry, "the proxy does not reach the Redis behind it", UPSTREAM),
     known("WRONGPASS", "", Class::Config, "the server does not accept the user name or the password", PASSWORD),
     wrong_type("WRONGTYPE", ""),
 ];
@@ -190,13 +202,24 @@ pub(super) fn cause(code: &str, detail: &str) -> Cause {
     }
 }
 
+/// Whether the error has a row of its own, and is not just any `ERR`.
+pub(super) fn is_known(code: &str, detail: &str) -> bool {
+    look_up(code, detail).is_some_and(|row| row.code != "ERR" || !row.start.is_empty())
+}
+
 /// The error reply in words that are safe to log: `CODE: what happened`. Nothing of `detail` is in it, and of an unknown code
 /// only what looks like one.
 pub fn redact(code: &str, detail: &str) -> String {
     match look_up(code, detail) {
         Some(row) => format!("{}: {}", row.code, row.says),
-        None => safe_code(code).to_owned(),
+        None => format!("{}: an answer that is not known here", safe_word(code)),
     }
+}
+
+/// `word` where it can hardly be data: letters, `-` and `_` only; else `OTHER`.
+fn safe_word(word: &str) -> &str {
+    let is_safe = |b: u8| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_');
+    if (2..=24).contains(&word.len()) && word.bytes().all(is_safe) { word } else { "OTHER" }
 }
 
 /// `code` if it looks like one, else `OTHER`.
@@ -206,7 +229,7 @@ pub fn safe_code(code: &str) -> &str {
 
 /// What an operator can do about the error reply.
 pub fn hint(code: &str, detail: &str) -> Option<&'static str> {
-    look_up(code, detail).map(|row| row.hint).filter(|hint| !hint.is_empty())
+    look_up(code, detail).map_or(Some(UNKNOWN), |row| Some(row.hint).filter(|hint| !hint.is_empty()))
 }
 
 /// What happened and what to do about it, in words that are safe to log.
@@ -263,6 +286,10 @@ mod tests {
         ("ERR", "Protocol error: unauthenticated multibulk length", Class::Config),
         ("ERR", "Protocol error: expected '$', got 'x'", Class::Reconnect),
         ("ERR", "AUTH <password> called without any password configured for the default user.", Class::Config),
+        ("unsupported", "command", Class::Config),
+        ("upstream", "failure", Class::Retry),
+        ("no", "upstream host", Class::Retry),
+        ("ERR", "max daily request limit exceeded. Limit: 10000, Usage: 10000.", Class::Retry),
         ("NOSCRIPT", "No matching script. Please use EVAL.", Class::Retry),
         ("EXECABORT", "Transaction discarded because of previous errors.", Class::Retry),
         ("UNBLOCKED", "force unblock from blocking operation, instance state changed", Class::Rediscover),
@@ -313,8 +340,11 @@ mod tests {
     fn known_errors_are_told_in_our_words() {
         let said = redact("ERR", "unknown command 'HSET', with args beginning with: 'user:jane@example.com'");
         assert_eq!(said, "ERR: the server does not know a command");
-        assert_eq!(redact("NEWCODE", "with jane@example.com"), "NEWCODE");
-        assert_eq!(redact("jane@example.com", ""), "OTHER");
+        assert_eq!(redact("NEWCODE", "with jane@example.com"), "NEWCODE: an answer that is not known here");
+        assert_eq!(redact("new-word", "with jane@example.com"), "new-word: an answer that is not known here");
+        assert_eq!(redact("jane@example.com", ""), "OTHER: an answer that is not known here");
+        assert!(explain("new-word", "").contains("a proxy or a managed service"));
+        assert!(explain("ERR", "max daily request limit exceeded. Limit: 10000").contains("daily quota"));
         assert_eq!(hint("WRONGTYPE", ""), None);
         assert!(hint("WRONGPASS", "").is_some_and(|h| h.contains("redis.password")));
     }
@@ -328,7 +358,8 @@ mod tests {
             let said = redact(code, &detail);
             prop_assert!(!said.contains(&tail));
             let ours = TABLE.iter().any(|row| said == format!("{}: {}", row.code, row.says));
-            prop_assert!(ours || said == "OTHER" || is_code(&said), "{said}");
+            let word = said.strip_suffix(": an answer that is not known here");
+            prop_assert!(ours || word.is_some_and(|word| safe_word(word) == word), "{said}");
             if let Some(hint) = hint(code, &detail) {
                 prop_assert!(TABLE.iter().any(|row| row.hint == hint));
             }

@@ -9,10 +9,15 @@ use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
 
 use super::{Broken, Class, ConnectError, errors};
+use crate::printable::printable;
 use crate::tls::{HandshakeError, PeerCertificate, TlsClient};
 
 const PLAIN_PORT: &str = "is this port TLS? If it is plain text, use redis:// and leave redis.tls.enabled off";
 const TLS_PORT: &str = "this port seems to speak TLS: use rediss:// or set redis.tls.enabled = true";
+const TLS_OR_PROXY: &str = "if this port speaks TLS, use rediss://; if it is a proxy that knows few commands, \
+                            redis.handshake = \"minimal\" sends it nothing but the login and writes";
+const PROXY: &str =
+    "or it is a proxy that knows few commands: redis.handshake = \"minimal\" sends it nothing but the login and writes";
 const OLD_SERVER: &str =
     "TLS 1.2 or newer with an ECDHE key exchange and AES-GCM or ChaCha20 is needed: update the server's TLS settings";
 const CLIENT_CERTIFICATE: &str = "the server wants a client certificate: set redis.tls.cert_file and redis.tls.key_file (or tls-auth-clients no on the server)";
@@ -94,16 +99,21 @@ pub(super) fn greeting(node: &str, tls: Option<&TlsClient>, cause: &Broken) -> C
     match (cause, tls) {
         (Broken::Closed | Broken::Io(_), Some(tls)) => {
             let hint = if tls.has_client_certificate() { OUR_CERTIFICATE } else { CLIENT_CERTIFICATE };
-            broken(Class::Reconnect, node, "closed right after the TLS handshake", hint)
+            broken(Class::Reconnect, node, "closed right after the TLS handshake", format!("{hint}; {PROXY}"))
         }
         (Broken::Closed | Broken::Io(_), None) => {
-            broken(Class::Reconnect, node, "closed as soon as something was sent", "if this port speaks TLS, use rediss://")
+            broken(Class::Reconnect, node, "closed as soon as something was sent", TLS_OR_PROXY)
         }
         (Broken::Tls, _) => broken(Class::Config, node, cause, TLS_PORT),
         (Broken::Malformed, _) => broken(Class::Config, node, cause, "is this the port of a Redis server?"),
         (Broken::Timeout(_), _) => broken(Class::Reconnect, node, cause, "is Redis overloaded or stopped?"),
         (Broken::Unfinished | Broken::Withdrawn, _) => broken(Class::Reconnect, node, cause, "connect again"),
     }
+}
+
+/// Every command that could show that a server is there has been hung up on.
+pub(super) fn nothing_to_say(node: &str) -> ConnectError {
+    broken(Class::Reconnect, node, "closed as soon as something was sent", TLS_OR_PROXY)
 }
 
 /// An error reply while connecting, to a command that matters (or else to the connection as such).
@@ -139,7 +149,7 @@ fn from_rustls(node: &str, tls: &TlsClient, error: &rustls::Error, peer: Option<
             config(&"the answer to the TLS handshake is not TLS", PLAIN_PORT)
         }
         E::PeerIncompatible(why) => config(&format_args!("no common TLS version or cipher ({why:?})"), OLD_SERVER),
-        other => config(&format_args!("TLS failed: {other}"), "see redis.tls"),
+        other => config(&format_args!("TLS failed: {}", printable(&other.to_string())), "see redis.tls"),
     }
 }
 
@@ -212,7 +222,10 @@ fn certificate(tls: &TlsClient, error: &CertificateError, peer: Option<&PeerCert
             format!("the key or the signature of the server's certificate ({name}) is too weak or damaged"),
             "RSA of at least 2048 bits or ECDSA, signed with SHA-256 or better, is needed: reissue it".to_owned(),
         ),
-        other => (format!("the server's certificate ({name}) is not accepted: {other}"), "see redis.tls".to_owned()),
+        other => {
+            let why = printable(&other.to_string());
+            (format!("the server's certificate ({name}) is not accepted: {why}"), "see redis.tls".to_owned())
+        }
     }
 }
 
@@ -220,7 +233,7 @@ fn certificate(tls: &TlsClient, error: &CertificateError, peer: Option<&PeerCert
 fn names(presented: &[String]) -> String {
     let bare = |name: &str| {
         let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
-        inner.trim_matches('"').to_owned()
+        printable(inner.trim_matches('"'))
     };
     presented.iter().map(|name| bare(name)).collect::<Vec<_>>().join(", ")
 }

@@ -127,15 +127,34 @@ impl Link {
         self.metrics.forget_redis(self.connector.node(), ROLE);
     }
 
-    /// Connects when needed, and asks whether a write to `key` would be taken.
+    /// Connects when needed, and asks whether a write to `key` would be taken. A server that hangs up on the question is asked less.
     pub(super) async fn reach(&mut self, key: &str) -> Result<(), Trouble> {
-        let connection = self.open().await?;
-        let Err(error) = writable::ask(connection, key).await else { return Ok(()) };
-        let trouble = self.count(error.into());
-        if trouble.class != Class::Retry {
-            self.close(false);
+        // One hang-up may be the network's.
+        let (mut less, mut once_more) = (None, true);
+        loop {
+            // Where the connection was there before, the server may have closed it for another reason.
+            let is_new = self.connection.is_none();
+            self.open().await?;
+            let connection = self.connection.as_mut().expect("just opened");
+            let question = less.unwrap_or_else(|| self.connector.question());
+            let error = match writable::ask(connection, key, 1, question).await {
+                Ok(answer) => {
+                    self.connector.asked(question, answer);
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            let hung_up = self.connector.adapts() && matches!(&error, QueryError::Broken(broken) if broken.is_hang_up());
+            let trouble = self.count(error.into());
+            if trouble.class != Class::Retry {
+                self.close(false);
+            }
+            match question.less() {
+                _ if hung_up && (!is_new || std::mem::take(&mut once_more)) => {}
+                Some(question) if hung_up => (less, once_more) = (Some(question), true),
+                _ => return Err(trouble),
+            }
         }
-        Err(trouble)
     }
 
     /// Sends `count` packed writes, each behind an ASKING when `asking`, waits for the replicas that must have them, and pushes one

@@ -1,9 +1,12 @@
 //! Connections to Redis, writing, and what its errors mean.
 
+#[cfg(test)]
+mod arbitrary;
 mod class;
 mod cluster;
 mod connection;
 mod connector;
+mod dialect;
 mod embedded;
 pub mod errors;
 mod handshake;
@@ -13,6 +16,7 @@ mod local;
 mod password;
 mod placement;
 mod probe;
+mod refusal;
 mod replication;
 mod reply;
 mod sentinel;
@@ -39,7 +43,7 @@ pub use probe::{Report, minimal_acl, probe};
 pub use replication::Replication;
 pub use slot::{SLOTS, slot_of};
 pub use store::Store;
-pub use survey::Surveyed;
+pub use survey::{Survey, Surveyed};
 pub use switches::Switches;
 pub use topology::Topology;
 pub use writes::{Allowed, Apply, Suspicion, Trouble, Verdict, Writes};

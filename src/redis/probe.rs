@@ -1,16 +1,21 @@
 //! What `check --connect` tells about the server.
 
-use redis::Value;
+use redis::{Cmd, Value};
 
 use super::handshake::{field, text};
-use super::{Broken, ConnectError, Connection, Connector, QueryError, Replication, TlsSession, hint, writable};
+use super::writable::{self, Question, Writable};
+use super::{Broken, ConnectError, Connection, Connector, QueryError, Replication, TlsSession, hint};
 use crate::config::{Durability, Mode};
+use crate::printable::printable;
 
 const UNKNOWN: &str = "unknown (not permitted)";
+const NOT_ASKED: &str = "not asked (redis.handshake = \"minimal\")";
 
 /// A server that answered. Texts are for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
+    /// `Redis`, or what says so and is something else.
+    pub product: &'static str,
     pub version: String,
     /// `master` or `slave`, as Redis says.
     pub role: String,
@@ -19,67 +24,140 @@ pub struct Report {
     /// `None`: plain text.
     pub tls: Option<TlsSession>,
     pub replication: Replication,
-    /// What will or may go wrong, in plain words.
+    /// The ACL denies keys with `redis.prefix`; others may be written.
+    pub prefix_denied: bool,
+    /// Why a write would fail now, in plain words; empty: no reason is known.
+    pub refused: Vec<String>,
+    /// What may go wrong, in plain words.
     pub notes: Vec<String>,
 }
 
 /// Connects as the worker does and asks the server about itself; writes nothing.
 pub async fn probe(connector: &Connector) -> Result<Report, ConnectError> {
-    let mut connection = connector.connect().await?;
-    let broken = |cause: Broken| hint::greeting(connector.node(), None, &cause);
-    let info = ask(&mut connection, &["INFO"]).await.map_err(broken)?;
+    let mut asked = Asked { connector, connection: connector.connect().await? };
+    let unknown = if connector.asks_nothing() { NOT_ASKED } else { UNKNOWN };
+    let info = asked.ask(&["INFO"]).await?;
     let info = info.as_ref().and_then(text).unwrap_or_default();
-    let mut policy = field(info, "maxmemory_policy").map(str::to_owned);
+    let mut policy = field(info, "maxmemory_policy").map(printable);
     if policy.is_none() {
-        let config = ask(&mut connection, &["CONFIG", "GET", "maxmemory-policy"]).await.map_err(broken)?;
-        policy = config.as_ref().and_then(config_value).map(str::to_owned);
+        let config = asked.ask(&["CONFIG", "GET", "maxmemory-policy"]).await?;
+        policy = config.as_ref().and_then(config_value).map(printable);
     }
-    let known = |name| field(info, name).unwrap_or(UNKNOWN).to_owned();
     let mut notes = notes(info, connector.in_cluster());
+    let (mut refused, mut prefix_denied) = (Vec::new(), false);
     if field(info, "role") == Some("slave") && !connector.is_replica() {
-        notes.push("this server is a replica and takes no writes: point redis.url at the primary".to_owned());
-    }
-    match writable::ask(&mut connection, connector.blank_key()).await {
-        Ok(()) => {}
-        Err(QueryError::Broken(cause)) => return Err(broken(cause)),
-        // Told above, or as it should be.
-        Err(QueryError::Reply { code, .. }) if matches!(code.as_str(), "MOVED" | "READONLY") => {}
-        Err(QueryError::Reply { message, .. }) => notes.push(format!("a write would be refused now: {message}")),
+        refused.push("this server is a replica and takes no writes: point redis.url at the primary".to_owned());
+    } else if !connector.is_replica() {
+        prefix_denied = asked.writes(&mut refused, &mut notes).await? == Some(Writable::OtherKeys);
     }
     let replicas = field(info, "connected_slaves").and_then(|count| count.parse::<u32>().ok());
-    if let Some((wanted, found)) = connector.durability().map(|wait| wait.replicas).zip(replicas)
-        && found < wanted
-    {
-        notes.push(format!(
-            "nothing would be acknowledged: redis.durability.wait_replicas is {wanted}, and {found} are connected"
-        ));
+    if let Some(wanted) = connector.durability().map(|wait| wait.replicas) {
+        if asked.ask(&["WAIT", "0", "0"]).await?.is_none() {
+            refused.push(
+                "nothing would be acknowledged: redis.durability.wait_replicas needs WAIT, which this server does not take"
+                    .to_owned(),
+            );
+        } else if let Some(found) = replicas.filter(|found| *found < wanted) {
+            notes.push(format!(
+                "nothing would be acknowledged: redis.durability.wait_replicas is {wanted}, and {found} are connected"
+            ));
+        }
     }
-    if connection.identity().is_none() {
+    if connector.asks_nothing() {
+        notes.push("redis.handshake is \"minimal\": whether writes are taken is not asked; there is no fencing".to_owned());
+    } else if asked.connection.identity().is_none() {
         notes.push("CLIENT INFO is not permitted: after a lost connection, writes it had sent may be applied late".to_owned());
     }
     if !connector.is_verified() {
         notes.push("redis.tls.skip_verify is on: anybody in between can read and change everything".to_owned());
     }
+    let (product, version) = product(info);
     Ok(Report {
-        version: known("redis_version"),
-        role: known("role"),
+        product,
+        version: version.map_or_else(|| unknown.to_owned(), printable),
+        role: field(info, "role").map_or_else(|| unknown.to_owned(), printable),
         database: connector.database(),
-        eviction_policy: policy.unwrap_or_else(|| UNKNOWN.to_owned()),
-        tls: connection.tls().cloned(),
+        eviction_policy: policy.unwrap_or_else(|| unknown.to_owned()),
+        tls: asked.connection.tls().cloned(),
         replication: Replication::of(info),
+        prefix_denied,
+        refused,
         notes,
     })
 }
 
-/// The reply, or `None` when the server refuses the command.
-async fn ask(connection: &mut Connection, args: &[&str]) -> Result<Option<Value>, Broken> {
-    let mut command = redis::Cmd::new();
-    command.arg(args);
-    match connection.query(&command).await {
-        Ok(value) => Ok(Some(value)),
-        Err(QueryError::Reply { .. }) => Ok(None),
-        Err(QueryError::Broken(broken)) => Err(broken),
+/// A server that is asked about itself.
+struct Asked<'a> {
+    connector: &'a Connector,
+    connection: Connection,
+}
+
+impl Asked<'_> {
+    /// The reply, or `None` when the server does not take the command.
+    async fn ask(&mut self, args: &[&str]) -> Result<Option<Value>, ConnectError> {
+        if self.connector.asks_nothing() {
+            return Ok(None);
+        }
+        let mut command = Cmd::new();
+        command.arg(args);
+        match self.connection.query(&command).await {
+            Ok(value) => Ok(Some(value)),
+            Err(QueryError::Reply { .. }) => Ok(None),
+            Err(QueryError::Broken(cause)) => self.again(cause).await.map(|()| None),
+        }
     }
+
+    /// A new connection when the server hung up.
+    async fn again(&mut self, cause: Broken) -> Result<(), ConnectError> {
+        if !self.connector.adapts() || !cause.is_hang_up() {
+            return Err(hint::greeting(self.connector.node(), None, &cause));
+        }
+        self.connection = self.connector.connect().await?;
+        Ok(())
+    }
+
+    /// Whether a write of two fields would be taken; `None`: not now, or it cannot be known.
+    async fn writes(&mut self, refused: &mut Vec<String>, notes: &mut Vec<String>) -> Result<Option<Writable>, ConnectError> {
+        let mut question = self.connector.question();
+        loop {
+            match self.writable(2, question).await {
+                Ok(answer @ (Writable::Yes | Writable::OtherKeys)) => return Ok(Some(answer)),
+                Ok(Writable::Unknown { .. }) if self.connector.asks_nothing() => {}
+                Ok(Writable::Unknown { .. }) => notes.push(
+                    "MULTI is not taken here: whether writes are, and of several fields at once, cannot be known without writing"
+                        .to_owned(),
+                ),
+                Err(QueryError::Reply { code, .. }) if code == "MOVED" => {}
+                Err(QueryError::Reply { message, .. }) => {
+                    let one = question == Question::Transaction && matches!(self.writable(1, question).await, Ok(Writable::Yes));
+                    let message = if one { ONE_FIELD.to_owned() } else { message };
+                    refused.push(format!("a write would be refused now: {message}"));
+                }
+                Err(QueryError::Broken(cause)) => {
+                    self.again(cause).await?;
+                    if let Some(less) = question.less() {
+                        question = less;
+                        continue;
+                    }
+                }
+            }
+            return Ok(None);
+        }
+    }
+
+    async fn writable(&mut self, fields: usize, question: Question) -> Result<Writable, QueryError> {
+        writable::ask(&mut self.connection, self.connector.blank_key(), fields, question).await
+    }
+}
+
+const ONE_FIELD: &str =
+    "HSET takes one field at a time here, and an event has several: a server or proxy that knows Redis 4 or newer is needed";
+
+/// Which server says so, and its own version.
+fn product(info: &str) -> (&'static str, Option<&str>) {
+    let named = [("Valkey", "valkey_version"), ("Dragonfly", "dragonfly_version"), ("Kvrocks", "kvrocks_version")];
+    let own = named.into_iter().find_map(|(product, name)| Some((product, Some(field(info, name)?))));
+    own.unwrap_or(("Redis", field(info, "redis_version")))
 }
 
 /// The value in a CONFIG GET reply.
@@ -104,7 +182,8 @@ fn notes(info: &str, in_cluster: bool) -> Vec<String> {
     let bounded = field(info, "maxmemory").is_some_and(|max| max != "0");
     match field(info, "maxmemory_policy") {
         Some(policy) if bounded && policy.starts_with("allkeys-") => notes.push(format!(
-            "maxmemory-policy is {policy}: when its memory is full, Redis will delete profiles; noeviction is safe"
+            "maxmemory-policy is {}: when its memory is full, Redis will delete profiles; noeviction is safe",
+            printable(policy)
         )),
         _ => {}
     }
@@ -179,6 +258,14 @@ mod tests {
         ] {
             assert!(matches!(notes(info, false).as_slice(), [note] if note.contains(words)), "{info}");
         }
+    }
+
+    #[test]
+    fn servers_are_called_by_their_own_names() {
+        let valkey = "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.1.2\r\n";
+        assert_eq!(product(valkey), ("Valkey", Some("9.1.2")));
+        assert_eq!(product("redis_version:7.0.15\r\n"), ("Redis", Some("7.0.15")));
+        assert_eq!(product(""), ("Redis", None));
     }
 
     #[test]

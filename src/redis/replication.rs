@@ -1,6 +1,7 @@
 //! What INFO says of replication, and whether a server is the replica that it is said to be. Pure.
 
 use super::handshake::field;
+use crate::printable::printable;
 
 /// One server's side of replication.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,7 +18,7 @@ impl Replication {
         let primary = field(info, "master_host").zip(field(info, "master_port"));
         Self {
             id: field(info, "master_replid").map(str::to_owned),
-            primary: primary.map(|(host, port)| format!("{host}:{port}")),
+            primary: primary.map(|(host, port)| printable(&format!("{host}:{port}"))),
             in_step: field(info, "master_link_status") == Some("up"),
         }
     }

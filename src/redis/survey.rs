@@ -13,10 +13,27 @@ pub struct Surveyed {
 
 type Lines = Vec<(&'static str, String)>;
 
+/// What a survey found, and all that is wrong.
+pub struct Survey {
+    pub found: Vec<Surveyed>,
+    /// One line each; empty: writes would be taken, as far as that can be known.
+    pub missing: Vec<String>,
+}
+
+impl From<Vec<String>> for Survey {
+    fn from(missing: Vec<String>) -> Self {
+        Self { found: Vec::new(), missing }
+    }
+}
+
 impl Topology {
     /// What [`probe()`] tells of each node that takes writes and of each replica that is configured, with `all` of those besides
-    /// that a cluster has, and what there is to say of its place among others; or all that is wrong.
-    pub async fn survey(&self, all: bool) -> Result<Vec<Surveyed>, Vec<String>> {
+    /// that a cluster has, and what there is to say of its place among others; and all that is wrong.
+    pub async fn survey(&self, all: bool) -> Survey {
+        self.look(all).await.unwrap_or_else(Survey::from)
+    }
+
+    async fn look(&self, all: bool) -> Result<Survey, Vec<String>> {
         let (mut missing, mut replicas) = (Vec::new(), Vec::new());
         let primaries: Vec<(Connector, Lines)> = match self.kind() {
             Kind::One(connector) => vec![(connector.clone(), Vec::new())],
@@ -53,7 +70,10 @@ impl Topology {
         let mut found = Vec::new();
         for (connector, more) in primaries {
             match probe(&connector).await {
-                Ok(report) => found.push(Surveyed { connector, report, more }),
+                Ok(report) => {
+                    missing.extend(report.refused.iter().map(|what| format!("{}: {what}", connector.node())));
+                    found.push(Surveyed { connector, report, more });
+                }
                 Err(error) => missing.push(error.message),
             }
         }
@@ -70,6 +90,6 @@ impl Topology {
                 Err(error) => missing.push(error.message),
             }
         }
-        if missing.is_empty() { Ok(found) } else { Err(missing) }
+        Ok(Survey { found, missing })
     }
 }

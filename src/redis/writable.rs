@@ -5,41 +5,109 @@
 
 use redis::Value;
 
-use super::{Broken, Connection, QueryError};
+use super::{Broken, Connection, QueryError, refusal};
 
-/// Asks without writing whether HSET to `key` would be taken now.
+/// How a server is asked: less and less, where it hangs up on more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Question {
+    /// For a write in a transaction that is discarded.
+    Transaction,
+    Ping,
+    /// Nothing is sent: is the connection still open?
+    Connection,
+}
+
+impl Question {
+    /// What to ask a server that hangs up on this.
+    pub(super) const fn less(self) -> Option<Self> {
+        match self {
+            Self::Transaction => Some(Self::Ping),
+            Self::Ping => Some(Self::Connection),
+            Self::Connection => None,
+        }
+    }
+}
+
+/// What is known without writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writable {
+    Yes,
+    /// Other keys, perhaps: the ACL denies the one that was asked about.
+    OtherKeys,
+    /// The server answers; more cannot be known. `forbidden`: an ACL is the reason, which may change at any time.
+    Unknown {
+        forbidden: bool,
+    },
+}
+
+/// Asks without writing whether an HSET of so many `fields` to `key` would be taken now.
 ///
 /// # Errors
-/// Why not. Where transactions are denied or unknown, or only this key is, that it answers is all that can be known, and enough.
-pub(super) async fn ask(connection: &mut Connection, key: &str) -> Result<(), QueryError> {
-    match connection.query(&redis::cmd("MULTI")).await {
-        Ok(_) => {}
-        Err(QueryError::Reply { code, .. }) if matches!(code.as_str(), "NOPERM" | "ERR") => return ping(connection).await,
-        Err(error) => return Err(error),
+/// Why not. [`Broken::Closed`], [`Broken::Io`] and [`Broken::Unfinished`]: the question itself may be the reason.
+pub(super) async fn ask(
+    connection: &mut Connection,
+    key: &str,
+    fields: usize,
+    question: Question,
+) -> Result<Writable, QueryError> {
+    match question {
+        Question::Transaction => {}
+        Question::Ping => return ping(connection, false).await,
+        Question::Connection => {
+            connection.still_open().await?;
+            return Ok(Writable::Unknown { forbidden: false });
+        }
     }
-    let mut packed = redis::cmd("HSET").arg(key).arg("").arg("").get_packed_command();
-    packed.extend(redis::cmd("DISCARD").get_packed_command());
     let mut replies = Vec::with_capacity(2);
+    connection.exchange(&redis::cmd("MULTI").get_packed_command(), 1, &mut replies).await?;
+    if let Some(Value::ServerError(refusal)) = replies.first() {
+        let (code, detail) = (refusal.code(), refusal.details().unwrap_or_default());
+        if refusal::concerns_all(code, detail) {
+            return Err(QueryError::reply(refusal));
+        }
+        return ping(connection, code == "NOPERM").await;
+    }
+    let mut hset = redis::cmd("HSET");
+    hset.arg(key);
+    for field in 0..fields {
+        hset.arg(format!("f{field}")).arg("0");
+    }
+    let mut packed = hset.get_packed_command();
+    packed.extend(redis::cmd("DISCARD").get_packed_command());
+    replies.clear();
     connection.exchange(&packed, 2, &mut replies).await?;
     match replies.as_slice() {
-        [Value::ServerError(refusal), Value::Okay] if refusal.code() == "NOPERM" && denies_key(refusal.details()) => Ok(()),
-        [Value::ServerError(refusal), Value::Okay] => Err(QueryError::reply(refusal)),
-        [Value::SimpleString(_), Value::Okay] => Ok(()),
+        [Value::ServerError(refusal), Value::Okay] => {
+            let (code, detail) = (refusal.code(), refusal.details().unwrap_or_default());
+            match () {
+                () if code == "NOPERM" && denies_key(detail) => Ok(Writable::OtherKeys),
+                () if refusal::concerns_write(code, detail) => Err(QueryError::reply(refusal)),
+                () => Ok(Writable::Unknown { forbidden: false }),
+            }
+        }
+        [Value::SimpleString(_), Value::Okay] => Ok(Writable::Yes),
         // Who cannot leave a transaction must not write on this connection: nothing would ever be executed.
-        [_, Value::ServerError(refusal)] => Err(QueryError::reply(refusal)),
+        [_, Value::ServerError(refusal)] => match refusal::concerns_all(refusal.code(), refusal.details().unwrap_or_default()) {
+            true => Err(QueryError::reply(refusal)),
+            false => Err(Broken::Unfinished.into()),
+        },
         _ => Err(Broken::Malformed.into()),
     }
 }
 
 /// Events may have other prefixes: whether their keys are denied, only they can tell.
-fn denies_key(detail: Option<&str>) -> bool {
-    detail.is_some_and(|detail| detail.to_ascii_lowercase().contains(" key"))
+fn denies_key(detail: &str) -> bool {
+    detail.to_ascii_lowercase().contains(" key")
 }
 
-async fn ping(connection: &mut Connection) -> Result<(), QueryError> {
-    match connection.query(&redis::cmd("PING")).await {
-        // An ACL without PING still answers.
-        Err(QueryError::Reply { code, .. }) if code == "NOPERM" => Ok(()),
-        other => other.map(drop),
+/// A server that does not know PING, or whose ACL denies it, still answers.
+async fn ping(connection: &mut Connection, forbidden: bool) -> Result<Writable, QueryError> {
+    let mut replies = Vec::with_capacity(1);
+    connection.exchange(&redis::cmd("PING").get_packed_command(), 1, &mut replies).await?;
+    match replies.first() {
+        Some(Value::ServerError(error)) if refusal::concerns_all(error.code(), error.details().unwrap_or_default()) => {
+            Err(QueryError::reply(error))
+        }
+        _ => Ok(Writable::Unknown { forbidden }),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! The library that verifies refuses old certificates before it tells anything about them, hence this small DER reader.
 
+use crate::printable::printable;
+
 /// What a certificate says about itself; nothing of it is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerCertificate {
@@ -72,9 +74,7 @@ fn name(bytes: &[u8]) -> Option<String> {
             let (_, value) = attribute.any()?;
             let label = ATTRIBUTES.iter().find(|(n, _)| id == [0x55, 0x04, *n]);
             if let Some((_, label)) = label {
-                // The text ends up in logs: no line breaks, no terminal escapes, no novels.
-                let text: String = String::from_utf8_lossy(value).chars().filter(|c| !c.is_control()).take(100).collect();
-                parts.push(format!("{label}={text}"));
+                parts.push(format!("{label}={}", printable(&String::from_utf8_lossy(value))));
             }
         }
     }
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn reads_names_and_version() {
         let read = PeerCertificate::read(&certificate(&["localhost"])).unwrap();
-        let name = "CN=redis, O=Example".to_owned();
+        let name = r"CN=red\u{a}is, O=Example".to_owned();
         assert_eq!(read, PeerCertificate { version: 3, subject: name.clone(), issuer: name, has_names: true });
         assert!(read.is_self_signed());
         assert!(!PeerCertificate::read(&certificate(&[])).unwrap().has_names);

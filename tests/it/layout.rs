@@ -36,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "kafka",
             "lifecycle",
             "logging",
+            "printable",
             "readiness",
             "redis",
             "source",
@@ -45,16 +46,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dead_letter", &["config", "kafka", "logging"]),
     ("event", &[]),
     ("exit", &[]),
-    ("kafka", &["config", "tls"]),
+    ("kafka", &["config", "printable", "tls"]),
     ("lifecycle", &["exit"]),
     ("logging", &["config"]),
     ("metrics", &["event", "logging", "pipeline", "redis"]),
     ("pipeline", &["dead_letter", "event", "metrics", "readiness", "redis"]),
+    ("printable", &[]),
     ("readiness", &[]),
-    ("redis", &["config", "metrics", "tls"]),
+    ("redis", &["config", "metrics", "printable", "tls"]),
     ("server", &["logging"]),
     ("source", &["config", "dead_letter", "event", "kafka", "metrics", "pipeline", "readiness"]),
-    ("tls", &["config"]),
+    ("tls", &["config", "printable"]),
 ];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {

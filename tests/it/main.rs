@@ -4,6 +4,8 @@
 mod admin;
 /// Recordings of the official SDKs, sent again.
 mod captures;
+/// `check --connect`: a write that would be refused now, and what a server says of itself.
+mod check_connect;
 /// The command line, by running the real binary: help, exit codes, what is printed and what never is.
 mod cli;
 /// A real Redis Cluster: slots that move, masters that die.
@@ -76,6 +78,8 @@ mod model;
 /// Kafka's watermark over lanes that are killed at any point.
 #[cfg(feature = "kafka")]
 mod model_kafka;
+/// Proxies and managed services that know few commands.
+mod proxies;
 /// The transform written once more, slowly; no tests.
 mod reference;
 /// Events that a server refuses in words of its own, beside others that it takes.

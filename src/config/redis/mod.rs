@@ -4,6 +4,7 @@ mod cluster;
 mod durability;
 mod effective;
 mod embedded;
+mod handshake;
 mod local;
 mod mode;
 mod nodes;
@@ -40,6 +41,7 @@ use super::units::{Secret, Span};
 
 pub use self::cluster::Cluster;
 pub use self::durability::Durability;
+pub use self::handshake::Handshake;
 pub use self::local::Local;
 pub(super) use self::nodes::parse_node;
 pub use self::nodes::{Login, NatMap, Node};
@@ -60,7 +62,9 @@ pub struct Redis {
     pub read_from_replicas: bool,
     /// Trimmed as JavaScript trims; empty: none.
     pub prefix: String,
+    /// Empty: none is set.
     pub client_name: String,
+    pub handshake: Handshake,
     /// With servers that take writes; sentinels are spoken to in RESP2.
     pub protocol: Protocol,
     pub connect_timeout: Duration,
@@ -126,8 +130,13 @@ pub(super) struct RawRedis {
     database: Option<u32>,
     /// Keys are `[prefix:]user:<id>`.
     prefix: Option<String>,
-    /// What CLIENT LIST calls the connections.
+    /// What CLIENT LIST calls the connections; empty: none is set.
+    #[schemars(extend("x-form" = "or_empty"))]
     client_name: String,
+    /// What is asked of a server besides writes. auto: what it refuses or hangs up on is left out from then on. full: all of it, a
+    /// hang-up is an error. minimal: HELLO or AUTH, SELECT and writes only; no fencing, no notices of failovers, no probes but a
+    /// connection.
+    handshake: Handshake,
     /// RESP2 or RESP3, which begins with HELLO and needs Redis 6; the hashes are the same. Default: 2, or what the url says.
     #[schemars(range(min = 2, max = 3))]
     protocol: Option<u8>,
@@ -164,6 +173,7 @@ impl Default for RawRedis {
             database: None,
             prefix: None,
             client_name: "traitsink".into(),
+            handshake: Handshake::default(),
             protocol: None,
             connect_timeout: Span::secs(5),
             response_timeout: Span::secs(2),
@@ -218,6 +228,11 @@ impl RawRedis {
             ModeName::Embedded => self.embedded(report),
             ModeName::Local => self.local(state, report),
         };
+        let durability = self.durability.unwrap_or_default().resolve(self.response_timeout, report);
+        self.handshake.check(self.mode, durability.is_some(), report);
+        if self.handshake == Handshake::Minimal && !self.client_name.is_empty() {
+            report.no_effect("redis.client_name", "with redis.handshake = \"minimal\"");
+        }
         Redis {
             mode: target.mode,
             username: target.username,
@@ -227,12 +242,13 @@ impl RawRedis {
             read_from_replicas: self.read_from_replicas.unwrap_or_default(),
             prefix: prefix(report, "redis.prefix", self.prefix.as_deref()),
             client_name: self.client_name.clone(),
+            handshake: self.handshake,
             protocol: target.protocol,
             connect_timeout: self.connect_timeout.0,
             response_timeout: self.response_timeout.0,
             tcp: Tcp::resolve(self.keepalive, self.user_timeout, report),
             tls: target.tls,
-            durability: self.durability.unwrap_or_default().resolve(self.response_timeout, report),
+            durability,
         }
     }
 }

@@ -19,6 +19,9 @@ use crate::config::units::{Secret, text_form};
 /// Redis's own port.
 pub(super) const PORT: u16 = 6379;
 
+/// Longest name of a host, in bytes.
+const LONGEST_HOST: usize = 255;
+
 /// One server among several.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Node {
@@ -31,6 +34,15 @@ impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port } = self;
         if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
+}
+
+impl Node {
+    /// As a server announces one; `None` when that is no host: nothing else of what it says is used to connect, or shown.
+    pub fn announced(host: &str, port: u16) -> Option<Self> {
+        let is_host =
+            !host.is_empty() && host.len() <= LONGEST_HOST && host.chars().all(|c| c.is_alphanumeric() || "-_.:%[]".contains(c));
+        is_host.then(|| Self { host: host.trim_matches(['[', ']']).to_owned(), port })
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use self::slots::SlotMap;
+use self::slots::{NoMap, SlotMap};
 pub(super) use self::store::ClusterStore;
 use super::connector::address_of;
 use super::link::Redirect;
@@ -90,8 +90,12 @@ impl Cluster {
     /// have taken another's place.
     fn learn(&self, redirect: &Redirect, from: &Node) -> Option<Node> {
         let (host, port) = redirect.place.rsplit_once(':')?;
-        let host = if host.is_empty() || host == "?" { &from.host } else { host };
-        let node = self.nat_map.reached(Node { host: host.trim_matches(['[', ']']).to_owned(), port: port.parse().ok()? });
+        let host = if host.is_empty() { &from.host } else { host };
+        // "?" is a node that announces no name: only the map may say where it is.
+        let Some(node) = Node::announced(host, port.parse().ok()?).map(|node| self.nat_map.reached(node)) else {
+            self.known.write().unwrap_or_else(PoisonError::into_inner).asked = None;
+            return None;
+        };
         let map = self.map();
         if !redirect.ask && map.owner(redirect.slot) != Some(&node) {
             let is_new = !map.owners(0..SLOTS).contains(&&node);
@@ -122,7 +126,7 @@ impl Cluster {
         while let Some(answer) = asked.join_next().await {
             match answer.expect("asking does not panic") {
                 (node, Ok(reply)) => match SlotMap::read(&reply, &node, |node| self.nat_map.reached(node)) {
-                    Some(read) => {
+                    Ok(read) => {
                         self.known.write().unwrap_or_else(PoisonError::into_inner).asked = Some(Instant::now());
                         let replaced = read.replaced(&map).cloned();
                         let map = self.put(read.newer_than(&map));
@@ -131,7 +135,7 @@ impl Cluster {
                         }
                         return Ok(map);
                     }
-                    None => trouble = trouble.or_else(|| Some(unassigned(&node))),
+                    Err(why) => trouble = trouble.or_else(|| Some(no_map(&node, why))),
                 },
                 (_, Err(found)) => trouble = Some(found),
             }
@@ -160,7 +164,16 @@ async fn slots_of(connector: &Connector) -> Result<redis::Value, Trouble> {
     Ok(connection.query(redis::cmd("CLUSTER").arg("SLOTS")).await?)
 }
 
-fn unassigned(node: &Node) -> Trouble {
-    let message = format!("{node} knows of no slots: is the cluster created (`redis-cli --cluster create`)?");
-    Trouble::rediscover(message)
+fn no_map(node: &Node, why: NoMap) -> Trouble {
+    Trouble::rediscover(match why {
+        NoMap::Empty => format!("{node} knows of no slots: is the cluster created (`redis-cli --cluster create`)?"),
+        NoMap::Nameless => format!(
+            "{node} names a node of the cluster \"?\" (CLUSTER SLOTS): set cluster-announce-hostname on that node, or \
+             cluster-preferred-endpoint-type ip on all"
+        ),
+        NoMap::TooLarge => {
+            format!("{node} names more owners or replicas than a cluster can have (CLUSTER SLOTS): it is not believed")
+        }
+        NoMap::Malformed => format!("{node}: the answer to CLUSTER SLOTS is not that of a cluster's node"),
+    })
 }

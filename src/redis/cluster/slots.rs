@@ -6,6 +6,8 @@ use crate::config::Node;
 use crate::redis::SLOTS;
 
 const NOBODY: u16 = u16::MAX;
+/// All ranges together: far more than real clusters have, and all of them are asked when the map is to be made anew.
+const MOST_REPLICAS: usize = 4 * SLOTS;
 
 /// Owners of all slots.
 #[derive(Debug, Clone)]
@@ -28,18 +30,25 @@ impl Default for SlotMap {
 
 impl SlotMap {
     /// Reads a reply to CLUSTER SLOTS; `asked` is the node that gave it, which stands in where it does not name itself.
-    pub(super) fn read(reply: &Value, asked: &Node, place: impl Fn(Node) -> Node) -> Option<Self> {
+    pub(super) fn read(reply: &Value, asked: &Node, place: impl Fn(Node) -> Node) -> Result<Self, NoMap> {
         let mut map = Self::default();
-        let Value::Array(ranges) = reply else { return None };
-        for range in ranges {
-            let Value::Array(range) = range else { return None };
-            let [Value::Int(first), Value::Int(last), owner, replicas @ ..] = &range[..] else { return None };
-            let (first, last) = (usize::try_from(*first).ok()?, usize::try_from(*last).ok()?);
-            let owner = map.index(place(node(owner, asked)?));
-            map.owners.get_mut(first..=last)?.fill(owner);
-            map.replicas.extend(replicas.iter().filter_map(|replica| node(replica, asked)).map(&place));
+        let Value::Array(ranges) = reply else { return Err(NoMap::Malformed) };
+        if ranges.len() > SLOTS {
+            return Err(NoMap::TooLarge);
         }
-        (!map.nodes.is_empty()).then_some(map)
+        for range in ranges {
+            let Value::Array(range) = range else { return Err(NoMap::Malformed) };
+            let [Value::Int(first), Value::Int(last), owner, replicas @ ..] = &range[..] else { return Err(NoMap::Malformed) };
+            let slot = |number: i64| usize::try_from(number).map_err(|_| NoMap::Malformed);
+            let (first, last) = (slot(*first)?, slot(*last)?);
+            let owner = map.index(place(node(owner, asked)?)).ok_or(NoMap::TooLarge)?;
+            map.owners.get_mut(first..=last).ok_or(NoMap::Malformed)?.fill(owner);
+            map.replicas.extend(replicas.iter().filter_map(|replica| node(replica, asked).ok()).map(&place));
+            if map.replicas.len() > MOST_REPLICAS {
+                return Err(NoMap::TooLarge);
+            }
+        }
+        if map.nodes.is_empty() { Err(NoMap::Empty) } else { Ok(map) }
     }
 
     pub(super) fn newer_than(self, old: &Self) -> Self {
@@ -78,40 +87,82 @@ impl SlotMap {
     /// The same, but for one slot.
     pub(super) fn with(&self, slot: u16, owner: Node) -> Self {
         let mut map = Self { version: self.version + 1, ..self.clone() };
-        let owner = map.index(owner);
+        // Nodes that own nothing any more may fill the list: then the whole map is asked for, as for a slot without an owner.
+        let owner = map.index(owner).unwrap_or(NOBODY);
         if let Some(slot) = map.owners.get_mut(usize::from(slot)) {
             *slot = owner;
         }
         map
     }
 
-    fn index(&mut self, node: Node) -> u16 {
-        let known = self.nodes.iter().position(|known| *known == node).unwrap_or_else(|| {
+    /// The number of `node`, which may be new; `None`: there are more nodes than slots.
+    fn index(&mut self, node: Node) -> Option<u16> {
+        let known = self.nodes.iter().position(|known| *known == node);
+        if known.is_none() && self.nodes.len() < SLOTS {
             self.nodes.push(node);
-            self.nodes.len() - 1
-        });
-        u16::try_from(known).expect("fewer nodes than slots")
+            return u16::try_from(self.nodes.len() - 1).ok();
+        }
+        u16::try_from(known?).ok()
     }
 }
 
-/// `[host or nil, port, ..]`.
-fn node(value: &Value, asked: &Node) -> Option<Node> {
-    let Value::Array(parts) = value else { return None };
-    let [host, Value::Int(port), ..] = &parts[..] else { return None };
+/// Why a reply to CLUSTER SLOTS is no map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoMap {
+    /// Nobody owns a slot.
+    Empty,
+    /// An owner is announced as `?`, and nothing else says where it is.
+    Nameless,
+    /// More ranges, owners or replicas than a cluster can have.
+    TooLarge,
+    Malformed,
+}
+
+/// `[host or nil, port, id, metadata]`.
+fn node(value: &Value, asked: &Node) -> Result<Node, NoMap> {
+    let Value::Array(parts) = value else { return Err(NoMap::Malformed) };
+    let [host, Value::Int(port), more @ ..] = &parts[..] else { return Err(NoMap::Malformed) };
     let host = match host {
-        Value::BulkString(host) => str::from_utf8(host).ok()?,
-        Value::SimpleString(host) => host,
         Value::Nil => "",
-        _ => return None,
+        host => words(host).ok_or(NoMap::Malformed)?,
     };
-    // An empty host: the one that was asked. "?": a node that does not know its own.
-    let host = if host.is_empty() || host == "?" { asked.host.clone() } else { host.to_owned() };
-    Some(Node { host, port: u16::try_from(*port).ok()? })
+    let host = match host {
+        // The one that was asked.
+        "" => &asked.host,
+        // It was told to announce a name, and has none.
+        "?" => more.get(1).and_then(elsewhere_named).ok_or(NoMap::Nameless)?,
+        host => host,
+    };
+    Node::announced(host, u16::try_from(*port).map_err(|_| NoMap::Malformed)?).ok_or(NoMap::Malformed)
+}
+
+/// The `hostname` or else the `ip` in the metadata of a node: pairs in a list, or a map.
+fn elsewhere_named(metadata: &Value) -> Option<&str> {
+    let find = |wanted: &str| match metadata {
+        Value::Array(items) => {
+            let (pairs, _) = items.as_chunks();
+            pairs.iter().find_map(|[name, value]| (words(name) == Some(wanted)).then(|| words(value))?)
+        }
+        Value::Map(pairs) => pairs.iter().find_map(|(name, value)| (words(name) == Some(wanted)).then(|| words(value))?),
+        _ => None,
+    };
+    ["hostname", "ip"].into_iter().filter_map(find).find(|host| !host.is_empty() && *host != "?")
+}
+
+fn words(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => str::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::redis::arbitrary::any_value;
 
     fn at(host: &str, port: u16) -> Node {
         Node { host: host.into(), port }
@@ -126,7 +177,7 @@ mod tests {
         Value::Array([Value::Int(first), Value::Int(last)].into_iter().chain(nodes.iter().cloned()).collect())
     }
 
-    fn read(ranges: Vec<Value>) -> Option<SlotMap> {
+    fn read(ranges: Vec<Value>) -> Result<SlotMap, NoMap> {
         SlotMap::read(&Value::Array(ranges), &at("asked", 1), |node| node)
     }
 
@@ -143,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_node_without_a_name_is_the_one_that_was_asked() {
-        for host in [None, Some(""), Some("?")] {
+        for host in [None, Some("")] {
             let map = read(vec![range(0, 16_383, &[entry(host, 7)])]).unwrap();
             assert_eq!(map.owner(5), Some(&at("asked", 7)));
         }
@@ -169,10 +220,51 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_map_is_none() {
-        assert!(read(vec![]).is_none());
-        assert!(read(vec![Value::Int(1)]).is_none());
-        assert!(read(vec![range(0, 20_000, &[entry(Some("a"), 1)])]).is_none());
-        assert!(read(vec![range(0, 1, &[Value::Nil])]).is_none());
+    fn a_node_that_announces_no_name_is_where_its_metadata_says() {
+        let text = |text: &str| Value::BulkString(text.into());
+        let with = |metadata: Value| {
+            let owner = Value::Array(vec![text("?"), Value::Int(7), text("id"), metadata]);
+            read(vec![range(0, 16_383, &[owner])]).map(|map| map.owner(5).cloned())
+        };
+        assert_eq!(with(Value::Array(["ip", "10.0.0.7"].map(text).into())), Ok(Some(at("10.0.0.7", 7))));
+        assert_eq!(with(Value::Map(vec![(text("ip"), text("10.0.0.7"))])), Ok(Some(at("10.0.0.7", 7))));
+        assert_eq!(with(Value::Array(["hostname", "", "ip", "10.0.0.7"].map(text).into())), Ok(Some(at("10.0.0.7", 7))));
+        assert_eq!(with(Value::Array(["hostname", "n7", "ip", "10.0.0.7"].map(text).into())), Ok(Some(at("n7", 7))));
+        for nothing in [Value::Nil, Value::Array(vec![]), Value::Array(["ip", ""].map(text).into())] {
+            assert_eq!(with(nothing).unwrap_err(), NoMap::Nameless);
+        }
+        assert_eq!(read(vec![range(0, 1, &[entry(Some("?"), 7)])]).unwrap_err(), NoMap::Nameless);
+    }
+
+    #[test]
+    fn what_is_no_map_is_refused() {
+        assert_eq!(read(vec![]).unwrap_err(), NoMap::Empty);
+        for malformed in [
+            Value::Int(1),
+            range(0, 20_000, &[entry(Some("a"), 1)]),
+            range(0, 1, &[Value::Nil]),
+            range(0, 1, &[entry(Some("\u{1b}[2J"), 1)]),
+            range(0, 1, &[entry(Some("a"), 70_000)]),
+        ] {
+            assert_eq!(read(vec![malformed]).unwrap_err(), NoMap::Malformed);
+        }
+    }
+
+    #[test]
+    fn more_owners_than_slots_are_refused() {
+        let crowd =
+            |owners: usize| (0..owners).map(|n| range(n as i64 % 16_384, n as i64 % 16_384, &[entry(Some(&format!("h{n}")), 1)]));
+        assert_eq!(read(crowd(70_000).collect()).unwrap_err(), NoMap::TooLarge);
+        assert_eq!(read(crowd(16_385).collect()).unwrap_err(), NoMap::TooLarge);
+        let replicas: Vec<Value> = (0..70_000).map(|_| entry(Some("a"), 1)).collect();
+        assert_eq!(read(vec![range(0, 1, &replicas)]).unwrap_err(), NoMap::TooLarge);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_node_answers_is_a_map_or_an_error(value in any_value()) {
+            let _ = SlotMap::read(&value, &at("asked", 1), |node| node);
+            let _ = read(vec![range(0, 1, std::slice::from_ref(&value)), value]);
+        }
     }
 }

@@ -91,7 +91,7 @@ impl ClusterStore {
             }
             let found = self.send(&mut groups, allowed).await;
             trouble = Trouble::graver(trouble, found);
-            groups = self.settle(groups, writes, &mut verdicts[from..]);
+            groups = self.settle(groups, writes, &mut verdicts[from..], &mut trouble);
         }
         if !groups.is_empty() {
             trouble.get_or_insert_with(astray);
@@ -171,7 +171,7 @@ impl ClusterStore {
     }
 
     /// Notes the verdicts; what was sent elsewhere comes back as new groups.
-    fn settle(&self, groups: Vec<Group>, writes: &Writes, verdicts: &mut [Verdict]) -> Vec<Group> {
+    fn settle(&self, groups: Vec<Group>, writes: &Writes, verdicts: &mut [Verdict], trouble: &mut Option<Trouble>) -> Vec<Group> {
         let mut next = Vec::new();
         for group in groups {
             for (write, answer) in group.writes.iter().zip(group.answers) {
@@ -179,8 +179,9 @@ impl ClusterStore {
                     Answer::Is(verdict) => verdicts[*write] = verdict,
                     Answer::Elsewhere(redirect) => {
                         verdicts[*write] = Verdict::Retry(Class::Rediscover);
-                        if let Some(node) = self.cluster.learn(&redirect, &group.node) {
-                            Group::add(&mut next, &node, redirect.ask, *write, writes);
+                        match self.cluster.learn(&redirect, &group.node) {
+                            Some(node) => Group::add(&mut next, &node, redirect.ask, *write, writes),
+                            None => drop(trouble.get_or_insert_with(|| nowhere(&group.node))),
                         }
                     }
                 }
@@ -213,6 +214,11 @@ impl Group {
 fn homeless() -> Trouble {
     let message = "no node of the cluster owns the slot of a key: see `redis-cli --cluster check`".to_owned();
     Trouble { class: Class::Rediscover, code: "CLUSTERDOWN".into(), message }
+}
+
+fn nowhere(node: &Node) -> Trouble {
+    let message = format!("{node} sends a key to a node that it cannot name: set cluster-announce-hostname on each node");
+    Trouble { class: Class::Rediscover, code: "MOVED".into(), message }
 }
 
 fn astray() -> Trouble {

@@ -45,21 +45,28 @@ pub(super) async fn ask(connection: &mut Connection, node: &str, name: &str) -> 
     }
 }
 
-/// The replicas that the sentinel at `node` knows of the master `name`.
+/// The replicas that the sentinel at `node` knows of the master `name`. Redis Enterprise's discovery service, like sentinels before
+/// Redis 5, knows them by their former name only.
 pub(super) async fn replicas(connection: &mut Connection, node: &str, name: &str) -> Result<Vec<Node>, Trouble> {
-    let reply =
-        connection.query(redis::cmd("SENTINEL").arg("REPLICAS").arg(name)).await.map_err(|error| at(node, error.into()))?;
-    let replicas: Vec<HashMap<String, String>> = redis::from_redis_value(reply).map_err(|_| odd(node))?;
-    let place = |replica: &HashMap<String, String>| {
-        Some(Node { host: replica.get("ip")?.clone(), port: replica.get("port")?.parse().ok()? })
-    };
-    replicas.iter().map(|replica| place(replica).ok_or_else(|| odd(node))).collect()
+    let mut reply = connection.query(redis::cmd("SENTINEL").arg("REPLICAS").arg(name)).await;
+    if matches!(&reply, Err(QueryError::Reply { code, .. }) if code == "ERR") {
+        let former = connection.query(redis::cmd("SENTINEL").arg("SLAVES").arg(name)).await;
+        // What is wrong with both is told of the first.
+        reply = former.or(reply);
+    }
+    replicas_in(reply.map_err(|error| at(node, error.into()))?).ok_or_else(|| odd(node))
+}
+
+/// A list of `[name, value, name, value, ..]`.
+fn replicas_in(reply: Value) -> Option<Vec<Node>> {
+    let replicas: Vec<HashMap<String, String>> = redis::from_redis_value(reply).ok()?;
+    replicas.iter().map(|replica| Node::announced(replica.get("ip")?, replica.get("port")?.parse().ok()?)).collect()
 }
 
 /// `[host, port]`
 fn address_in(reply: &Value) -> Option<Node> {
     let (host, port): (String, String) = redis::from_redis_value(reply.clone()).ok()?;
-    Some(Node { host, port: port.parse().ok()? })
+    Node::announced(&host, port.parse().ok()?)
 }
 
 /// Of `[name, value, name, value, ..]`.
@@ -108,7 +115,10 @@ pub(super) fn candidates(answers: Vec<Answer>) -> Vec<Candidates> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::redis::arbitrary::any_value;
 
     fn on(port: u16) -> Node {
         Node { host: "h".into(), port }
@@ -130,5 +140,13 @@ mod tests {
         let details = ["name", "m", "config-epoch", "12", "odd"].map(text);
         assert_eq!(epoch_in(&Value::Array(details.into())), Some(12));
         assert_eq!(epoch_in(&Value::Nil), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_sentinel_answers_is_read_or_refused(value in any_value()) {
+            let _ = (address_in(&value), epoch_in(&value), replicas_in(value.clone()));
+            let _ = replicas_in(Value::Array(vec![value]));
+        }
     }
 }

@@ -95,9 +95,9 @@ async fn subscribe(connector: &Connector) -> Result<Connection, Trouble> {
     let mut replies = Vec::with_capacity(channels.len());
     let subscribe = redis::cmd("SUBSCRIBE").arg(&channels).get_packed_command();
     connection.exchange(&subscribe, channels.len(), &mut replies).await?;
-    match replies.into_iter().find_map(|reply| reply.extract_error().err()) {
-        Some(refused) => Err(Trouble::rediscover(refused.to_string())),
-        None => Ok(connection),
+    match replies.iter().any(|reply| matches!(reply, Value::ServerError(_))) {
+        true => Err(Trouble::rediscover("the sentinel refuses SUBSCRIBE")),
+        false => Ok(connection),
     }
 }
 
@@ -138,7 +138,7 @@ fn hint(message: &Value, name: &str) -> Option<Hint> {
     match channel.as_str() {
         ABOUT_TO_PROMOTE => {
             let [host, port] = words.get(2..4)? else { return None };
-            Some(Hint::HandoverBegins(Node { host: (*host).to_owned(), port: port.parse().ok()? }))
+            Some(Hint::HandoverBegins(Node::announced(host, port.parse().ok()?)?))
         }
         aborted if ABORTED.contains(&aborted) => Some(Hint::HandoverEnds),
         moved if MOVED.contains(&moved) => Some(Hint::AskAgain),
@@ -148,7 +148,10 @@ fn hint(message: &Value, name: &str) -> Option<Hint> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::redis::arbitrary::any_value;
 
     #[test]
     fn messages_about_this_master_are_hints() {
@@ -172,5 +175,14 @@ mod tests {
             assert_eq!(read(channel, text), None, "{channel} {text}");
         }
         assert_eq!(hint(&Value::Okay, "m"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_sentinel_publishes_is_a_hint_or_nothing(value in any_value(), text in any::<String>()) {
+            let _ = hint(&value, "m");
+            let message = ["message", ABOUT_TO_PROMOTE, text.as_str()].map(|word| Value::BulkString(word.into()));
+            let _ = hint(&Value::Array(message.into()), "m");
+        }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod load;
 pub(crate) mod matrix;
+pub(crate) mod picky;
 pub(crate) mod proxy;
 #[cfg(feature = "kafka")]
 pub(crate) mod records;
@@ -24,7 +25,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use traitsink::config::{Address, Mode, Protocol, Redis, Tcp};
+use traitsink::config::{Address, Handshake, Mode, Protocol, Redis, Tcp};
 use traitsink::redis::Connector;
 use traitsink::tls::TlsError;
 
@@ -74,6 +75,7 @@ pub(crate) fn settings(address: Address) -> Redis {
         read_from_replicas: false,
         prefix: String::new(),
         client_name: "traitsink".to_owned(),
+        handshake: Handshake::Auto,
         protocol: Protocol::Resp2,
         connect_timeout: Duration::from_secs(5),
         response_timeout: Duration::from_secs(5),

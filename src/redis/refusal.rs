@@ -1,0 +1,108 @@
+//! What the refusal of one command says about the others. Pure.
+//!
+//! A proxy or a managed service may not know the commands that help (CLIENT, INFO, MULTI ..), in words of its own, and takes
+//! writes all the same. Other refusals meet every command: then a write would meet them too.
+
+use super::errors;
+
+/// Codes that concern the connection or the server, whatever the command is.
+const OF_ALL: &[&str] = &[
+    "BUSY",
+    "CLUSTERDOWN",
+    "DENIED",
+    "LOADING",
+    "MASTERDOWN",
+    "MISCONF",
+    "NOAUTH",
+    "NOREPLICAS",
+    "OOM",
+    "READONLY",
+    "TRYAGAIN",
+    "WRONGPASS",
+];
+
+/// Words that say that this one command is not taken. They may be followed by what was sent, so they are looked for first.
+const OF_ONE: &[&str] =
+    &["unknown", "unsupported", "not supported", "not allowed", "not permitted to run", "disabled", "renamed"];
+
+/// Words that speak of the whole server, of what is behind it, or of what a client may still ask of it.
+const OF_SERVER: &[&str] = &[
+    "backend",
+    "connection",
+    "limit exceeded",
+    "max number of clients",
+    "operation not permitted",
+    "overload",
+    "protocol error",
+    "quota",
+    "rate limit",
+    "throttl",
+    "time out",
+    "timed out",
+    "timeout",
+    "too many",
+    "try again",
+    "unavailable",
+    "upstream",
+];
+
+/// Whether the error reply `-CODE detail` would meet a write as well, and not only the command that it answers.
+pub(super) fn concerns_all(code: &str, detail: &str) -> bool {
+    if OF_ALL.contains(&code) {
+        return true;
+    }
+    if code == "NOPERM" {
+        return false;
+    }
+    let text = format!("{code} {detail}").to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    !says(OF_ONE) && says(OF_SERVER)
+}
+
+/// Whether the answer to an HSET that a transaction would hold tells what a write outside of one would meet.
+pub(super) fn concerns_write(code: &str, detail: &str) -> bool {
+    concerns_all(code, detail) || errors::is_known(code, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_of_one_command_and_of_all() {
+        for (code, detail) in [
+            ("unsupported", "command"),
+            ("ERR", "unknown command 'CLIENT', with args beginning with: 'SETNAME' 'upstream-connection'"),
+            ("ERR", "Unknown subcommand or wrong number of arguments for 'INFO'"),
+            ("ERR", "command 'INFO' is not allowed"),
+            ("ERR", "This instance does not support this"),
+            ("NOPERM", "this user has no permissions to run the 'info' command"),
+            ("DISABLED", ""),
+            ("", ""),
+        ] {
+            assert!(!concerns_all(code, detail), "{code} {detail}");
+        }
+        for (code, detail) in [
+            ("NOAUTH", "Authentication required."),
+            ("LOADING", "Redis is loading the dataset in memory"),
+            ("MISCONF", "Redis is configured to save RDB snapshots"),
+            ("ERR", "max number of clients reached"),
+            ("ERR", "operation not permitted"),
+            ("ERR", "Protocol error: unauthenticated multibulk length"),
+            ("ERR", "max daily request limit exceeded. Limit: 10000, Usage: 10000."),
+            ("upstream", "failure"),
+            ("no", "upstream host"),
+            ("ERR", "backend server timed out"),
+        ] {
+            assert!(concerns_all(code, detail), "{code} {detail}");
+        }
+    }
+
+    #[test]
+    fn only_a_known_answer_to_a_write_in_a_transaction_tells() {
+        assert!(concerns_write("ERR", "wrong number of arguments for 'hset' command"));
+        assert!(concerns_write("ERR", "unknown command 'HSET'"));
+        assert!(!concerns_write("ERR", "transactions are a thing of tomorrow"));
+        assert!(!concerns_write("odd", "words"));
+    }
+}
