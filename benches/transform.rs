@@ -32,7 +32,14 @@ fn events(kind: impl Fn(usize) -> &'static str) -> Vec<Vec<u8>> {
 }
 
 fn rules() -> Rules {
-    let limits = Limits { max_event: 1 << 20, max_depth: 200, max_fields: 10_000, max_key: 1 << 10, max_field_name: 1 << 10 };
+    let limits = Limits {
+        max_event: 1 << 20,
+        max_depth: 200,
+        max_fields: 10_000,
+        max_key: 1 << 10,
+        max_field_name: 1 << 10,
+        max_update: 2 << 20,
+    };
     Rules { limits, destination: "Redis".into() }
 }
 

@@ -40,6 +40,9 @@ pub struct Limits {
     pub max_key: usize,
     /// Bytes of a flattened path.
     pub max_field_name: usize,
+    /// Bytes of one update's names and values together; beyond it `too_large`. A nested name repeats those of its parents, so a
+    /// small text can become a large update.
+    pub max_update: usize,
 }
 
 impl Limits {

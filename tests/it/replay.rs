@@ -156,12 +156,13 @@ fn a_signal_in_the_middle_loses_nothing_that_a_second_replay_does_not_write() {
 }
 
 /// The limits and the prefix of a row, as settings.
-fn settings(case: &Case) -> [String; 3] {
+fn settings(case: &Case) -> [String; 4] {
     let limits = &case.rules.limits;
     [
         format!("redis.prefix={}", serde_json::to_string(&case.prefix).unwrap()),
         format!("transform.max_depth={}", limits.max_depth),
         format!("transform.max_field_name={}B", limits.max_field_name),
+        format!("transform.max_update={}B", limits.max_update),
     ]
 }
 
@@ -172,8 +173,9 @@ fn redis_holds_what_the_golden_tables_say() {
     let mut played = 0;
     for case in golden::all_cases().filter(|case| !case.input.contains(&b'\n') && !case.input.is_empty()) {
         redis.cli(&["FLUSHALL"]);
-        let [prefix, depth, name] = settings(&case);
-        let output = replay(redis.port(), data.path(), &["-s", &prefix, "-s", &depth, "-s", &name], &case.input);
+        let [prefix, depth, name, update] = settings(&case);
+        let settings = ["-s", &prefix, "-s", &depth, "-s", &name, "-s", &update];
+        let output = replay(redis.port(), data.path(), &settings, &case.input);
         let expected: BTreeMap<Vec<u8>, Vec<u8>> = match &case.expect {
             Expect::Update { fields, .. } => {
                 fields.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone().into_bytes())).collect()

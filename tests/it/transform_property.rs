@@ -181,18 +181,27 @@ fn blank() -> impl Strategy<Value = &'static str> {
 }
 
 fn wide_rules() -> Rules {
-    let limits = Limits { max_depth: Limits::DEEPEST, max_key: 1 << 20, max_field_name: 1 << 20, ..default_rules().limits };
+    let limits = Limits {
+        max_depth: Limits::DEEPEST,
+        max_key: 1 << 20,
+        max_field_name: 1 << 20,
+        max_update: 1 << 24,
+        ..default_rules().limits
+    };
     Rules { limits, ..default_rules() }
 }
 
 fn tight_limits() -> impl Strategy<Value = Limits> {
-    (1usize..8, 1usize..8, 5usize..20, 1usize..12).prop_map(|(max_depth, max_fields, max_key, max_field_name)| Limits {
-        max_event: 1 << 20,
-        max_depth,
-        max_fields,
-        max_key,
-        max_field_name,
-    })
+    (1usize..8, 1usize..8, 5usize..20, 1usize..12, 5usize..40).prop_map(
+        |(max_depth, max_fields, max_key, max_field_name, max_update)| Limits {
+            max_event: 1 << 20,
+            max_depth,
+            max_fields,
+            max_key,
+            max_field_name,
+            max_update,
+        },
+    )
 }
 
 fn decide(transformer: &mut Transformer, rules: &Rules, text: &[u8]) -> Decision {
@@ -244,7 +253,18 @@ proptest! {
         if let Expect::Update { key, fields } = usual {
             prop_assert!(key.len() <= rules.limits.max_key && fields.len() <= rules.limits.max_fields);
             prop_assert!(fields.keys().all(|name| name.len() <= rules.limits.max_field_name));
+            let size: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+            prop_assert!(size <= rules.limits.max_update);
         }
+    }
+
+    #[test]
+    fn the_limit_of_an_update_is_that_of_the_reference(event in event(), max_update in 1usize..60) {
+        let text = event.text("");
+        let rules = Rules { limits: Limits { max_update, ..wide_rules().limits }, ..wide_rules() };
+        let expected = reference::transform_within(&text, max_update);
+        prop_assert_eq!(&Expect::from(&decide(&mut Transformer::default(), &rules, text.as_bytes())), &expected);
+        prop_assert_eq!(&Expect::from(&decide(&mut Transformer::literal(), &rules, text.as_bytes())), &expected);
     }
 
     #[test]

@@ -7,8 +7,15 @@
 use libfuzzer_sys::fuzz_target;
 use traitsink::event::{Decision, Limits, Origin, Rules, Transformer};
 
-const WIDE: Limits = Limits { max_event: 1 << 20, max_depth: 1000, max_fields: 10_000, max_key: 1 << 20, max_field_name: 1 << 20 };
-const TIGHT: Limits = Limits { max_event: 1 << 20, max_depth: 4, max_fields: 4, max_key: 16, max_field_name: 8 };
+const WIDE: Limits = Limits {
+    max_event: 1 << 20,
+    max_depth: 1000,
+    max_fields: 10_000,
+    max_key: 1 << 20,
+    max_field_name: 1 << 20,
+    max_update: 1 << 24,
+};
+const TIGHT: Limits = Limits { max_depth: 4, max_fields: 4, max_key: 16, max_field_name: 8, max_update: 16, ..WIDE };
 
 fuzz_target!(|text: &[u8]| {
     for limits in [WIDE, TIGHT] {
