@@ -35,6 +35,8 @@ pub(crate) fn transform(text: &str) -> Expect {
     };
     let Js::Object(_) = &event else { return Expect::Rejected("not_an_object".into()) };
     match event.get("type") {
+        None | Some(Js::Null) => return Expect::Skipped("no_type".into()),
+        Some(Js::String(kind)) if kind.is_empty() => return Expect::Skipped("no_type".into()),
         Some(Js::String(kind)) if String::from_utf16_lossy(kind).to_lowercase() == "identify" => {}
         _ => return Expect::Skipped("not_identify".into()),
     }

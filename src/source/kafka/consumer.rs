@@ -1,6 +1,5 @@
 //! The polling thread: takes records, keeps the partitions flowing, stores offsets.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -80,7 +79,7 @@ impl Consumer {
 
     fn poll(&mut self) -> Ended {
         let (mut next_tick, mut rejoining) = (Instant::now(), false);
-        let (mut ranges, mut idle) = (Vec::new(), Idle::default());
+        let mut idle = Idle::default();
         while !self.is_over() {
             if rejoining {
                 // Not before librdkafka let go of everything: while it rebalances, it would forget that it was to leave.
@@ -104,7 +103,7 @@ impl Consumer {
             let (mut wait, mut received) = (POLL, None::<Instant>);
             for _ in 0..BURST {
                 match self.consumer.poll(std::mem::take(&mut wait)) {
-                    Some(Ok(message)) => self.take(&message, *received.get_or_insert_with(Instant::now), &mut ranges),
+                    Some(Ok(message)) => self.take(&message, *received.get_or_insert_with(Instant::now)),
                     Some(Err(error)) => match self.failed(&error) {
                         Some(ended) => return ended,
                         None => break,
@@ -139,7 +138,7 @@ impl Consumer {
     }
 
     /// Takes one record into the pipeline, or blocks its partition.
-    fn take(&self, message: &BorrowedMessage<'_>, received: Instant, ranges: &mut Vec<Range<usize>>) {
+    fn take(&self, message: &BorrowedMessage<'_>, received: Instant) {
         let mut partitions = self.member().lock();
         // Revoked, or paused a moment ago: it will be read again.
         let (topic, number) = (message.topic(), message.partition());
@@ -147,9 +146,8 @@ impl Consumer {
             return;
         };
         let offset = message.offset();
-        ranges.clear();
-        events_of(message.payload().unwrap_or_default(), ranges);
-        if ranges.is_empty() {
+        let events = events_of(message.payload().unwrap_or_default());
+        if events.is_empty() {
             let position = partition.deliver(offset, 1);
             partition.assignment.ack(position, received).settle(Outcome::Skipped(SkipReason::Empty));
             return;
@@ -159,8 +157,8 @@ impl Consumer {
             return self.block(partition, Blocked { hand: None, lane: None, resume_at: offset });
         };
         let message = record::copy(message, &partition.topic, headers, held);
-        let position = partition.deliver(offset, ranges.len() as u32);
-        let mut hand = InHand { message, position, received, job: None, rest: ranges.clone().into_iter() };
+        let position = partition.deliver(offset, events.len() as u32);
+        let mut hand = InHand { message, position, received, job: None, rest: events };
         if let Err(NoRoom { lane }) = self.door.push(&partition.assignment, &mut hand) {
             let others: usize = partitions.iter().map(Partition::in_hand).sum();
             let partition = partitions.get_mut(topic, number).expect("found above");
