@@ -20,6 +20,7 @@ mod member;
 mod offsets;
 mod partition;
 mod record;
+mod untyped;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
