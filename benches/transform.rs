@@ -7,7 +7,7 @@ use std::time::Instant;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use serde::de::IgnoredAny;
-use traitsink::event::{Decision, Limits, Origin, Rules, Transformer, split};
+use traitsink::event::{Body, Decision, Limits, Origin, Rules, Transformer, split};
 
 /// Events with different users and values.
 const EVENTS: usize = 256;
@@ -32,7 +32,14 @@ fn events(kind: impl Fn(usize) -> &'static str) -> Vec<Vec<u8>> {
 }
 
 fn rules() -> Rules {
-    let limits = Limits { max_event: 1 << 20, max_depth: 200, max_fields: 10_000, max_key: 1 << 10, max_field_name: 1 << 10 };
+    let limits = Limits {
+        max_event: 1 << 20,
+        max_depth: 200,
+        max_fields: 10_000,
+        max_key: 1 << 10,
+        max_field_name: 1 << 10,
+        max_update: 2 << 20,
+    };
     Rules { limits, destination: "Redis".into() }
 }
 
@@ -84,7 +91,13 @@ fn mixed(bencher: Bencher) {
 fn split_batch(bencher: Bencher) {
     let events = events(|_| "identify");
     let body = [b"{\"batch\":[".as_slice(), &events.join(b",".as_slice()), b"]}"].concat();
-    measure(bencher, &events, || drop(black_box(split(black_box(&body)))));
+    measure(bencher, &events, || {
+        if let Ok(Body::Batch(mut events)) = split(black_box(&body)) {
+            while let Some(event) = events.next(&body) {
+                black_box(&body[event]);
+            }
+        }
+    });
 }
 
 #[divan::bench]

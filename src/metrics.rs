@@ -137,7 +137,11 @@ impl Metrics {
         let dead_lettered = reasoned("traitsink_events_dead_lettered_total", "Events put into the dead letters.");
         let in_flight = r.gauges("traitsink_events_in_flight", "Events taken and not yet settled.", &["source"]);
         let delivery = r.histograms("traitsink_delivery_seconds", "From received to confirmed.", LATENCY);
-        let freshness = r.histograms("traitsink_freshness_seconds", "From the event's own time to confirmed.", FRESHNESS);
+        let freshness = r.histograms(
+            "traitsink_freshness_seconds",
+            "From the event's own time to confirmed; a time in the future counts as 0, one more than 2 days ago as 2 days.",
+            FRESHNESS,
+        );
         let sources = Source::ALL
             .iter()
             .map(|source| {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::cli::Options;
-use crate::event::{Decision, Origin, Rules, Transformer, Update};
+use crate::event::{Decision, Origin, Rules, SkipReason, Transformer, Update, is_blank};
 use crate::exit::Exit;
 
 use super::exit;
@@ -31,17 +31,19 @@ pub(super) fn explain_stdin(options: &Options, prefix: Option<String>) -> ExitCo
 }
 
 /// Answers each line of `input` (one event as JSON) with one line on `output`, in the same order:
-/// `{"key":..,"fields":{..}}` with fields in write order, `{"skipped":REASON}` or `{"rejected":REASON}`.
+/// `{"key":..,"fields":{..}}` with fields in write order, `{"skipped":REASON}` or `{"rejected":REASON}`. An event in a wrapper is
+/// found, the events of a list are not: they would need several lines.
 /// `prefix` is trimmed.
 ///
 /// # Errors
 /// Those of `input` and `output` alone.
 pub fn explain(mut input: impl BufRead, mut output: impl Write, rules: &Rules, prefix: &str) -> io::Result<()> {
     let mut transformer = Transformer::default();
-    let origin = Origin { prefix, path_type: None };
+    let origin = Origin { prefix, path_type: None, wrapped: true };
     let mut line = Vec::new();
     while read_line(&mut input, rules.limits.max_event, &mut line)? {
-        let decision = transformer.transform(rules, origin, &line);
+        let decision =
+            if is_blank(&line) { Decision::Skipped(SkipReason::Empty) } else { transformer.transform(rules, origin, &line) };
         serde_json::to_writer(&mut output, &Answer(&decision))?;
         output.write_all(b"\n")?;
     }

@@ -122,7 +122,7 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
     let mut config = Config {
         http: raw.http.as_ref().map(|http| http.resolve(report)),
         breaker: raw.dead_letter.breaker.clone().unwrap_or_default().resolve(kafka.is_some(), report),
-        rules: raw.transform.resolve(),
+        rules: raw.transform.resolve(raw.delivery.max_in_flight, report),
         delivery: raw.delivery.resolve(&redis.mode, report),
         redis,
         dead_letter: raw.dead_letter.resolve(&data_dir, kafka.as_ref(), report),
@@ -196,6 +196,7 @@ fn effective(raw: Raw, config: &Config) -> Raw {
         data_dir: Some(config.data_dir.clone()),
         redis: raw.redis.effective(&config.redis),
         delivery: raw.delivery.effective(&config.delivery),
+        transform: raw.transform.effective(&config.rules),
         dead_letter: raw.dead_letter.effective(&config.dead_letter, config.kafka.is_some()),
         ..raw
     }

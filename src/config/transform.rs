@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Limits, Rules};
 
-use super::units::Size;
+use super::report::Report;
+use super::units::{Size, print_size};
 
 /// From an event to a key and its fields. What exceeds a limit is rejected by itself, with a counted reason.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -25,6 +26,8 @@ pub(super) struct RawTransform {
     max_key: Size,
     /// The name of a field: a flattened path.
     max_field_name: Size,
+    /// Names and values of one event together; at most half of `delivery.max_in_flight`.
+    max_update: Option<Size>,
 }
 
 impl Default for RawTransform {
@@ -36,19 +39,31 @@ impl Default for RawTransform {
             max_fields: 10_000,
             max_key: Size::kib(1),
             max_field_name: Size::kib(1),
+            max_update: None,
         }
     }
 }
 
 impl RawTransform {
-    pub(super) fn resolve(&self) -> Rules {
+    /// `max_in_flight` is `delivery.max_in_flight`: an update that takes more than half of it would find no room.
+    pub(super) fn resolve(&self, max_in_flight: Size, report: &mut Report) -> Rules {
+        let half = Size(max_in_flight.0 / 2);
+        let max_update = self.max_update.unwrap_or(Size::mib(2).min(half));
+        let limit = ("half of delivery.max_in_flight", print_size(&half.0));
+        report.ordered(("transform.max_update", print_size(&max_update.0)), limit, max_update <= half);
         let limits = Limits {
             max_event: self.max_event.bytes(),
             max_depth: self.max_depth,
             max_fields: self.max_fields,
             max_key: self.max_key.bytes(),
             max_field_name: self.max_field_name.bytes(),
+            max_update: max_update.bytes(),
         };
         Rules { limits, destination: self.destination.clone() }
+    }
+
+    /// What `valid` came to, in the form that is typed.
+    pub(super) fn effective(self, valid: &Rules) -> Self {
+        Self { max_update: Some(Size(valid.limits.max_update as u64)), ..self }
     }
 }

@@ -13,6 +13,8 @@ use super::json::{self, Names};
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Envelope<'a> {
     pub(super) kind: Option<&'a str>,
+    /// Has a `specversion`, as CloudEvents do.
+    pub(super) is_cloud_event: bool,
     pub(super) user_id: Option<&'a str>,
     pub(super) context_traits: Option<&'a str>,
     pub(super) traits: Option<&'a str>,
@@ -68,6 +70,11 @@ impl<'a> Visitor<'a> for Parts<'_, 'a> {
                 b"timestamp" => &mut envelope.timestamp,
                 b"originalTimestamp" => &mut envelope.original_timestamp,
                 b"sentAt" => &mut envelope.sent_at,
+                b"specversion" => {
+                    envelope.is_cloud_event = true;
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
                 b"context" => {
                     envelope.context_traits = map.next_value_seed(Context(self.names))?;
                     continue;

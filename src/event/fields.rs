@@ -47,6 +47,11 @@ impl Fields {
         self.entries.len()
     }
 
+    /// Bytes of all names and values in the buffers, with those that were overwritten.
+    pub(super) fn size(&self) -> usize {
+        self.names.len() + self.values.len()
+    }
+
     /// Paths that have a value now.
     pub(super) fn live(&self) -> usize {
         self.live

@@ -29,7 +29,7 @@ pub(super) fn flatten(
     let mut walk = Walk { path, fields, source, limits, max_level };
     let mut json = serde_json::Deserializer::from_str(raw);
     json.deserialize_map(Members { walk: &mut walk, level: 0 })?;
-    Ok(())
+    if walk.fields.size() > limits.max_update { Err(closer_look()) } else { Ok(()) }
 }
 
 struct Walk<'f> {
@@ -46,6 +46,7 @@ impl Walk<'_> {
     fn enter(&mut self) -> Option<usize> {
         let usual = self.path.len() <= self.limits.max_field_name
             && self.fields.len() < self.limits.max_fields
+            && self.fields.size() + self.path.len() <= self.limits.max_update
             && self.path.as_slice() != b"__proto__";
         if usual { self.fields.enter_once(self.path, self.source) } else { None }
     }
@@ -175,7 +176,8 @@ impl<'de> Visitor<'de> for Member<'_, '_> {
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
         let Self { walk, level, at } = self;
         let levels = walk.max_level.saturating_sub(level);
-        walk.fields.set(at, |out| Element { out, levels }.visit_seq(seq))
+        let most = walk.limits.max_update;
+        walk.fields.set(at, |out| Element { out, levels, most }.visit_seq(seq))
     }
 }
 
@@ -185,6 +187,8 @@ struct Element<'w> {
     out: &'w mut Vec<u8>,
     /// Levels that may still follow below this one.
     levels: usize,
+    /// Bytes that `out` may hold; with more it needs a closer look.
+    most: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for Element<'_> {
@@ -233,11 +237,11 @@ impl<'de> Visitor<'de> for Element<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let Self { out, levels } = self;
+        let Self { out, levels, most } = self;
         let open = out.len();
         out.push(b'[');
-        while let Some(()) = seq.next_element_seed(Element { out, levels: levels.saturating_sub(1) })? {
-            if levels == 0 {
+        while let Some(()) = seq.next_element_seed(Element { out, levels: levels.saturating_sub(1), most })? {
+            if levels == 0 || out.len() > most {
                 return Err(closer_look());
             }
             out.push(b',');

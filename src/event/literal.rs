@@ -1,12 +1,13 @@
 //! Flattening step by step as the JavaScript original does it, for events on which [`super::flatten`] gave up. Linear in the
-//! length of the text; the only place that rejects for depth, number of fields or length of a name.
+//! length of the text; the only place that rejects for depth, number of fields, length of a name or size of the update.
 
 use super::envelope::Envelope;
 use super::fields::Fields;
 use super::js::{self, TooDeep, Value, lossy, push_json, push_number};
 use super::{Limits, RejectReason, json};
 
-/// Fills `fields`, which is empty, with the fields of one event. Errors: `TooDeep`, `FieldNameTooLong`, `TooManyFields`.
+/// Fills `fields`, which is empty, with the fields of one event. Errors: `TooDeep`, `FieldNameTooLong`, `TooManyFields`, and,
+/// after these, `TooLarge` for an update beyond `max_update`.
 pub(super) fn flatten(envelope: &Envelope<'_>, limits: &Limits, fields: &mut Fields) -> Result<(), RejectReason> {
     let mut walk = Walk { limits, fields, path: Vec::new(), source: 0, bare: [false; 2], surrogates: false };
     for (source, raw) in [envelope.context_traits, envelope.traits].into_iter().enumerate() {
@@ -21,7 +22,8 @@ pub(super) fn flatten(envelope: &Envelope<'_>, limits: &Limits, fields: &mut Fie
     if walk.surrogates {
         merge_replaced(fields);
     }
-    Ok(())
+    let update: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if update > limits.max_update { Err(RejectReason::TooLarge) } else { Ok(()) }
 }
 
 struct Walk<'f> {
@@ -68,9 +70,19 @@ impl Walk<'_> {
             return Ok(());
         }
         let at = self.fields.enter(&self.path, self.source);
-        self.fields.set(at, |out| push_value(out, value));
+        let most = self.most_bytes();
+        self.fields.set(at, |out| push_value(out, value, most));
         self.surrogates |= std::str::from_utf8(&self.path).is_err();
-        if self.fields.live() > self.limits.max_fields { Err(RejectReason::TooManyFields) } else { Ok(()) }
+        if self.fields.live() > self.limits.max_fields {
+            return Err(RejectReason::TooManyFields);
+        }
+        if self.fields.size() > most { Err(RejectReason::TooLarge) } else { Ok(()) }
+    }
+
+    /// Bytes that the buffers may hold on the way. What counts is the size at the end, but what is overwritten or taken away on
+    /// the way stays in the buffers until then. An event whose own text is within `max_event` has room for that.
+    fn most_bytes(&self) -> usize {
+        self.limits.max_update.saturating_add(self.limits.max_event)
     }
 
     /// Assigning to `__proto__` sets an object's prototype, and so makes no field. But null leaves the object without one,
@@ -84,11 +96,12 @@ impl Walk<'_> {
     }
 }
 
-fn push_value(out: &mut Vec<u8>, value: &Value<'_>) {
+/// Arrays are left incomplete once `out` holds more than `most` bytes.
+fn push_value(out: &mut Vec<u8>, value: &Value<'_>, most: usize) {
     match value {
         Value::String(wtf8) => out.extend_from_slice(lossy(wtf8).as_bytes()),
         Value::Number(number) => push_number(out, *number),
-        other => push_json(out, other),
+        other => push_json(out, other, most),
     }
 }
 

@@ -1,9 +1,10 @@
 //! From bytes to an update: splitting messages, reading the envelope, flattening traits. Pure: no I/O, no tokio.
 //!
-//! [`split()`] finds the events of an HTTP body, [`events_of`] those of a Kafka value; [`Transformer::transform`] decides on
-//! one of them. The common path makes one pass over the text and one over the traits and allocates nothing but the finished
-//! [`Update`]. Whatever it is not sure of (a path that occurs twice, an array of objects, a lone surrogate, a limit) it leaves
-//! to the path in `literal`, which follows the JavaScript original step by step and is the only one that rejects for a limit.
+//! [`split()`] finds the events of an HTTP body, [`events_of`] those of a Kafka value or of a line; [`Transformer::transform`]
+//! decides on one of them. The common path makes one pass over the text and one over the traits and allocates nothing but the
+//! finished [`Update`]. Whatever it is not sure of (a path that occurs twice, an array of objects, a lone surrogate, a limit) it
+//! leaves to the path in `literal`, which follows the JavaScript original step by step and is the only one that rejects for a
+//! limit.
 
 mod envelope;
 mod fields;
@@ -19,13 +20,15 @@ mod time;
 mod transform;
 mod update;
 mod user_id;
+mod wrapper;
 
 pub use js::trim_js;
 pub use reason::{RejectReason, SkipReason};
-pub use shapes::events_of;
-pub use split::{Body, SplitError, split};
+pub use shapes::{events_of, is_blank};
+pub use split::{Body, Elements, SplitError, split};
 pub use transform::Transformer;
 pub use update::Update;
+pub use wrapper::untyped;
 
 /// Limits on one event; what exceeds one is rejected with the reason of the same name.
 #[derive(Debug, Clone)]
@@ -40,6 +43,9 @@ pub struct Limits {
     pub max_key: usize,
     /// Bytes of a flattened path.
     pub max_field_name: usize,
+    /// Bytes of one update's names and values together; beyond it `too_large`. A nested name repeats those of its parents, so a
+    /// small text can become a large update.
+    pub max_update: usize,
 }
 
 impl Limits {
@@ -62,6 +68,8 @@ pub struct Origin<'a> {
     pub prefix: &'a str,
     /// The type that a single-event path imposes; it wins over the body's own.
     pub path_type: Option<&'a str>,
+    /// The event may be in a wrapper: it does not come from an SDK.
+    pub wrapped: bool,
 }
 
 /// What became of one event.

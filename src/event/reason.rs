@@ -21,10 +21,12 @@ reasons! {
     /// An event that is well formed and asks for nothing to be written.
     SkipReason {
         NotIdentify => "not_identify",
+        /// The object's `type` is missing, null or empty, and no path imposes one.
+        NoType => "no_type",
         BlankUserId => "blank_user_id",
         NoTraits => "no_traits",
         IntegrationOff => "integration_off",
-        /// A Kafka message without a value (a tombstone), or without an event in it.
+        /// A Kafka message without a value (a tombstone) or without an event in it, or a blank line of a file.
         Empty => "empty",
     }
 }

@@ -1,28 +1,22 @@
-//! Finding the events of a Kafka message: producers send a bare event, a list of them, a batch, or an event in a wrapper.
+//! Finding the events of a message that is no HTTP body: a Kafka record or a line of a file. Producers send a bare event, a list
+//! of them, or a batch; what is in a wrapper is found by the transform ([`super::Origin::wrapped`]).
 
-use std::fmt;
-use std::ops::Range;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
-use super::json::{self, Names};
-use super::split;
+use super::json;
+use super::split::{self, Elements};
 
 static BATCH: LazyLock<Finder> = LazyLock::new(|| Finder::new(b"\"batch\""));
-static MESSAGE: LazyLock<Finder> = LazyLock::new(|| Finder::new(b"\"message\""));
 
-/// Puts the events of a Kafka message's value into `events`, as ranges of its bytes, in order; none: there is nothing to do.
+/// The places of a message's events in `value`, in order; none: there is nothing to do.
 ///
-/// An event, `[event, ..]`, `{"batch":[event, ..]}`, and in the place of each event also `{"message":event}`, if that object has
-/// no `type` of its own. Anything else is one event as it is: the transform says what is wrong with it. A bad element of a list
-/// does not cost the others. The names that tell the shapes apart are found only where they are spelled without escapes.
-pub fn events_of(value: &[u8], events: &mut Vec<Range<usize>>) {
-    events.clear();
+/// An event, `[event, ..]`, or `{"batch":[event, ..]}`. Anything else is one event as it is: the transform says what is wrong with
+/// it. A bad element of a list does not cost the others. A batch is found only where its name is spelled without escapes.
+pub fn events_of(value: &[u8]) -> Elements {
     if value.is_empty() {
-        return;
+        return Elements::default();
     }
     let text = json::without_bom(value);
     let offset = value.len() - text.len();
@@ -31,60 +25,12 @@ pub fn events_of(value: &[u8], events: &mut Vec<Range<usize>>) {
         b'{' if BATCH.find(text).is_some() => split::batch(text).ok().flatten(),
         _ => None,
     };
-    let event = |within: Range<usize>| {
-        let inner = unwrapped(&text[within.clone()]);
-        let start = within.start + offset;
-        inner.map_or(start..within.end + offset, |inner| start + inner.start..start + inner.end)
-    };
-    match list {
-        Some(elements) => events.extend(elements.into_iter().map(event)),
-        None => events.push(event(0..text.len())),
-    }
+    list.map_or_else(|| Elements::one(0..value.len()), |list| list.shifted(offset))
 }
 
-/// Where the event stands in a text that wraps one.
-fn unwrapped(text: &[u8]) -> Option<Range<usize>> {
-    if json::peek(text, &mut 0) != b'{' || MESSAGE.find(text).is_none() {
-        return None;
-    }
-    let text = std::str::from_utf8(text).ok()?;
-    let mut json = serde_json::Deserializer::from_str(text);
-    let wrapper = json.deserialize_map(Wrapper::default()).ok()?;
-    json.end().ok()?;
-    let message = wrapper.message.filter(|message| !wrapper.has_type && message.starts_with('{'))?;
-    let start = message.as_ptr().addr() - text.as_ptr().addr();
-    Some(start..start + message.len())
-}
-
-/// What tells a wrapper from an event.
-#[derive(Default)]
-struct Wrapper<'a> {
-    has_type: bool,
-    message: Option<&'a str>,
-}
-
-impl<'a> Visitor<'a> for Wrapper<'a> {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<Self, A::Error> {
-        while let Some(name) = map.next_key_seed(Names::Any)? {
-            match &*name {
-                b"message" => self.message = Some(map.next_value::<&RawValue>()?.get()),
-                b"type" => {
-                    self.has_type = true;
-                    map.next_value::<IgnoredAny>()?;
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(self)
-    }
+/// Whether a line holds nothing but white space.
+pub fn is_blank(line: &[u8]) -> bool {
+    json::without_bom(line).trim_ascii().is_empty()
 }
 
 #[cfg(test)]
@@ -95,9 +41,8 @@ mod tests {
     use super::*;
 
     fn events(value: &[u8]) -> Vec<&[u8]> {
-        let mut ranges = Vec::new();
-        events_of(value, &mut ranges);
-        ranges.into_iter().map(|range| &value[range]).collect()
+        let mut events = events_of(value);
+        std::iter::from_fn(|| events.next(value).map(|range| &value[range])).collect()
     }
 
     fn assert_events(value: impl AsRef<[u8]>, expected: &[&[u8]]) {
@@ -107,27 +52,23 @@ mod tests {
 
     #[test]
     fn a_value_without_events() {
-        for value in ["", "[]", " [ ] ", r#"{"batch":[]}"#, "\u{feff}[]", r#"{"batch":[ ],"writeKey":"k"}"#] {
+        for value in ["", "[]", " [ ] ", "[,]", r#"{"batch":[]}"#, "\u{feff}[]", r#"{"batch":[ ],"writeKey":"k"}"#] {
             assert_events(value, &[]);
         }
     }
 
     #[test]
-    fn lists_batches_and_wrappers() {
+    fn lists_and_batches() {
         let a = br#"{"type":"identify","userId":"a"}"#.as_slice();
         let b = br#"{"type":"track"}"#.as_slice();
         let text = |bytes| std::str::from_utf8(bytes).unwrap();
         let (ta, tb) = (text(a), text(b));
         assert_events(format!("[{ta}, {tb}\n]"), &[a, b]);
         assert_events(format!("{{\"batch\":[{ta},{tb}],\"writeKey\":\"k\"}}"), &[a, b]);
-        assert_events(format!("{{\"message\":{ta}}}"), &[a]);
-        assert_events(format!(" {{ \"userId\":\"a\",\"message\" : {ta} , \"topic\":\"t\" }} "), &[a]);
-        assert_events(format!("\u{feff}{{\"message\":{ta}}}"), &[a]);
         assert_events(format!("\u{feff} [{ta}]"), &[a]);
-        let item = |event| format!(r#"{{"message":{event},"metadata":{{"type":1}},"destination":{{}}}}"#);
-        assert_events(format!("[{},{tb},{}]", item(ta), item(tb)), &[a, b, b]);
-        assert_events(format!("{{\"batch\":[{}]}}", item(ta)), &[a]);
-        assert_events(r#"{"\ud800":1,"message":{"type":1}}"#, &[br#"{"type":1}"#]);
+        assert_events(format!("\u{feff}{{\"batch\":[{ta}]}}"), &[a]);
+        assert_events(format!("[,{ta}{tb},,{ta},]"), &[a, b, a]);
+        assert_events(format!("{{\"batch\":[{ta}{tb}]}}"), &[a, b]);
     }
 
     #[test]
@@ -145,11 +86,11 @@ mod tests {
             b"{\"message\":{\"a\":\"\xff\"}}",
             b"{\"traits\":{\"message\":\"\xff\"}}",
             b"\xef\xbb\xbf{\"type\":1}",
+            br#"{"message":{"type":"identify"}}"#,
             b"{\"message\":{}",
             b"{\"batch\":[{}",
             b"[{}",
             b"[{}]]",
-            b"[{},]",
             b" ",
             b"null",
             b"7",
@@ -158,16 +99,14 @@ mod tests {
             b"\x1f\x8b\x08",
             b"\xff",
         ] {
-            let whole = value.strip_prefix("\u{feff}".as_bytes()).unwrap_or(value);
-            assert_events(value, &[whole]);
+            assert_events(value, &[value]);
         }
     }
 
     #[test]
     fn a_bad_element_costs_only_itself() {
         assert_events(b"[{\"a\":NaN},\"\xff\", {\"a\":1} ]", &[b"{\"a\":NaN}", b"\"\xff\"", b"{\"a\":1}"]);
-        assert_events(b"{\"batch\":[{\"a\":NaN},{\"message\":{}}]}", &[b"{\"a\":NaN}", b"{}"]);
-        assert_events(b"[{\"message\":{},\"x\":\"\xff\"},{\"message\":{}}]", &[b"{\"message\":{},\"x\":\"\xff\"}", b"{}"]);
+        assert_events(b"{\"batch\":[{\"a\":NaN},{\"message\":{}}]}", &[b"{\"a\":NaN}", b"{\"message\":{}}"]);
         assert_events("[1,null,[2]]", &[b"1", b"null", b"[2]"]);
     }
 
@@ -208,11 +147,14 @@ mod tests {
         #[test]
         fn events_lie_inside_and_in_order(pieces in proptest::collection::vec(piece(), 0..24)) {
             let value = pieces.concat();
-            let mut events = Vec::new();
-            events_of(&value, &mut events);
-            prop_assert!(events.iter().all(|event| event.start <= event.end));
-            prop_assert!(events.iter().all(|event| event.end <= value.len()));
-            prop_assert!(events.is_sorted_by(|before, event| before.end < event.start));
+            let (mut elements, mut events) = (events_of(&value), Vec::new());
+            let count = elements.len();
+            while let Some(event) = elements.next(&value) {
+                events.push(event);
+            }
+            prop_assert_eq!(events.len(), count);
+            prop_assert!(events.iter().all(|event| event.start <= event.end && event.end <= value.len()));
+            prop_assert!(events.is_sorted_by(|before, event| before.end <= event.start));
         }
 
         #[test]
@@ -223,13 +165,9 @@ mod tests {
         }
 
         #[test]
-        fn the_elements_of_a_list_are_its_events(
-            traits in proptest::collection::vec(trait_value(), 0..5), wrapped: bool, batch: bool,
-        ) {
+        fn the_elements_of_a_list_are_its_events(traits in proptest::collection::vec(trait_value(), 0..5), batch: bool) {
             let inside: Vec<_> = traits.into_iter().map(|traits| json!({"type": "identify", "traits": traits})).collect();
-            let element = |event: &Value| if wrapped { json!({ "message": event }) } else { event.clone() };
-            let elements: Vec<_> = inside.iter().map(element).collect();
-            let value = if batch { json!({ "batch": elements }) } else { elements.into() };
+            let value = if batch { json!({ "batch": inside }) } else { inside.clone().into() };
             let text = serde_json::to_vec(&value).unwrap();
             let found: Vec<Value> = events(&text).into_iter().map(|event| serde_json::from_slice(event).unwrap()).collect();
             prop_assert_eq!(found, inside);

@@ -8,15 +8,18 @@ use serde_json::value::RawValue;
 
 use super::json::{self, Names};
 
+mod elements;
 mod tolerant;
 
-/// The events of a body, as ranges of its bytes.
+pub use elements::Elements;
+
+/// The events of a body.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Body {
     /// An object without `batch`: one event.
     Event(Range<usize>),
     /// The elements of `batch`, at least one.
-    Batch(Vec<Range<usize>>),
+    Batch(Elements),
 }
 
 /// Why a body has no events.
@@ -32,38 +35,38 @@ pub enum SplitError {
     BatchNotAList,
 }
 
-/// Finds the events of a body. Where the body as a whole is not valid JSON or UTF-8, but its outline is, each element of
-/// `batch` is still found, so that a bad one does not cost the others.
+/// Finds the events of a body. Where the body as a whole is not valid JSON or UTF-8, but what is around `batch` is, each element
+/// of it is still found, so that a bad one does not cost the others.
 pub fn split(body: &[u8]) -> Result<Body, SplitError> {
     let bare = json::without_bom(body);
     let offset = body.len() - bare.len();
     match batch(bare)? {
         None => Ok(Body::Event(offset..body.len())),
         Some(events) if events.is_empty() => Err(SplitError::EmptyBatch),
-        Some(events) => Ok(Body::Batch(events.into_iter().map(|event| event.start + offset..event.end + offset).collect())),
+        Some(events) => Ok(Body::Batch(events.shifted(offset))),
     }
 }
 
 /// The elements of `batch`, if there is one, in an object without a byte order mark.
-pub(super) fn batch(body: &[u8]) -> Result<Option<Vec<Range<usize>>>, SplitError> {
+pub(super) fn batch(body: &[u8]) -> Result<Option<Elements>, SplitError> {
     match std::str::from_utf8(body).ok().and_then(|text| strict(text).ok()) {
         Some(batch) => Ok(batch),
         None => tolerant::split(body),
     }
 }
 
-/// The elements of a list without a byte order mark, bad ones as well; `None` where its outline is broken.
-pub(super) fn list(text: &[u8]) -> Option<Vec<Range<usize>>> {
+/// The elements of a list without a byte order mark, bad ones as well; `None` where it has no end.
+pub(super) fn list(text: &[u8]) -> Option<Elements> {
     let strict = std::str::from_utf8(text).ok().and_then(|text| {
         let mut json = serde_json::Deserializer::from_str(text);
-        let events = Elements { text }.deserialize(&mut json).ok()?;
+        let events = List { text }.deserialize(&mut json).ok()?;
         json.end().ok().map(|()| events)
     });
     strict.or_else(|| tolerant::list(text))
 }
 
 /// The elements of `batch`, if there is one; an error where that is not a list, or the text no valid object.
-fn strict(text: &str) -> serde_json::Result<Option<Vec<Range<usize>>>> {
+fn strict(text: &str) -> serde_json::Result<Option<Elements>> {
     let mut json = serde_json::Deserializer::from_str(text);
     let batch = json.deserialize_map(Top { text })?;
     json.end()?;
@@ -75,7 +78,7 @@ struct Top<'a> {
 }
 
 impl<'a> Visitor<'a> for Top<'a> {
-    type Value = Option<Vec<Range<usize>>>;
+    type Value = Option<Elements>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -85,7 +88,7 @@ impl<'a> Visitor<'a> for Top<'a> {
         let mut batch = None;
         while let Some(name) = map.next_key_seed(Names::Usual)? {
             if *name == *b"batch" {
-                batch = Some(map.next_value_seed(Elements { text: self.text })?);
+                batch = Some(map.next_value_seed(List { text: self.text })?);
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -94,33 +97,33 @@ impl<'a> Visitor<'a> for Top<'a> {
     }
 }
 
-/// Where the elements of a list stand in `text`.
-struct Elements<'a> {
+/// The elements of a list that stands in `text`.
+struct List<'a> {
     text: &'a str,
 }
 
-impl<'a> DeserializeSeed<'a> for Elements<'a> {
-    type Value = Vec<Range<usize>>;
+impl<'a> DeserializeSeed<'a> for List<'a> {
+    type Value = Elements;
 
     fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Self::Value, D::Error> {
         json.deserialize_seq(self)
     }
 }
 
-impl<'a> Visitor<'a> for Elements<'a> {
-    type Value = Vec<Range<usize>>;
+impl<'a> Visitor<'a> for List<'a> {
+    type Value = Elements;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list")
     }
 
     fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut events = Vec::new();
+        let mut elements = Elements::default();
         while let Some(raw) = seq.next_element::<&RawValue>()? {
             let start = raw.get().as_ptr().addr() - self.text.as_ptr().addr();
-            events.push(start..start + raw.get().len());
+            elements.push(start..start + raw.get().len());
         }
-        Ok(events)
+        Ok(elements)
     }
 }
 
@@ -131,7 +134,7 @@ mod tests {
     fn events(body: &[u8]) -> Result<Vec<&[u8]>, SplitError> {
         Ok(match split(body)? {
             Body::Event(event) => vec![&body[event]],
-            Body::Batch(events) => events.into_iter().map(|event| &body[event]).collect(),
+            Body::Batch(mut events) => std::iter::from_fn(|| events.next(body).map(|event| &body[event])).collect(),
         })
     }
 

@@ -4,7 +4,11 @@ use super::envelope::Envelope;
 use super::fields::Fields;
 use super::time::event_time;
 use super::user_id::push_user_id;
+use super::wrapper::unwrapped;
 use super::{Decision, Origin, RejectReason, Rules, SkipReason, Update, flatten, integrations, json, literal};
+
+/// Bytes that the buffers keep between two events.
+const KEEP: usize = 64 << 10;
 
 /// Transforms events one after the other, reusing its buffers.
 #[derive(Default)]
@@ -22,10 +26,15 @@ impl Transformer {
     }
 
     /// Decides on one event, given as JSON text (a leading byte order mark is dropped). The first that applies: unreadable
-    /// text is rejected; another type, a destination switched off, a blank `userId` is skipped; traits beyond a limit are
-    /// rejected; an event without a field is skipped; a key beyond its limit is rejected.
+    /// text is rejected; no or another type, a destination switched off, a blank `userId` is skipped; traits beyond a limit are
+    /// rejected; an event without a field is skipped; a key beyond its limit is rejected. An event in a wrapper, where there may
+    /// be one, is decided on as if it came alone.
     pub fn transform(&mut self, rules: &Rules, origin: Origin<'_>, text: &[u8]) -> Decision {
-        match self.decide(rules, origin, text) {
+        let decision = self.decide(rules, origin, text);
+        // Buffers that an odd event stretched are given back.
+        self.path.shrink_to(KEEP);
+        self.key.shrink_to(KEEP);
+        match decision {
             Ok(update) => Decision::Update(update),
             Err(Verdict::Skip(reason)) => Decision::Skipped(reason),
             Err(Verdict::Reject(reason)) => Decision::Rejected(reason),
@@ -33,14 +42,22 @@ impl Transformer {
     }
 
     fn decide(&mut self, rules: &Rules, origin: Origin<'_>, text: &[u8]) -> Result<Update, Verdict> {
-        if text.len() > rules.limits.max_event {
-            return Err(RejectReason::TooLarge.into());
+        let (max_event, bare) = (rules.limits.max_event, Origin { wrapped: false, ..origin });
+        let utf8 = std::str::from_utf8(json::without_bom(text));
+        if text.len() > max_event {
+            // What counts is the event, not what wraps it.
+            let inner = utf8.ok().filter(|_| origin.wrapped).and_then(|text| unwrapped(text, max_event));
+            return inner.map_or(Err(RejectReason::TooLarge.into()), |inner| self.decide(rules, bare, &inner));
         }
-        let text = std::str::from_utf8(json::without_bom(text)).map_err(|_| RejectReason::InvalidUtf8)?;
+        let text = utf8.map_err(|_| RejectReason::InvalidUtf8)?;
         let envelope = Envelope::read(text)?;
-        if !is_identify(&envelope, origin) {
-            return Err(SkipReason::NotIdentify.into());
+        if origin.wrapped
+            && (envelope.kind.is_none() || envelope.is_cloud_event)
+            && let Some(inner) = unwrapped(text, max_event)
+        {
+            return self.decide(rules, bare, &inner);
         }
+        check_type(&envelope, origin)?;
         if !integrations::allow(envelope.integrations, &rules.destination) {
             return Err(SkipReason::IntegrationOff.into());
         }
@@ -101,10 +118,11 @@ impl From<RejectReason> for Verdict {
 }
 
 /// Folding ASCII is enough: no other character lower-cases into these letters.
-fn is_identify(envelope: &Envelope<'_>, origin: Origin<'_>) -> bool {
-    match (origin.path_type, envelope.kind) {
+fn check_type(envelope: &Envelope<'_>, origin: Origin<'_>) -> Result<(), SkipReason> {
+    let is_identify = match (origin.path_type, envelope.kind) {
         (Some(kind), _) => kind.eq_ignore_ascii_case("identify"),
+        (None, None | Some("null" | "\"\"")) => return Err(SkipReason::NoType),
         (None, Some(raw)) => raw.starts_with('"') && json::decoded(raw).eq_ignore_ascii_case(b"identify"),
-        (None, None) => false,
-    }
+    };
+    if is_identify { Ok(()) } else { Err(SkipReason::NotIdentify) }
 }

@@ -7,6 +7,9 @@ use crate::metrics::Metrics;
 
 use super::outcome::{Outcome, Source};
 
+/// What an older event counts as in the freshness metric, in seconds: two days, just beyond its largest bucket.
+const OLDEST: f64 = 2.0 * 86_400.0;
+
 /// A source's side of delivery: it learns how each of its events ended.
 pub trait Receipts: Send + Sync {
     /// Called exactly once for each [`Ack`], with its `position`.
@@ -73,8 +76,7 @@ impl Ack {
                 counts.written.inc();
                 counts.delivery_seconds.observe(self.received.elapsed().as_secs_f64());
                 if let Some(at) = self.event_time {
-                    let age = jiff::Timestamp::now().as_millisecond() - at;
-                    counts.freshness_seconds.observe(age as f64 / 1e3);
+                    counts.freshness_seconds.observe(freshness(at, jiff::Timestamp::now().as_millisecond()));
                 }
             }
             Outcome::Skipped(reason) => counts.skipped(reason).inc(),
@@ -85,6 +87,12 @@ impl Ack {
         counts.in_flight.dec();
         self.receipts.settle(self.position, outcome);
     }
+}
+
+/// Seconds from an event's own time to `now`, both in milliseconds since the epoch. Producers' clocks are wrong, and some send the
+/// year 1 or 9999: one such event must not drown all others in the sum.
+fn freshness(at: i64, now: i64) -> f64 {
+    (now.saturating_sub(at) as f64 / 1e3).clamp(0.0, OLDEST)
 }
 
 impl Drop for Ack {
@@ -100,6 +108,20 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+
+    #[test]
+    fn no_event_time_makes_the_sum_useless() {
+        let now = 1_700_000_000_000;
+        for (at, seconds) in
+            [(now - 1500, 1.5), (now, 0.0), (now + 1, 0.0), (now - 172_800_000, OLDEST), (now - 172_801_000, OLDEST)]
+        {
+            assert_eq!(freshness(at, now), seconds, "{at}");
+        }
+        let millis = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
+        assert_eq!(freshness(millis("0001-01-01T00:00:00Z"), now), OLDEST);
+        assert_eq!(freshness(millis("9999-12-30T00:00:00Z"), now), 0.0);
+        assert_eq!((freshness(i64::MIN, now), freshness(i64::MAX, now)), (OLDEST, 0.0));
+    }
 
     #[derive(Default)]
     struct Told(Mutex<Vec<(u64, Outcome)>>);

@@ -1,4 +1,4 @@
-//! Files of one event a line, through the real pipeline.
+//! Files of one event a line, or one list or batch of events, through the real pipeline.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::dead_letter::{DeadLetters, Letter};
-use crate::event::{Origin, RejectReason};
+use crate::event::{Origin, RejectReason, SkipReason, events_of, is_blank};
 use crate::metrics::Metrics;
 use crate::pipeline::{Ack, DeadReason, Intake, Message, Outcome, Receipts, Refusal, Source};
 
@@ -104,19 +104,42 @@ impl Replay {
         let mut rest = 0..message.bytes().len();
         while !rest.is_empty() && !self.stop.is_cancelled() {
             let line = next_line(message.bytes(), &mut rest);
-            let position = self.tally.taken.fetch_add(1, Ordering::AcqRel);
-            let ack = Ack::new(Source::File, Arc::clone(&self.tally) as _, position, Arc::clone(&self.metrics), Instant::now());
+            let text = &message.bytes()[line.clone()];
             if chunk.cut {
-                self.bury(RejectReason::TooLarge, ack, &message.bytes()[line]).await;
+                self.bury(RejectReason::TooLarge, self.ack(), text).await;
+            } else if is_blank(text) {
+                self.ack().settle(Outcome::Skipped(SkipReason::Empty));
             } else {
-                self.push(&message, line, ack).await;
+                self.take_line(&message, line).await;
             }
         }
     }
 
+    /// Pushes the events of one line: a list or a batch holds several.
+    async fn take_line(&self, message: &Arc<Message>, line: Range<usize>) {
+        let text = &message.bytes()[line.clone()];
+        let mut events = events_of(text);
+        if events.is_empty() {
+            self.ack().settle(Outcome::Skipped(SkipReason::Empty));
+        }
+        while let Some(event) = events.next(text) {
+            let event = line.start + event.start..line.start + event.end;
+            self.push(message, event, self.ack()).await;
+            if self.stop.is_cancelled() {
+                return;
+            }
+        }
+    }
+
+    /// The ack of one more event.
+    fn ack(&self) -> Ack {
+        let position = self.tally.taken.fetch_add(1, Ordering::AcqRel);
+        Ack::new(Source::File, Arc::clone(&self.tally) as _, position, Arc::clone(&self.metrics), Instant::now())
+    }
+
     /// Pushes one event, waiting for room: the next one must not overtake it.
     async fn push(&self, message: &Arc<Message>, line: Range<usize>, ack: Ack) {
-        let origin = Origin { prefix: &self.prefix, path_type: None };
+        let origin = Origin { prefix: &self.prefix, path_type: None, wrapped: true };
         let mut refusal = self.intake.accept(message, line.clone(), origin, ack);
         loop {
             match refusal {

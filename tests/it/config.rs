@@ -128,6 +128,14 @@ fn typed_keys_are_read_out_of_text() {
 }
 
 #[test]
+fn an_update_takes_at_most_half_of_what_is_in_flight() {
+    let max_update = |settings: &[&str]| set(settings).unwrap().config.rules.limits.max_update;
+    assert_eq!(max_update(&[]), 2 << 20);
+    assert_eq!(max_update(&["delivery.max_in_flight=3MiB", "http.max_body=3MiB"]), 3 << 19);
+    assert_eq!(max_update(&["transform.max_update=16MiB"]), 16 << 20);
+}
+
+#[test]
 fn http_is_off_in_a_file_without_it_and_on_without_a_file() {
     assert!(Layers::default().config().http.is_some());
     assert!(file("").unwrap().config.http.is_none());

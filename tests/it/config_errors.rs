@@ -58,6 +58,10 @@ fn one_mistake_has_one_exact_error() {
         ("delivery.retry_min=6s", "delivery.retry_min (--set): 6s is more than 5s, which is delivery.retry_max"),
         ("http.max_body=33MiB", "http.max_body (--set): 33MiB is more than 32MiB, which is delivery.max_in_flight"),
         ("transform.max_event=1GiB", "transform.max_event (--set): 1GiB is more than 32MiB, which is delivery.max_in_flight"),
+        (
+            "transform.max_update=17MiB",
+            "transform.max_update (--set): 17MiB is more than 16MiB, which is half of delivery.max_in_flight",
+        ),
         ("delivery.max_in_flight=4GiB", "delivery.max_in_flight (--set): must be less than 4GiB"),
         ("admin.listen=127.0.0.1:8080", "admin.listen (--set): 127.0.0.1:8080 is taken by http.listen"),
         ("redis.tls.enabled=true redis.tls.cert_file=c", "redis.tls.cert_file (--set): needs redis.tls.key_file beside it"),

@@ -23,10 +23,14 @@ const TABLES: &[(&str, usize)] = &[
     ("bad_input_structure", 30),
     ("bad_input_numbers", 27),
     ("bad_input_identity", 23),
-    ("bad_input_type", 16),
+    ("bad_input_type", 21),
     ("bad_input_traits", 41),
     ("bad_input_key", 16),
+    ("max_update", 14),
 ];
+
+/// Events in wrappers, which are looked for from Kafka, in files and in `explain`, and their number.
+const WRAPPERS: (&str, usize) = ("wrappers", 22);
 
 /// One row of a table.
 pub(crate) struct Case {
@@ -47,7 +51,14 @@ pub(crate) enum Expect {
 
 /// The rules that an empty configuration gives.
 pub(crate) fn default_rules() -> Rules {
-    let limits = Limits { max_event: 1 << 20, max_depth: 200, max_fields: 10_000, max_key: 1 << 10, max_field_name: 1 << 10 };
+    let limits = Limits {
+        max_event: 1 << 20,
+        max_depth: 200,
+        max_fields: 10_000,
+        max_key: 1 << 10,
+        max_field_name: 1 << 10,
+        max_update: 2 << 20,
+    };
     Rules { limits, destination: "Redis".into() }
 }
 
@@ -58,9 +69,14 @@ pub(crate) fn table(name: &str) -> Vec<Case> {
     text.lines().map(|line| serde_json::from_str::<Row>(line).unwrap_or_else(|error| panic!("{line}: {error}")).case()).collect()
 }
 
-/// The cases of all tables.
+/// The cases of all tables, whose events come as SDKs send them.
 pub(crate) fn all_cases() -> impl Iterator<Item = Case> {
     TABLES.iter().flat_map(|(name, _)| table(name))
+}
+
+/// The cases of events in wrappers.
+pub(crate) fn wrapped_cases() -> Vec<Case> {
+    table(WRAPPERS.0)
 }
 
 impl From<&Decision> for Expect {
@@ -175,6 +191,7 @@ impl Row {
             match name.as_str() {
                 "max_depth" => rules.limits.max_depth = limit,
                 "max_field_name" => rules.limits.max_field_name = limit,
+                "max_update" => rules.limits.max_update = limit,
                 _ => panic!("{}: no such limit: {name}", self.id),
             }
         }
@@ -189,7 +206,7 @@ impl Row {
 
 #[test]
 fn every_row_is_there() {
-    for (name, count) in TABLES {
+    for (name, count) in TABLES.iter().chain([&WRAPPERS]) {
         let cases = table(name);
         assert_eq!(cases.len(), *count, "{name}");
         assert_eq!(cases.iter().map(|case| &case.id).collect::<BTreeSet<_>>().len(), *count, "{name}: ids are unique");
@@ -204,7 +221,7 @@ fn the_transform_agrees_with_every_row_on_both_of_its_paths() {
     let mut seen = 0;
     let (mut usual, mut literal) = (Transformer::default(), Transformer::literal());
     for case in all_cases() {
-        let origin = Origin { prefix: trim_js(&case.prefix), path_type: None };
+        let origin = Origin { prefix: trim_js(&case.prefix), ..Origin::default() };
         assert_eq!(Expect::from(&usual.transform(&case.rules, origin, &case.input)), case.expect, "{}", case.id);
         assert_eq!(Expect::from(&literal.transform(&case.rules, origin, &case.input)), case.expect, "{}", case.id);
         seen += 1;
@@ -213,12 +230,35 @@ fn the_transform_agrees_with_every_row_on_both_of_its_paths() {
 }
 
 #[test]
+fn wrappers_are_opened_where_they_may_be_and_nowhere_else() {
+    let (mut usual, mut literal) = (Transformer::default(), Transformer::literal());
+    let wrapped = Origin { wrapped: true, ..Origin::default() };
+    for case in wrapped_cases() {
+        assert_eq!(Expect::from(&usual.transform(&case.rules, wrapped, &case.input)), case.expect, "{}", case.id);
+        assert_eq!(Expect::from(&literal.transform(&case.rules, wrapped, &case.input)), case.expect, "{}", case.id);
+        let bare = usual.transform(&case.rules, Origin::default(), &case.input);
+        assert!(!matches!(bare, Decision::Update(_)), "{}: HTTP knows no wrappers", case.id);
+    }
+    for case in all_cases() {
+        let origin = Origin { prefix: trim_js(&case.prefix), ..wrapped };
+        assert_eq!(Expect::from(&usual.transform(&case.rules, origin, &case.input)), case.expect, "{}", case.id);
+    }
+}
+
+#[test]
 fn explain_agrees_with_every_row() {
     let (mut explained, mut of_several_lines) = (0, 0);
-    for case in all_cases() {
+    for mut case in all_cases().chain(wrapped_cases()) {
         if case.input.contains(&b'\n') {
             of_several_lines += 1;
             continue;
+        }
+        if case.input.trim_ascii().is_empty() {
+            case.expect = Expect::Skipped("empty".into());
+        }
+        // Lines are cut beyond the size of an event.
+        if case.input.len() > case.rules.limits.max_event {
+            case.expect = Expect::Rejected("too_large".into());
         }
         let mut output = Vec::new();
         let line = [case.input.as_slice(), b"\n"].concat();
@@ -234,7 +274,7 @@ fn explain_agrees_with_every_row() {
         assert_eq!(answer.case().expect, case.expect, "{}", case.id);
         explained += 1;
     }
-    assert_eq!((explained, of_several_lines), (300, 2));
+    assert_eq!((explained, of_several_lines), (341, 2));
 }
 
 #[test]
@@ -245,6 +285,9 @@ fn explain_answers_line_by_line_with_fields_in_write_order() {
         r#"{"type":"identify","userId":"u","context":{"traits":{"b":1,"a":2}},"traits":{"c":3,"b":4}}"#,
         "",
         &format!("{{{}}}", "x".repeat(89)),
+        " \t ",
+        r#"{"message":{"type":"identify","userId":"m","traits":{"a":1}}}"#,
+        r#"[{"type":"track"},{"type":"track"}]"#,
         r#"{"type":"track"}"#,
         r#"{"type":"identify","userId":"é\"","traits":{"a":"\u0001"}}"#,
     ];
@@ -252,8 +295,11 @@ fn explain_answers_line_by_line_with_fields_in_write_order() {
     explain(input.join("\r\n").replacen('\r', "", 1).as_bytes(), &mut output, &rules, "p").unwrap();
     let expected = [
         r#"{"key":"p:user:u","fields":{"b":"4","a":"2","c":"3"}}"#,
-        r#"{"rejected":"invalid_json"}"#,
+        r#"{"skipped":"empty"}"#,
         r#"{"rejected":"too_large"}"#,
+        r#"{"skipped":"empty"}"#,
+        r#"{"key":"p:user:m","fields":{"a":"1"}}"#,
+        r#"{"rejected":"not_an_object"}"#,
         r#"{"skipped":"not_identify"}"#,
         r#"{"key":"p:user:é\"","fields":{"a":"\u0001"}}"#,
     ];
@@ -264,7 +310,7 @@ fn explain_answers_line_by_line_with_fields_in_write_order() {
 fn the_type_of_a_path_wins_over_the_type_of_the_body() {
     let mut transformer = Transformer::default();
     let mut decide = |path_type, text: &str| {
-        let origin = Origin { prefix: "", path_type: Some(path_type) };
+        let origin = Origin { path_type: Some(path_type), ..Origin::default() };
         Expect::from(&transformer.transform(&default_rules(), origin, text.as_bytes()))
     };
     let update = Expect::Update { key: "user:u".into(), fields: BTreeMap::from([("a".into(), "1".into())]) };

@@ -109,6 +109,27 @@ fn a_body_counts_while_it_is_read() {
     app.assert_at_rest();
 }
 
+/// Promise 3: a list whose elements are tiny, and that has no end, so that nothing of it is delivered.
+#[test]
+fn millions_of_elements_take_no_more_memory_than_their_text() {
+    let (_redis, app) = start(&[]);
+    let peak = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", app.pid())).expect("the worker runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") >> 10
+    };
+    let send_all_of = |element: &str| {
+        let body = format!("{{\"batch\":[{}", element.repeat((8 << 20) / element.len() - 10));
+        assert_problem(&send(app.http, &post("/v1/batch", &body)), 400, "invalid_json", None);
+    };
+    // What bodies of this size take by themselves.
+    (0..5).for_each(|_| send_all_of("        "));
+    let before = peak();
+    ["{},", "0,", "\"\\ud800\",", "[[],[", "{}"].into_iter().for_each(send_all_of);
+    let grown = peak() - before;
+    assert!(grown < 40, "{grown} MiB more than before");
+}
+
 #[test]
 fn a_body_that_drips_is_given_up() {
     let (_redis, app) = start(&["http.body_timeout=500ms"]);

@@ -269,5 +269,5 @@ fn who_may_write() {
 
 #[test]
 fn batches_good_and_bad() {
-    run("http_batch.json", 24);
+    run("http_batch.json", 40);
 }

@@ -67,6 +67,9 @@ mod kafka_source;
 /// Topics that are not plain logs: compacted, transactional, cut off.
 #[cfg(feature = "kafka")]
 mod kafka_topics;
+/// Topics whose events lie in lists and wrappers, or have no type.
+#[cfg(feature = "kafka")]
+mod kafka_wrappers;
 /// Which room may use which, file sizes, what the binary needs.
 mod layout;
 /// A server that is started, and ends, with the worker.

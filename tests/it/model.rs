@@ -190,7 +190,7 @@ struct Sent {
 }
 
 fn rules() -> Rules {
-    let limits = Limits { max_event: 4096, max_depth: 10, max_fields: 100, max_key: 100, max_field_name: 100 };
+    let limits = Limits { max_event: 4096, max_depth: 10, max_fields: 100, max_key: 100, max_field_name: 100, max_update: 4096 };
     Rules { limits, destination: "Redis".into() }
 }
 

@@ -101,7 +101,7 @@ async fn live(records: &[Record], redis: &Redis, seed: u64, kill: Option<usize>)
     let mut rng = Rng::with_seed(seed);
     let metrics = Arc::new(Metrics::new());
     let budget = Budget::new(1 << 20, metrics.in_flight_bytes.clone());
-    let limits = Limits { max_event: 4096, max_depth: 10, max_fields: 100, max_key: 100, max_field_name: 100 };
+    let limits = Limits { max_event: 4096, max_depth: 10, max_fields: 100, max_key: 100, max_field_name: 100, max_update: 4096 };
     let rules = Rules { limits, destination: "Redis".into() };
     let intake = Intake::new(rules, Arc::clone(&budget), Placement::by_slot(LANES));
     let health = Health::new(LANES, Arc::new(Readiness::new([])));

@@ -17,6 +17,14 @@ enum Js {
     Object(Vec<(Name, Js)>),
 }
 
+/// What becomes of an event without prefix, for the destination `Redis`, whose names and values may have `max_update` bytes.
+pub(crate) fn transform_within(text: &str, max_update: usize) -> Expect {
+    let expect = transform(text);
+    let Expect::Update { fields, .. } = &expect else { return expect };
+    let size: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if size > max_update { Expect::Rejected("too_large".into()) } else { expect }
+}
+
 /// What becomes of an event without prefix, for the destination `Redis`.
 pub(crate) fn transform(text: &str) -> Expect {
     let chars: Vec<char> = text.chars().collect();
@@ -27,6 +35,8 @@ pub(crate) fn transform(text: &str) -> Expect {
     };
     let Js::Object(_) = &event else { return Expect::Rejected("not_an_object".into()) };
     match event.get("type") {
+        None | Some(Js::Null) => return Expect::Skipped("no_type".into()),
+        Some(Js::String(kind)) if kind.is_empty() => return Expect::Skipped("no_type".into()),
         Some(Js::String(kind)) if String::from_utf16_lossy(kind).to_lowercase() == "identify" => {}
         _ => return Expect::Skipped("not_identify".into()),
     }

@@ -1,11 +1,13 @@
 //! Properties of the transform and of splitting, on generated text. `PROPTEST_CASES` and `PROPTEST_RNG_SEED` change how many
 //! cases are tried and which; without them a run repeats exactly.
 
+use std::ops::Range;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed};
-use traitsink::event::{Body, Decision, Limits, Origin, Rules, Transformer, split};
+use traitsink::event::{Body, Decision, Elements, Limits, Origin, Rules, SplitError, Transformer, events_of, split};
 
 use crate::golden::{Expect, default_rules};
 use crate::reference;
@@ -181,18 +183,75 @@ fn blank() -> impl Strategy<Value = &'static str> {
 }
 
 fn wide_rules() -> Rules {
-    let limits = Limits { max_depth: Limits::DEEPEST, max_key: 1 << 20, max_field_name: 1 << 20, ..default_rules().limits };
+    let limits = Limits {
+        max_depth: Limits::DEEPEST,
+        max_key: 1 << 20,
+        max_field_name: 1 << 20,
+        max_update: 1 << 24,
+        ..default_rules().limits
+    };
     Rules { limits, ..default_rules() }
 }
 
 fn tight_limits() -> impl Strategy<Value = Limits> {
-    (1usize..8, 1usize..8, 5usize..20, 1usize..12).prop_map(|(max_depth, max_fields, max_key, max_field_name)| Limits {
-        max_event: 1 << 20,
-        max_depth,
-        max_fields,
-        max_key,
-        max_field_name,
-    })
+    (1usize..8, 1usize..8, 5usize..20, 1usize..12, 5usize..40).prop_map(
+        |(max_depth, max_fields, max_key, max_field_name, max_update)| Limits {
+            max_event: 1 << 20,
+            max_depth,
+            max_fields,
+            max_key,
+            max_field_name,
+            max_update,
+        },
+    )
+}
+
+/// What stands between two elements of a list. The empty one and blanks are enough only after or before an object.
+const SEPARATORS: &[&str] = &["", " ", "\r\n\t", ",", ",,", " , ", ", ,\n,"];
+
+/// One piece of a list: an object, or something else.
+fn piece() -> impl Strategy<Value = (bool, Vec<u8>)> {
+    let object = prop_oneof![
+        (vec((name(), value()), 0..4), blank()).prop_map(|(members, blank)| Json::Object(members).text(blank).into_bytes()),
+        select(vec![r#"{"a":NaN}"#, r#"{"]}":"\\\"[{"}"#, "{\"a\" \"b\",,[]}", "{}"]).prop_map(|text| text.as_bytes().to_vec()),
+        Just(b"{\"cut\":\"\xf0\x9f\"}".to_vec()),
+    ];
+    let other =
+        select(vec!["1", "NaN", "tru", "\"a\"", "\"]},{\"", "[]", "[{},{}]", "[1,[\"]\"]]", "-", "'x'", "\"a\"\"b\"", "1 2"]);
+    prop_oneof![
+        2 => object.prop_map(|text| (true, text)),
+        1 => other.prop_map(|text| (false, text.as_bytes().to_vec())),
+    ]
+}
+
+/// A list of `pieces` with separators around them, and its elements by rules of their own: an object stands alone; other pieces
+/// that no comma and no object keeps apart are one element, with the blanks between them.
+fn joined(pieces: &[(bool, Vec<u8>)], separators: &[&str]) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let (mut list, mut elements) = ([b"[".as_slice(), separators[0].as_bytes()].concat(), Vec::<Vec<u8>>::new());
+    let mut glue = None::<&str>;
+    for ((is_object, text), separator) in pieces.iter().zip(&separators[1..]) {
+        match (glue, elements.last_mut()) {
+            (Some(glue), Some(last)) if !is_object => last.extend([glue.as_bytes(), text].concat()),
+            _ => elements.push(text.clone()),
+        }
+        glue = (!is_object && !separator.contains(',')).then_some(*separator);
+        list.extend([text, separator.as_bytes()].concat());
+    }
+    list.push(b']');
+    (list, elements)
+}
+
+/// All elements, which must be as many as was said, inside the text and in order.
+fn all(mut elements: Elements, text: &[u8]) -> Result<Vec<Range<usize>>, TestCaseError> {
+    let (count, mut found) = (elements.len(), Vec::new());
+    while let Some(range) = elements.next(text) {
+        found.push(range);
+    }
+    prop_assert_eq!(found.len(), count);
+    prop_assert!(elements.is_empty());
+    prop_assert!(found.iter().all(|range| range.start < range.end && range.end <= text.len()));
+    prop_assert!(found.is_sorted_by(|before, range| before.end <= range.start));
+    Ok(found)
 }
 
 fn decide(transformer: &mut Transformer, rules: &Rules, text: &[u8]) -> Decision {
@@ -244,7 +303,18 @@ proptest! {
         if let Expect::Update { key, fields } = usual {
             prop_assert!(key.len() <= rules.limits.max_key && fields.len() <= rules.limits.max_fields);
             prop_assert!(fields.keys().all(|name| name.len() <= rules.limits.max_field_name));
+            let size: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+            prop_assert!(size <= rules.limits.max_update);
         }
+    }
+
+    #[test]
+    fn the_limit_of_an_update_is_that_of_the_reference(event in event(), max_update in 1usize..60) {
+        let text = event.text("");
+        let rules = Rules { limits: Limits { max_update, ..wide_rules().limits }, ..wide_rules() };
+        let expected = reference::transform_within(&text, max_update);
+        prop_assert_eq!(&Expect::from(&decide(&mut Transformer::default(), &rules, text.as_bytes())), &expected);
+        prop_assert_eq!(&Expect::from(&decide(&mut Transformer::literal(), &rules, text.as_bytes())), &expected);
     }
 
     #[test]
@@ -275,8 +345,26 @@ proptest! {
         let members: Vec<_> = before.iter().map(member).chain([batch]).chain(after.iter().map(member)).collect();
         let body = [b"{".as_slice(), &members.join(b",".as_slice()), b"}"].concat();
         let Ok(Body::Batch(found)) = split(&body) else { return Err(TestCaseError::fail("no batch")) };
-        let found: Vec<_> = found.into_iter().map(|range| body[range].to_vec()).collect();
+        let found: Vec<_> = all(found, &body)?.into_iter().map(|range| body[range].to_vec()).collect();
         prop_assert_eq!(found, texts);
+    }
+
+    #[test]
+    fn commas_too_many_or_too_few_cost_no_element(
+        pieces in vec(piece(), 0..12),
+        separators in vec(select(SEPARATORS), 13),
+        lone in any::<bool>(),
+    ) {
+        let (list, expected) = joined(&pieces, &separators);
+        let body = [b"{\"a\":1,\"batch\":".as_slice(), &list, if lone { b",\"s\":\"\xff\"}" } else { b"}" }].concat();
+        let found = match split(&body) {
+            Err(SplitError::EmptyBatch) => Vec::new(),
+            Ok(Body::Batch(found)) => all(found, &body)?.into_iter().map(|range| body[range].to_vec()).collect(),
+            other => return Err(TestCaseError::fail(format!("{other:?}"))),
+        };
+        prop_assert_eq!(&found, &expected);
+        let from_kafka = all(events_of(&list), &list)?;
+        prop_assert_eq!(from_kafka.into_iter().map(|range| list[range].to_vec()).collect::<Vec<_>>(), expected);
     }
 
     #[test]
@@ -293,8 +381,7 @@ proptest! {
             Ok(Body::Event(event)) => drop(decide(&mut transformer, &default_rules(), &body[event])),
             Ok(Body::Batch(events)) => {
                 prop_assert!(!events.is_empty());
-                prop_assert!(events.is_sorted_by(|a, b| a.end <= b.start));
-                for event in events {
+                for event in all(events, &body)? {
                     decide(&mut transformer, &default_rules(), &body[event]);
                 }
             }

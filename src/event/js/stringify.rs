@@ -2,8 +2,12 @@
 
 use super::{Value, push_json_number, push_quoted};
 
-/// Appends the compact JSON text of `value`.
-pub(in crate::event) fn push_json(out: &mut Vec<u8>, value: &Value<'_>) {
+/// Appends the compact JSON text of `value`. Stops in the middle of it once `out` holds more than `most` bytes: numbers can
+/// become five times as long as they were.
+pub(in crate::event) fn push_json(out: &mut Vec<u8>, value: &Value<'_>, most: usize) {
+    if out.len() > most {
+        return;
+    }
     match value {
         Value::Null => out.extend_from_slice(b"null"),
         Value::Bool(true) => out.extend_from_slice(b"true"),
@@ -14,7 +18,7 @@ pub(in crate::event) fn push_json(out: &mut Vec<u8>, value: &Value<'_>) {
             out.push(b'[');
             for (at, element) in elements.iter().enumerate() {
                 separate(out, at);
-                push_json(out, element);
+                push_json(out, element, most);
             }
             out.push(b']');
         }
@@ -24,7 +28,7 @@ pub(in crate::event) fn push_json(out: &mut Vec<u8>, value: &Value<'_>) {
                 separate(out, at);
                 push_quoted(out, name);
                 out.push(b':');
-                push_json(out, member);
+                push_json(out, member, most);
             }
             out.push(b'}');
         }

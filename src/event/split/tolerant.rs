@@ -1,132 +1,105 @@
-//! Finding the elements of a list in a text that is not valid as a whole: strings and brackets delimit them, and what is left
-//! when each is replaced by `0` must be valid JSON. Python SDKs send `NaN`, others cut text in the middle of a character.
+//! Splitting a text that is not valid as a whole: Python SDKs send `NaN`, others cut text in the middle of a character, or set
+//! commas wrongly. [`super::elements`] says what a list may look like; everything around it must be valid JSON, apart from bytes
+//! in strings that are no UTF-8. Nothing is copied: each part is looked at where it stands.
 
-use std::ops::Range;
+use serde::de::IgnoredAny;
 
-use super::{SplitError, json};
+use super::{Elements, SplitError, json};
+
+/// No spelling of `"batch"` is longer: two quotes, and at most `\u0062` for each letter.
+const LONGEST_NAME: usize = 2 + 5 * 6;
 
 /// The elements of `batch`, if there is one.
-pub(super) fn split(body: &[u8]) -> Result<Option<Vec<Range<usize>>>, SplitError> {
-    let mut scan = Scan::new(body);
-    let batch = if scan.peek() == b'{' { scan.members().ok_or(SplitError::InvalidJson)? } else { Batch::Absent };
-    let outline = scan.outline();
-    match batch {
-        _ if !json::is_valid(&outline) => Err(SplitError::InvalidJson),
-        _ if json::first(&outline) != b'{' => Err(SplitError::NotAnObject),
+pub(super) fn split(body: &[u8]) -> Result<Option<Elements>, SplitError> {
+    let mut at = 0;
+    if json::peek(body, &mut at) != b'{' {
+        return Err(if is_valid(body) { SplitError::NotAnObject } else { SplitError::InvalidJson });
+    }
+    match members(body, at).ok_or(SplitError::InvalidJson)? {
         Batch::Absent => Ok(None),
         Batch::Other => Err(SplitError::BatchNotAList),
-        Batch::List(events) => Ok(Some(events)),
+        Batch::List(elements) => Ok(Some(elements)),
     }
 }
 
-/// The elements of a body that is a list.
-pub(super) fn list(body: &[u8]) -> Option<Vec<Range<usize>>> {
-    let mut scan = Scan::new(body);
-    if scan.peek() != b'[' {
+/// The elements of a text that is a list.
+pub(super) fn list(text: &[u8]) -> Option<Elements> {
+    let mut at = 0;
+    if json::peek(text, &mut at) != b'[' {
         return None;
     }
-    let events = scan.elements()?;
-    json::is_valid(&scan.outline()).then_some(events)
+    let elements = Elements::count(text, &mut at)?;
+    is_end(text, at).then_some(elements)
 }
 
 enum Batch {
     Absent,
     Other,
-    List(Vec<Range<usize>>),
+    List(Elements),
 }
 
-/// Where a step finds no way on it returns `None`: the outline is broken.
-struct Scan<'a> {
-    body: &'a [u8],
-    at: usize,
-    /// How much of `body` is in `outline`, apart from the elements.
-    copied: usize,
-    outline: Vec<u8>,
+/// The members of the object that opens at `at` and is the rest of `body`; of several `batch` the last counts. `None`: it is no
+/// valid object.
+fn members(body: &[u8], mut at: usize) -> Option<Batch> {
+    let mut batch = Batch::Absent;
+    at += 1;
+    let mut more = json::peek(body, &mut at) != b'}';
+    while more {
+        let is_batch = name(body, &mut at)?;
+        if json::peek(body, &mut at) != b':' {
+            return None;
+        }
+        at += 1;
+        if is_batch && json::peek(body, &mut at) == b'[' {
+            batch = Batch::List(Elements::count(body, &mut at)?);
+        } else {
+            skip_value(body, &mut at)?;
+            if is_batch {
+                batch = Batch::Other;
+            }
+        }
+        more = match json::peek(body, &mut at) {
+            b',' => true,
+            b'}' => false,
+            _ => return None,
+        };
+        at += usize::from(more);
+    }
+    is_end(body, at + 1).then_some(batch)
 }
 
-impl<'a> Scan<'a> {
-    fn new(body: &'a [u8]) -> Self {
-        Self { body, at: 0, copied: 0, outline: Vec::new() }
+/// Moves `at` past the name that begins there, after blanks; whether it is `batch`.
+fn name(body: &[u8], at: &mut usize) -> Option<bool> {
+    if json::peek(body, at) != b'"' {
+        return None;
     }
+    let start = *at;
+    *at = json::end_of_string(body, start)?;
+    let quoted = &body[start..*at];
+    if !is_valid(quoted) {
+        return None;
+    }
+    let short = std::str::from_utf8(quoted).ok().filter(|name| name.len() <= LONGEST_NAME);
+    Some(short.is_some_and(|name| *json::decoded(name) == *b"batch"))
+}
 
-    /// The body with each element found so far replaced by `0`.
-    fn outline(&mut self) -> String {
-        self.outline.extend_from_slice(&self.body[self.copied..]);
-        self.copied = self.body.len();
-        String::from_utf8_lossy(&self.outline).into_owned()
-    }
+/// Moves `at` past the valid value that begins there, after blanks.
+fn skip_value(body: &[u8], at: &mut usize) -> Option<()> {
+    let mut values = serde_json::Deserializer::from_slice(body.get(*at..)?).into_iter::<IgnoredAny>();
+    values.next()?.ok()?;
+    *at += values.byte_offset();
+    Some(())
+}
 
-    /// The members of the body; of several `batch` the last counts.
-    fn members(&mut self) -> Option<Batch> {
-        let mut batch = Batch::Absent;
-        self.at += 1;
-        while self.peek() == b'"' {
-            let name = self.at;
-            self.at = json::end_of_string(self.body, name)?;
-            let is_batch = std::str::from_utf8(&self.body[name..self.at]).is_ok_and(|name| *json::decoded(name) == *b"batch");
-            if self.peek() != b':' {
-                return None;
-            }
-            self.at += 1;
-            match (is_batch, self.peek()) {
-                (true, b'[') => batch = Batch::List(self.elements()?),
-                (true, _) => batch = Batch::Other,
-                (false, _) => {}
-            }
-            self.skip()?;
-            self.at += usize::from(self.body.get(self.at) == Some(&b','));
-        }
-        Some(batch)
-    }
+/// Whether `text` is one JSON document, though strings may hold bytes that are no UTF-8.
+fn is_valid(text: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(text).is_ok()
+}
 
-    /// The elements of the list that opens here, each `0` in the outline; stops at the closing bracket.
-    fn elements(&mut self) -> Option<Vec<Range<usize>>> {
-        let mut events = Vec::new();
-        loop {
-            self.at += 1;
-            self.peek();
-            let start = self.at;
-            self.skip()?;
-            let event = start..start + self.body[start..self.at].trim_ascii_end().len();
-            if !event.is_empty() {
-                self.outline.extend_from_slice(&self.body[self.copied..event.start]);
-                self.outline.push(b'0');
-                self.copied = event.end;
-                events.push(event);
-            }
-            if self.body.get(self.at) == Some(&b']') {
-                self.at += 1;
-                return Some(events);
-            }
-        }
-    }
-
-    /// Moves to the comma or bracket that ends the value which begins here.
-    fn skip(&mut self) -> Option<()> {
-        let mut open = Vec::new();
-        loop {
-            match *self.body.get(self.at)? {
-                b'"' => {
-                    self.at = json::end_of_string(self.body, self.at)?;
-                    continue;
-                }
-                b'{' => open.push(b'}'),
-                b'[' => open.push(b']'),
-                close @ (b'}' | b']') => match open.pop() {
-                    None => return Some(()),
-                    Some(expected) if expected == close => {}
-                    Some(_) => return None,
-                },
-                b',' if open.is_empty() => return Some(()),
-                _ => {}
-            }
-            self.at += 1;
-        }
-    }
-
-    fn peek(&mut self) -> u8 {
-        json::peek(self.body, &mut self.at)
-    }
+/// Whether nothing but blanks follows.
+fn is_end(text: &[u8], mut at: usize) -> bool {
+    json::peek(text, &mut at);
+    at >= text.len()
 }
 
 #[cfg(test)]
@@ -137,17 +110,20 @@ mod tests {
     fn events(body: &[u8]) -> Result<Vec<&[u8]>, SplitError> {
         match split(body)? {
             Body::Event(_) => unreachable!("the bodies of these tests are batches"),
-            Body::Batch(events) => Ok(events.into_iter().map(|event| &body[event]).collect()),
+            Body::Batch(mut events) => Ok(std::iter::from_fn(|| events.next(body).map(|event| &body[event])).collect()),
         }
     }
 
     #[test]
     fn a_bad_element_does_not_cost_its_neighbours() {
         let body = b"{\"a\":1, \"batch\" : [ {\"x\":NaN}, {\"s\":\"]},\\\"\"} ,\"\xff\",{\"a\":1} {} ], \"b\":[{}]}";
-        let found = [b"{\"x\":NaN}".as_slice(), b"{\"s\":\"]},\\\"\"}", b"\"\xff\"", b"{\"a\":1} {}"];
+        let found = [b"{\"x\":NaN}".as_slice(), b"{\"s\":\"]},\\\"\"}", b"\"\xff\"", b"{\"a\":1}", b"{}"];
         assert_eq!(events(body), Ok(found.to_vec()));
         assert_eq!(events(b"{\"batch\":[NaN],\"x\":\"\xff\",\"batch\":[1,{}]}"), Ok(vec![b"1".as_slice(), b"{}"]));
         assert_eq!(events(b"{\"\xff\":1,\"b\\u0061tch\":[1]}"), Ok(vec![b"1".as_slice()]));
+        assert_eq!(events(b"{\"batch\":[{\"a\":1},]}"), Ok(vec![b"{\"a\":1}".as_slice()]));
+        assert_eq!(events(b"{\"batch\":[NaN,,1]}"), Ok(vec![b"NaN".as_slice(), b"1"]));
+        assert_eq!(events(b"{\"batch\":[,,],\"n\":-1.5e3 }"), Err(SplitError::EmptyBatch));
     }
 
     #[test]
@@ -161,16 +137,21 @@ mod tests {
     fn without_an_outline_there_are_no_events() {
         for body in [
             r#"{"batch":[{"a":1]}"#,
-            r#"{"batch":[{"a":1},]}"#,
-            r#"{"batch":[NaN,,1]}"#,
+            r#"{"batch":[{"a":[1},{"b":2}]}"#,
             r#"{"batch":[NaN"#,
             r#"{"batch":[{"a":"x}]}"#,
             r#"{"batch":[NaN]}}"#,
             r#"{"batch":[NaN],}"#,
+            r#"{,"batch":[NaN]}"#,
+            r#"{"batch":[NaN],,"a":1}"#,
             r#"{"batch":[NaN] 5}"#,
+            r#"{"batch":[NaN] "a":1}"#,
             r#"{"batch" [NaN]}"#,
             r#"{"x":NaN,"batch":[1]}"#,
+            r#"{"x":01,"batch":[1]}"#,
+            r#"{"x":[1,],"batch":[1]}"#,
             r#"{"batch":[1],"x":"\u12"}"#,
+            "{\"batch\":[NaN],\"a\tb\":1}",
         ] {
             assert_eq!(split(body.as_bytes()), Err(SplitError::InvalidJson), "{body}");
         }

@@ -6,7 +6,6 @@ mod count;
 mod problem;
 mod receipts;
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +17,7 @@ use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::config;
-use crate::event::{self, Body, RejectReason, SplitError};
+use crate::event::{self, Body, Elements, RejectReason, SplitError};
 use crate::metrics::Metrics;
 use crate::pipeline::{Ack, Busy, Intake, Message, Origin, Outcome, Refusal, Source};
 
@@ -86,11 +85,11 @@ impl HttpSource {
         match event::split(message.bytes()) {
             Ok(Body::Event(_)) if path_type.is_none() => Err(Problem::MissingBatch),
             Ok(Body::Event(event)) => {
-                let verdict = self.deliver(message, &[event], Origin { prefix, path_type }).await?;
+                let verdict = self.deliver(message, Elements::one(event), Origin { prefix, path_type, wrapped: false }).await?;
                 verdict.map_or(Ok("OK"), |reason| Err(Problem::Rejected(reason)))
             }
             Ok(Body::Batch(events)) => {
-                self.deliver(message, &events, Origin { prefix, path_type: None }).await?;
+                self.deliver(message, events, Origin { prefix, path_type: None, wrapped: false }).await?;
                 Ok("OK")
             }
             Err(error) => {
@@ -100,21 +99,23 @@ impl HttpSource {
         }
     }
 
-    /// Hands over `events`, which are ranges of `message`, and waits until all are settled, at most [`config::Http::wait`] in all;
+    /// Hands over `events`, which are parts of `message`, and waits until all are settled, at most [`config::Http::wait`] in all;
     /// returns why the first rejected one was rejected.
     async fn deliver(
         &self,
         message: Arc<Message>,
-        events: &[Range<usize>],
+        mut events: Elements,
         origin: Origin<'_>,
     ) -> Result<Option<RejectReason>, Problem> {
         let (pending, receipts) = Pending::new(events.len());
         let delivery = async {
             let received = Instant::now();
-            for (position, event) in events.iter().enumerate() {
-                let ack = Ack::new(Source::Http, Arc::clone(&receipts), position as u64, Arc::clone(&self.metrics), received);
-                let accepted = self.intake.accept(&message, event.clone(), origin, ack);
-                self.push(accepted, || position > pending.settled()).await?;
+            let mut taken = 0;
+            while let Some(event) = events.next(message.bytes()) {
+                let ack = Ack::new(Source::Http, Arc::clone(&receipts), taken as u64, Arc::clone(&self.metrics), received);
+                let accepted = self.intake.accept(&message, event, origin, ack);
+                self.push(accepted, || taken > pending.settled()).await?;
+                taken += 1;
                 // A large batch must not keep other requests from this thread, nor its own deadline from passing.
                 tokio::task::coop::consume_budget().await;
             }

@@ -1,6 +1,5 @@
 //! The polling thread: takes records, keeps the partitions flowing, stores offsets.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,9 +11,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{SkipReason, events_of};
+use crate::event::{SkipReason, events_of, untyped};
 use crate::kafka::explain;
-use crate::pipeline::{Health, Outcome};
+use crate::pipeline::{Health, Outcome, Source};
 
 use super::Ended;
 use super::door::{Door, NoRoom};
@@ -22,6 +21,7 @@ use super::idle::{Idle, is_group_idle};
 use super::member::{Member, PART};
 use super::partition::{Blocked, Partition};
 use super::record::{self, InHand};
+use super::untyped::Untyped;
 
 /// The longest wait for a record.
 const POLL: Duration = Duration::from_millis(20);
@@ -80,7 +80,7 @@ impl Consumer {
 
     fn poll(&mut self) -> Ended {
         let (mut next_tick, mut rejoining) = (Instant::now(), false);
-        let (mut ranges, mut idle) = (Vec::new(), Idle::default());
+        let (mut types, mut idle) = (Untyped::default(), Idle::default());
         while !self.is_over() {
             if rejoining {
                 // Not before librdkafka let go of everything: while it rebalances, it would forget that it was to leave.
@@ -104,7 +104,7 @@ impl Consumer {
             let (mut wait, mut received) = (POLL, None::<Instant>);
             for _ in 0..BURST {
                 match self.consumer.poll(std::mem::take(&mut wait)) {
-                    Some(Ok(message)) => self.take(&message, *received.get_or_insert_with(Instant::now), &mut ranges),
+                    Some(Ok(message)) => self.take(&message, *received.get_or_insert_with(Instant::now), &mut types),
                     Some(Err(error)) => match self.failed(&error) {
                         Some(ended) => return ended,
                         None => break,
@@ -140,28 +140,42 @@ impl Consumer {
     }
 
     /// Takes one record into the pipeline, or blocks its partition.
-    fn take(&self, message: &BorrowedMessage<'_>, received: Instant, ranges: &mut Vec<Range<usize>>) {
+    fn take(&self, message: &BorrowedMessage<'_>, received: Instant, types: &mut Untyped) {
+        // Events without a type are skipped at once, and nowhere but on this thread.
+        let before = self.skipped_untyped();
+        let Some((topic, events)) = self.push(message, received) else { return };
+        let skipped = self.skipped_untyped() - before;
+        if types.count(&topic, events, skipped) && warn_of_untyped(&topic, message.payload().unwrap_or_default()) {
+            types.said(&topic);
+        }
+    }
+
+    fn skipped_untyped(&self) -> u64 {
+        self.member().metrics.source(Source::Kafka).skipped(SkipReason::NoType).get()
+    }
+
+    /// Returns the topic and the number of events of a record that went into the pipeline, as far as there was room.
+    fn push(&self, message: &BorrowedMessage<'_>, received: Instant) -> Option<(Arc<str>, u64)> {
         let mut partitions = self.member().lock();
         // Revoked, or paused a moment ago: it will be read again.
         let (topic, number) = (message.topic(), message.partition());
-        let Some(partition) = partitions.get_mut(topic, number).filter(|one| one.is_open()) else {
-            return;
-        };
+        let partition = partitions.get_mut(topic, number).filter(|one| one.is_open())?;
         let offset = message.offset();
-        ranges.clear();
-        events_of(message.payload().unwrap_or_default(), ranges);
-        if ranges.is_empty() {
+        let events = events_of(message.payload().unwrap_or_default());
+        if events.is_empty() {
             let position = partition.deliver(offset, 1);
             partition.assignment.ack(position, received).settle(Outcome::Skipped(SkipReason::Empty));
-            return;
+            return None;
         }
         let headers = if self.keep_headers { record::headers(message) } else { Vec::new() };
         let Some(held) = self.door.reserve(record::cost(message, &headers)) else {
-            return self.block(partition, Blocked { hand: None, lane: None, resume_at: offset });
+            self.block(partition, Blocked { hand: None, lane: None, resume_at: offset });
+            return None;
         };
         let message = record::copy(message, &partition.topic, headers, held);
-        let position = partition.deliver(offset, ranges.len() as u32);
-        let mut hand = InHand { message, position, received, job: None, rest: ranges.clone().into_iter() };
+        let position = partition.deliver(offset, events.len() as u32);
+        let taken = (Arc::clone(&partition.topic), events.len() as u64);
+        let mut hand = InHand { message, position, received, job: None, rest: events };
         if let Err(NoRoom { lane }) = self.door.push(&partition.assignment, &mut hand) {
             let others: usize = partitions.iter().map(Partition::in_hand).sum();
             let partition = partitions.get_mut(topic, number).expect("found above");
@@ -172,6 +186,7 @@ impl Consumer {
                 self.door.intake.drop_cancelled();
             }
         }
+        Some(taken)
     }
 
     /// What librdkafka says instead of a record; it goes on by itself unless this ends the source.
@@ -260,6 +275,21 @@ impl Consumer {
             tracing::debug!("Kafka: offsets are not stored: {error}");
         }
     }
+}
+
+/// Says what most events of `topic` look like. False where the first event in `value`, the latest record's, has a type after all:
+/// then the next record is to be looked at.
+fn warn_of_untyped(topic: &str, value: &[u8]) -> bool {
+    let first = events_of(value).next(value);
+    let Some(names) = first.and_then(|first| untyped(&value[first])) else { return false };
+    let seen = if names.is_empty() { "no member that tells of a wrapper".to_owned() } else { names.join(", ") };
+    tracing::warn!(
+        topic,
+        seen,
+        "most events of this topic have no `type` and are skipped as no_type; if they are in a wrapper, have it removed, or send \
+         {{\"message\":event}}, {{\"schema\":..,\"payload\":event}} or a CloudEvent with the event in `data`"
+    );
+    true
 }
 
 /// Errors of a topic or of the group, which stay until somebody mends what is wrong.

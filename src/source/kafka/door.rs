@@ -64,8 +64,8 @@ impl Door {
             let (text, taken) = match hand.job.take() {
                 Some(job) => (job.range(), self.intake.offer(*job)),
                 None => {
-                    let Some(text) = hand.rest.next() else { return Ok(()) };
-                    let origin = Origin { prefix: &self.prefix, path_type: None };
+                    let Some(text) = hand.rest.next(hand.message.bytes()) else { return Ok(()) };
+                    let origin = Origin { prefix: &self.prefix, path_type: None, wrapped: true };
                     let ack = assignment.ack(hand.position, hand.received);
                     (text.clone(), self.intake.accept(&hand.message, text, origin, ack))
                 }

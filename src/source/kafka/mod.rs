@@ -21,6 +21,7 @@ mod offsets;
 mod partition;
 mod record;
 mod topic_ids;
+mod untyped;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

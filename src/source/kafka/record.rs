@@ -1,6 +1,5 @@
 //! From librdkafka's buffers into a message of ours.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,6 +8,7 @@ use rdkafka::Message as _;
 use rdkafka::message::{BorrowedMessage, Headers as _};
 
 use crate::dead_letter::Record;
+use crate::event::Elements;
 use crate::pipeline::{Job, Message, Reservation};
 
 /// What a record takes besides its bytes: its message, its place among the offsets, the queue entry of its update.
@@ -55,5 +55,5 @@ pub(super) struct InHand {
     /// The event that found no room.
     pub(super) job: Option<Box<Job>>,
     /// Events after it.
-    pub(super) rest: std::vec::IntoIter<Range<usize>>,
+    pub(super) rest: Elements,
 }

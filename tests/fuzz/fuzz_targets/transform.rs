@@ -7,13 +7,21 @@
 use libfuzzer_sys::fuzz_target;
 use traitsink::event::{Decision, Limits, Origin, Rules, Transformer};
 
-const WIDE: Limits = Limits { max_event: 1 << 20, max_depth: 1000, max_fields: 10_000, max_key: 1 << 20, max_field_name: 1 << 20 };
-const TIGHT: Limits = Limits { max_event: 1 << 20, max_depth: 4, max_fields: 4, max_key: 16, max_field_name: 8 };
+const WIDE: Limits = Limits {
+    max_event: 1 << 20,
+    max_depth: 1000,
+    max_fields: 10_000,
+    max_key: 1 << 20,
+    max_field_name: 1 << 20,
+    max_update: 1 << 24,
+};
+const TIGHT: Limits = Limits { max_depth: 4, max_fields: 4, max_key: 16, max_field_name: 8, max_update: 16, ..WIDE };
 
 fuzz_target!(|text: &[u8]| {
-    for limits in [WIDE, TIGHT] {
+    for (limits, wrapped) in [(WIDE, false), (TIGHT, false), (WIDE, true)] {
         let rules = Rules { limits, destination: "Redis".into() };
-        let decide = |mut transformer: Transformer| transformer.transform(&rules, Origin::default(), text);
+        let origin = Origin { wrapped, ..Origin::default() };
+        let decide = |mut transformer: Transformer| transformer.transform(&rules, origin, text);
         match (decide(Transformer::default()), decide(Transformer::literal())) {
             (Decision::Update(usual), Decision::Update(literal)) => {
                 assert_eq!(usual.key(), literal.key());

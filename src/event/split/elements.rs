@@ -1,0 +1,264 @@
+//! The elements of a list, found one after the other: but for the first few their places are not kept, because a short text holds
+//! millions of them.
+//!
+//! # The grammar
+//! Mobile SDKs were seen to send batches with commas too many and too few. A list is
+//! ```text
+//! list   = "[" { blank | "," | object | other } "]"
+//! object = "{" .. "}"      up to the bracket that closes it; strings are skipped, brackets must match
+//! other  = what stands between them, as long as it goes: a scalar, a string, a list, or a mixture
+//! ```
+//! So leading, doubled and trailing commas are nothing, and an object ends at its closing brace, also where the comma is missing.
+//! `other` ends before a comma, an object, or the end of the list; blanks at its end are not part of it. Each object and each
+//! `other` is one element, and whether an element is an event is not asked here: `[{..} x,"a""b",NaN]` has four. A string or a
+//! bracket that is never closed, or a bracket of the wrong kind, leaves the list without an end, and so the text without elements.
+//! The elements of a list that is valid JSON are just what JSON says.
+
+use std::ops::Range;
+
+use crate::event::json;
+
+/// Places that are kept at most: looking for an element costs about as much as skipping it once more.
+const NOTED: usize = 512;
+
+/// Where the elements of a text are, in order. It does not hold the text; each call needs the same one again.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Elements {
+    /// Where the text begins that the other places are counted from.
+    base: usize,
+    /// The whole of a text that is no list.
+    one: Option<Range<usize>>,
+    /// The first elements of a list.
+    noted: Vec<Range<u32>>,
+    /// How many of them were returned.
+    returned: usize,
+    /// Where to look for the element after them.
+    at: usize,
+    /// Elements from there on.
+    left: usize,
+}
+
+impl Elements {
+    /// A single element, no list.
+    pub fn one(range: Range<usize>) -> Self {
+        Self { one: Some(range), ..Self::default() }
+    }
+
+    /// Counts the elements of the list that opens at `at`, and moves `at` past it; `None` where it has no end.
+    pub(super) fn count(text: &[u8], at: &mut usize) -> Option<Self> {
+        let mut elements = Self::default();
+        *at += 1;
+        while let Some(element) = next(text, at)? {
+            elements.push(element);
+        }
+        *at += 1;
+        Some(elements)
+    }
+
+    /// Adds the next element of a list.
+    pub(super) fn push(&mut self, element: Range<usize>) {
+        let noted = (u32::try_from(element.start).ok().zip(u32::try_from(element.end).ok())).filter(|_| self.noted.len() < NOTED);
+        match noted {
+            Some((start, end)) if self.left == 0 => {
+                self.noted.push(start..end);
+                self.at = element.end;
+            }
+            _ => {
+                if self.left == 0 {
+                    self.at = element.start;
+                }
+                self.left += 1;
+            }
+        }
+    }
+
+    /// The same elements in a text that has `more` bytes before this one.
+    pub(in crate::event) fn shifted(self, more: usize) -> Self {
+        Self { base: self.base + more, ..self }
+    }
+
+    /// Elements that were not returned yet.
+    pub fn len(&self) -> usize {
+        usize::from(self.one.is_some()) + self.noted.len() - self.returned + self.left
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The place of the next element in `text`, which is the text that was split.
+    pub fn next(&mut self, text: &[u8]) -> Option<Range<usize>> {
+        let element = if let Some(one) = self.one.take() {
+            one
+        } else if let Some(noted) = self.noted.get(self.returned) {
+            self.returned += 1;
+            noted.start as usize..noted.end as usize
+        } else {
+            self.left = self.left.checked_sub(1)?;
+            next(text.get(self.base..)?, &mut self.at)??
+        };
+        Some(element.start + self.base..element.end + self.base)
+    }
+}
+
+/// The next element of the list in which `at` lies, and moves `at` past it; `Some(None)` at the end of the list, whose bracket is
+/// then at `at`; `None` where there is no way on.
+fn next(text: &[u8], at: &mut usize) -> Option<Option<Range<usize>>> {
+    while json::peek(text, at) == b',' {
+        *at += 1;
+    }
+    let start = *at;
+    match *text.get(start)? {
+        b']' => return Some(None),
+        b'{' => *at = end_of_brackets(text, start)?,
+        _ => skip_other(text, at)?,
+    }
+    let blanks = text[start..*at].iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
+    Some(Some(start..*at - blanks))
+}
+
+/// Moves `at` to what ends the element there, which is no object.
+fn skip_other(text: &[u8], at: &mut usize) -> Option<()> {
+    loop {
+        match *text.get(*at)? {
+            b'"' => *at = json::end_of_string(text, *at)?,
+            b'[' => *at = end_of_brackets(text, *at)?,
+            b',' | b']' | b'{' => return Some(()),
+            b'}' => return None,
+            _ => *at += 1,
+        }
+    }
+}
+
+/// Where the bracket that opens at `start` is closed, past that; brackets must match.
+fn end_of_brackets(text: &[u8], start: usize) -> Option<usize> {
+    let (mut open, mut at) = (Open::default(), start);
+    loop {
+        match *text.get(at)? {
+            b'"' => {
+                at = json::end_of_string(text, at)?;
+                continue;
+            }
+            byte @ (b'{' | b'[') => open.push(byte == b'{'),
+            byte @ (b'}' | b']') => {
+                if open.pop() != Some(byte == b'}') {
+                    return None;
+                }
+                if open.depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+}
+
+/// Which brackets are open, one bit each: braces or not. Nothing else limits their number.
+#[derive(Default)]
+struct Open {
+    depth: usize,
+    /// The latest, up to 64; the last one is the lowest bit.
+    latest: u64,
+    /// Those before them, 64 in each.
+    earlier: Vec<u64>,
+}
+
+impl Open {
+    fn push(&mut self, brace: bool) {
+        if self.depth > 0 && self.depth.is_multiple_of(64) {
+            self.earlier.push(self.latest);
+        }
+        self.latest = self.latest << 1 | u64::from(brace);
+        self.depth += 1;
+    }
+
+    fn pop(&mut self) -> Option<bool> {
+        self.depth = self.depth.checked_sub(1)?;
+        let brace = self.latest & 1 == 1;
+        self.latest >>= 1;
+        if self.depth.is_multiple_of(64)
+            && let Some(earlier) = self.earlier.pop()
+        {
+            self.latest = earlier;
+        }
+        Some(brace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn elements(list: &str) -> Option<Vec<&str>> {
+        let mut at = 0;
+        let mut elements = Elements::count(list.as_bytes(), &mut at)?;
+        assert_eq!(at, list.len(), "{list}");
+        let mut found = Vec::new();
+        while let Some(range) = elements.next(list.as_bytes()) {
+            found.push(&list[range]);
+        }
+        assert!(elements.is_empty());
+        Some(found)
+    }
+
+    #[test]
+    fn commas_too_many_or_too_few_cost_no_element() {
+        for (list, expected) in [
+            ("[]", vec![]),
+            ("[ ]", vec![]),
+            ("[,]", vec![]),
+            ("[ , ,, ]", vec![]),
+            ("[1]", vec!["1"]),
+            ("[,{} , , {\"a\":1},\n]", vec!["{}", "{\"a\":1}"]),
+            ("[{\"a\":1}{\"b\":2},{}{} {}]", vec!["{\"a\":1}", "{\"b\":2}", "{}", "{}", "{}"]),
+            ("[{}x,{}]", vec!["{}", "x", "{}"]),
+            ("[{} x y ,{}]", vec!["{}", "x y", "{}"]),
+            ("[1 2,tru,NaN,\"a\"\"b\",[1][2] 3]", vec!["1 2", "tru", "NaN", "\"a\"\"b\"", "[1][2] 3"]),
+            ("[nul{\"a\":1}1{}]", vec!["nul", "{\"a\":1}", "1", "{}"]),
+            ("[\"]},{\\\"[\",{\"}]\":\"\\\\\"}]", vec!["\"]},{\\\"[\"", "{\"}]\":\"\\\\\"}"]),
+            ("[[],[[{}],{}] , {\"a\":[{}]}]", vec!["[]", "[[{}],{}]", "{\"a\":[{}]}"]),
+            ("[\u{c},\0]", vec!["\u{c}", "\0"]),
+        ] {
+            assert_eq!(elements(list), Some(expected), "{list}");
+        }
+    }
+
+    #[test]
+    fn elements_beyond_those_that_are_kept_are_found_again() {
+        for count in [NOTED - 1, NOTED, NOTED + 1, 3 * NOTED] {
+            let expected: Vec<String> = (0..count).map(|n| format!("{{\"a\":[{n}]}}")).collect();
+            assert_eq!(elements(&format!("[{}]", expected.join(" ,, "))).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn millions_of_elements_take_little_room() {
+        let list = format!("[{}]", "{},".repeat(1 << 20));
+        let elements = Elements::count(list.as_bytes(), &mut 0).unwrap();
+        assert_eq!(elements.len(), 1 << 20);
+        assert!(elements.noted.capacity() * size_of::<Range<u32>>() <= 8 << 10, "{}", elements.noted.capacity());
+    }
+
+    #[test]
+    fn without_an_end_there_are_no_elements() {
+        for list in ["[", "[1", "[{}", "[\"]", "[{]}]", "[{\"a\":[1}]", "[}]", "[1}]", "[[}]", "[\"\\\"]", "[{\"a\":\"}]", "[,"] {
+            assert_eq!(elements(list), None, "{list}");
+        }
+    }
+
+    #[test]
+    fn brackets_of_any_depth_must_match() {
+        for depth in [1, 63, 64, 65, 127, 128, 129, 1000] {
+            let open: String = (0..depth).map(|n| if n % 3 == 0 { '{' } else { '[' }).collect();
+            let close: String = open.chars().rev().map(|c| if c == '{' { '}' } else { ']' }).collect();
+            let nested = format!("[{open}{close}]");
+            assert_eq!(elements(&nested), Some(vec![&nested[1..nested.len() - 1]]), "{depth}");
+            for (at, bracket) in close.char_indices() {
+                let mut wrong = close.clone();
+                wrong.replace_range(at..=at, if bracket == '}' { "]" } else { "}" });
+                assert_eq!(elements(&format!("[{open}{wrong}]")), None, "{depth} {at}");
+            }
+        }
+    }
+}

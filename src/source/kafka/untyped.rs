@@ -1,0 +1,78 @@
+//! Noticing topics whose events have no type. Pure.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Events after which a topic is judged.
+const WINDOW: u64 = 100;
+
+/// Counts the events of each topic that have no `type`: mostly they are in a wrapper that is not known, and all of them would be
+/// skipped while the worker is ready.
+#[derive(Default)]
+pub(super) struct Untyped(HashMap<Arc<str>, Count>);
+
+#[derive(Default)]
+struct Count {
+    events: u64,
+    untyped: u64,
+    /// More than half had none; `Some(true)`: that was said.
+    noticed: Option<bool>,
+}
+
+impl Untyped {
+    /// Counts the events of a record; `untyped` of them had no type. True once more than half of [`WINDOW`] events in a row had
+    /// none, until [`Untyped::said`].
+    pub(super) fn count(&mut self, topic: &Arc<str>, events: u64, untyped: u64) -> bool {
+        if !self.0.contains_key(topic) {
+            self.0.insert(Arc::clone(topic), Count::default());
+        }
+        let Some(count) = self.0.get_mut(topic) else { return false };
+        if count.noticed.is_some() {
+            return count.noticed == Some(false);
+        }
+        count.events += events;
+        count.untyped += untyped;
+        if count.events >= WINDOW {
+            count.noticed = (2 * count.untyped > count.events).then_some(false);
+            (count.events, count.untyped) = (0, 0);
+        }
+        count.noticed.is_some()
+    }
+
+    /// The warning about `topic` was logged; there is no second one.
+    pub(super) fn said(&mut self, topic: &str) {
+        if let Some(count) = self.0.get_mut(topic) {
+            count.noticed = Some(true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_half_of_a_window_is_noticed_once() {
+        let (mut untyped, topic, other) = (Untyped::default(), Arc::from("a"), Arc::from("b"));
+        for n in 0..2 * WINDOW {
+            assert!(!untyped.count(&topic, 1, n % 2), "half is not most");
+        }
+        for _ in 1..WINDOW {
+            assert!(!untyped.count(&topic, 1, 1));
+        }
+        assert!(untyped.count(&topic, 1, 1));
+        assert!(untyped.count(&topic, 1, 0), "until it was said");
+        untyped.said("a");
+        for _ in 0..2 * WINDOW {
+            assert!(!untyped.count(&topic, 1, 1), "there is one warning");
+        }
+        assert!(untyped.count(&other, 500, 251), "topics are counted each for itself");
+    }
+
+    #[test]
+    fn what_was_good_long_ago_does_not_hide_what_is_bad_now() {
+        let (mut untyped, topic) = (Untyped::default(), Arc::from("a"));
+        assert!(!untyped.count(&topic, 1_000_000, 0));
+        assert!(untyped.count(&topic, 100, 51));
+    }
+}
