@@ -20,8 +20,9 @@ use super::body::Watched;
 use super::phase::Phase;
 use super::socket::Socket;
 
-/// Bytes of a request's head, and of what is read of a body at once, at most. Every connection may hold as much twice.
-const BUFFER: usize = 16 * 1024;
+/// Bytes of a request's head, and of what is read of a body at once, at most: the least that hyper takes. Every connection may
+/// hold as much twice.
+const BUFFER: usize = 8 * 1024;
 
 /// Serves one client until it leaves, stalls, or has been answered after `soft` was cancelled.
 pub(super) async fn run(stream: TcpStream, app: Router, phase: Arc<Phase>, soft: CancellationToken) {

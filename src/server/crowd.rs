@@ -12,6 +12,8 @@ use super::phase::Phase;
 
 /// How often it is said that connections give way, at most.
 const SAY_EVERY: Duration = Duration::from_secs(60);
+/// Connections that were closed and are not gone yet, at most.
+const LEAVING: usize = 64;
 /// How soon a full listener looks again whether a client has fallen silent.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -26,6 +28,8 @@ pub(super) struct Crowd {
 struct Members {
     next: u64,
     open: HashMap<u64, Member>,
+    /// Closed to make room; their tasks have not ended yet.
+    leaving: usize,
     said: Option<Instant>,
 }
 
@@ -43,8 +47,15 @@ impl Crowd {
     /// Returns when there is room for one more. The client that is silent for longest makes it; when all are being answered,
     /// the first that ends.
     pub(super) async fn room(&self) {
-        while self.lock().open.len() >= self.max {
-            if !self.evict() {
+        loop {
+            let leaving = {
+                let members = self.lock();
+                if members.open.len() < self.max {
+                    return;
+                }
+                members.leaving
+            };
+            if leaving >= LEAVING || !self.evict() {
                 let _ = timeout(LOOK_EVERY, self.left.notified()).await;
             }
         }
@@ -76,6 +87,7 @@ impl Crowd {
         };
         let Some((silence, id)) = members.open.iter().filter_map(silent).max() else { return false };
         let task = members.open.remove(&id).and_then(|member| member.task);
+        members.leaving += 1;
         let say = members.said.is_none_or(|said| now.duration_since(said) >= SAY_EVERY);
         if say {
             members.said = Some(now);
@@ -101,7 +113,11 @@ pub(super) struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.crowd.lock().open.remove(&self.id);
+        let mut members = self.crowd.lock();
+        if members.open.remove(&self.id).is_none() {
+            members.leaving -= 1;
+        }
+        drop(members);
         self.crowd.left.notify_one();
     }
 }
