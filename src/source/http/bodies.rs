@@ -191,3 +191,99 @@ impl Room {
         self.held
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use axum::body::Body;
+    use bytes::Bytes;
+    use hyper::body::Frame;
+    use prometheus::IntGauge;
+    use tokio::task::{JoinHandle, yield_now};
+    use tokio::time::advance;
+
+    use super::super::body::{Encoding, read};
+    use super::*;
+
+    const MIB: usize = 1024 * 1024;
+
+    /// A body whose end never comes.
+    struct Unfinished(Option<Bytes>);
+
+    impl hyper::body::Body for Unfinished {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            self.0.take().map_or(Poll::Pending, |chunk| Poll::Ready(Some(Ok(Frame::data(chunk)))))
+        }
+    }
+
+    fn bodies() -> Arc<Bodies> {
+        let budget = Budget::new(32 * MIB, IntGauge::new("held", "held").unwrap());
+        Bodies::new(&budget, 8 * MIB, Duration::from_secs(30))
+    }
+
+    /// Reads a body that never ends after `size` bytes.
+    async fn unfinished(bodies: &Arc<Bodies>, size: usize) -> JoinHandle<Option<Problem>> {
+        let (body, bodies) = (Body::new(Unfinished(Some(vec![b' '; size].into()))), Arc::clone(bodies));
+        let reading = tokio::spawn(async move { read(body, Encoding::Identity, &bodies).await.err() });
+        yield_now().await;
+        reading
+    }
+
+    /// Reads a body that comes at once.
+    async fn whole(bodies: &Arc<Bodies>, size: usize) -> Option<Problem> {
+        read(Body::from(vec![b' '; size]), Encoding::Identity, bodies).await.err()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_silent_give_way_and_large_bodies_leave_room_for_others() {
+        let bodies = bodies();
+        let silent = unfinished(&bodies, 7 * MIB).await;
+        assert_eq!(whole(&bodies, 7 * MIB).await, Some(Problem::Busy(Busy::Full)), "nobody is silent yet");
+        assert_eq!(whole(&bodies, MIB).await, None, "large bodies leave a quarter");
+        advance(PAUSE).await;
+        assert_eq!(whole(&bodies, 7 * MIB).await, None);
+        assert_eq!(silent.await.unwrap(), Some(Problem::BodyGaveWay));
+        assert_eq!((bodies.budget.held(), bodies.budget.reading()), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_the_silent_the_one_that_holds_most_for_longest_gives_way() {
+        let bodies = bodies();
+        let small = unfinished(&bodies, MIB).await;
+        advance(PAUSE).await;
+        let large = unfinished(&bodies, 7 * MIB).await;
+        advance(PAUSE).await;
+        assert_eq!(whole(&bodies, 7 * MIB).await, None);
+        assert_eq!(large.await.unwrap(), Some(Problem::BodyGaveWay));
+        assert!(!small.is_finished());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_small_silent_bodies_keep_nobody_out() {
+        let bodies = bodies();
+        let mut silent = Vec::new();
+        for _ in 0..1000 {
+            silent.push(unfinished(&bodies, 64 * 1024).await);
+            advance(Duration::from_millis(1)).await;
+        }
+        assert!(bodies.budget.reading() <= 16 * MIB);
+        for size in [100, 200_000, MIB] {
+            assert_eq!(whole(&bodies, size).await, None, "{size} bytes");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_falls_behind_is_given_up() {
+        for size in [0, 100, 7 * MIB] {
+            let (bodies, begun) = (bodies(), Instant::now());
+            assert_eq!(unfinished(&bodies, size).await.await.unwrap(), Some(Problem::BodyTimeout), "{size} bytes");
+            assert_eq!((begun.elapsed().as_secs(), bodies.budget.held()), (10, 0), "{size} bytes");
+        }
+    }
+}

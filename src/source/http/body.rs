@@ -67,7 +67,10 @@ pub(super) async fn read(mut body: Body, encoding: Encoding, bodies: &Arc<Bodies
         let Some(frame) = frame else { break };
         // Trailers say nothing that is of use here.
         if let Ok(chunk) = frame.map_err(|_| Problem::UnreadableBody)?.into_data() {
-            reading.with(|partial| Ok(partial.pace.came(chunk.len())))?;
+            reading.with(|partial| {
+                partial.pace.came(chunk.len());
+                Ok(())
+            })?;
             match encoding {
                 Encoding::Identity => reading.with(|partial| partial.decoder.push(chunk))?,
                 Encoding::Gzip => reading.inflate(chunk).await?,
