@@ -21,10 +21,15 @@ use crate::metrics::Metrics;
 use crate::pipeline::{Budget, Health, Intake, Lane, LaneLimits, Source, Suspects};
 use crate::readiness::Readiness;
 use crate::redis::{Embedded, Local, LocalError, Store, Topology};
-use crate::server;
+use crate::server::{self, descriptors};
 use crate::source::http::HttpSource;
 #[cfg(feature = "kafka")]
 use crate::source::kafka::{self, KafkaSource};
+
+/// Descriptors for files, pipes, Kafka's client and the clients of the embedded store.
+const OTHER_DESCRIPTORS: usize = 128;
+/// Descriptors for the connections of a lane: to a server, to a new one, to those that know which.
+const DESCRIPTORS_OF_LANE: usize = 4;
 
 /// Why the program could not start, and its exit code.
 #[derive(Debug)]
@@ -218,6 +223,7 @@ impl App {
     /// As [`Delivery::start`], and ports that are not to be had.
     pub async fn start(config: &Config, lifecycle: Lifecycle) -> Result<Self, StartError> {
         let readiness = Arc::new(Readiness::new([]));
+        let descriptors = descriptors::raise();
         // Ports first: who starts the program twice should learn that before anything else happens.
         let http_listener = match &config.http {
             Some(http) => Some((http, bind("http.listen", http.listen).await?)),
@@ -233,7 +239,7 @@ impl App {
             let metrics = Arc::clone(&delivery.metrics);
             let source = HttpSource::new(http, &config.redis.prefix, intake, metrics);
             let limits = server::Limits {
-                max_connections: http.max_connections,
+                max_connections: http_connections(http, config.delivery.lanes, descriptors),
                 header_timeout: http.header_timeout,
                 idle_timeout: http.idle_timeout,
             };
@@ -319,6 +325,20 @@ async fn consume(source: KafkaSource, stop: CancellationToken, lifecycle: Lifecy
         }
         kafka::Ended::Failed(reason) => tracing::error!("Kafka: {reason}"),
     }
+}
+
+/// As many connections as are wanted, or as there are descriptors for.
+fn http_connections(http: &config::Http, lanes: usize, descriptors: u64) -> usize {
+    let others = OTHER_DESCRIPTORS + server::Limits::default().max_connections + DESCRIPTORS_OF_LANE * lanes;
+    let fit = descriptors::fit(http.max_connections, descriptors, others);
+    if fit < http.max_connections {
+        tracing::warn!(
+            "the system grants {descriptors} descriptors, of which {others} are needed elsewhere: only {fit} HTTP connections are \
+             served at once, not {} (http.max_connections); raise the limit (ulimit -Hn, LimitNOFILE=)",
+            http.max_connections
+        );
+    }
+    fit
 }
 
 /// Says where a listener listens: the port may have been chosen by the system.

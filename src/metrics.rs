@@ -42,7 +42,7 @@ pub const HTTP_PATHS: &[&str] =
     &["/v1/identify", "/v1/track", "/v1/page", "/v1/screen", "/v1/group", "/v1/alias", "/v1/batch", "other"];
 
 /// Statuses of `traitsink_http_requests_total`.
-pub const HTTP_STATUSES: &[&str] = &["200", "400", "401", "404", "405", "408", "413", "415", "429", "500", "503"];
+pub const HTTP_STATUSES: &[&str] = &["200", "400", "401", "403", "404", "405", "408", "413", "415", "429", "500", "503"];
 
 /// Clients of `traitsink_tls_verify_disabled`.
 pub const TLS_CLIENTS: &[&str] = &["redis", "kafka"];

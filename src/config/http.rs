@@ -46,20 +46,20 @@ pub struct WriteKey {
 pub(super) struct RawHttp {
     /// IP address and port.
     listen: Listen,
-    /// The user name of Basic authentication. Empty: allowed only on a loopback address.
+    /// The user name of Basic authentication. Empty: allowed only on a loopback address, and Origin and Host must name one.
     write_keys: Vec<Secret>,
     /// A file of write keys, one on each line, instead of `write_keys`.
     write_keys_file: Option<PathBuf>,
     /// How long a request waits for Redis; then 503 with Retry-After, and what was not sent yet is taken back.
     wait: Span,
-    /// The largest body, decompressed; then 413.
+    /// The largest body, compressed and decompressed; then 413.
     pub(super) max_body: Size,
-    /// More connections wait.
+    /// At one more the client that is silent for longest gives way.
     #[schemars(range(min = 1, max = 1_000_000))]
     max_connections: usize,
     /// From the connection, or the last answer, to the end of the headers.
     header_timeout: Span,
-    /// From the headers to the end of the body.
+    /// From the headers to the end of the body, which must not fall 10s behind 4 KiB/s either.
     body_timeout: Span,
     /// How long a kept connection may be silent.
     idle_timeout: Span,

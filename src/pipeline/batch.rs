@@ -70,7 +70,7 @@ impl Batch {
 
     /// Bytes of the updates.
     pub fn bytes(&self) -> usize {
-        self.jobs.iter().map(|job| job.update.cost()).sum()
+        self.jobs.iter().map(|job| job.cost()).sum()
     }
 
     /// For each key, in the order of first appearance: the packed key, the number of fields, and the packed fields of each job.

@@ -9,12 +9,14 @@ use prometheus::IntGauge;
 pub struct Budget {
     limit: usize,
     held: AtomicUsize,
+    /// The part of `held` that belongs to bodies which are still being read.
+    reading: AtomicUsize,
     gauge: IntGauge,
 }
 
 impl Budget {
     pub fn new(limit: usize, gauge: IntGauge) -> Arc<Self> {
-        Arc::new(Self { limit, held: AtomicUsize::new(0), gauge })
+        Arc::new(Self { limit, held: AtomicUsize::new(0), reading: AtomicUsize::new(0), gauge })
     }
 
     pub fn limit(&self) -> usize {
@@ -26,9 +28,14 @@ impl Budget {
         self.held.load(Relaxed)
     }
 
+    /// The part of [`Budget::held`] that belongs to bodies which are still being read.
+    pub fn reading(&self) -> usize {
+        self.reading.load(Relaxed)
+    }
+
     /// Never waits: `None` when `bytes` more would exceed the limit.
     pub fn try_reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
-        let mut reservation = Reservation { budget: Arc::clone(self), bytes: 0 };
+        let mut reservation = Reservation { budget: Arc::clone(self), bytes: 0, reading: 0 };
         reservation.try_grow(bytes).then_some(reservation)
     }
 }
@@ -37,6 +44,8 @@ impl Budget {
 pub struct Reservation {
     budget: Arc<Budget>,
     bytes: usize,
+    /// How many of them count as a body that is being read.
+    reading: usize,
 }
 
 impl Reservation {
@@ -46,7 +55,7 @@ impl Reservation {
 
     /// Never waits: false, and nothing changes, when `more` bytes would exceed the limit.
     pub fn try_grow(&mut self, more: usize) -> bool {
-        let Budget { limit, held, gauge } = &*self.budget;
+        let Budget { limit, held, gauge, .. } = &*self.budget;
         let fits = |now: usize| now.checked_add(more).filter(|sum| sum <= limit);
         if held.fetch_update(Relaxed, Relaxed, fits).is_err() {
             return false;
@@ -55,10 +64,43 @@ impl Reservation {
         self.bytes += more;
         true
     }
+
+    /// [`Reservation::try_grow`] for a body that is being read: all of it counts as such, and all such bodies together never
+    /// exceed `share` by it.
+    pub fn try_grow_reading(&mut self, more: usize, share: usize) -> bool {
+        let joining = self.bytes - self.reading + more;
+        let fits = |now: usize| now.checked_add(joining).filter(|&sum| sum <= share);
+        if self.budget.reading.fetch_update(Relaxed, Relaxed, fits).is_err() {
+            return false;
+        }
+        if !self.try_grow(more) {
+            self.budget.reading.fetch_sub(joining, Relaxed);
+            return false;
+        }
+        self.reading = self.bytes;
+        true
+    }
+
+    /// The body is complete: it counts as one that is being read no longer.
+    pub fn read(&mut self) {
+        self.budget.reading.fetch_sub(std::mem::take(&mut self.reading), Relaxed);
+    }
+
+    /// Gives `less` bytes back.
+    pub fn shrink(&mut self, less: usize) {
+        let less = less.min(self.bytes);
+        self.bytes -= less;
+        let left = self.reading.saturating_sub(self.bytes);
+        self.reading -= left;
+        self.budget.reading.fetch_sub(left, Relaxed);
+        self.budget.held.fetch_sub(less, Relaxed);
+        self.budget.gauge.sub(less as i64);
+    }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
+        self.read();
         self.budget.held.fetch_sub(self.bytes, Relaxed);
         self.budget.gauge.sub(self.bytes as i64);
     }
@@ -86,6 +128,25 @@ mod tests {
         drop(first);
         assert_eq!(gauge.get(), 0);
         assert!(budget.try_reserve(100).is_some());
+    }
+
+    #[test]
+    fn bodies_that_are_being_read_have_a_share_of_their_own() {
+        let (budget, gauge) = budget(100);
+        let (mut first, mut second) = (budget.try_reserve(10).unwrap(), budget.try_reserve(0).unwrap());
+        assert!(first.try_grow_reading(20, 50));
+        assert_eq!((budget.reading(), budget.held()), (30, 30), "what it held before counts too");
+        assert!(!second.try_grow_reading(21, 50));
+        assert!(second.try_grow_reading(20, 50) && second.try_grow(30));
+        assert!(!first.try_grow_reading(30, 100), "nor more than the budget");
+        assert_eq!((budget.reading(), budget.held()), (50, 80));
+        first.read();
+        first.shrink(25);
+        assert_eq!((first.bytes(), budget.reading(), gauge.get()), (5, 20, 55));
+        second.shrink(45);
+        assert_eq!((budget.reading(), budget.held()), (5, 10));
+        drop((first, second));
+        assert_eq!((budget.reading(), budget.held(), gauge.get()), (0, 0, 0));
     }
 
     #[test]

@@ -63,6 +63,12 @@ pub struct Job {
 }
 
 impl Job {
+    /// Bytes that it holds besides its message: the update, and what carries it through its lane (the place in the queue, which
+    /// may have grown to twice what is needed, and in the batch).
+    pub(super) fn cost(&self) -> usize {
+        self.update.cost() + 3 * size_of::<Self>()
+    }
+
     /// The message of the event.
     pub(super) fn message(&self) -> &Message {
         &self.message
@@ -182,9 +188,13 @@ impl Intake {
     }
 
     /// Whether half of all room, and of a lane's share when it is about one, is free: enough to go on after a pause, not to pause
-    /// again at once.
+    /// again at once. Bodies that are being read do not count, as long as a quarter is free besides them: slow clients must not
+    /// keep other sources waiting.
     pub fn has_room(&self, lane: Option<usize>) -> bool {
-        self.budget.held() <= self.budget.limit() / 2 && lane.is_none_or(|lane| self.lanes[lane].has_room())
+        let (held, reading, limit) = (self.budget.held(), self.budget.reading(), self.budget.limit());
+        held.saturating_sub(reading) <= limit / 2
+            && held <= limit - limit / 4
+            && lane.is_none_or(|lane| self.lanes[lane].has_room())
     }
 
     /// Transforms the event at `text` of `message` and pushes its update, or settles `ack` when it is skipped. Never waits.
@@ -205,7 +215,7 @@ impl Intake {
 
     /// Pushes an update. Never waits.
     pub fn offer(&self, mut job: Job) -> Result<(), Refusal> {
-        let cost = job.update.cost();
+        let cost = job.cost();
         if cost > self.budget.limit() / 2 {
             return Err(Refusal::Rejected(RejectReason::TooLarge, job.ack));
         }

@@ -180,7 +180,7 @@ impl<S: Apply> Worker<S> {
         for (write, mut job) in batch.into_jobs() {
             match self.verdicts[write] {
                 Verdict::Written => {
-                    released += job.update.cost();
+                    released += job.cost();
                     self.forget(job.update.key());
                     job.ack.settle(Outcome::Written);
                 }
@@ -213,7 +213,7 @@ impl<S: Apply> Worker<S> {
             Letter::new(reason.as_str(), job.ack.source().as_str(), Some(job.update.key()), job.text(), job.message().record())
         };
         let kept = self.lane.letters.write(refused.iter().map(letter).collect()).await;
-        let released = refused.iter().map(|(_, job)| job.update.cost()).sum();
+        let released = refused.iter().map(|(_, job)| job.cost()).sum();
         for (reason, job) in refused {
             match kept {
                 Ok(()) => job.ack.settle(Outcome::DeadLettered(reason)),
@@ -227,7 +227,7 @@ impl<S: Apply> Worker<S> {
     fn release_cancelled(&self, jobs: Vec<Job>) -> Vec<Job> {
         let (gone, kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(Job::cancelled);
         if !gone.is_empty() {
-            self.lane.queue.release(gone.iter().map(|job| job.update.cost()).sum());
+            self.lane.queue.release(gone.iter().map(|job| job.cost()).sum());
         }
         kept
     }

@@ -54,7 +54,7 @@ impl Queue {
 
     /// Never waits. A job that finds no room comes back.
     pub fn push(&self, job: Job) -> Result<(), (Busy, Box<Job>)> {
-        let cost = job.update.cost();
+        let cost = job.cost();
         let mut inner = self.lock();
         if let Some(busy) = inner.refuses() {
             return Err((busy, Box::new(job)));
@@ -77,7 +77,7 @@ impl Queue {
                 let mut inner = self.lock();
                 let mut bytes = 0;
                 let fits = |job: &&Job| {
-                    bytes += job.update.cost();
+                    bytes += job.cost();
                     bytes <= max_bytes
                 };
                 let count = inner.jobs.iter().take(max_jobs).take_while(fits).count();
@@ -107,7 +107,7 @@ impl Queue {
         }
         let (cancelled, kept): (VecDeque<Job>, _) = std::mem::take(&mut inner.jobs).into_iter().partition(Job::cancelled);
         inner.jobs = kept;
-        inner.bytes -= cancelled.iter().map(|job| job.update.cost()).sum::<usize>();
+        inner.bytes -= cancelled.iter().map(|job| job.cost()).sum::<usize>();
         drop(inner);
         // Outside the lock: a dropped ack calls back into its source.
         drop(cancelled);

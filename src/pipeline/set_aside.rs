@@ -137,7 +137,7 @@ impl SetAside {
         let mut bytes = 0;
         for waiting in due {
             let count = waiting.next_count(max_jobs, max_bytes);
-            let more: usize = waiting.jobs.iter().take(count).map(|job| job.update.cost()).sum();
+            let more: usize = waiting.jobs.iter().take(count).map(|job| job.cost()).sum();
             if !taken.is_empty() && (taken.len() + count > max_jobs || bytes + more > max_bytes) {
                 break;
             }
@@ -155,7 +155,7 @@ impl SetAside {
         for waiting in self.keys.values_mut().filter(|waiting| waiting.jobs.iter().any(Job::cancelled)) {
             let (gone, kept): (VecDeque<Job>, _) = std::mem::take(&mut waiting.jobs).into_iter().partition(Job::cancelled);
             waiting.jobs = kept;
-            released += gone.iter().map(|job| job.update.cost()).sum::<usize>();
+            released += gone.iter().map(|job| job.cost()).sum::<usize>();
         }
         if released > 0 {
             self.refresh();
@@ -193,7 +193,7 @@ impl Waiting {
     fn next_count(&self, max_jobs: usize, max_bytes: usize) -> usize {
         let mut bytes = 0;
         let fits = |job: &&Job| {
-            bytes += job.update.cost();
+            bytes += job.cost();
             bytes <= max_bytes
         };
         match self.turn {

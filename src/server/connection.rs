@@ -16,23 +16,24 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::Limits;
+use super::body::Watched;
 use super::phase::Phase;
 use super::socket::Socket;
 
-/// Bytes of a request's head, and of what is read of a body at once, at most.
-const BUFFER: usize = 64 * 1024;
+/// Bytes of a request's head, and of what is read of a body at once, at most: the least that hyper takes. Every connection may
+/// hold as much twice.
+const BUFFER: usize = 8 * 1024;
 
 /// Serves one client until it leaves, stalls, or has been answered after `soft` was cancelled.
-pub(super) async fn run(stream: TcpStream, app: Router, limits: Arc<Limits>, soft: CancellationToken) {
+pub(super) async fn run(stream: TcpStream, app: Router, phase: Arc<Phase>, soft: CancellationToken) {
     // Answers are short and whole: waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
-    let phase = Arc::new(Phase::new(limits));
     let service = {
         let phase = Arc::clone(&phase);
         service_fn(move |request: Request<Incoming>| {
             let (app, phase) = (app.clone(), Arc::clone(&phase));
             phase.request_began();
+            let request = request.map(|body| Watched::new(body, Arc::clone(&phase)));
             async move {
                 let answer = app.oneshot(request).await;
                 phase.request_ended();

@@ -1,6 +1,10 @@
-//! The serving loop of every HTTP listener: accepts up to a cap, closes connections that stall, ends gracefully.
+//! The serving loop of every HTTP listener: accepts every client, closes connections that stall or that fall silent when there
+//! are too many, ends gracefully.
 
+mod body;
 mod connection;
+mod crowd;
+pub mod descriptors;
 mod phase;
 mod socket;
 
@@ -10,16 +14,18 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::logging::Throttle;
 
+use crowd::Crowd;
+use phase::Phase;
+
 /// What one listener grants its clients.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// More wait in the kernel's queue until one ends.
+    /// At one more the client that is silent for longest gives way; while all are being answered, it waits.
     pub max_connections: usize,
     /// From the first byte of a request (on a new connection: from accepting it) to the end of its headers.
     pub header_timeout: Duration,
@@ -39,20 +45,24 @@ impl Default for Limits {
 /// After `soft` nothing is accepted, idle connections are closed, and requests already begun are still answered; `hard`
 /// drops what is left.
 pub async fn serve(listener: TcpListener, app: Router, limits: Limits, soft: CancellationToken, hard: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(limits.max_connections));
+    let crowd = Crowd::new(limits.max_connections);
     let limits = Arc::new(limits);
     let connections = TaskTracker::new();
     let accepting = async {
         let mut backoff = Backoff::default();
         loop {
-            let slot = Arc::clone(&slots).acquire_owned().await.expect("the semaphore is never closed");
-            let stream = backoff.accept(&listener).await;
-            let connection = connection::run(stream, app.clone(), Arc::clone(&limits), soft.clone());
+            let stream = backoff.accept(&listener, &crowd).await;
+            crowd.room().await;
+            let phase = Arc::new(Phase::new(Arc::clone(&limits)));
+            let place = crowd.join(Arc::clone(&phase));
+            let id = place.id;
+            let connection = connection::run(stream, app.clone(), phase, soft.clone());
             let hard = hard.clone();
-            connections.spawn(async move {
+            let task = connections.spawn(async move {
                 hard.run_until_cancelled_owned(connection).await;
-                drop(slot);
+                drop(place);
             });
+            crowd.runs(id, task.abort_handle());
         }
     };
     soft.run_until_cancelled(hard.run_until_cancelled(accepting)).await;
@@ -72,7 +82,7 @@ impl Backoff {
     const FIRST: Duration = Duration::from_millis(10);
     const LAST: Duration = Duration::from_secs(1);
 
-    async fn accept(&mut self, listener: &TcpListener) -> TcpStream {
+    async fn accept(&mut self, listener: &TcpListener, crowd: &Crowd) -> TcpStream {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
@@ -82,6 +92,8 @@ impl Backoff {
                 Err(error) if is_clients_fault(&error) => {}
                 Err(error) => {
                     self.0 = (self.0 * 2).clamp(Self::FIRST, Self::LAST);
+                    // Without descriptors a silent client gives its own away.
+                    crowd.evict();
                     if let Some(times) = FAILURES.admit(1) {
                         tracing::warn!(%error, times, "cannot accept connections");
                     }

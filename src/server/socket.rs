@@ -47,8 +47,9 @@ impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before {
-            self.phase.bytes_came();
+        let count = buffer.filled().len() - before;
+        if count > 0 {
+            self.phase.bytes_came(count);
         }
         Poll::Ready(Ok(()))
     }

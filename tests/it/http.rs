@@ -18,7 +18,7 @@ pub(crate) fn start(settings: &[&str]) -> (Redis, App) {
 }
 
 fn post(path: &str, body: &str) -> String {
-    format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 fn send(address: SocketAddr, request: &str) -> Response {
@@ -92,7 +92,7 @@ fn a_key_of_another_type_costs_only_itself() {
 }
 
 #[test]
-fn a_body_counts_while_it_is_read() {
+fn a_body_counts_while_it_is_read_and_gives_way_while_it_is_silent() {
     let (_redis, app) = start(&["http.max_body=1MiB", "delivery.max_in_flight=1MiB", "delivery.lanes=1"]);
     let event = r#"{"userId":"u1","traits":{"a":1}}"#;
     let body = |size: usize| format!("{event}{}", " ".repeat(size - event.len()));
@@ -102,10 +102,18 @@ fn a_body_counts_while_it_is_read() {
     let mut slow = Wire::connect(app.http);
     slow.send(most);
     eventually("most of it is held", || app.metric("traitsink_in_flight_bytes", "") > 590_000.0);
-    assert_problem(&send(app.http, &request(500_000)), 503, "busy", Some("1"));
     assert_eq!(send(app.http, &request(100)).status, 200, "what is small still fits");
     slow.send(rest);
     assert_eq!(slow.response().expect("an answer").status, 200);
+
+    let mut silent = Wire::connect(app.http);
+    silent.send(most);
+    eventually("most of it is held", || app.metric("traitsink_in_flight_bytes", "") > 590_000.0);
+    let_pass(Duration::from_millis(50));
+    assert_eq!(send(app.http, &request(500_000)).status, 200, "who sends does not wait for who does not");
+    let refused = silent.response().expect("an answer");
+    assert_problem(&refused, 503, "body_gave_way", Some("1"));
+    assert_eq!(refused.header("connection"), Some("close"));
     app.assert_at_rest();
 }
 
@@ -134,7 +142,7 @@ fn millions_of_elements_take_no_more_memory_than_their_text() {
 fn a_body_that_drips_is_given_up() {
     let (_redis, app) = start(&["http.body_timeout=500ms"]);
     let mut wire = Wire::connect(app.http);
-    wire.send("POST /v1/identify HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{");
+    wire.send("POST /v1/identify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{");
     let mut drops = 0;
     while wire.is_silent_for(Duration::from_millis(20)) {
         wire.send(" ");
@@ -187,7 +195,7 @@ fn every_answer_is_counted() {
     }
     assert_eq!(send(app.http, &post("/v1/secret/u1", "")).status, 404);
     assert_eq!(count("other", 404), 1.0);
-    assert_eq!(send(app.http, "GET /v1/track HTTP/1.1\r\nHost: x\r\n\r\n").status, 405);
+    assert_eq!(send(app.http, "GET /v1/track HTTP/1.1\r\nHost: localhost\r\n\r\n").status, 405);
     assert_eq!(count("/v1/track", 405), 1.0);
 }
 

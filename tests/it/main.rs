@@ -50,6 +50,8 @@ mod harness;
 mod http;
 /// Good and bad requests, as data.
 mod http_corpus;
+/// Clients that stay silent, send too much, or come from elsewhere.
+mod http_crowd;
 /// Other systems' files, and what `config import` makes of them: a new case goes into `tests/import`.
 mod import;
 /// Real brokers: what the harness promises, every way to log in and to be refused, the probe.

@@ -30,6 +30,11 @@ impl Keys {
         Self { keys: keys.iter().map(key).collect(), default_prefix: default_prefix.to_owned() }
     }
 
+    /// Whether everyone may write who reaches the listener.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// The prefix that this request's write key grants; `None`: it may not write.
     ///
     /// Takes the same time for a missing, an unknown and any known key: all digests are compared, none in part.

@@ -1,17 +1,20 @@
 //! Reading a body: decompressed, limited, and paid for byte by byte.
 
-use std::io::{self, Write};
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
-use flate2::write::MultiGzDecoder;
+use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
-use hyper::body::Body as _;
+use hyper::body::{Body as _, Frame};
+use tokio::time::{Instant, timeout_at};
 
-use crate::pipeline::{Budget, Busy, Message, Reservation};
+use crate::pipeline::Message;
 
+use super::bodies::{Bodies, Entered, Partial};
+use super::decode::{Buffer, Decoder, Gzip};
+use super::pace::Pace;
 use super::problem::Problem;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,152 +36,140 @@ impl Encoding {
     }
 }
 
-/// Reads all of `body`, at most `limit` decompressed bytes of it, each held in `budget` from the moment it is here.
-pub(super) async fn read(
-    mut body: Body,
-    encoding: Encoding,
-    limit: usize,
-    budget: &Arc<Budget>,
-) -> Result<Arc<Message>, Problem> {
-    if encoding == Encoding::Identity && body.size_hint().lower() > limit as u64 {
+/// Compressed bytes that are taken in one go: at most a thousand times as many come out.
+const SLICE: usize = 1024;
+/// Bytes, compressed and decompressed, after which others have their turn.
+const TURN: usize = 64 * 1024;
+
+/// Reads all of `body`: its text and its compressed form at most `bodies.limit` bytes each, in `bodies.timeout`, and with room
+/// for each byte from the moment it is here.
+pub(super) async fn read(mut body: Body, encoding: Encoding, bodies: &Arc<Bodies>) -> Result<Arc<Message>, Problem> {
+    let size = body.size_hint();
+    if size.lower() > bodies.limit as u64 {
         return Err(Problem::BodyTooLarge);
     }
-    let declared = match encoding {
-        Encoding::Identity => body.size_hint().upper().and_then(|upper| usize::try_from(upper).ok()),
-        Encoding::Gzip => None,
+    let declared = size.upper().and_then(|upper| usize::try_from(upper).ok()).unwrap_or(bodies.limit);
+    let room = bodies.room()?;
+    let decoder = match encoding {
+        Encoding::Identity => Decoder::Identity(Buffer::new(room, declared)),
+        Encoding::Gzip => Decoder::Gzip(Gzip::new(Buffer::new(room, bodies.limit))),
     };
-    let mut decoder = Decoder::new(encoding, Buffer::new(limit, declared.unwrap_or(limit), budget)?);
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Problem::UnreadableBody)?;
+    let deadline = Instant::now() + bodies.timeout;
+    let mut reading = Reading::AtOnce(Partial { decoder, pace: Pace::new() });
+    loop {
+        let frame = match body.frame().now_or_never() {
+            Some(frame) => frame,
+            None => {
+                reading = reading.enter(bodies)?;
+                reading.next(&mut body, deadline).await?
+            }
+        };
+        let Some(frame) = frame else { break };
         // Trailers say nothing that is of use here.
-        if let Ok(chunk) = frame.into_data() {
-            decoder.push(chunk)?;
-        }
-    }
-    Ok(decoder.finish()?.into_message())
-}
-
-enum Decoder {
-    Identity(Buffer),
-    Gzip(Box<MultiGzDecoder<Buffer>>),
-}
-
-impl Decoder {
-    fn new(encoding: Encoding, buffer: Buffer) -> Self {
-        match encoding {
-            Encoding::Identity => Self::Identity(buffer),
-            Encoding::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(buffer))),
-        }
-    }
-
-    fn push(&mut self, chunk: Bytes) -> Result<(), Problem> {
-        match self {
-            Self::Identity(buffer) => buffer.push(chunk),
-            Self::Gzip(decoder) => decoder.write_all(&chunk).map_err(|_| decoder.get_ref().problem()),
-        }
-    }
-
-    fn finish(self) -> Result<Buffer, Problem> {
-        match self {
-            Self::Identity(buffer) => Ok(buffer),
-            Self::Gzip(mut decoder) => {
-                decoder.try_finish().map_err(|_| decoder.get_ref().problem())?;
-                decoder.finish().map_err(|_| Problem::UnreadableBody)
+        if let Ok(chunk) = frame.map_err(|_| Problem::UnreadableBody)?.into_data() {
+            reading.with(|partial| {
+                partial.pace.came(chunk.len());
+                Ok(())
+            })?;
+            match encoding {
+                Encoding::Identity => reading.with(|partial| partial.decoder.push(chunk))?,
+                Encoding::Gzip => reading.inflate(chunk).await?,
             }
         }
+        if body.is_end_stream() {
+            break;
+        }
     }
+    reading.finish()
 }
 
-/// A body as far as it has come. A body of one chunk stays that chunk; more chunks are joined.
-struct Buffer {
-    chunk: Bytes,
-    joined: Vec<u8>,
-    limit: usize,
-    /// More than this will not come.
-    expected: usize,
-    held: Reservation,
-    refused: Option<Problem>,
+/// A body on its way. Most come at once, and are nobody else's business.
+enum Reading {
+    AtOnce(Partial),
+    Waiting(Entered),
 }
 
-impl Buffer {
-    fn new(limit: usize, expected: usize, budget: &Arc<Budget>) -> Result<Self, Problem> {
-        let held = budget.try_reserve(0).ok_or(Problem::Busy(Busy::Full))?;
-        Ok(Self { chunk: Bytes::new(), joined: Vec::new(), limit, expected, held, refused: None })
+impl Reading {
+    /// The body must be waited for. One of which nothing is here holds nothing that it could give.
+    fn enter(self, bodies: &Arc<Bodies>) -> Result<Self, Problem> {
+        match self {
+            Self::AtOnce(partial) if partial.decoder.held() > 0 => bodies.enter(partial).map(Self::Waiting),
+            waiting => Ok(waiting),
+        }
     }
 
-    fn push(&mut self, chunk: Bytes) -> Result<(), Problem> {
-        if self.chunk.is_empty() && self.joined.is_empty() {
-            self.hold(chunk.len(), chunk.len())?;
-            self.chunk = chunk;
-            return Ok(());
+    fn with<T>(&mut self, go_on: impl FnOnce(&mut Partial) -> Result<T, Problem>) -> Result<T, Problem> {
+        match self {
+            Self::AtOnce(partial) => go_on(partial),
+            Self::Waiting(entered) => entered.with(go_on),
         }
-        let first = std::mem::take(&mut self.chunk);
-        self.extend(&first)?;
-        self.extend(&chunk)
     }
 
-    fn extend(&mut self, bytes: &[u8]) -> Result<(), Problem> {
-        let length = self.joined.len() + bytes.len();
-        if length > self.joined.capacity() {
-            let room = self.hold(length, (2 * self.joined.capacity()).min(self.expected))?;
-            self.joined.reserve_exact(room - self.joined.len());
+    /// The next frame, unless it comes too late, or the room is needed by a client that sends.
+    async fn next(&mut self, body: &mut Body, deadline: Instant) -> Result<Option<Result<Frame<Bytes>, axum::Error>>, Problem> {
+        let pace = self.with(|partial| Ok(partial.pace.deadline()))?;
+        let frame = timeout_at(deadline.min(pace), body.frame());
+        let frame = match self {
+            Self::AtOnce(_) => frame.await,
+            Self::Waiting(entered) => tokio::select! {
+                biased;
+                () = entered.gave_way() => return Err(Problem::BodyGaveWay),
+                frame = frame => frame,
+            },
+        };
+        frame.map_err(|_| Problem::BodyTimeout)
+    }
+
+    /// Decompresses `chunk` bit by bit: a few bytes can become many.
+    async fn inflate(&mut self, mut chunk: Bytes) -> Result<(), Problem> {
+        let mut turn = 0;
+        while !chunk.is_empty() {
+            let slice = chunk.split_to(SLICE.min(chunk.len()));
+            turn += slice.len();
+            turn += self.with(|partial| {
+                let before = partial.decoder.len();
+                partial.decoder.push(slice)?;
+                Ok(partial.decoder.len() - before)
+            })?;
+            if turn >= TURN {
+                turn = 0;
+                tokio::task::yield_now().await;
+            }
         }
-        self.joined.extend_from_slice(bytes);
         Ok(())
     }
 
-    /// Holds room for `need` bytes, for `wish` if there is as much; returns how many it is.
-    fn hold(&mut self, need: usize, wish: usize) -> Result<usize, Problem> {
-        if need > self.limit {
-            return Err(Problem::BodyTooLarge);
+    fn finish(self) -> Result<Arc<Message>, Problem> {
+        match self {
+            Self::AtOnce(partial) => partial.decoder.finish(),
+            Self::Waiting(entered) => entered.leave()?.decoder.finish(),
         }
-        let held = self.held.bytes();
-        [wish.max(need), need]
-            .into_iter()
-            .find(|&room| room <= held || self.held.try_grow(room - held))
-            .ok_or(Problem::Busy(Busy::Full))
-    }
-
-    /// Why writing to it failed; when it did not, what was written came from broken gzip.
-    fn problem(&self) -> Problem {
-        self.refused.unwrap_or(Problem::UnreadableBody)
-    }
-
-    fn into_message(self) -> Arc<Message> {
-        let bytes = if self.joined.is_empty() { self.chunk } else { self.joined.into() };
-        Message::new(bytes, self.held)
-    }
-}
-
-impl Write for Buffer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.extend(bytes) {
-            Ok(()) => Ok(bytes.len()),
-            Err(problem) => {
-                self.refused = Some(problem);
-                Err(io::ErrorKind::StorageFull.into())
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::time::Duration;
+
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use prometheus::IntGauge;
 
+    use super::super::decode::INFLATE;
     use super::*;
+    use crate::pipeline::{Budget, Busy};
 
     const LIMIT: usize = 1024 * 1024;
 
     fn budget(limit: usize) -> (Arc<Budget>, IntGauge) {
         let gauge = IntGauge::new("held", "held").unwrap();
         (Budget::new(limit, gauge.clone()), gauge)
+    }
+
+    /// [`super::read`] with nobody else there.
+    async fn read(body: Body, encoding: Encoding, limit: usize, budget: &Arc<Budget>) -> Result<Arc<Message>, Problem> {
+        super::read(body, encoding, &Bodies::new(budget, limit, Duration::from_secs(30))).await
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -244,6 +235,7 @@ mod tests {
             assert_eq!(text(pieces(&whole, 5000), Encoding::Identity, limit).await, expected);
             assert_eq!(text(pieces(&whole, 999), Encoding::Identity, limit).await, expected);
             assert_eq!(text(Body::from(gzip(&whole)), Encoding::Gzip, limit).await, expected);
+            assert_eq!(text(pieces(&gzip(&whole), 9), Encoding::Gzip, limit).await, expected);
         }
     }
 
@@ -256,9 +248,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn compressed_bytes_count_too_and_members_are_few() {
+        let member = gzip(b"");
+        let many = member.repeat(65);
+        assert_eq!(text(pieces(&many, 1000), Encoding::Gzip, LIMIT).await, Err(Problem::UnreadableBody));
+        assert_eq!(text(pieces(&many[member.len()..], 1000), Encoding::Gzip, LIMIT).await.as_deref(), Ok(&[][..]));
+        // Stored blocks of no bytes: what is compressed is larger than the text.
+        let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+        let blocks = |count| [&header[..], &[0, 0, 0, 0xff, 0xff].repeat(count), &[1, 0, 0, 0xff, 0xff], &[0; 8]].concat();
+        assert_eq!(text(Body::from(blocks(100)), Encoding::Gzip, LIMIT).await.as_deref(), Ok(&[][..]));
+        let padded = blocks(LIMIT / 5);
+        for body in [Body::from(padded.clone()), pieces(&padded, 4096)] {
+            assert_eq!(text(body, Encoding::Gzip, LIMIT).await, Err(Problem::BodyTooLarge));
+        }
+    }
+
+    #[tokio::test]
     async fn a_full_budget_is_busy_not_too_large() {
-        let (budget, _) = budget(4000);
-        let _other = budget.try_reserve(3000).unwrap();
+        let (budget, _) = budget(4000 + INFLATE);
+        let _other = budget.try_reserve(3000 + INFLATE).unwrap();
         for (body, encoding) in [(vec![b' '; 1001], Encoding::Identity), (gzip(&[b' '; 1001]), Encoding::Gzip)] {
             let refused = read(pieces(&body, 600), encoding, LIMIT, &budget).await.err();
             assert_eq!(refused, Some(Problem::Busy(Busy::Full)));

@@ -1,8 +1,12 @@
 //! `POST /v1/{identify,track,page,screen,group,alias,batch}`: 200 once everything in the request is safe.
 
 mod auth;
+mod bodies;
 mod body;
 mod count;
+mod decode;
+mod origin;
+mod pace;
 mod problem;
 mod receipts;
 
@@ -22,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::{Ack, Busy, Intake, Message, Origin, Outcome, Refusal, Source};
 
 use auth::Keys;
+use bodies::Bodies;
 use body::Encoding;
 use problem::Problem;
 use receipts::Pending;
@@ -42,22 +47,15 @@ pub struct HttpSource {
     keys: Keys,
     intake: Arc<Intake>,
     metrics: Arc<Metrics>,
-    max_body: usize,
-    body_timeout: Duration,
+    bodies: Arc<Bodies>,
     wait: Duration,
 }
 
 impl HttpSource {
     /// `default_prefix` is `redis.prefix`, trimmed; a write key may bring its own.
     pub fn new(config: &config::Http, default_prefix: &str, intake: Arc<Intake>, metrics: Arc<Metrics>) -> Self {
-        Self {
-            keys: Keys::new(&config.write_keys, default_prefix),
-            intake,
-            metrics,
-            max_body: config.max_body,
-            body_timeout: config.body_timeout,
-            wait: config.wait,
-        }
+        let bodies = Bodies::new(intake.budget(), config.max_body, config.body_timeout);
+        Self { keys: Keys::new(&config.write_keys, default_prefix), intake, metrics, bodies, wait: config.wait }
     }
 
     /// As a service, for the serving loop.
@@ -78,10 +76,15 @@ impl HttpSource {
     }
 
     async fn answer(&self, path_type: Option<&str>, request: Request) -> Result<&'static str, Problem> {
-        let prefix = self.keys.prefix(request.headers()).ok_or(Problem::Unauthorized)?;
-        let encoding = Encoding::of(request.headers())?;
-        let reading = body::read(request.into_body(), encoding, self.max_body, self.intake.budget());
-        let message = timeout(self.body_timeout, reading).await.unwrap_or(Err(Problem::BodyTimeout))?;
+        let (head, body) = request.into_parts();
+        if self.keys.is_empty() && !origin::is_local(&head) {
+            return Err(Problem::Foreign);
+        }
+        let prefix = self.keys.prefix(&head.headers).ok_or(Problem::Unauthorized)?;
+        let encoding = Encoding::of(&head.headers)?;
+        // A head may be as large as many a body, which may be long in coming.
+        drop(head);
+        let message = body::read(body, encoding, &self.bodies).await?;
         match event::split(message.bytes()) {
             Ok(Body::Event(_)) if path_type.is_none() => Err(Problem::MissingBatch),
             Ok(Body::Event(event)) => {

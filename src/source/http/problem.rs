@@ -10,6 +10,8 @@ use crate::pipeline::Busy;
 /// may pass is never a 4xx.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Problem {
+    /// No write keys are set, and a website asks, or a client that takes this machine for another.
+    Foreign,
     /// No write key, or one that is not ours; which of the two is not told.
     Unauthorized,
     NotFound,
@@ -17,6 +19,8 @@ pub(super) enum Problem {
     /// The body did not come in time.
     BodyTimeout,
     BodyTooLarge,
+    /// There was no room, and this body was the one that came most slowly.
+    BodyGaveWay,
     UnknownEncoding,
     /// Broken gzip, or a body cut short.
     UnreadableBody,
@@ -41,14 +45,23 @@ impl Problem {
         use StatusCode as S;
         match self {
             Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "a known write key is needed as the user name of Basic auth"),
+            Self::Foreign => (
+                S::FORBIDDEN,
+                "foreign_origin",
+                "without write keys only this machine is served: Origin and Host must name localhost or a loopback address; \
+                 to serve others, set http.write_keys",
+            ),
             Self::NotFound => (S::NOT_FOUND, "not_found", "no such path"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "only POST is answered here"),
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout", "the body did not come in time"),
-            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", "the decompressed body exceeds http.max_body"),
+            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", "the body, compressed or not, exceeds http.max_body"),
+            Self::BodyGaveWay => (S::SERVICE_UNAVAILABLE, "body_gave_way", "no room for a body that comes so slowly"),
             Self::UnknownEncoding => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unknown_encoding", "Content-Encoding is neither gzip nor identity")
             }
-            Self::UnreadableBody => (S::BAD_REQUEST, "unreadable_body", "the body is cut short or its gzip is broken"),
+            Self::UnreadableBody => {
+                (S::BAD_REQUEST, "unreadable_body", "the body is cut short, or its gzip is broken or has too many members")
+            }
             Self::Unsplittable(SplitError::InvalidJson) => (S::BAD_REQUEST, "invalid_json", "the body is not JSON"),
             Self::Unsplittable(SplitError::NotAnObject) => (S::BAD_REQUEST, "not_an_object", "the body is not a JSON object"),
             Self::Unsplittable(SplitError::EmptyBatch) => (S::BAD_REQUEST, "empty_batch", "`batch` is empty"),
@@ -72,7 +85,7 @@ impl Problem {
     fn retry_after(self) -> Option<HeaderValue> {
         match self {
             Self::Busy(Busy::Down) | Self::Late => Some(HeaderValue::from_static("5")),
-            Self::Busy(_) | Self::Failed => Some(HeaderValue::from_static("1")),
+            Self::Busy(_) | Self::Failed | Self::BodyGaveWay => Some(HeaderValue::from_static("1")),
             _ => None,
         }
     }
@@ -97,7 +110,7 @@ impl IntoResponse for Problem {
             Self::UnknownEncoding => {
                 headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity"));
             }
-            Self::BodyTimeout => {
+            Self::BodyTimeout | Self::BodyGaveWay => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}
@@ -114,6 +127,8 @@ mod tests {
         let split = [SplitError::InvalidJson, SplitError::NotAnObject, SplitError::EmptyBatch, SplitError::BatchNotAList];
         let busy = [Busy::Full, Busy::Down, Busy::Stopping];
         let plain = [
+            Problem::Foreign,
+            Problem::BodyGaveWay,
             Problem::Unauthorized,
             Problem::NotFound,
             Problem::MethodNotAllowed,

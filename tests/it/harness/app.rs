@@ -50,6 +50,11 @@ impl App {
         Self::launch(command, settings)
     }
 
+    /// [`App::start_with`], through `command`, which ends in the name of the binary.
+    pub(crate) fn start_command(command: Command, settings: &[&str]) -> Self {
+        Self::launch(command, settings)
+    }
+
     fn launch(mut command: Command, settings: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the worker");
         command.args(["--log-format", "json", "-s", "http.listen=127.0.0.1:0", "-s", "admin.listen=127.0.0.1:0"]);
