@@ -2,6 +2,8 @@
 
 /// `/live`, `/ready`, `/metrics`.
 mod admin;
+/// Clients that mean ill: what they send, and what honest ones notice of it.
+mod attacks;
 /// Recordings of the official SDKs, sent again.
 mod captures;
 /// The command line, by running the real binary: help, exit codes, what is printed and what never is.

@@ -1,0 +1,72 @@
+//! Attacks, and what honest clients notice of them. A row of their table is a call of [`attack`].
+
+mod crowd;
+mod figures;
+mod honest;
+mod prober;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::app::App;
+use super::eventually;
+use super::redis::Redis;
+
+pub(crate) use crowd::Attacker;
+
+use crowd::Crowd;
+use figures::Figures;
+use honest::Honest;
+use prober::Prober;
+
+/// Seconds of an attack in an ordinary run.
+const SHORT: u64 = 3;
+
+/// From so many seconds on an attack is a long one, in which times are asserted as well.
+const LONG: u64 = 60;
+
+/// `delivery.max_in_flight`, which all attacks leave at its default, and the documented constant.
+const MOST_MEMORY_KIB: u64 = (32 + 64) << 10;
+
+/// What remains a minute after an attack.
+const MEMORY_AT_REST_KIB: u64 = 64 << 10;
+
+/// Descriptors that a worker may have at start: the usual soft limit.
+const DESCRIPTORS: u32 = 1024;
+
+/// Where attackers find the worker.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) http: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
+/// Lets `attackers` at a worker while honest clients use it, and asserts that they are served, that memory stays bounded, and that
+/// nothing answered 200 is missing in Redis. Notes in the table how the attack that `words` describe went.
+///
+/// `TRAITSINK_ATTACK_SECONDS` is its length. From a minute on, times are asserted, and the memory that is left afterwards.
+pub(crate) fn attack(words: &'static str, attackers: impl FnOnce(Target) -> Vec<Attacker>) {
+    let seconds = super::matrix::variable("TRAITSINK_ATTACK_SECONDS").unwrap_or(SHORT);
+    let redis = Redis::start();
+    let app = App::start_with_descriptors(DESCRIPTORS, &[&format!("redis.url=redis://127.0.0.1:{}", redis.port())]);
+    app.wait_ready();
+
+    let crowd = Crowd::start(attackers(Target { http: app.http, admin: app.admin }), Duration::from_secs(seconds));
+    let honest = Honest::start(app.http);
+    let prober = Prober::start(app.admin);
+    let attempts = crowd.wait();
+    let sent = honest.stop();
+    let figures = Figures::new(words, seconds, &sent, &prober.stop(), app.memory_kib("VmHWM:"));
+
+    let mut faults = figures.faults(seconds >= LONG);
+    faults.extend(honest::missing(&redis, &sent));
+    if attempts == 0 {
+        faults.push("no attacker ever reached the worker".to_owned());
+    }
+    figures.note(attempts, faults.is_empty());
+    assert!(faults.is_empty(), "{words}:\n{}", faults.join("\n"));
+    app.assert_at_rest();
+    if seconds >= LONG {
+        eventually("its memory is given back", || app.memory_kib("VmRSS:") <= MEMORY_AT_REST_KIB);
+    }
+}
