@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 /// Between two connections of all who come again: 500 a second at most.
 const AGAIN: Duration = Duration::from_millis(2);
@@ -115,13 +116,15 @@ impl Attacker {
 /// Attackers at work.
 pub(super) struct Crowd {
     thread: JoinHandle<()>,
+    over: CancellationToken,
     attempts: Arc<AtomicUsize>,
 }
 
 impl Crowd {
-    /// Lets them work for `time`.
-    pub(super) fn start(attackers: Vec<Attacker>, time: Duration) -> Self {
+    pub(super) fn start(attackers: Vec<Attacker>) -> Self {
         raise_descriptors();
+        let over = CancellationToken::new();
+        let told = over.clone();
         let attempts = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&attempts);
         let thread = std::thread::spawn(move || {
@@ -135,15 +138,16 @@ impl Crowd {
                         tokio::spawn(attacker.clone().run(Arc::clone(&again), Arc::clone(&counter)));
                     }
                 }
-                sleep(time).await;
+                told.cancelled().await;
             });
             // The connections close with the runtime.
         });
-        Self { thread, attempts }
+        Self { thread, over, attempts }
     }
 
-    /// Waits for the end of the attack; returns how many connections there were in all.
-    pub(super) fn wait(self) -> usize {
+    /// Ends the attack; returns how many connections there were in all.
+    pub(super) fn stop(self) -> usize {
+        self.over.cancel();
         self.thread.join().expect("attackers do not panic");
         self.attempts.load(Ordering::Relaxed)
     }

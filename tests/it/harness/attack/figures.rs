@@ -11,7 +11,7 @@ use super::prober::Probe;
 const MOST_MEDIAN: Duration = Duration::from_millis(20);
 const SLOWEST_LIVE: Duration = Duration::from_secs(1);
 
-/// One row of the table.
+/// One row of the table; written when it is dropped, so that one that fails says so.
 pub(super) struct Figures {
     words: &'static str,
     seconds: u64,
@@ -72,16 +72,17 @@ impl Figures {
         faults
     }
 
-    /// Writes the row: `attack words seconds answered requests median p99 live memory result`, between tabs; times in microseconds,
-    /// memory in KiB.
-    pub(super) fn note(&self, attempts: usize, good: bool) {
+    /// `attack words seconds answered requests median p99 live memory result`, between tabs; times in microseconds, memory in KiB.
+    fn line(&self) -> String {
         let Self { words, seconds, answered, requests, memory_kib, .. } = self;
-        let [median, percentile_99, live] =
-            [self.median, self.percentile_99, self.slowest_live].map(|time| time.as_micros().to_string());
-        let result = if good { "ok" } else { "FAILED" };
-        println!("{words}: {attempts} connections of attackers");
-        matrix::note(&format!(
-            "attack\t{words}\t{seconds}\t{answered}\t{requests}\t{median}\t{percentile_99}\t{live}\t{memory_kib}\t{result}\n"
-        ));
+        let [median, percentile_99, live] = [self.median, self.percentile_99, self.slowest_live].map(|time| time.as_micros());
+        let result = if std::thread::panicking() { "FAILED" } else { "ok" };
+        format!("attack\t{words}\t{seconds}\t{answered}\t{requests}\t{median}\t{percentile_99}\t{live}\t{memory_kib}\t{result}\n")
+    }
+}
+
+impl Drop for Figures {
+    fn drop(&mut self) {
+        matrix::note(&self.line());
     }
 }
