@@ -10,8 +10,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Between two waves of requests that cost much to answer, so that the honest have a share of the processors.
 const WAVE: Duration = Duration::from_secs(4);
 
-/// All of this file, with a third of the connections: more would stop at the cap, which is an attack of its own.
-const PARTS: usize = 3;
+/// A few more than `http.max_connections`.
+const MANY: usize = 1030;
 
 fn names(at: Target) -> Vec<Attacker> {
     vec![
@@ -95,14 +95,24 @@ fn slow_bodies(at: Target) -> Vec<Attacker> {
     let chunked = head("transfer-encoding: chunked\r\n");
     let first = format!("{chunked}{:x}\r\n{part}\r\n", part.len());
     vec![
-        Attacker::new(at.http, 500, sized).drip("    ", SECOND),
-        Attacker::new(at.http, 500, first).drip("4\r\n    \r\n", SECOND),
+        Attacker::new(at.http, MANY / 2, sized).drip("    ", SECOND),
+        Attacker::new(at.http, MANY / 2, first).drip("4\r\n    \r\n", SECOND),
     ]
 }
 
 #[test]
 fn slow_bodies_of_many() {
-    attack("1,000 bodies that drip, with a length of 8 MiB and chunked", slow_bodies);
+    attack("1,030 bodies that drip, with a length of 8 MiB and chunked", slow_bodies);
+}
+
+fn steady_bodies(at: Target) -> Vec<Attacker> {
+    let first = head(&format!("content-length: {MAX_BODY}\r\n")) + &" ".repeat(160 << 10);
+    vec![Attacker::new(at.http, 200, first).drip(" ".repeat(1600), SECOND / 10)]
+}
+
+#[test]
+fn steady_bodies_of_many() {
+    attack("200 bodies of 8 MiB that begin with 160 KB and go on at 16 KB a second", steady_bodies);
 }
 
 fn wide_batches(at: Target) -> Vec<Attacker> {
@@ -124,32 +134,33 @@ fn stalled_gzip(at: Target) -> Vec<Attacker> {
     let body = gzip(format!(r#"{{"batch":["{text}"]}}"#).as_bytes());
     let mut first = post_gzip(&body).to_vec();
     first.truncate(first.len() - 9);
-    vec![Attacker::new(at.http, 1000, first)]
+    vec![Attacker::new(at.http, MANY, first)]
 }
 
 #[test]
 fn gzip_that_stalls() {
-    attack("1,000 gzip bodies that stall before their end", stalled_gzip);
+    attack("1,030 gzip bodies that stall before their end", stalled_gzip);
 }
 
 fn unread(at: Target) -> Vec<Attacker> {
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
-    let short = get("/").repeat(50);
+    let short = get("/").repeat(20);
     vec![
-        Attacker::new(at.http, 100, short.clone()).drip(short, SECOND).deaf(),
+        Attacker::new(at.http, 100, short.clone()).drip(short, SECOND / 10).deaf(),
         Attacker::new(at.admin, 70, get("/metrics").repeat(50)).deaf(),
     ]
 }
 
 #[test]
 fn answers_that_nobody_reads() {
-    attack("100 clients send thousands of requests and read no answer, 70 ask for /metrics so", unread);
+    attack("100 clients send thousands of requests and read no answer, and 70 at the admin port", unread);
 }
 
 #[test]
 fn all_at_once() {
-    attack("everything that bodies and heads can do, at once, a third of each", |at| {
-        let all = [names, ranges, broken_ranges, bombs, members, heads, slow_bodies, wide_batches, stalled_gzip, unread];
-        all.into_iter().flat_map(|attackers| attackers(at)).map(|attacker| attacker.one_of(PARTS)).collect()
+    attack("everything that bodies and heads can do, at once, half of each", |at| {
+        let all =
+            [names, ranges, broken_ranges, bombs, members, heads, slow_bodies, steady_bodies, wide_batches, stalled_gzip, unread];
+        all.into_iter().flat_map(|attackers| attackers(at)).map(Attacker::half).collect()
     });
 }
