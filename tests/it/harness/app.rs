@@ -50,10 +50,8 @@ impl App {
         Self::launch(command, settings)
     }
 
-    /// [`App::start_with`], with a soft limit of `descriptors`.
-    pub(crate) fn start_with_descriptors(descriptors: u32, settings: &[&str]) -> Self {
-        let mut command = Command::new("prlimit");
-        command.args([&format!("--nofile={descriptors}:"), env!("CARGO_BIN_EXE_traitsink")]);
+    /// [`App::start_with`], through `command`, which ends in the name of the binary.
+    pub(crate) fn start_command(command: Command, settings: &[&str]) -> Self {
         Self::launch(command, settings)
     }
 

@@ -6,6 +6,7 @@ mod honest;
 mod prober;
 
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::Duration;
 
 use super::app::App;
@@ -52,7 +53,9 @@ pub(crate) struct Target {
 pub(crate) fn attack(words: &'static str, attackers: impl FnOnce(Target) -> Vec<Attacker>) {
     let seconds = super::matrix::variable("TRAITSINK_ATTACK_SECONDS").unwrap_or(SHORT);
     let redis = Redis::start();
-    let app = App::start_with_descriptors(DESCRIPTORS, &[&format!("redis.url=redis://127.0.0.1:{}", redis.port())]);
+    let mut command = Command::new("prlimit");
+    command.args([&format!("--nofile={DESCRIPTORS}:"), env!("CARGO_BIN_EXE_traitsink")]);
+    let app = App::start_command(command, &[&format!("redis.url=redis://127.0.0.1:{}", redis.port())]);
     app.wait_ready();
 
     let crowd = Crowd::start(attackers(Target { http: app.http, admin: app.admin }));
