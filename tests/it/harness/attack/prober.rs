@@ -11,8 +11,8 @@ use super::super::let_pass;
 
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// Who waits longer for an answer has none.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// As that of honest clients.
+const PATIENCE: Duration = Duration::from_secs(9);
 
 /// One look at `/live`, or at `/metrics` if that was not answered.
 pub(super) struct Probe {
