@@ -2,6 +2,8 @@
 
 /// `/live`, `/ready`, `/metrics`.
 mod admin;
+/// Clients that mean ill: what they send, and what honest ones notice of it.
+mod attacks;
 /// Recordings of the official SDKs, sent again.
 mod captures;
 /// `check --connect`: a write that would be refused now, and what a server says of itself.

@@ -152,12 +152,17 @@ impl App {
 
     /// Invariant I5: memory below 256 MiB, and no descriptors left over from what broke.
     fn assert_frugal(&self) {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
-        let resident =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<u64>().ok());
-        assert!(resident.expect("kilobytes") < 256 << 10, "{resident:?} kB of memory");
+        let resident = self.memory_kib("VmRSS:");
+        assert!(resident < 256 << 10, "{resident} KiB of memory");
         let open = || std::fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count);
         eventually("connections that broke are closed", || open() < MOST_DESCRIPTORS);
+    }
+
+    /// What the kernel says under `name` of the worker's memory: `VmRSS:` is what is resident now, `VmHWM:` the most that ever was.
+    pub(crate) fn memory_kib(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
+        let found = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());
+        found.expect("kilobytes")
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -25,12 +25,18 @@ impl Answer {
 
 pub(crate) struct Client {
     address: SocketAddr,
+    /// How long to wait for the connection, and for bytes of an answer.
+    patience: Duration,
     connection: Option<BufReader<TcpStream>>,
 }
 
 impl Client {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, connection: None }
+        Self::with_patience(address, Duration::from_secs(20))
+    }
+
+    pub(crate) fn with_patience(address: SocketAddr, patience: Duration) -> Self {
+        Self { address, patience, connection: None }
     }
 
     pub(crate) fn get(&mut self, path: &str) -> Option<Answer> {
@@ -41,7 +47,7 @@ impl Client {
         self.send("POST", path, &[], body.as_ref())
     }
 
-    /// Sends one request and reads its answer; `None` when the connection broke or nothing came for 20 s.
+    /// Sends one request and reads its answer; `None` when the connection broke or nothing came in time.
     pub(crate) fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
         let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n", body.len());
         for (name, value) in headers {
@@ -58,8 +64,8 @@ impl Client {
 
     fn exchange(&mut self, bytes: &[u8]) -> Option<Answer> {
         if self.connection.is_none() {
-            let stream = TcpStream::connect(self.address).ok()?;
-            stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
+            let stream = TcpStream::connect_timeout(&self.address, self.patience).ok()?;
+            stream.set_read_timeout(Some(self.patience)).ok()?;
             stream.set_nodelay(true).ok()?;
             self.connection = Some(BufReader::new(stream));
         }

@@ -23,7 +23,8 @@ pub(crate) fn play(id: &'static str, words: &'static str, rounds: RangeInclusive
     }
 }
 
-fn variable<T: std::str::FromStr>(name: &str) -> Option<T> {
+/// A number from the environment.
+pub(crate) fn variable<T: std::str::FromStr>(name: &str) -> Option<T> {
     let value = std::env::var(name).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
@@ -80,13 +81,17 @@ impl Row {
 
 impl Drop for Row {
     fn drop(&mut self) {
-        let line = self.line();
-        print!("{line}");
-        let Some(path) = std::env::var_os("TRAITSINK_MATRIX") else { return };
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        // Not a reason for a second panic.
-        if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
-            println!("{}: {error}", path.display());
-        }
+        note(&self.line());
+    }
+}
+
+/// Prints a row, and appends it to the file that `TRAITSINK_MATRIX` names.
+pub(crate) fn note(line: &str) {
+    print!("{line}");
+    let Some(path) = std::env::var_os("TRAITSINK_MATRIX") else { return };
+    let file = OpenOptions::new().create(true).append(true).open(&path);
+    // Not a reason for a second panic.
+    if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
+        println!("{}: {error}", path.display());
     }
 }

@@ -1,6 +1,7 @@
 //! What the tests stand on: real servers and the real binary. What is started here ends with its test.
 
 pub(crate) mod app;
+pub(crate) mod attack;
 pub(crate) mod certs;
 pub(crate) mod cluster;
 pub(crate) mod guide;

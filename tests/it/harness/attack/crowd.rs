@@ -1,0 +1,167 @@
+//! Attackers, all on one thread: thousands of connections that cost this machine little.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// Between two connections of all who come again: 500 a second at most.
+const AGAIN: Duration = Duration::from_millis(2);
+
+/// Bytes that a client which never reads has room for, about.
+const NO_ROOM: u32 = 4096;
+
+const SMALL_SEGMENT: u32 = 536;
+
+/// Descriptors for the largest crowd, and for the tests beside it.
+const DESCRIPTORS: u64 = 8192;
+
+/// What some connections do: each sends something and holds on until it is answered or closed, and then comes again.
+#[derive(Debug, Clone)]
+pub(crate) struct Attacker {
+    to: SocketAddr,
+    count: usize,
+    first: Bytes,
+    drip: Option<(Bytes, Duration)>,
+    period: Duration,
+    deaf: bool,
+    leaves: bool,
+}
+
+impl Attacker {
+    /// `count` connections that send `first`.
+    pub(crate) fn new(to: SocketAddr, count: usize, first: impl Into<Bytes>) -> Self {
+        Self { to, count, first: first.into(), drip: None, period: Duration::ZERO, deaf: false, leaves: false }
+    }
+
+    /// Sends `bytes` besides, again and again.
+    pub(crate) fn drip(self, bytes: impl Into<Bytes>, every: Duration) -> Self {
+        Self { drip: Some((bytes.into(), every)), ..self }
+    }
+
+    /// Comes again after `period` at the earliest.
+    pub(crate) fn every(self, period: Duration) -> Self {
+        Self { period, ..self }
+    }
+
+    /// Reads no answer.
+    pub(crate) fn deaf(self) -> Self {
+        Self { deaf: true, ..self }
+    }
+
+    /// Closes the connection as soon as it is open.
+    pub(crate) fn leaves(self) -> Self {
+        Self { leaves: true, ..self }
+    }
+
+    /// With half of the connections, at least one.
+    pub(crate) fn half(self) -> Self {
+        Self { count: self.count.div_ceil(2), ..self }
+    }
+
+    async fn run(self, again: Arc<Mutex<Interval>>, attempts: Arc<AtomicUsize>) {
+        loop {
+            let begun = Instant::now();
+            if let Ok(stream) = self.connect().await {
+                attempts.fetch_add(1, Ordering::Relaxed);
+                if !self.leaves {
+                    self.use_up(stream).await;
+                }
+            }
+            sleep_until(begun + self.period).await;
+            again.lock().await.tick().await;
+        }
+    }
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let socket = TcpSocket::new_v4()?;
+        if self.deaf {
+            socket.set_recv_buffer_size(NO_ROOM)?;
+            // The other side's kernel keeps room for some segments.
+            SockRef::from(&socket).set_tcp_mss(SMALL_SEGMENT)?;
+        }
+        socket.connect(self.to).await
+    }
+
+    /// Returns when the worker has answered or closed the connection.
+    async fn use_up(&self, mut stream: TcpStream) {
+        let (mut reader, mut writer) = stream.split();
+        let mut answer = [0; 64];
+        let answered = async {
+            if self.deaf {
+                std::future::pending::<()>().await;
+            }
+            // Answered, closed or reset: it is over.
+            let _ = reader.read(&mut answer).await;
+        };
+        // Returns when it can send no more.
+        let sent = async {
+            let mut sent = writer.write_all(&self.first).await;
+            while sent.is_ok() {
+                let Some((bytes, every)) = &self.drip else { return std::future::pending().await };
+                sleep(*every).await;
+                sent = writer.write_all(bytes).await;
+            }
+        };
+        tokio::select! { () = answered => {}, () = sent => {} }
+    }
+}
+
+/// Attackers at work.
+pub(super) struct Crowd {
+    thread: JoinHandle<()>,
+    over: CancellationToken,
+    attempts: Arc<AtomicUsize>,
+}
+
+impl Crowd {
+    pub(super) fn start(attackers: Vec<Attacker>) -> Self {
+        raise_descriptors();
+        let over = CancellationToken::new();
+        let told = over.clone();
+        let attempts = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&attempts);
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let mut again = interval(AGAIN);
+                again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                let again = Arc::new(Mutex::new(again));
+                for attacker in attackers {
+                    for _ in 0..attacker.count {
+                        tokio::spawn(attacker.clone().run(Arc::clone(&again), Arc::clone(&counter)));
+                    }
+                }
+                told.cancelled().await;
+            });
+            // The connections close with the runtime.
+        });
+        Self { thread, over, attempts }
+    }
+
+    /// Ends the attack; returns how many connections there were in all.
+    pub(super) fn stop(self) -> usize {
+        self.over.cancel();
+        self.thread.join().expect("attackers do not panic");
+        self.attempts.load(Ordering::Relaxed)
+    }
+}
+
+fn raise_descriptors() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(DESCRIPTORS, |maximum| maximum.min(DESCRIPTORS));
+    if current.is_some_and(|current| current < wanted) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }).expect("below the hard limit");
+    }
+}

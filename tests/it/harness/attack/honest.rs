@@ -1,0 +1,90 @@
+//! Clients that mean well: one small event after the other, at a pace, each answer remembered.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::super::http::Client;
+use super::super::let_pass;
+use super::super::redis::Redis;
+
+/// Half of them keep their connection, the others open one for each request.
+const CLIENTS: u32 = 10;
+
+/// Between two requests of one client: 50 requests a second in all.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// Who waits longer for an answer has none: long for a busy machine, and less than `http.header_timeout`, after which silent
+/// attackers lose their places.
+const PATIENCE: Duration = Duration::from_secs(9);
+
+/// One request: an event of a user of its own.
+pub(super) struct Sent {
+    user: String,
+    pub(super) status: Option<u16>,
+    pub(super) took: Duration,
+}
+
+/// Honest clients at work.
+pub(super) struct Honest {
+    stop: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<Vec<Sent>>>,
+}
+
+impl Honest {
+    pub(super) fn start(address: SocketAddr) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let clients = (0..CLIENTS)
+            .map(|client| {
+                let stop = Arc::clone(&stop);
+                std::thread::spawn(move || work(address, client, &stop))
+            })
+            .collect();
+        Self { stop, clients }
+    }
+
+    /// Waits for the last answers.
+    pub(super) fn stop(self) -> Vec<Sent> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.clients.into_iter().flat_map(|client| client.join().expect("a client does not panic")).collect()
+    }
+}
+
+fn work(address: SocketAddr, number: u32, stop: &AtomicBool) -> Vec<Sent> {
+    let keeps = number.is_multiple_of(2);
+    let mut sent = Vec::new();
+    let mut client = Client::with_patience(address, PATIENCE);
+    // Clients take turns.
+    let mut due = Instant::now() + PERIOD * number / CLIENTS;
+    while !stop.load(Ordering::Relaxed) {
+        let_pass(due.saturating_duration_since(Instant::now()));
+        let user = format!("honest-{number}-{}", sent.len());
+        let body = format!(r#"{{"type":"identify","userId":"{user}","traits":{{"me":"{user}"}}}}"#);
+        let begun = Instant::now();
+        if !keeps {
+            client = Client::with_patience(address, PATIENCE);
+        }
+        // A kept connection may have been closed meanwhile: then clients send again on a new one, once.
+        let again = keeps && !sent.is_empty();
+        let mut answer = client.post("/v1/identify", &body);
+        if answer.is_none() && again && begun.elapsed() < PATIENCE {
+            answer = client.post("/v1/identify", &body);
+        }
+        sent.push(Sent { user, status: answer.map(|answer| answer.status), took: begun.elapsed() });
+        due = (due + PERIOD).max(Instant::now());
+    }
+    sent
+}
+
+/// What was answered 200 and is not in Redis as it was sent.
+pub(super) fn missing(redis: &Redis, sent: &[Sent]) -> Vec<String> {
+    let answered = sent.iter().filter(|sent| sent.status == Some(200));
+    let missing = answered.filter_map(|Sent { user, .. }| {
+        let held = redis.hgetall(&format!("user:{user}"));
+        let right = held.len() == 1 && held.get(b"me".as_slice()).is_some_and(|value| value == user.as_bytes());
+        (!right).then(|| format!("{user} was answered 200, Redis holds {held:?}"))
+    });
+    missing.collect()
+}

@@ -1,0 +1,83 @@
+//! Attacks, and what honest clients notice of them. A row of their table is a call of [`attack`].
+
+mod crowd;
+mod figures;
+mod honest;
+mod prober;
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+use super::app::App;
+use super::redis::Redis;
+use super::{eventually, let_pass};
+
+pub(crate) use crowd::Attacker;
+
+use crowd::Crowd;
+use figures::Figures;
+use honest::Honest;
+use prober::Prober;
+
+/// Seconds of an attack in an ordinary run.
+const SHORT: u64 = 3;
+
+/// The honest come when the attackers are all there.
+const HEAD_START: Duration = Duration::from_secs(1);
+
+/// From so many seconds on an attack is a long one, in which times are asserted as well.
+const LONG: u64 = 60;
+
+/// `delivery.max_in_flight`, which all attacks leave at its default, and the documented constant. The pages of a debug build's code
+/// are about 12 MiB more than those of a release.
+const MOST_MEMORY_KIB: u64 = (32 + 64 + if cfg!(debug_assertions) { 12 } else { 0 }) << 10;
+
+/// What remains a minute after an attack.
+const MEMORY_AT_REST_KIB: u64 = 64 << 10;
+
+/// Descriptors that a worker may have at start: the usual soft limit.
+const DESCRIPTORS: u32 = 1024;
+
+/// Where attackers find the worker.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) http: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
+/// Lets `attackers` at a worker while honest clients use it, and asserts that they are served, that memory stays bounded, and that
+/// nothing answered 200 is missing in Redis. Notes in the table how the attack that `words` describe went.
+///
+/// `TRAITSINK_ATTACK_SECONDS` is its length. From a minute on, times are asserted, and the memory that is left afterwards.
+pub(crate) fn attack(words: &'static str, attackers: impl FnOnce(Target) -> Vec<Attacker>) {
+    let seconds = super::matrix::variable("TRAITSINK_ATTACK_SECONDS").unwrap_or(SHORT);
+    let redis = Redis::start();
+    let mut command = Command::new("prlimit");
+    command.args([&format!("--nofile={DESCRIPTORS}:"), env!("CARGO_BIN_EXE_traitsink")]);
+    let app = App::start_command(command, &[&format!("redis.url=redis://127.0.0.1:{}", redis.port())]);
+    app.wait_ready();
+
+    let crowd = Crowd::start(attackers(Target { http: app.http, admin: app.admin }));
+    let_pass(HEAD_START);
+    let honest = Honest::start(app.http);
+    let prober = Prober::start(app.admin);
+    let_pass(Duration::from_secs(seconds).saturating_sub(HEAD_START));
+    // The attack goes on until the last answers are there, or are not to come.
+    let sent = honest.stop();
+    let probes = prober.stop();
+    let attempts = crowd.stop();
+    let figures = Figures::new(words, seconds, &sent, &probes, app.memory_kib("VmHWM:"));
+
+    let mut faults = figures.faults(seconds >= LONG);
+    faults.extend(honest::missing(&redis, &sent));
+    if attempts == 0 {
+        faults.push("no attacker ever reached the worker".to_owned());
+    }
+    println!("{words}: {attempts} connections of attackers");
+    assert!(faults.is_empty(), "{words}:\n{}", faults.join("\n"));
+    app.assert_at_rest();
+    if seconds >= LONG {
+        eventually("its memory is given back", || app.memory_kib("VmRSS:") <= MEMORY_AT_REST_KIB);
+    }
+}
