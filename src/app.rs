@@ -317,11 +317,11 @@ async fn consume(source: KafkaSource, stop: CancellationToken, lifecycle: Lifecy
     match source.run(stop, lifecycle.hard.clone()).await {
         kafka::Ended::Stopped => {}
         kafka::Ended::Breaker => {
+            lifecycle.stop_with(Exit::DATA);
             tracing::error!(
                 "too many events went into the dead letters (dead_letter.breaker); stopping before more of the topic does: look \
                  at their reasons, then start again, or raise the limits"
             );
-            lifecycle.stop_with(Exit::DATA);
         }
         kafka::Ended::Failed(reason) => tracing::error!("Kafka: {reason}"),
     }
