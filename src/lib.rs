@@ -15,8 +15,9 @@
 //! 2. **Order.** Events of one key are written in the order in which they were accepted, also across retries; a request that was
 //!    given up, or a worker that lost its partitions, never overwrites what a later one wrote. Proven by `tests/it/{model,fence}.rs`,
 //!    and the oracles in `tests/it/{faults,kafka_faults}.rs`.
-//! 3. **Bounded.** Bytes in flight never exceed `delivery.max_in_flight`, and one stopped lane cannot eat the others' share.
-//!    Proven by [`pipeline::Budget`]'s tests and `tests/it/worker.rs`.
+//! 3. **Bounded.** Bytes in flight never exceed `delivery.max_in_flight`, and resident memory not that and 64 MiB; one stopped lane
+//!    cannot eat the others' share, nor slow clients that of those who send. Proven by [`pipeline::Budget`]'s tests,
+//!    `tests/it/worker.rs` and `tests/it/http_crowd.rs`.
 //! 4. **Unsettled is failed.** An ack dropped without an outcome counts as failed. Proven by [`pipeline::Ack`]'s tests.
 //! 5. **The ledger closes.** received = written + skipped + rejected + dead-lettered + failed + in flight. Asserted at rest by the
 //!    tests of faults (`App::assert_at_rest`).
