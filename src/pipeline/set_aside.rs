@@ -39,6 +39,9 @@ enum Turn {
     /// The first event, and those after it up to the last one that was sent before and may have been applied: the first one alone
     /// would overwrite them for a moment.
     Sent,
+    /// So many events, of which some were sent before, and one is poison: what was applied stands before it, so the longest start
+    /// that is taken is looked for, and nothing older is written over it.
+    Start(usize),
     /// The first event alone.
     First,
 }
@@ -76,8 +79,13 @@ impl SetAside {
         let (retry_min, retry_max) = (self.retry_min, self.retry_max);
         let waiting = self.keys.entry(key).or_insert_with(|| Waiting::new(retry_min, now));
         let sent = jobs.iter().rposition(Job::sent).is_some_and(|last| last > 0);
-        let split = jobs.len() > 1 && waiting.turn == Turn::All;
-        waiting.turn = if sent && waiting.turn != Turn::First { Turn::Sent } else { Turn::First };
+        let split = jobs.len() > 1 && matches!(waiting.turn, Turn::All | Turn::Start(_));
+        waiting.turn = match waiting.turn {
+            Turn::Start(_) if jobs.len() > 1 => Turn::Start(jobs.len() - 1),
+            Turn::Start(_) | Turn::First => Turn::First,
+            Turn::All | Turn::Sent if sent => Turn::Sent,
+            Turn::All | Turn::Sent => Turn::First,
+        };
         if split {
             waiting.due = now;
         } else {
@@ -88,11 +96,13 @@ impl SetAside {
         self.refresh();
     }
 
-    /// What was refused together is told apart from now on, even what was sent before.
-    pub(super) fn split(&mut self, key: &[u8]) {
+    /// The `count` events of `key` that were refused together, some of them `sent` before, are told apart from now on.
+    pub(super) fn split(&mut self, key: &[u8], count: usize, sent: bool, now: Instant) {
         if let Some(waiting) = self.keys.get_mut(key) {
-            waiting.turn = Turn::First;
+            waiting.turn = if sent { Turn::Start(count - 1) } else { Turn::First };
+            waiting.due = now;
         }
+        self.refresh();
     }
 
     /// Puts `jobs` of one key back that were not answered, or could not be sent: tried again after a pause.
@@ -199,6 +209,7 @@ impl Waiting {
         match self.turn {
             Turn::All => self.jobs.iter().take(max_jobs).take_while(fits).count().max(1).min(self.jobs.len()),
             Turn::Sent => self.jobs.iter().rposition(Job::sent).map_or(1, |last| last + 1),
+            Turn::Start(count) => count.min(self.jobs.len()),
             Turn::First => 1,
         }
     }

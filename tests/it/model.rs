@@ -302,7 +302,8 @@ async fn play(seed: u64) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
 async fn order_and_outcomes_survive_every_fault() {
     let seeds = std::env::var("PROPTEST_CASES").map_or(300, |cases| cases.parse::<u64>().expect("a number") / 10);
     let (mut crashes, mut written, mut failed, mut poisoned) = (0, 0, 0, 0);
-    for seed in 0..seeds {
+    // In 882 poison stands behind events of one command that may have been applied.
+    for seed in (0..seeds).chain([882]) {
         let (sent, server, crash) = play(seed).await;
         let server = server.lock().unwrap();
         assert!(server.faults.is_empty(), "seed {seed}: {:?}", server.faults);

@@ -35,16 +35,17 @@ impl<S: Apply> Worker<S> {
     pub(super) fn set_apart(&mut self, verdict: Verdict, mut jobs: Vec<Job>) -> Option<Job> {
         let now = tokio::time::Instant::now();
         let key = jobs.first()?.update.key().to_vec();
+        let (count, sent) = (jobs.len(), jobs.iter().any(Job::sent));
         match verdict {
             // Together they may be too large, and each by itself is not.
-            Verdict::Refused if jobs.len() > 1 => {
+            Verdict::Refused if count > 1 => {
                 self.set_aside.refused(jobs, now);
-                self.set_aside.split(&key);
+                self.set_aside.split(&key, count, sent, now);
             }
             Verdict::Refused => return jobs.pop(),
             Verdict::Suspect(suspicion) => {
-                let together = jobs.len() > 1 && jobs.iter().any(Job::sent);
-                let merged = jobs.len() > 1 && !together;
+                let together = count > 1 && sent;
+                let merged = count > 1 && !together;
                 let poison = self.lane.suspects.refused(&key, suspicion, merged, now);
                 if poison && !together {
                     return jobs.pop();
@@ -52,7 +53,7 @@ impl<S: Apply> Worker<S> {
                 self.set_aside.refused(jobs, now);
                 if poison {
                     self.lane.suspects.settled(&key);
-                    self.set_aside.split(&key);
+                    self.set_aside.split(&key, count, sent, now);
                 }
             }
             _ => self.set_aside.unanswered(fenced(jobs), now),
