@@ -3,7 +3,7 @@
 //! A proxy or a managed service may not know the commands that help (CLIENT, INFO, MULTI ..), in words of its own, and takes
 //! writes all the same. Other refusals meet every command: then a write would meet them too.
 
-use super::errors;
+use super::{errors, unexplained};
 
 /// Codes that concern the connection or the server, whatever the command is.
 const OF_ALL: &[&str] = &[
@@ -23,28 +23,7 @@ const OF_ALL: &[&str] = &[
 
 /// Words that say that this one command is not taken. They may be followed by what was sent, so they are looked for first.
 const OF_ONE: &[&str] =
-    &["unknown", "unsupported", "not supported", "not allowed", "not permitted to run", "disabled", "renamed"];
-
-/// Words that speak of the whole server, of what is behind it, or of what a client may still ask of it.
-const OF_SERVER: &[&str] = &[
-    "backend",
-    "connection",
-    "limit exceeded",
-    "max number of clients",
-    "operation not permitted",
-    "overload",
-    "protocol error",
-    "quota",
-    "rate limit",
-    "throttl",
-    "time out",
-    "timed out",
-    "timeout",
-    "too many",
-    "try again",
-    "unavailable",
-    "upstream",
-];
+    &["unknown", "unsupported", "not supported", "not available", "not allowed", "not permitted to run", "disabled", "renamed"];
 
 /// Whether the error reply `-CODE detail` would meet a write as well, and not only the command that it answers.
 pub(super) fn concerns_all(code: &str, detail: &str) -> bool {
@@ -55,8 +34,7 @@ pub(super) fn concerns_all(code: &str, detail: &str) -> bool {
         return false;
     }
     let text = format!("{code} {detail}").to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    !says(OF_ONE) && says(OF_SERVER)
+    !OF_ONE.iter().any(|word| text.contains(word)) && unexplained::concerns_server(code, detail)
 }
 
 /// Whether the answer to an HSET that a transaction would hold tells what a write outside of one would meet.

@@ -5,19 +5,32 @@ use std::thread::JoinHandle;
 use crate::harness::app::App;
 use crate::harness::eventually;
 use crate::harness::http::Client;
+use crate::harness::picky::{Act, Picky};
 use crate::harness::redis::Redis;
-use crate::harness::refusing::Refusing;
 
 const KVROCKS: &str = "ERR Invalid argument: WRONGTYPE Operation against a key holding the wrong kind of value";
 const UPSTASH: &str = "ERR max request size exceeded. Limit: 1000000 bytes, Actual: 1000050 bytes.";
 
-fn start(refusing: &Refusing) -> App {
-    start_with(refusing, "http.wait=5s")
+/// In front of the server on `port`: refuses an HSET with the text that `rule` gives for its key and its other parts.
+fn refusing(port: u16, rule: impl Fn(&str, &[String]) -> Option<&'static str> + Send + Sync + 'static) -> Picky {
+    Picky::start(port, move |words| match words {
+        [command, key, parts @ ..] if command == "HSET" => rule(key, parts).map_or(Act::Pass, Act::Refuse),
+        _ => Act::Pass,
+    })
 }
 
-fn start_with(refusing: &Refusing, setting: &str) -> App {
+/// It takes everything from now on.
+fn cure(picky: &Picky) {
+    picky.replace(|_| Act::Pass);
+}
+
+fn start(server: &Picky) -> App {
+    start_with(server, "http.wait=5s")
+}
+
+fn start_with(server: &Picky, setting: &str) -> App {
     // One lane, which all keys share.
-    let app = App::start(&refusing.url(), &["delivery.lanes=1", "delivery.retry_max=400ms", setting]);
+    let app = App::start(&server.url(), &["delivery.lanes=1", "delivery.retry_max=400ms", setting]);
     app.wait_ready();
     app
 }
@@ -61,8 +74,8 @@ fn value(redis: &Redis, key: &str) -> Option<String> {
 fn texts_of_kvrocks_and_upstash_need_no_proof() {
     for (text, reason) in [(KVROCKS, "wrong_type"), (UPSTASH, "refused")] {
         let redis = Redis::start();
-        let refusing = Refusing::start(redis.port(), move |key, _| (key == "user:bad").then_some(text));
-        let app = start(&refusing);
+        let server = refusing(redis.port(), move |key, _| (key == "user:bad").then_some(text));
+        let app = start(&server);
         assert_eq!(identify(&mut app.client(), "bad", "v"), 200, "{text}");
         assert_eq!(reasons(&app), [(reason.to_owned(), "user:bad".to_owned())], "{text}");
         app.assert_at_rest();
@@ -74,7 +87,7 @@ fn texts_of_kvrocks_and_upstash_need_no_proof() {
 fn events_that_are_too_large_only_together_are_written_one_by_one() {
     let redis = Redis::start();
     let too_large = |_: &str, parts: &[String]| (parts.len() > 4).then_some(UPSTASH);
-    let app = start(&Refusing::start(redis.port(), too_large));
+    let app = start(&refusing(redis.port(), too_large));
     let event = |number| format!(r#"{{"type":"identify","userId":"u","traits":{{"v":"{number}","f{number}":1}}}}"#);
     let events: Vec<String> = (0..20).map(event).collect();
     let batch = format!(r#"{{"batch":[{}]}}"#, events.join(","));
@@ -88,7 +101,7 @@ fn one_event_that_is_refused_for_an_unknown_reason_stops_no_other_and_is_dead_le
     for text in ["ERR this value is not to our liking", "unsupported value"] {
         let redis = Redis::start();
         let poison = move |_: &str, parts: &[String]| parts.iter().any(|part| part == "poison").then_some(text);
-        let app = start(&Refusing::start(redis.port(), poison));
+        let app = start(&refusing(redis.port(), poison));
         assert_eq!(identify(&mut app.client(), "first", "good"), 200);
         let bad = until_taken(&app, "bad", "poison");
         eventually("it is set aside", || app.metric("traitsink_events_set_aside", "") >= 1.0);
@@ -107,13 +120,13 @@ fn one_event_that_is_refused_for_an_unknown_reason_stops_no_other_and_is_dead_le
 fn one_text_for_many_keys_at_once_is_no_poison() {
     let redis = Redis::start();
     let third = |key: &str, _: &[String]| key.contains("shard").then_some("ERR this shard is not to be had");
-    let refusing = Refusing::start(redis.port(), third);
-    let app = start(&refusing);
+    let server = refusing(redis.port(), third);
+    let app = start(&server);
     let users = ["shard-1", "shard-2", "shard-3", "shard-4", "shard-5", "shard-6"];
     let waiting = users.map(|user| until_taken(&app, user, "good"));
     neighbours(&app, || refusals(&app) > 100.0);
     assert_eq!(reasons(&app), []);
-    refusing.cure();
+    cure(&server);
     waiting.into_iter().for_each(|sender| sender.join().expect("it is answered"));
     assert!(users.iter().all(|user| value(&redis, &format!("user:{user}")).is_some()));
     assert_eq!(reasons(&app), []);
@@ -125,13 +138,13 @@ fn one_text_for_many_keys_at_once_is_no_poison() {
 fn a_text_that_speaks_of_a_backend_is_no_poison() {
     let redis = Redis::start();
     let sick = |key: &str, _: &[String]| (key == "user:bad").then_some("ERR backend timed out");
-    let refusing = Refusing::start(redis.port(), sick);
-    let app = start(&refusing);
+    let server = refusing(redis.port(), sick);
+    let app = start(&server);
     assert_eq!(identify(&mut app.client(), "first", "good"), 200);
     let bad = until_taken(&app, "bad", "good");
     neighbours(&app, || refusals(&app) > 12.0);
     assert_eq!(reasons(&app), []);
-    refusing.cure();
+    cure(&server);
     bad.join().expect("it is answered");
     assert_eq!(value(&redis, "user:bad").as_deref(), Some("good"));
     assert_eq!(reasons(&app), []);
@@ -142,13 +155,13 @@ fn a_text_that_speaks_of_a_backend_is_no_poison() {
 #[test]
 fn what_is_refused_alone_is_tried_for_ever() {
     let redis = Redis::start();
-    let refusing = Refusing::start(redis.port(), |_, _| Some("ERR not to our liking"));
-    let app = start(&refusing);
+    let server = refusing(redis.port(), |_, _| Some("ERR not to our liking"));
+    let app = start(&server);
     let bad = until_taken(&app, "bad", "good");
     eventually("it is refused often", || refusals(&app) > 20.0);
     let waiting = Client::new(app.admin).get("/ready").expect("an answer");
     assert!(waiting.status == 503 && waiting.text().contains("answered with an error"), "{}", waiting.text());
-    refusing.cure();
+    cure(&server);
     bad.join().expect("it is answered");
     assert_eq!(reasons(&app), []);
     app.wait_ready();
@@ -160,7 +173,7 @@ fn what_is_refused_alone_is_tried_for_ever() {
 fn a_refused_event_keeps_no_lane_down_after_an_outage() {
     let mut redis = Redis::start();
     let poison = |_: &str, parts: &[String]| parts.iter().any(|part| part == "poison").then_some("ERR not to our liking");
-    let app = start_with(&Refusing::start(redis.port(), poison), "http.wait=15s");
+    let app = start_with(&refusing(redis.port(), poison), "http.wait=15s");
     let bad = until_taken(&app, "bad", "poison");
     eventually("it is set aside", || app.metric("traitsink_events_set_aside", "") >= 1.0);
     redis.kill();

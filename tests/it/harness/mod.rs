@@ -16,7 +16,6 @@ pub(crate) mod proxy;
 #[cfg(feature = "kafka")]
 pub(crate) mod records;
 pub(crate) mod redis;
-pub(crate) mod refusing;
 pub(crate) mod sentinel;
 #[cfg(feature = "kafka")]
 pub(crate) mod stream;

@@ -12,6 +12,8 @@ pub(crate) enum Act {
     Pass,
     /// These bytes are the answer.
     Answer(&'static str),
+    /// The answer is an error with this text.
+    Refuse(&'static str),
     /// The connection is closed; answers that were not sent yet are lost, as with Twemproxy.
     HangUp,
     /// The same behind this answer.
@@ -97,6 +99,7 @@ fn serve(client: &TcpStream, port: u16, rule: &Mutex<Rule>, seen: &Mutex<Seen>) 
                 frame(&mut replies, &mut answers)?;
             }
             Act::Answer(answer) => answers.extend_from_slice(answer.as_bytes()),
+            Act::Refuse(text) => answers.extend_from_slice(format!("-{text}\r\n").as_bytes()),
             Act::HangUp => return None,
             Act::AnswerAndHangUp(answer) => {
                 answers.extend_from_slice(answer.as_bytes());
