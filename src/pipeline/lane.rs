@@ -20,6 +20,7 @@ use super::outcome::{DeadReason, Outcome};
 use super::queue::Queue;
 use super::set_aside::SetAside;
 use super::suspects::Suspects;
+use refused::Apart;
 
 /// The longest pause before a new connection is tried: a restarted Redis is found soon, and trying costs it little.
 const RECONNECT_MAX: Duration = Duration::from_secs(1);
@@ -102,7 +103,7 @@ impl<S: Apply> Worker<S> {
             let mut batch = Batch::new(self.release_cancelled(jobs));
             while !batch.is_empty() {
                 let trouble = self.write(&batch).await;
-                let left = self.settle(batch, false).await;
+                let left = self.settle(batch, None).await;
                 let left = match trouble {
                     Some(trouble) if self.hindered() => self.failed(&trouble, left).await,
                     trouble => {
@@ -171,12 +172,12 @@ impl<S: Apply> Worker<S> {
         trouble
     }
 
-    /// Gives each job its outcome; what must be tried again comes back, in order, or is set aside, as all is that was `aside` already.
-    async fn settle(&mut self, batch: Batch, aside: bool) -> Vec<Job> {
+    /// Gives each job its outcome; what must be tried again comes back, in order, or is set aside, as all of a write that was made `apart`.
+    async fn settle(&mut self, batch: Batch, apart: Option<Apart>) -> Vec<Job> {
         let mut released = 0;
         let mut left = Vec::new();
         let mut refused = Vec::new();
-        let mut apart: BTreeMap<usize, Vec<Job>> = BTreeMap::new();
+        let mut by_key: BTreeMap<usize, Vec<Job>> = BTreeMap::new();
         for (write, mut job) in batch.into_jobs() {
             match self.verdicts[write] {
                 Verdict::Written => {
@@ -185,17 +186,17 @@ impl<S: Apply> Worker<S> {
                     job.ack.settle(Outcome::Written);
                 }
                 Verdict::WrongType => refused.push((DeadReason::WrongType, job)),
-                Verdict::Refused | Verdict::Suspect(_) => apart.entry(write).or_default().push(job),
+                Verdict::Refused | Verdict::Suspect(_) => by_key.entry(write).or_default().push(job),
                 Verdict::Retry(_) | Verdict::Unknown => {
                     if self.verdicts[write] == Verdict::Unknown {
                         job.mark_sent();
                     }
-                    if aside { apart.entry(write).or_default().push(job) } else { left.push(job) }
+                    if apart.is_some() { by_key.entry(write).or_default().push(job) } else { left.push(job) }
                 }
             }
         }
-        for (write, jobs) in apart {
-            refused.extend(self.set_apart(self.verdicts[write], jobs).map(|job| (DeadReason::Refused, job)));
+        for (write, jobs) in by_key {
+            refused.extend(self.set_apart(self.verdicts[write], jobs, apart).map(|job| (DeadReason::Refused, job)));
         }
         if !refused.is_empty() {
             refused.iter().for_each(|(_, job)| self.lane.suspects.settled(job.update.key()));
@@ -203,6 +204,7 @@ impl<S: Apply> Worker<S> {
             released += self.bury(refused).await;
             keys.iter().for_each(|key| self.forget(key));
         }
+        self.set_aside.refresh();
         self.lane.queue.release(released);
         left
     }

@@ -93,7 +93,6 @@ impl SetAside {
             waiting.pause = (waiting.pause * 2).min(retry_max);
         }
         waiting.give_back(jobs);
-        self.refresh();
     }
 
     /// The `count` events of `key` that were refused together, some of them `sent` before, are told apart from now on.
@@ -102,22 +101,20 @@ impl SetAside {
             waiting.turn = if sent { Turn::Start(count - 1) } else { Turn::First };
             waiting.due = now;
         }
-        self.refresh();
     }
 
     /// Puts `jobs` of one key back that were not answered, or could not be sent: tried again after a pause.
     pub(super) fn unanswered(&mut self, jobs: Vec<Job>, now: Instant) {
-        let Some(waiting) = jobs.first().and_then(|job| self.keys.get_mut(job.update.key())) else { return };
+        let Some(key) = jobs.first().map(|job| job.update.key().to_vec()) else { return };
+        let waiting = self.keys.entry(key).or_insert_with(|| Waiting::new(self.retry_min, now));
         waiting.due = now + waiting.pause;
         waiting.give_back(jobs);
-        self.refresh();
     }
 
     /// The first events of `key` are settled: what waited behind them is tried at once, together.
     pub(super) fn settled(&mut self, key: &[u8], now: Instant) {
         let Some(waiting) = self.keys.get_mut(key) else { return };
         *waiting = Waiting { jobs: std::mem::take(&mut waiting.jobs), ..Waiting::new(self.retry_min, now) };
-        self.refresh();
     }
 
     /// Keeps the jobs whose keys are set aside, behind what waits already; the others come back.
@@ -173,8 +170,9 @@ impl SetAside {
         released
     }
 
-    /// Forgets keys without events, and learns anew what is due and how many wait.
-    fn refresh(&mut self) {
+    /// Forgets keys without events, and learns anew what is due and how many wait: once after any number of refusals, for it looks
+    /// at every key.
+    pub(super) fn refresh(&mut self) {
         self.keys.retain(|_, waiting| waiting.out || !waiting.jobs.is_empty());
         self.next_due = self.keys.values().filter(|waiting| !waiting.out).map(|waiting| waiting.due).min();
         let waiting: usize = self.keys.values().map(|waiting| waiting.jobs.len()).sum();

@@ -20,6 +20,8 @@ use crate::redis::Suspicion;
 const PROOF: u64 = 10;
 /// How long a key is remembered after its last refusal: its event may be given up by its source, and come again.
 const REMEMBERED: Duration = Duration::from_secs(60);
+/// How often keys are forgotten.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Keys that are remembered; any more are retried for ever.
 const MOST: usize = 10_000;
 
@@ -35,7 +37,8 @@ impl Suspects {
     /// `retry_count` refusals make a suspect; a remembered key is forgotten later than after `retry_max`.
     pub fn new(retry_count: u32, retry_max: Duration) -> Arc<Self> {
         let remembered = REMEMBERED.max(retry_max * 4);
-        let board = Board { retry_count: retry_count.max(1), remembered, refused: HashMap::new(), shared: HashMap::new() };
+        let board =
+            Board { retry_count: retry_count.max(1), remembered, refused: HashMap::new(), swept: None, shared: HashMap::new() };
         Arc::new(Self { board: Mutex::new(board), keys: AtomicUsize::new(0), hasher: RandomState::new() })
     }
 
@@ -65,6 +68,7 @@ struct Board {
     retry_count: u32,
     remembered: Duration,
     refused: HashMap<u64, Refused>,
+    swept: Option<Instant>,
     /// How many keys are refused with each text.
     shared: HashMap<u64, usize>,
 }
@@ -86,9 +90,7 @@ impl Board {
             self.forget(key);
             return false;
         };
-        let old: Vec<u64> =
-            self.refused.iter().filter(|(_, refused)| now - refused.last > self.remembered).map(|(&key, _)| key).collect();
-        old.into_iter().for_each(|key| self.forget(key));
+        self.sweep(now);
         let known = self.refused.get(&key).filter(|known| known.text == text && known.server == server && known.taken <= taken);
         let (tries, since) = known.map_or((0, taken), |known| (known.tries, known.taken));
         self.forget(key);
@@ -105,6 +107,17 @@ impl Board {
         self.refused.insert(key, Refused { text, server, tries, taken: since, last: now });
         *self.shared.entry(text).or_default() += 1;
         tries >= self.retry_count && tries > 1 && taken - since >= PROOF
+    }
+
+    /// Forgets keys that were not refused for long. Looks at every key, so not each time.
+    fn sweep(&mut self, now: Instant) {
+        if self.swept.is_some_and(|swept| now - swept < SWEEP_EVERY) {
+            return;
+        }
+        self.swept = Some(now);
+        let old: Vec<u64> =
+            self.refused.iter().filter(|(_, refused)| now - refused.last > self.remembered).map(|(&key, _)| key).collect();
+        old.into_iter().for_each(|key| self.forget(key));
     }
 
     fn forget(&mut self, key: u64) {

@@ -83,8 +83,12 @@ impl Link {
             let mut connection = self.connector.connect().await.map_err(|error| self.count(error.into()))?;
             self.note_server(connection.run_id());
             if let Some(old) = &self.fence {
-                fence(&mut connection, old).await.map_err(|broken| self.count(broken.into()))?;
-                self.fence = None;
+                let fenced = fence(&mut connection, old).await;
+                // A server that knows CLIENT no more (a proxy took its address) may hang up on it each time: that must not stop writing.
+                if fenced.is_ok() || connection.identity().is_none() {
+                    self.fence = None;
+                }
+                fenced.map_err(|broken| self.count(broken.into()))?;
             }
             if std::mem::take(&mut self.lost) {
                 self.metrics.redis_reconnects(self.connector.node()).inc();

@@ -82,7 +82,8 @@ impl Replay {
     /// # Errors
     /// Reading failed.
     pub fn run(&self, input: impl Read, runtime: &tokio::runtime::Handle, progress: impl Fn(u64)) -> io::Result<()> {
-        let max_line = self.intake.rules().limits.max_event;
+        // A list or a wrapper may be larger than any event in it.
+        let max_line = self.intake.rules().limits.max_event.max(self.intake.budget().limit() / 4);
         let mut lines = Lines::new(input, max_line);
         while !self.stop.is_cancelled() {
             let Some(chunk) = lines.next()? else { break };

@@ -129,7 +129,9 @@ fn memory_stays_within_its_bound_and_comes_back() {
         assert_eq!(honest(app.http, 1000).status, 200);
         drop(held);
     }
-    assert!(most <= 32 + 64, "{most} MiB");
+    // The code of a debug build is about 12 MiB larger.
+    let bound = 32 + 64 + if cfg!(debug_assertions) { 12 } else { 0 };
+    assert!(most <= bound, "{most} MiB");
     eventually("memory is given back", || resident_mib(&app) < 64);
     app.assert_at_rest();
 }

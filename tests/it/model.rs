@@ -1,6 +1,5 @@
 //! Lanes against a simulated Redis that fails in every way, in paused time: order, one write in flight, one outcome each.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -14,174 +13,19 @@ use traitsink::event::{Limits, Origin, Rules};
 use traitsink::logging::UserIds;
 use traitsink::metrics::Metrics;
 use traitsink::pipeline::{
-    Ack, Budget, Busy, DeadReason, Health, Intake, Lane, LaneLimits, Message, Outcome, Receipts, Refusal, Source, Suspects,
+    Ack, Budget, Busy, DeadReason, Health, Intake, Lane, LaneLimits, Message, Outcome, Refusal, Source, Suspects,
 };
 use traitsink::readiness::Readiness;
-use traitsink::redis::{Allowed, Apply, Class, Placement, Suspicion, Trouble, Verdict, Writes};
+use traitsink::redis::{Allowed, Apply, Class, Placement, Trouble, Verdict, Writes};
+
+mod simulated;
+
+pub(crate) use simulated::decode;
+use simulated::{Server, Simulated, Told, is_poison, trouble};
 
 const USERS: u64 = 12;
 const EVENTS: u64 = 400;
 const LANES: usize = 3;
-
-/// Redis as the lanes see it: for each key the numbers that its HSETs wrote, in the order in which they were applied.
-#[derive(Default)]
-struct Server {
-    applied: BTreeMap<String, Vec<u64>>,
-    /// What its source no longer owned, by key.
-    revoked: BTreeMap<String, Vec<u64>>,
-    /// A key whose last number was written once more, or an older one after a newer, or one that was revoked.
-    faults: Vec<String>,
-    /// HSETs that were applied.
-    taken: u64,
-    /// Some keys are refused with a text that speaks of the server.
-    sick: bool,
-}
-
-/// Redis takes every HSET but those with such an event, and does not say why in words that are known.
-fn is_poison(key: &str, number: u64) -> bool {
-    key.ends_with("u-1") && number.is_multiple_of(7)
-}
-
-impl Server {
-    /// Why an HSET is refused, if it is.
-    fn refuses(&self, key: &str, numbers: &[u64]) -> Option<Verdict> {
-        let text = if numbers.iter().any(|&number| is_poison(key, number)) {
-            Some(1)
-        } else if self.sick && key.ends_with(['3', '6', '9']) {
-            None
-        } else {
-            return None;
-        };
-        Some(Verdict::Suspect(Suspicion { text, server: 1, taken: self.taken }))
-    }
-
-    /// Applies one HSET; `numbers` are all the numbers in it, in order.
-    fn apply(&mut self, key: &str, numbers: &[u64]) {
-        let known = self.applied.entry(key.into()).or_default();
-        let last = *numbers.last().expect("never an empty HSET");
-        if !numbers.is_sorted() {
-            self.faults.push(format!("{key}: one HSET wrote {numbers:?}"));
-        }
-        if known.last().is_some_and(|&newest| newest > last) {
-            self.faults.push(format!("{key}: {last} was written after {known:?}"));
-        }
-        known.extend(numbers);
-        self.taken += 1;
-        if let Some(number) = self.revoked.get(key).and_then(|revoked| revoked.iter().find(|number| numbers.contains(number))) {
-            self.faults.push(format!("{key}: {number} was sent after it was revoked"));
-        }
-    }
-}
-
-/// The connection of one lane; fails at random until `faulty` is cleared.
-struct Simulated {
-    server: Arc<Mutex<Server>>,
-    faulty: Arc<AtomicBool>,
-    busy: Arc<AtomicBool>,
-    rng: Rng,
-}
-
-impl Simulated {
-    async fn pass_time(&mut self) {
-        tokio::time::sleep(Duration::from_micros(self.rng.u64(1..3000))).await;
-    }
-
-    fn fails(&mut self, share: f64) -> bool {
-        self.faulty.load(Ordering::Relaxed) && self.rng.f64() < share
-    }
-}
-
-fn trouble(class: Class) -> Trouble {
-    Trouble { class, code: "NONE".into(), message: "simulated".into() }
-}
-
-/// Keys and numbers of the packed HSETs; test keys and values hold no line ends.
-pub(crate) fn decode(writes: &Writes) -> Vec<(String, Vec<u64>)> {
-    let text = str::from_utf8(writes.packed()).unwrap();
-    let mut words = text.split_terminator("\r\n");
-    let mut found = Vec::new();
-    while let Some(count) = words.next() {
-        let count: usize = count.strip_prefix('*').unwrap().parse().unwrap();
-        let command: Vec<&str> = (0..count).map(|_| words.nth(1).unwrap()).collect();
-        assert_eq!(command[0], "HSET");
-        let numbers = command[2..].chunks(2).filter(|pair| pair[0] == "n").map(|pair| pair[1].parse().unwrap());
-        found.push((command[1].to_owned(), numbers.collect()));
-    }
-    found
-}
-
-impl Apply for Simulated {
-    async fn reach(&mut self) -> Result<(), Trouble> {
-        self.pass_time().await;
-        if self.fails(0.3) { Err(trouble(Class::Reconnect)) } else { Ok(()) }
-    }
-
-    async fn apply(&mut self, writes: &Writes, allowed: Allowed<'_>, verdicts: &mut Vec<Verdict>) -> Option<Trouble> {
-        let commands = decode(writes);
-        assert_eq!(commands.len(), writes.len());
-        let mut keys: Vec<&String> = commands.iter().map(|(key, _)| key).collect();
-        keys.sort();
-        keys.dedup();
-        assert_eq!(keys.len(), commands.len(), "a key occurs at most once in a batch");
-        assert!(!self.busy.swap(true, Ordering::AcqRel), "one write in flight");
-        self.pass_time().await;
-        if !allowed() {
-            self.busy.store(false, Ordering::Release);
-            verdicts.resize(commands.len(), Verdict::Retry(Class::Retry));
-            return None;
-        }
-        let mut found = None;
-        // How many commands Redis reads before the connection breaks, if it does, and how many replies come back.
-        let broken = self.fails(0.3);
-        let read = if broken { self.rng.usize(0..=commands.len()) } else { commands.len() };
-        let replied = if broken { self.rng.usize(0..=read) } else { read };
-        for (number, (key, numbers)) in commands.iter().enumerate() {
-            let verdict = if number >= read {
-                Verdict::Unknown
-            } else if key.ends_with("-0") {
-                Verdict::WrongType
-            } else if self.fails(0.1) {
-                found = Some(trouble(Class::Retry));
-                Verdict::Retry(Class::Retry)
-            } else {
-                let mut server = self.server.lock().unwrap();
-                let refused = server.refuses(key, numbers);
-                match refused {
-                    Some(_) => found = found.or_else(|| Some(trouble(Class::Retry))),
-                    None => server.apply(key, numbers),
-                }
-                refused.unwrap_or(Verdict::Written)
-            };
-            verdicts.push(if number < replied { verdict } else { Verdict::Unknown });
-        }
-        self.pass_time().await;
-        self.busy.store(false, Ordering::Release);
-        if broken { Some(trouble(Class::Reconnect)) } else { found }
-    }
-}
-
-/// What the source learned of each event.
-#[derive(Default)]
-struct Told {
-    outcomes: Mutex<BTreeMap<u64, Outcome>>,
-    cancelled: AtomicBool,
-    revoked: AtomicBool,
-}
-
-impl Receipts for Told {
-    fn settle(&self, position: u64, outcome: Outcome) {
-        let before = self.outcomes.lock().unwrap().insert(position, outcome);
-        assert!(before.is_none(), "event {position} has two outcomes: {before:?} and {outcome:?}");
-    }
-
-    fn cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Acquire)
-    }
-
-    fn revoked(&self) -> bool {
-        self.revoked.load(Ordering::Acquire)
-    }
-}
 
 struct Sent {
     key: String,
@@ -194,8 +38,9 @@ fn rules() -> Rules {
     Rules { limits, destination: "Redis".into() }
 }
 
-/// Plays one seed: sends, sometimes gives up, sometimes crashes; returns the log of events and the server.
-async fn play(seed: u64) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
+/// Plays one seed: sends, sometimes gives up, sometimes crashes; with `late`, bytes outlive their connection. Returns the log of
+/// events and the server.
+async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
     let mut rng = Rng::with_seed(seed);
     let crash = rng.bool();
     let metrics = Arc::new(Metrics::new());
@@ -219,6 +64,8 @@ async fn play(seed: u64) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
                     faulty: Arc::clone(&faulty),
                     busy: Arc::default(),
                     rng: Rng::with_seed(seed ^ number as u64 ^ 0xABCD),
+                    late: late.then(|| Rng::with_seed(seed ^ number as u64)),
+                    on_the_way: Vec::new(),
                 },
                 letters: letters.clone(),
                 limits: LaneLimits {
@@ -258,6 +105,7 @@ async fn play(seed: u64) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
         let number = numbers[user as usize];
         let text = format!(r#"{{"type":"identify","userId":"u-{user}","traits":{{"n":{number},"f{}":1}}}}"#, number % 3);
         let told = Arc::new(Told::default());
+        server.lock().unwrap().told.insert((format!("user:u-{user}"), number), Arc::clone(&told));
         let ack = Ack::new(Source::Http, Arc::clone(&told) as _, event, Arc::clone(&metrics), Instant::now());
         let held = budget.try_reserve(text.len());
         if let Some(held) = held {
@@ -303,10 +151,10 @@ async fn order_and_outcomes_survive_every_fault() {
     let seeds = std::env::var("PROPTEST_CASES").map_or(300, |cases| cases.parse::<u64>().expect("a number") / 10);
     let (mut crashes, mut written, mut failed, mut poisoned) = (0, 0, 0, 0);
     // In 882 poison stands behind events of one command that may have been applied.
-    for seed in (0..seeds).chain([882]) {
-        let (sent, server, crash) = play(seed).await;
+    for (seed, late) in (0..seeds).flat_map(|seed| [(seed, false), (seed, true)]).chain([(882, false)]) {
+        let (sent, server, crash) = play(seed, late).await;
         let server = server.lock().unwrap();
-        assert!(server.faults.is_empty(), "seed {seed}: {:?}", server.faults);
+        assert!(server.faults.is_empty(), "seed {seed}, late: {late}: {:?}", server.faults);
         for Sent { key, number, told } in &sent {
             let outcomes = told.outcomes.lock().unwrap();
             let outcome = outcomes.values().next().unwrap_or_else(|| panic!("seed {seed}: {key} {number} has no outcome"));

@@ -12,6 +12,13 @@ const DOUBT_AFTER: Duration = Duration::from_secs(2);
 /// How often a lane logs that it set a key aside.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
+/// A write of keys that are set aside.
+#[derive(Clone, Copy)]
+pub(super) struct Apart {
+    /// The connection is good: what was lost with an earlier one is fenced, so that events that are revoked may end.
+    fenced: bool,
+}
+
 impl<S: Apply> Worker<S> {
     /// Writes what is set aside and due, apart from other keys: a refusal may come with the end of the connection.
     pub(super) async fn try_set_aside(&mut self) {
@@ -22,7 +29,8 @@ impl<S: Apply> Worker<S> {
         }
         let batch = Batch::new(jobs);
         let trouble = self.write(&batch).await;
-        self.settle(batch, true).await;
+        let apart = Apart { fenced: trouble.is_none() };
+        self.settle(batch, Some(apart)).await;
         match trouble {
             Some(trouble) if self.hindered() => {
                 self.failed(&trouble, Vec::new()).await;
@@ -32,7 +40,7 @@ impl<S: Apply> Worker<S> {
     }
 
     /// Sets the jobs of one key aside after `verdict`; one that can never be written comes back.
-    pub(super) fn set_apart(&mut self, verdict: Verdict, mut jobs: Vec<Job>) -> Option<Job> {
+    pub(super) fn set_apart(&mut self, verdict: Verdict, mut jobs: Vec<Job>, apart: Option<Apart>) -> Option<Job> {
         let now = tokio::time::Instant::now();
         let key = jobs.first()?.update.key().to_vec();
         let (count, sent) = (jobs.len(), jobs.iter().any(Job::sent));
@@ -56,7 +64,10 @@ impl<S: Apply> Worker<S> {
                     self.set_aside.split(&key, count, sent, now);
                 }
             }
-            _ => self.set_aside.unanswered(fenced(jobs), now),
+            _ => {
+                let jobs = if apart.is_some_and(|apart| apart.fenced) { fenced(jobs) } else { jobs };
+                self.set_aside.unanswered(jobs, now);
+            }
         }
         None
     }

@@ -60,6 +60,12 @@ impl Assignment {
         self.lock().offsets.unsettled()
     }
 
+    /// Whether more than `most` records are remembered behind one that is not settled; the offset at which to go on later.
+    pub(super) fn exceeds(&self, most: usize) -> Option<i64> {
+        let state = self.lock();
+        state.offsets.next().filter(|_| state.offsets.behind() > most)
+    }
+
     /// Nothing of it is written from now on; what is already on its way to Redis still counts when it is confirmed.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);

@@ -13,6 +13,10 @@ use super::partition::{Blocked, Flow, Partition};
 /// For librdkafka to note a new position.
 const SEEK: Duration = Duration::from_secs(5);
 
+/// Records of a partition that are remembered behind one that is not settled, 16 bytes each: an event that Redis refuses for ever
+/// stops its partition in the end, and neither memory nor what a restart would write again grows without limit.
+const MOST_BEHIND: usize = 250_000;
+
 impl Consumer {
     /// Pauses `partition` until there is room for what is `blocked`.
     pub(super) fn block(&self, partition: &mut Partition, blocked: Blocked) {
@@ -36,6 +40,13 @@ impl Consumer {
                     self.pause(partition);
                     Flow::Closed
                 }
+                Flow::Open => match partition.assignment.exceeds(MOST_BEHIND) {
+                    Some(resume_at) => {
+                        self.block(partition, Blocked { hand: None, lane: None, resume_at });
+                        continue;
+                    }
+                    None => Flow::Open,
+                },
                 Flow::Blocked(blocked) => self.unblock(partition, blocked, stopping),
                 Flow::Rewinding { not_before, to }
                     if stopping || Instant::now() < not_before || !partition.assignment.is_idle() =>
@@ -110,7 +121,8 @@ impl Consumer {
     }
 
     fn unblock(&self, partition: &Partition, mut blocked: Blocked, stopping: bool) -> Flow {
-        if !self.member().intake.has_room(blocked.lane) {
+        let far_ahead = blocked.hand.is_none() && partition.assignment.exceeds(MOST_BEHIND / 2).is_some();
+        if far_ahead || !self.member().intake.has_room(blocked.lane) {
             return Flow::Blocked(blocked);
         }
         if let Some(hand) = &mut blocked.hand

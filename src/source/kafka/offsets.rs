@@ -52,6 +52,16 @@ impl Offsets {
         self.records.front().map(|record| record.offset)
     }
 
+    /// Records from the first one that is not settled on.
+    pub fn behind(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The offset behind the last record that was delivered, if any of them waits.
+    pub fn next(&self) -> Option<i64> {
+        self.records.back().map(|record| record.offset + 1)
+    }
+
     fn advance(&mut self) {
         while let Some(Delivered { offset, pending: 0 }) = self.records.front() {
             self.watermark = Some(offset + 1);

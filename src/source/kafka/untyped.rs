@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Events after which a topic is judged.
+/// Events after which a topic is judged, again and again.
 const WINDOW: u64 = 100;
+/// Events after which it is judged for the first time: a small topic must not be drained without a word.
+const FIRST: u64 = 10;
 
 /// Counts the events of each topic that have no `type`: mostly they are in a wrapper that is not known, and all of them would be
 /// skipped while the worker is ready.
@@ -13,6 +15,8 @@ pub(super) struct Untyped(HashMap<Arc<str>, Count>);
 
 #[derive(Default)]
 struct Count {
+    /// It was judged before.
+    judged: bool,
     events: u64,
     untyped: u64,
     /// More than half had none; `Some(true)`: that was said.
@@ -20,8 +24,8 @@ struct Count {
 }
 
 impl Untyped {
-    /// Counts the events of a record; `untyped` of them had no type. True once more than half of [`WINDOW`] events in a row had
-    /// none, until [`Untyped::said`].
+    /// Counts the events of a record; `untyped` of them had no type. True once more than half of the [`FIRST`] events, or of
+    /// [`WINDOW`] in a row, had none, until [`Untyped::said`].
     pub(super) fn count(&mut self, topic: &Arc<str>, events: u64, untyped: u64) -> bool {
         if !self.0.contains_key(topic) {
             self.0.insert(Arc::clone(topic), Count::default());
@@ -32,9 +36,12 @@ impl Untyped {
         }
         count.events += events;
         count.untyped += untyped;
-        if count.events >= WINDOW {
+        if count.events >= if count.judged { WINDOW } else { FIRST } {
+            count.judged = true;
             count.noticed = (2 * count.untyped > count.events).then_some(false);
-            (count.events, count.untyped) = (0, 0);
+            if count.events >= WINDOW {
+                (count.events, count.untyped) = (0, 0);
+            }
         }
         count.noticed.is_some()
     }
@@ -67,6 +74,13 @@ mod tests {
             assert!(!untyped.count(&topic, 1, 1), "there is one warning");
         }
         assert!(untyped.count(&other, 500, 251), "topics are counted each for itself");
+    }
+
+    #[test]
+    fn a_small_topic_is_judged_too() {
+        let (mut untyped, topic) = (Untyped::default(), Arc::from("a"));
+        assert!((1..FIRST).all(|_| !untyped.count(&topic, 1, 1)));
+        assert!(untyped.count(&topic, 1, 1));
     }
 
     #[test]
