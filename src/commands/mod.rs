@@ -1,5 +1,7 @@
 //! The verbs, one file each.
 
+#[cfg(feature = "mimalloc")]
+mod allocator;
 mod check;
 mod completions;
 mod config;

@@ -10,6 +10,8 @@ use crate::exit::Exit;
 use crate::lifecycle::Lifecycle;
 use crate::logging;
 
+#[cfg(feature = "mimalloc")]
+use super::allocator;
 use super::exit;
 
 /// Runs until a signal asks it to stop.
@@ -22,6 +24,11 @@ pub(super) fn run(options: &Options, rudderstack: Option<PathBuf>) -> ExitCode {
     if loaded.config.http.is_none() && loaded.config.kafka.is_none() {
         exit::complain("traitsink: there is no source: add [http] or [kafka] to the configuration");
         return Exit::CONFIG.into();
+    }
+    #[cfg(feature = "mimalloc")]
+    // What can be read only once, such as a pipe, would be missing after a second start.
+    if loaded.config.http.is_some() && args.files.iter().chain(&args.rudderstack).all(|file| file.is_file()) {
+        allocator::give_back_at_once();
     }
     let _logging = logging::init(&loaded.config.log);
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));

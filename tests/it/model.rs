@@ -20,6 +20,7 @@ use traitsink::redis::{Allowed, Apply, Class, Placement, Trouble, Verdict, Write
 
 mod simulated;
 
+#[cfg(feature = "kafka")]
 pub(crate) use simulated::decode;
 use simulated::{Server, Simulated, Told, is_poison, trouble};
 

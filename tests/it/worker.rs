@@ -1,5 +1,6 @@
 //! The worker as a whole, against a real Redis: what stays in a hash, full servers, full files, and what is never said.
 
+use std::process::Command;
 use std::time::Duration;
 
 use base64::Engine;
@@ -8,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use crate::harness::app::{App, run};
 use crate::harness::redis::Redis;
-use crate::harness::{eventually, guide};
+use crate::harness::{self, eventually, guide};
 
 fn start(redis: &Redis, settings: &[&str]) -> App {
     let app = App::start(&format!("redis://127.0.0.1:{}", redis.port()), settings);
@@ -257,4 +258,22 @@ fn a_second_worker_on_the_port_names_the_option() {
         assert_eq!(output.status.code(), Some(69), "{option}: {said}");
         assert!(said.contains(&format!("({option}): the port is in use")), "{said}");
     }
+}
+
+/// The program starts itself again for the sake of its allocator: a configuration that can be read only once must not be lost.
+#[test]
+fn a_configuration_from_a_pipe_is_read_once() {
+    let redis = Redis::start();
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("traitsink.toml");
+    harness::run("mkfifo", &["traitsink.toml"], dir.path());
+    let text = format!("redis.url = \"redis://127.0.0.1:{}\"\n[http]\nmax_body = \"1MiB\"\n", redis.port());
+    let path = fifo.clone();
+    let writer = std::thread::spawn(move || std::fs::write(path, text));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_traitsink"));
+    command.arg("-c").arg(&fifo);
+    let app = App::start_command(command, &[]);
+    writer.join().unwrap().unwrap();
+    app.wait_ready();
+    assert_eq!(app.client().post("/v1/identify", " ".repeat(2 << 20)).expect("an answer").status, 413);
 }

@@ -29,8 +29,8 @@ pub(super) struct Bodies {
     share: usize,
     share_of_large: usize,
     slots: Mutex<Vec<Arc<Slot>>>,
-    /// Held while a large buffer grows: only one is there twice at a time.
-    growing: Mutex<()>,
+    /// Held while a large body is joined: only one is there twice at a time.
+    joining: Mutex<()>,
 }
 
 /// A body that is waited for. Whoever needs its room takes it.
@@ -51,8 +51,8 @@ impl Bodies {
         let whole = limit.saturating_add(INFLATE);
         let share = (budget.limit() / 2).max(whole).min(budget.limit());
         let share_of_large = (share - share / 4).max(whole).min(share);
-        let (slots, growing) = Default::default();
-        Arc::new(Self { budget: Arc::clone(budget), limit, timeout, share, share_of_large, slots, growing })
+        let (slots, joining) = Default::default();
+        Arc::new(Self { budget: Arc::clone(budget), limit, timeout, share, share_of_large, slots, joining })
     }
 
     /// Room for nothing yet.
@@ -178,10 +178,10 @@ impl Room {
         }
     }
 
-    /// Lets `grow` make a large buffer larger, one at a time: meanwhile it is there twice.
-    pub(super) fn while_growing(&self, grow: impl FnOnce()) {
-        let _one = self.bodies.growing.lock().unwrap_or_else(PoisonError::into_inner);
-        grow();
+    /// Runs `join`, while no other large body is joined if this one is `large`: meanwhile it may be there twice.
+    pub(super) fn alone_if<T>(&self, large: bool, join: impl FnOnce() -> T) -> T {
+        let _one = large.then(|| self.bodies.joining.lock().unwrap_or_else(PoisonError::into_inner));
+        join()
     }
 
     /// The body is complete, and holds `less` bytes less.

@@ -15,8 +15,13 @@ use super::problem::Problem;
 pub(super) const INFLATE: usize = 80 * 1024;
 /// Gzip members of one body. A usual body is one; every empty one costs as much as a small request.
 const MEMBERS: u32 = 64;
-/// Buffers from this size on grow one at a time.
-const GROWS_ALONE: usize = 256 * 1024;
+/// Bodies that are declared to be no longer have one segment.
+const WHOLE: usize = 128 * 1024;
+const FIRST_SEGMENT: usize = 16 * 1024;
+/// The largest segment: each has twice the size of the one before it.
+const SEGMENT: usize = 128 * 1024;
+/// Larger bodies are joined one at a time.
+const JOINED_ALONE: usize = 256 * 1024;
 
 /// A body as far as it has come.
 pub(super) enum Decoder {
@@ -145,10 +150,14 @@ fn end(mut decoder: GzDecoder<Buffer>) -> Result<Buffer, Problem> {
     decoder.finish().map_err(|_| Problem::UnreadableBody)
 }
 
-/// The text of a body so far. A body of one chunk stays that chunk; more chunks are joined.
+/// The text of a body so far. A body of one chunk stays that chunk; more of them are copied into segments of a few sizes, which the
+/// allocator uses again for the next body: buffers that are made larger and larger would leave their former selves behind.
 pub(super) struct Buffer {
     chunk: Bytes,
-    joined: Vec<u8>,
+    segments: Vec<Vec<u8>>,
+    /// Bytes of text in the segments, and for how many there is room in them.
+    filled: usize,
+    capacity: usize,
     /// More than this will not come.
     expected: usize,
     /// Held besides the text.
@@ -159,23 +168,23 @@ pub(super) struct Buffer {
 
 impl Buffer {
     pub(super) fn new(room: Room, expected: usize) -> Self {
-        Self { chunk: Bytes::new(), joined: Vec::new(), expected, besides: 0, room, refused: None }
+        Self { chunk: Bytes::new(), segments: Vec::new(), filled: 0, capacity: 0, expected, besides: 0, room, refused: None }
     }
 
     fn len(&self) -> usize {
-        self.chunk.len() + self.joined.len()
+        self.chunk.len() + self.filled
     }
 
     /// Holds what a decompressor needs, too.
     fn with_inflate(&mut self) -> Result<(), Problem> {
-        let need = self.joined.capacity() + INFLATE;
+        let need = self.capacity + INFLATE;
         self.room.hold(need, need)?;
         self.besides = INFLATE;
         Ok(())
     }
 
     fn push(&mut self, chunk: Bytes) -> Result<(), Problem> {
-        if self.chunk.is_empty() && self.joined.is_empty() {
+        if self.chunk.is_empty() && self.segments.is_empty() {
             self.hold(chunk.len(), chunk.len())?;
             self.chunk = chunk;
             return Ok(());
@@ -185,19 +194,35 @@ impl Buffer {
         self.extend(&chunk)
     }
 
-    fn extend(&mut self, bytes: &[u8]) -> Result<(), Problem> {
-        let length = self.joined.len() + bytes.len();
-        let capacity = self.joined.capacity();
-        if length > capacity {
-            let room = self.hold(length, (2 * capacity).min(self.expected))?;
-            let more = room - self.joined.len();
-            if capacity < GROWS_ALONE {
-                self.joined.reserve_exact(more);
-            } else {
-                self.room.while_growing(|| self.joined.reserve_exact(more));
-            }
+    fn extend(&mut self, mut bytes: &[u8]) -> Result<(), Problem> {
+        if self.filled + bytes.len() > self.room.limit() {
+            return Err(Problem::BodyTooLarge);
         }
-        self.joined.extend_from_slice(bytes);
+        while !bytes.is_empty() {
+            if self.filled == self.capacity {
+                self.add_segment(bytes.len())?;
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(self.capacity - self.filled));
+            if let Some(last) = self.segments.last_mut() {
+                last.extend_from_slice(now);
+            }
+            self.filled += now.len();
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    /// Makes room for more text, of which `waiting` bytes are here.
+    fn add_segment(&mut self, waiting: usize) -> Result<(), Problem> {
+        let size = match self.segments.last() {
+            None if self.expected <= WHOLE => self.expected,
+            None => FIRST_SEGMENT,
+            Some(last) => (2 * last.capacity()).min(SEGMENT),
+        };
+        let wish = (self.capacity + size).min(self.expected);
+        let capacity = self.hold(self.capacity + waiting.min(size), wish)?;
+        self.segments.push(Vec::with_capacity(capacity - self.capacity));
+        self.capacity = capacity;
         Ok(())
     }
 
@@ -215,10 +240,25 @@ impl Buffer {
         self.refused.unwrap_or(Problem::UnreadableBody)
     }
 
-    fn into_message(self) -> Arc<Message> {
-        let bytes = if self.joined.is_empty() { self.chunk } else { self.joined.into() };
-        Message::new(bytes, self.room.complete(self.besides))
+    fn into_message(mut self) -> Arc<Message> {
+        let unused = self.capacity - self.filled;
+        let bytes = match self.segments.len() {
+            0 => self.chunk,
+            1 => self.segments.remove(0).into(),
+            _ => {
+                let segments = std::mem::take(&mut self.segments);
+                self.room.alone_if(self.filled > JOINED_ALONE, || join(segments, self.filled)).into()
+            }
+        };
+        Message::new(bytes, self.room.complete(self.besides + unused))
     }
+}
+
+/// The text as a whole; each segment is given back as soon as it is copied.
+fn join(segments: Vec<Vec<u8>>, length: usize) -> Vec<u8> {
+    let mut whole = Vec::with_capacity(length);
+    segments.into_iter().for_each(|segment| whole.extend_from_slice(&segment));
+    whole
 }
 
 impl Write for Buffer {
