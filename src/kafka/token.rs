@@ -196,7 +196,8 @@ mod tests {
             ("http://10.0.0.1/token", "plain text"),
             ("http://localhost.evil.example/token", "plain text"),
             ("ftp://127.0.0.1/token", "https://"),
-            ("/token", "names no host"),
+            ("/token", "must begin with https://"),
+            ("https:///token", "not a URL"),
             ("not a url", "not a URL"),
             ("https://user:hidden@example.org/token", "credentials"),
         ] {

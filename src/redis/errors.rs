@@ -42,6 +42,11 @@ const fn wrong_type(code: &'static str, start: &'static str) -> Known {
     Known { cause: Cause::WrongType, ..known }
 }
 
+/// What a proxy says of the server behind it: other keys may have another one, and are written meanwhile.
+const fn behind_proxy(code: &'static str, start: &'static str, says: &'static str) -> Known {
+    Known { cause: Cause::Unexplained(None), ..known(code, start, Class::Retry, says, UPSTREAM) }
+}
+
 /// The last row of a code whose other texts nobody knows.
 const fn unexplained(code: &'static str, says: &'static str) -> Known {
     Known { cause: Cause::Unexplained(None), ..known(code, "", Class::Retry, says, UNKNOWN) }
@@ -165,7 +170,7 @@ static TABLE: &[Known] = &[
     known("READONLY", "", Class::Rediscover, "the server is a replica and takes no writes", "point redis.url at the primary"),
     known("TRYAGAIN", "", Class::Retry, "the keys are moving between nodes", CLUSTER),
     known("UNBLOCKED", "", Class::Rediscover, "the server changed its role", "point redis.url at the primary"),
-    known("no", "upstream host", Class::Retry, "the proxy has no Redis behind it that is well", UPSTREAM),
+    behind_proxy("no", "upstream host", "the proxy has no Redis behind it that is well"),
     known(
         "unsupported",
         "command",
@@ -173,7 +178,7 @@ static TABLE: &[Known] = &[
         "the proxy does not know a command",
         "see redis.handshake; writes need HSET of several fields",
     ),
-    known("upstream", "", Class::Retry, "the proxy does not reach the Redis behind it", UPSTREAM),
+    behind_proxy("upstream", "", "the proxy does not reach the Redis behind it"),
     known("WRONGPASS", "", Class::Config, "the server does not accept the user name or the password", PASSWORD),
     wrong_type("WRONGTYPE", ""),
 ];

@@ -8,10 +8,12 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
+use crate::logging::Throttle;
+
 use super::phase::Phase;
 
-/// How often it is said that connections give way, at most.
-const SAY_EVERY: Duration = Duration::from_secs(60);
+/// How often it is logged that connections give way, at most.
+const LOG_EVERY: Duration = Duration::from_secs(60);
 /// Connections that were closed and are not gone yet, at most.
 const LEAVING: usize = 64;
 /// How soon a full listener looks again whether a client has fallen silent.
@@ -22,6 +24,7 @@ pub(super) struct Crowd {
     max: usize,
     members: Mutex<Members>,
     left: Notify,
+    evictions: Throttle,
 }
 
 #[derive(Default)]
@@ -30,7 +33,6 @@ struct Members {
     open: HashMap<u64, Member>,
     /// Closed to make room; their tasks have not ended yet.
     leaving: usize,
-    said: Option<Instant>,
 }
 
 struct Member {
@@ -41,7 +43,7 @@ struct Member {
 
 impl Crowd {
     pub(super) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { max, members: Mutex::default(), left: Notify::new() })
+        Arc::new(Self { max, members: Mutex::default(), left: Notify::new(), evictions: Throttle::new(LOG_EVERY) })
     }
 
     /// Returns when there is room for one more. The client that is silent for longest makes it; when all are being answered,
@@ -88,14 +90,15 @@ impl Crowd {
         let Some((silence, id)) = members.open.iter().filter_map(silent).max() else { return false };
         let task = members.open.remove(&id).and_then(|member| member.task);
         members.leaving += 1;
-        let say = members.said.is_none_or(|said| now.duration_since(said) >= SAY_EVERY);
-        if say {
-            members.said = Some(now);
-        }
         drop(members);
         task.into_iter().for_each(|task| task.abort());
-        if say {
-            tracing::warn!(max = self.max, ?silence, "too many connections: the ones that are silent for longest are closed");
+        if let Some(times) = self.evictions.admit(1) {
+            tracing::warn!(
+                max = self.max,
+                ?silence,
+                times,
+                "too many connections: the ones that are silent for longest are closed"
+            );
         }
         true
     }
