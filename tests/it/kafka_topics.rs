@@ -141,9 +141,19 @@ fn d6_records_that_are_gone_are_passed_over() {
     });
 }
 
+/// What a worker sees of the time in which a topic is deleted and created again.
+#[derive(Clone, Copy, PartialEq)]
+enum Sight {
+    Nothing,
+    /// As fast as the broker is.
+    Brief,
+    /// The topic is gone for a while.
+    Gone,
+}
+
 /// A topic is deleted and created again under its name while a worker reads it; it then holds `records` instead of the five that
 /// the worker had read.
-fn recreate(records: u32) -> (App, Redis) {
+fn recreate(records: u32, sight: Sight) -> (App, Redis) {
     let (kafka, redis) = (Kafka::shared(), Redis::start());
     let (topic, group) = (kafka.topic("recreated", 1, &[]), unique("group"));
     let fill = |name: &str, records: u32| {
@@ -154,14 +164,20 @@ fn recreate(records: u32) -> (App, Redis) {
     let app = worker(kafka, &redis, &topic, &group, &["kafka.session_timeout=45s"]);
     fill("old", 5);
     eventually("the old records are committed", || kafka.committed(&group, &topic) == [Some(5)]);
-    // It sees nothing of the time in which the topic is gone or empty.
-    app.signal(Signal::SIGSTOP);
+    if sight == Sight::Nothing {
+        app.signal(Signal::SIGSTOP);
+    }
     kafka.delete_topic(&topic);
+    if sight == Sight::Gone {
+        let_pass(Duration::from_secs(2));
+    }
     kafka.create_topic(&topic, 1, &[]);
     // A deletion takes a while: until then, records still go to the old topic.
     eventually("the new topic is there", || kafka.watermarks(&topic) == [(0, 0)]);
     fill("new", records);
-    app.signal(Signal::SIGCONT);
+    if sight == Sight::Nothing {
+        app.signal(Signal::SIGCONT);
+    }
     let committed = || kafka.committed(&group, &topic);
     eventually("all new records are committed", || committed() == [Some(i64::from(records))]);
     for n in 0..records {
@@ -176,7 +192,7 @@ fn recreate(records: u32) -> (App, Redis) {
 
 #[test]
 fn a_topic_that_was_created_again_is_read_from_its_beginning() {
-    let (app, _redis) = recreate(12);
+    let (app, _redis) = recreate(12, Sight::Nothing);
     assert_eq!(recreations(&app), 1.0);
     assert!(app.log().iter().any(|line| line.contains("deleted and created again")), "{}", app.log().join("\n"));
     app.assert_at_rest();
@@ -185,6 +201,14 @@ fn a_topic_that_was_created_again_is_read_from_its_beginning() {
 /// Brokers themselves say that the old position is beyond the end.
 #[test]
 fn a_topic_that_was_created_again_and_is_shorter_is_read_from_its_beginning() {
-    let (app, _redis) = recreate(3);
+    let (app, _redis) = recreate(3, Sight::Nothing);
     app.assert_at_rest();
+}
+
+#[test]
+fn a_topic_that_is_created_again_before_the_eyes_of_a_worker_is_read_from_its_beginning() {
+    for sight in [Sight::Brief, Sight::Gone] {
+        let (app, _redis) = recreate(12, sight);
+        app.assert_at_rest();
+    }
 }
