@@ -1,4 +1,4 @@
-//! What others sent, made fit for a terminal and a line of a log. Pure.
+//! Texts of remotes, made fit for a terminal and a line of a log. Pure.
 
 use std::fmt::Write;
 

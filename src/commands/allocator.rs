@@ -1,4 +1,4 @@
-//! What the allocator does with freed memory.
+//! A setting of the memory allocator: freed memory goes back to the system at once.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;

@@ -13,7 +13,7 @@ use super::exit;
 /// A word and what was found, for people.
 type Lines = Vec<(&'static str, String)>;
 
-/// What was found, and all that is wrong.
+/// The lines about what was reached, and the errors about what was not.
 type Told = (Lines, Vec<String>);
 
 /// Reaches Redis and the brokers as `config` says, and writes nothing there. Says all that was found, and all that is missing.

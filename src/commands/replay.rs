@@ -131,7 +131,7 @@ fn progress_bar(files: &[PathBuf], quiet: bool) -> ProgressBar {
     bar.with_style(ProgressStyle::with_template(template).expect("a valid template"))
 }
 
-/// What the progress line is made of.
+/// The numbers in the progress line.
 struct Progress {
     bar: ProgressBar,
     /// Bytes so far.

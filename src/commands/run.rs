@@ -26,7 +26,7 @@ pub(super) fn run(options: &Options, rudderstack: Option<PathBuf>) -> ExitCode {
         return Exit::CONFIG.into();
     }
     #[cfg(feature = "mimalloc")]
-    // What can be read only once, such as a pipe, would be missing after a second start.
+    // A file that can be read only once, such as a pipe, would be empty after a second start.
     if loaded.config.http.is_some() && args.files.iter().chain(&args.rudderstack).all(|file| file.is_file()) {
         allocator::give_back_at_once();
     }

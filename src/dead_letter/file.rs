@@ -236,7 +236,7 @@ mod tests {
         let mut file = LetterFile::open(&path, 1 << 20).unwrap();
         let other = File::open(&path).unwrap();
         other.lock().unwrap();
-        // Who has waited for long enough already tries once more.
+        // A caller that has waited for long enough already tries once more.
         let asked = Instant::now() - LOCK_WAIT;
         let letter = Letter::new("wrong_type", "http", None, b"1", None);
         assert!(matches!(file.append(std::slice::from_ref(&letter), asked), Err(DeadLetterError::Locked { .. })));

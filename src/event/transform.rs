@@ -45,7 +45,7 @@ impl Transformer {
         let (max_event, bare) = (rules.limits.max_event, Origin { wrapped: false, ..origin });
         let utf8 = std::str::from_utf8(json::without_bom(text));
         if text.len() > max_event {
-            // What counts is the event, not what wraps it.
+            // The limit is for the event, not for its wrapper.
             let inner = utf8.ok().filter(|_| origin.wrapped).and_then(|text| unwrapped(text, max_event));
             return inner.map_or(Err(RejectReason::TooLarge.into()), |inner| self.decide(rules, bare, &inner));
         }

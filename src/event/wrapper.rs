@@ -39,7 +39,7 @@ pub fn untyped(text: &[u8]) -> Option<Vec<&'static str>> {
     is_untyped.then(|| KNOWN.iter().zip(members.known).filter(|(_, seen)| *seen).map(|(name, _)| *name).collect())
 }
 
-/// What tells a wrapper from an event.
+/// The members that tell a wrapper from an event.
 #[derive(Default)]
 struct Members<'a> {
     kind: Option<&'a str>,

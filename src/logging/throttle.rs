@@ -23,7 +23,7 @@ impl Throttle {
         Self { every, state: Mutex::new(State { last: None, count: 0 }) }
     }
 
-    /// It happened `count` times more. `Some`: log it now, with the number of times since the last line, these included.
+    /// Counts `count` more occurrences. `Some`: log now, with the number of occurrences since the last line, these included.
     pub fn admit(&self, count: u64) -> Option<u64> {
         self.admit_at(count, Instant::now())
     }

@@ -7,7 +7,7 @@ use crate::metrics::Metrics;
 
 use super::outcome::{Outcome, Source};
 
-/// What an older event counts as in the freshness metric, in seconds: two days, just beyond its largest bucket.
+/// The age in seconds as which an older event counts in the freshness metric: two days, just beyond its largest bucket.
 const OLDEST: f64 = 2.0 * 86_400.0;
 
 /// A source's side of delivery: it learns how each of its events ended.

@@ -31,7 +31,7 @@ struct Waiting {
     out: bool,
 }
 
-/// What is written next of a key.
+/// The events of a key that are written next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Turn {
     /// All events in one write.

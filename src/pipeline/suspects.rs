@@ -73,7 +73,7 @@ struct Board {
     shared: HashMap<u64, usize>,
 }
 
-/// What is known about one key.
+/// The refusals of one key.
 struct Refused {
     text: u64,
     server: u64,
@@ -98,7 +98,7 @@ impl Board {
             return false;
         }
         let others = self.shared.get(&text).copied().unwrap_or(0);
-        // What is refused together with others says nothing about one event.
+        // A refusal of several keys or events at once says nothing about one event.
         let (tries, since) = match (others > 0 || merged, tries) {
             (true, _) => (0, taken),
             (false, 0) => (1, taken),

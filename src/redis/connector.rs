@@ -53,9 +53,9 @@ pub(super) struct Settings {
     /// Writes that the server has taken.
     taken: Arc<AtomicU64>,
     pub(super) handshake: Handshake,
-    /// What this server does not take.
+    /// The commands that this server does not take.
     dialect: Arc<Dialect>,
-    /// What each server does not take.
+    /// The commands that each server does not take.
     dialects: Dialects,
 }
 

@@ -9,7 +9,7 @@ use super::handshake::Step;
 /// After this, a new connection asks for all of it again: the proxy may have been replaced by one that knows more.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
-/// What one server refused or hung up on. Shared by all lanes.
+/// The commands that one server refused or hung up on. Shared by all lanes.
 #[derive(Debug, Default)]
 pub(super) struct Dialect(Mutex<Known>);
 
@@ -38,7 +38,7 @@ impl Dialect {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a new connection leaves out.
+    /// The commands that a new connection leaves out.
     pub(super) fn at_connect(&self, now: Instant) -> BTreeSet<Step> {
         let mut known = self.lock();
         if known.learned.is_some_and(|learned| now.saturating_duration_since(learned) >= FORGET_AFTER) {

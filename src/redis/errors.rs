@@ -15,11 +15,11 @@ struct Known {
     says: &'static str,
     /// What to do about it; empty: nothing but wait.
     hint: &'static str,
-    /// What it concerns.
+    /// The write, its key, or the server.
     cause: Cause,
 }
 
-/// What a reply to a write that is no OK concerns.
+/// The part that an error reply to a write concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
     /// This key, for good: it holds another type.
@@ -42,7 +42,7 @@ const fn wrong_type(code: &'static str, start: &'static str) -> Known {
     Known { cause: Cause::WrongType, ..known }
 }
 
-/// What a proxy says of the server behind it: other keys may have another one, and are written meanwhile.
+/// A row for what a proxy says of the server behind it: other keys may have another one, and are written meanwhile.
 const fn behind_proxy(code: &'static str, start: &'static str, says: &'static str) -> Known {
     Known { cause: Cause::Unexplained(None), ..known(code, start, Class::Retry, says, UPSTREAM) }
 }
@@ -196,7 +196,7 @@ pub fn classify(code: &str, detail: &str) -> Class {
     look_up(code, detail).map_or(Class::Retry, |row| row.class)
 }
 
-/// What the error reply `-CODE detail` to a write concerns.
+/// The part that the error reply `-CODE detail` to a write concerns.
 pub(super) fn cause(code: &str, detail: &str) -> Cause {
     match look_up(code, detail).map_or(Cause::Unexplained(None), |row| row.cause) {
         Cause::Unexplained(_) => {

@@ -66,7 +66,7 @@ impl Step {
         !matches!(self, Self::Hello | Self::Auth | Self::Select)
     }
 
-    /// What a server that hangs up on this does not know.
+    /// The steps whose command a server does not know if it hangs up on this one.
     const fn command(self) -> &'static [Self] {
         match self {
             Self::SetName | Self::ClientInfo => &[Self::SetName, Self::ClientInfo],
@@ -81,12 +81,12 @@ impl Step {
     }
 }
 
-/// What a greeting came to.
+/// The result of a greeting.
 pub(super) struct Greeted {
-    /// Who we are to the server.
+    /// The id and address of this connection on the server.
     pub(super) identity: Option<Identity>,
     pub(super) run_id: Option<String>,
-    /// What need not be said again.
+    /// The commands that the next connection leaves out.
     pub(super) refused: Vec<Step>,
 }
 
@@ -137,7 +137,7 @@ pub(super) async fn greet(
     }
     if let Err(cause) = done {
         let said = refused.pop();
-        // Who refuses a command and then hangs up does so because of it.
+        // A server that refuses a command and then hangs up does so because of that command.
         let (suspects, error, is_tls) = match said {
             Some((step, _, error)) => (step.command(), error, false),
             None => {

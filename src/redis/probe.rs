@@ -28,7 +28,7 @@ pub struct Report {
     pub prefix_denied: bool,
     /// Why a write would fail now, in plain words; empty: no reason is known.
     pub refused: Vec<String>,
-    /// What may go wrong, in plain words.
+    /// Things that may go wrong, in plain words.
     pub notes: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What the refusal of one command says about the others. Pure.
+//! Whether the refusal of one command concerns the others as well. Pure.
 //!
 //! A proxy or a managed service may not know the commands that help (CLIENT, INFO, MULTI ..), in words of its own, and takes
 //! writes all the same. Other refusals meet every command: then a write would meet them too.

@@ -13,7 +13,7 @@ pub struct Surveyed {
 
 type Lines = Vec<(&'static str, String)>;
 
-/// What a survey found, and all that is wrong.
+/// The servers that a survey found, and the errors.
 pub struct Survey {
     pub found: Vec<Surveyed>,
     /// One line each; empty: writes would be taken, as far as that can be known.

@@ -18,7 +18,7 @@ pub(super) enum Question {
 }
 
 impl Question {
-    /// What to ask a server that hangs up on this.
+    /// The question for a server that hangs up on this one.
     pub(super) const fn less(self) -> Option<Self> {
         match self {
             Self::Transaction => Some(Self::Ping),
@@ -28,7 +28,7 @@ impl Question {
     }
 }
 
-/// What is known without writing.
+/// Whether a write would be taken, as far as that can be known without writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Writable {
     Yes,

@@ -1,4 +1,4 @@
-//! What a lane does about refusals that nobody can explain: the key is set aside, and the lane goes on with others.
+//! Refusals that no row of the error table explains: the key is set aside, and the lane goes on with others.
 
 use std::time::{Duration, Instant};
 

@@ -129,7 +129,7 @@ fn node(value: &Value, asked: &Node) -> Result<Node, NoMap> {
     let host = match host {
         // The one that was asked.
         "" => &asked.host,
-        // It was told to announce a name, and has none.
+        // The node is configured to announce a name, and has none.
         "?" => more.get(1).and_then(elsewhere_named).ok_or(NoMap::Nameless)?,
         host => host,
     };

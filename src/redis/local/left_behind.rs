@@ -25,7 +25,7 @@ pub(super) async fn end(address: &Address, connectors: &[Connector], directory: 
                     if !std::mem::replace(&mut told, true) {
                         tracing::warn!(%address, "ending the local Redis that an earlier worker left behind");
                     }
-                    // It closes the connection instead of answering.
+                    // The server closes the connection instead of answering.
                     let _gone = connection.query(&redis::cmd("SHUTDOWN")).await;
                     break;
                 }

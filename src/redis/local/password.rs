@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 /// Bytes that the system's random numbers give it.
 const RANDOM: usize = 32;
 
-/// What `file` holds; `None` when there is none yet.
+/// The password in `file`; `None` when there is none yet.
 pub(super) fn read(file: &Path) -> io::Result<Option<SecretString>> {
     match std::fs::read_to_string(file) {
         Ok(text) => Ok(Some(text.trim().into()).filter(|password: &SecretString| !password.expose_secret().is_empty())),
@@ -19,7 +19,7 @@ pub(super) fn read(file: &Path) -> io::Result<Option<SecretString>> {
     }
 }
 
-/// What `file` holds, which only its owner may read from now on; made up first when there is none.
+/// The password in `file`, which only its owner may read from now on; generated first when there is none.
 pub(super) fn read_or_make(file: &Path) -> io::Result<SecretString> {
     let mut open = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(file)?;
     open.set_permissions(Permissions::from_mode(0o600))?;

@@ -51,7 +51,7 @@ pub(super) async fn replicas(connection: &mut Connection, node: &str, name: &str
     let mut reply = connection.query(redis::cmd("SENTINEL").arg("REPLICAS").arg(name)).await;
     if matches!(&reply, Err(QueryError::Reply { code, .. }) if code == "ERR") {
         let former = connection.query(redis::cmd("SENTINEL").arg("SLAVES").arg(name)).await;
-        // What is wrong with both is told of the first.
+        // An error in both names the first.
         reply = former.or(reply);
     }
     replicas_in(reply.map_err(|error| at(node, error.into()))?).ok_or_else(|| odd(node))
