@@ -142,6 +142,7 @@ fn only_a_regular_file_is_written_to() {
         assert!(send(&app, number));
         assert_eq!(numbers(&path), [number]);
     }
+    app.wait_for_line("the events are not acknowledged");
     let said = app.log().into_iter().filter(|line| line.contains("the events are not acknowledged")).count();
     assert_eq!(said, 1, "once in a while, not with every request");
 }

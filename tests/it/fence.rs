@@ -66,6 +66,7 @@ fn without_the_permission_it_warns_once_and_goes_on() {
         proxy.hold();
         assert_eq!(identify(&app, number), 200);
     }
+    app.wait_for_line("CLIENT KILL");
     let warnings = app.log().into_iter().filter(|line| line.contains("CLIENT KILL")).count();
     assert_eq!(warnings, 1, "{}", app.log().join("\n"));
 }

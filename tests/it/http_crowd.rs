@@ -84,7 +84,7 @@ fn silent_clients_of_both_listeners_keep_nobody_out() {
 fn where_few_descriptors_are_granted_fewer_connections_are_served_at_once() {
     let redis = Redis::start();
     let app = start_granted(&redis, "300:300", &[]);
-    assert!(app.log().iter().any(|line| line.contains("http.max_connections") && line.contains("300 descriptors")));
+    assert!(app.wait_for_line("http.max_connections").contains("300 descriptors"));
     let silent = crowd(app.http, 400, |_| Vec::new());
     assert_eq!(honest(app.http, 0).status, 200);
     assert!(app.ready());

@@ -116,7 +116,7 @@ fn what_a_dead_master_had_not_replicated_is_written_again() {
     assert_eq!(missing, 0);
     // Only what was not committed, and once, although every lane met the new server.
     assert_eq!((received(&app), replays(&app)), (KEPT + 2 * LOST, 1));
-    let told = app.log().into_iter().find(|line| line.contains("reading again")).expect("it is told");
+    let told = app.wait_for_line("reading again");
     let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
     assert_eq!((&told["from"], &told["back_to"]), (&(KEPT + LOST).into(), &KEPT.into()));
 }

@@ -163,7 +163,7 @@ fn a5_worker_frozen_past_its_session_while_another_takes_over() {
         eventually("the partitions are shared again", || {
             [&frozen, &other].map(|app| app.metric("traitsink_kafka_partitions_assigned", "")) == [2.0, 2.0]
         });
-        assert!(frozen.log().iter().any(|line| line.contains("stood still")), "{}", frozen.log().join("\n"));
+        frozen.wait_for_line("stood still");
         scene.progress(500);
         watch.stop(&[&frozen, &other]);
         scene.finish();

@@ -194,7 +194,7 @@ fn recreate(records: u32, sight: Sight) -> (App, Redis) {
 fn a_topic_that_was_created_again_is_read_from_its_beginning() {
     let (app, _redis) = recreate(12, Sight::Nothing);
     assert_eq!(recreations(&app), 1.0);
-    assert!(app.log().iter().any(|line| line.contains("deleted and created again")), "{}", app.log().join("\n"));
+    app.wait_for_line("deleted and created again");
     app.assert_at_rest();
 }
 

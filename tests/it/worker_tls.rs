@@ -62,7 +62,7 @@ fn skip_verify_works_and_is_loud() {
     let redis = Redis::builder().tls(&authority.server(&["another.name"])).start();
     let app = App::start(&rediss(&redis), &["redis.tls.skip_verify=true"]);
     assert_writes(&app, &redis);
-    assert!(app.log().iter().any(|line| line.contains("NOT VERIFIED")), "{}", app.log().join("\n"));
+    app.wait_for_line("NOT VERIFIED");
     assert_eq!(app.metric("traitsink_tls_verify_disabled", "client=\"redis\""), 1.0);
 }
 
@@ -90,9 +90,8 @@ fn the_embedded_store_says_that_it_keeps_nothing() {
     let app = App::start_with(&["redis.mode=embedded", "redis.embedded.listen=127.0.0.1:0"]);
     app.wait_ready();
     assert_eq!(identify(&app), 200);
-    let log = app.log();
-    let line = log.iter().find(|line| line.contains("the embedded store keeps nothing")).unwrap_or_else(|| panic!("{log:?}"));
-    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    let line = app.wait_for_line("the embedded store keeps nothing");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     let url = format!("redis://{}", line["address"].as_str().expect("an address"));
     let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
     let found: Vec<(String, String)> = redis::cmd("HGETALL").arg("user:u").query(&mut connection).unwrap();

@@ -99,6 +99,13 @@ impl App {
         self.log.lock().unwrap().clone()
     }
 
+    /// Waits for a line that holds `words`: the worker logs on a thread of its own, and goes on meanwhile.
+    pub(crate) fn wait_for_line(&self, words: &str) -> String {
+        let found = || self.log().into_iter().find(|line| line.contains(words));
+        eventually(&format!("{words:?} is logged"), || found().is_some());
+        found().expect("a line stays")
+    }
+
     pub(crate) fn client(&self) -> Client {
         Client::new(self.http)
     }
