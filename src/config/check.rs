@@ -22,7 +22,7 @@ pub(super) struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// What is left of a layer when all that is wrong has been taken out and reported. `null` and `""` become `null`: unset, but where
+    /// The layer `tree` without all that is wrong, which is reported. `null` and `""` become `null`: unset, but where
     /// an empty text is a value of its own.
     pub(super) fn layer(mut self, tree: Value) -> Map<String, Value> {
         match self.value(self.root, "", tree) {
