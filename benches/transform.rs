@@ -1,5 +1,5 @@
-//! One thread: events of about 1 KB as a browser sends them, with 8 traits, against `IgnoredAny`, which only skips the same
-//! bytes. `cargo bench --bench transform` prints the ratio at the end.
+//! One thread: events of about 1 KB as a browser sends them, with 8 traits, against `IgnoredAny`,
+//! which only skips the same bytes. `cargo bench --bench transform` prints the ratio at the end.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -23,7 +23,10 @@ fn main() {
 fn event(n: usize, kind: &str) -> Vec<u8> {
     let age = (20 + n % 60).to_string();
     let score = (n as f64 / 8.0).to_string();
-    let filled = include_str!("event.json").trim_end().replace("{kind}", kind).replace("{n}", &format!("{n:04}"));
+    let filled = include_str!("event.json")
+        .trim_end()
+        .replace("{kind}", kind)
+        .replace("{n}", &format!("{n:04}"));
     filled.replace("\"{age}\"", &age).replace("\"{score}\"", &score).into_bytes()
 }
 
@@ -105,7 +108,11 @@ fn parse_timestamp() -> Option<jiff::Timestamp> {
     black_box("2026-01-02T03:04:05.678Z").parse().ok()
 }
 
-fn with_transformer(bencher: Bencher, events: &[Vec<u8>], transformer: impl Fn() -> Transformer + Sync) {
+fn with_transformer(
+    bencher: Bencher,
+    events: &[Vec<u8>],
+    transformer: impl Fn() -> Transformer + Sync,
+) {
     let rules = rules();
     let bytes = events.iter().map(Vec::len).sum::<usize>();
     bencher
@@ -117,9 +124,13 @@ fn with_transformer(bencher: Bencher, events: &[Vec<u8>], transformer: impl Fn()
 
 /// Both in turn, the fastest of many rounds each.
 fn print_ratio() {
-    let (events, rules, mut transformer) = (events(|_| "identify"), rules(), Transformer::default());
+    let (events, rules, mut transformer) =
+        (events(|_| "identify"), rules(), Transformer::default());
     let decision = transformer.transform(&rules, Origin::default(), &events[0]);
-    assert!(matches!(&decision, Decision::Update(update) if update.field_count() == 8), "{decision:?}");
+    assert!(
+        matches!(&decision, Decision::Update(update) if update.field_count() == 8),
+        "{decision:?}"
+    );
     let (mut transform, mut skip) = (f64::INFINITY, f64::INFINITY);
     for _ in 0..300 {
         let start = Instant::now();

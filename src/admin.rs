@@ -53,7 +53,8 @@ struct Waiting {
     reason: String,
 }
 
-/// That this is answered shows that the process makes progress; whether Redis does is a matter of `/ready`.
+/// That this is answered shows that the process makes progress; whether Redis does is a matter of
+/// `/ready`.
 async fn live() -> &'static str {
     "OK"
 }
@@ -62,7 +63,8 @@ async fn ready(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
     let waiting_for = admin.waiting_for();
     let ready = waiting_for.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = serde_json::to_string(&Report { ready, waiting_for }).expect("strings and a flag are valid JSON");
+    let body = serde_json::to_string(&Report { ready, waiting_for })
+        .expect("strings and a flag are valid JSON");
     (status, [(header::CONTENT_TYPE, "application/json")], body)
 }
 

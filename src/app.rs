@@ -1,4 +1,5 @@
-//! Wiring in reading order: configuration -> Redis, lanes, sources, admin; and the same backwards when stopping.
+//! Wiring in reading order: configuration -> Redis, lanes, sources, admin; and the same backwards
+//! when stopping.
 
 use std::io;
 use std::net::SocketAddr;
@@ -48,7 +49,9 @@ impl From<io::Error> for StartError {
 impl From<LocalError> for StartError {
     fn from(error: LocalError) -> Self {
         let code = match error {
-            LocalError::Missing(_) | LocalError::Unusable(..) | LocalError::TooLong(_) => Exit::CONFIG,
+            LocalError::Missing(_) | LocalError::Unusable(..) | LocalError::TooLong(_) => {
+                Exit::CONFIG
+            }
             LocalError::Directory(..) => Exit::IO,
             LocalError::Taken(_) | LocalError::Failed(_) => Exit::UNAVAILABLE,
         };
@@ -64,12 +67,21 @@ impl StartError {
     /// `key` is the option that names the address.
     fn bind(key: &str, address: SocketAddr, error: &io::Error) -> Self {
         let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => format!("the port is in use; choose another with -s {key}={}:PORT", address.ip()),
-            io::ErrorKind::AddrNotAvailable => format!("this machine has no such address; set {key}"),
-            io::ErrorKind::PermissionDenied => format!("not permitted; choose a port above 1023 with {key}"),
+            io::ErrorKind::AddrInUse => {
+                format!("the port is in use; choose another with -s {key}={}:PORT", address.ip())
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                format!("this machine has no such address; set {key}")
+            }
+            io::ErrorKind::PermissionDenied => {
+                format!("not permitted; choose a port above 1023 with {key}")
+            }
             _ => format!("{error}; set {key}"),
         };
-        Self { message: format!("cannot listen on {address} ({key}): {hint}"), code: Exit::UNAVAILABLE }
+        Self {
+            message: format!("cannot listen on {address} ({key}): {hint}"),
+            code: Exit::UNAVAILABLE,
+        }
     }
 }
 
@@ -100,10 +112,15 @@ impl Delivery {
     ///
     /// # Errors
     /// What is wrong on this side: certificates, the dead-letter file, a port.
-    pub async fn start(config: &Config, readiness: Arc<Readiness>, lifecycle: &Lifecycle) -> Result<Self, StartError> {
+    pub async fn start(
+        config: &Config,
+        readiness: Arc<Readiness>,
+        lifecycle: &Lifecycle,
+    ) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new());
-        let letters = DeadLetters::open(&config.dead_letter, UserIds::new(config.log.plain_user_ids))
-            .map_err(|message| StartError { message, code: Exit::IO })?;
+        let letters =
+            DeadLetters::open(&config.dead_letter, UserIds::new(config.log.plain_user_ids))
+                .map_err(|message| StartError { message, code: Exit::IO })?;
         tokio::spawn(reopen_at_hangup(lifecycle::hangups()?, letters.clone()));
         let stores = TaskTracker::new();
         let stop_store = CancellationToken::new();
@@ -111,16 +128,19 @@ impl Delivery {
         let mut store_address = None;
         match &config.redis.mode {
             &Mode::Embedded(address) => {
-                let store =
-                    Embedded::bind(address).await.map_err(|error| StartError::bind("redis.embedded.listen", address, &error))?;
+                let store = Embedded::bind(address)
+                    .await
+                    .map_err(|error| StartError::bind("redis.embedded.listen", address, &error))?;
                 let address = store.local_addr();
-                tracing::warn!(%address, "the embedded store keeps nothing: what it holds is gone when this process ends");
+                tracing::warn!(%address, "the embedded store keeps nothing: what it holds is gone \
+                    when this process ends");
                 lifecycle.spawn(&stores, "embedded store", store.serve(stop_store.clone()));
                 redis.mode = Mode::Embedded(address);
                 store_address = Some(address);
             }
             Mode::Local(local) => {
-                let server = Local::start(&redis, local, metrics.redis_local_restarts.clone()).await?;
+                let server =
+                    Local::start(&redis, local, metrics.redis_local_restarts.clone()).await?;
                 server.announce();
                 redis = server.settings(&redis);
                 lifecycle.spawn(&stores, "local Redis", server.serve(stop_store.clone()));
@@ -129,11 +149,16 @@ impl Delivery {
         }
         let topology = Topology::new(&redis).map_err(StartError::config)?;
         warn_unverified("redis", redis.tls.as_ref(), &metrics);
-        warn_unverified("kafka", config.kafka.as_ref().and_then(|kafka| kafka.client.tls.as_ref()), &metrics);
+        warn_unverified(
+            "kafka",
+            config.kafka.as_ref().and_then(|kafka| kafka.client.tls.as_ref()),
+            &metrics,
+        );
 
         let delivery = &config.delivery;
         let budget = Budget::new(delivery.max_in_flight, metrics.in_flight_bytes.clone());
-        let intake = Arc::new(Intake::new(config.rules.clone(), budget, topology.placement(delivery.lanes)));
+        let intake =
+            Arc::new(Intake::new(config.rules.clone(), budget, topology.placement(delivery.lanes)));
         let health = Health::new(delivery.lanes, readiness);
         let limits = LaneLimits {
             max_batch: delivery.max_batch,
@@ -157,10 +182,21 @@ impl Delivery {
             };
             lifecycle.spawn(&lanes, "lane", lane.run());
         }
-        Ok(Self { intake, letters, metrics, store: store_address, health, topology, lanes, stores, stop_store })
+        Ok(Self {
+            intake,
+            letters,
+            metrics,
+            store: store_address,
+            health,
+            topology,
+            lanes,
+            stores,
+            stop_store,
+        })
     }
 
-    /// Takes nothing more, delivers what was taken (or drops it at the hard stop), and ends the lanes.
+    /// Takes nothing more, delivers what was taken (or drops it at the hard stop), and ends the
+    /// lanes.
     pub async fn finish(&self) {
         self.intake.close();
         self.lanes.close();
@@ -170,14 +206,17 @@ impl Delivery {
         self.stores.wait().await;
     }
 
-    /// Events that were given back to their sources, by all sources, but for those that another worker has by now.
+    /// Events that were given back to their sources, by all sources, but for those that another
+    /// worker has by now.
     pub fn failed(&self) -> u64 {
-        let failed: u64 = Source::ALL.iter().map(|&source| self.metrics.source(source).failed.get()).sum();
+        let failed: u64 =
+            Source::ALL.iter().map(|&source| self.metrics.source(source).failed.get()).sum();
         failed.saturating_sub(self.metrics.kafka.handed_over.get())
     }
 }
 
-/// At each SIGHUP the dead-letter file is closed, so that the next letter opens what has its path then.
+/// At each SIGHUP the dead-letter file is closed, so that the next letter opens what has its path
+/// then.
 async fn reopen_at_hangup(mut hangups: Signal, letters: DeadLetters) {
     while hangups.recv().await.is_some() {
         letters.reopen().await;
@@ -191,7 +230,8 @@ fn warn_unverified(client: &str, tls: Option<&config::Tls>, metrics: &Metrics) {
     metrics.tls_verify_disabled(client).set(i64::from(unverified));
     if unverified {
         tracing::warn!(
-            "TLS CERTIFICATES OF {} ARE NOT VERIFIED ({client}.tls.skip_verify): anyone in between can read and change every \
+            "TLS CERTIFICATES OF {} ARE NOT VERIFIED ({client}.tls.skip_verify): anyone in between \
+             can read and change every \
              profile; set {client}.tls.ca_file instead",
             client.to_uppercase()
         );
@@ -244,7 +284,13 @@ impl App {
                 idle_timeout: http.idle_timeout,
             };
             http_address = Some(listening("http", &listener));
-            let serving = server::serve(listener, source.into_router(), limits, stop_sources.clone(), lifecycle.hard.clone());
+            let serving = server::serve(
+                listener,
+                source.into_router(),
+                limits,
+                stop_sources.clone(),
+                lifecycle.hard.clone(),
+            );
             lifecycle.spawn(&sources, "http source", serving);
         }
 
@@ -258,7 +304,8 @@ impl App {
                 health: Arc::clone(&delivery.health),
                 switches: delivery.topology.switches(),
             };
-            let source = match KafkaSource::new(kafka, &config.breaker, &config.redis.prefix, parts) {
+            let source = match KafkaSource::new(kafka, &config.breaker, &config.redis.prefix, parts)
+            {
                 Ok(source) => source,
                 Err(error) => {
                     // What was started ends in order: a local Redis is a process of its own.
@@ -273,8 +320,15 @@ impl App {
 
         let (admin, stop_admin) = (TaskTracker::new(), CancellationToken::new());
         let admin_address = listening("admin", &admin_listener);
-        let routes = Admin::new(Arc::clone(&delivery.metrics), Arc::clone(&readiness)).into_router();
-        let serving = server::serve(admin_listener, routes, server::Limits::default(), stop_admin.clone(), stop_admin.clone());
+        let routes =
+            Admin::new(Arc::clone(&delivery.metrics), Arc::clone(&readiness)).into_router();
+        let serving = server::serve(
+            admin_listener,
+            routes,
+            server::Limits::default(),
+            stop_admin.clone(),
+            stop_admin.clone(),
+        );
         lifecycle.spawn(&admin, "admin listener", serving);
 
         let stop_delay = config.delivery.stop_delay;
@@ -294,7 +348,8 @@ impl App {
         })
     }
 
-    /// Waits for the stop, then stops in order: not ready, sources, lanes, admin. Returns the exit code.
+    /// Waits for the stop, then stops in order: not ready, sources, lanes, admin. Returns the exit
+    /// code.
     pub async fn run_until_stopped(self) -> ExitCode {
         self.lifecycle.soft.cancelled().await;
         self.readiness.waiting("process", "stopping");
@@ -319,7 +374,8 @@ async fn consume(source: KafkaSource, stop: CancellationToken, lifecycle: Lifecy
         kafka::Ended::Breaker => {
             lifecycle.stop_with(Exit::DATA);
             tracing::error!(
-                "too many events went into the dead letters (dead_letter.breaker); stopping before more of the topic does: look \
+                "too many events went into the dead letters (dead_letter.breaker); stopping before \
+                 more of the topic does: look \
                  at their reasons, then start again, or raise the limits"
             );
         }
@@ -329,12 +385,15 @@ async fn consume(source: KafkaSource, stop: CancellationToken, lifecycle: Lifecy
 
 /// As many connections as are wanted, or as there are descriptors for.
 fn http_connections(http: &config::Http, lanes: usize, descriptors: u64) -> usize {
-    let others = OTHER_DESCRIPTORS + server::Limits::default().max_connections + DESCRIPTORS_OF_LANE * lanes;
+    let others =
+        OTHER_DESCRIPTORS + server::Limits::default().max_connections + DESCRIPTORS_OF_LANE * lanes;
     let fit = descriptors::fit(http.max_connections, descriptors, others);
     if fit < http.max_connections {
         tracing::warn!(
-            "the system grants {descriptors} descriptors, of which {others} are needed elsewhere: only {fit} HTTP connections are \
-             served at once, not {} (http.max_connections); raise the limit (ulimit -Hn, LimitNOFILE=)",
+            "the system grants {descriptors} descriptors, of which {others} are needed elsewhere: \
+             only {fit} HTTP connections are \
+             served at once, not {} (http.max_connections); raise the limit (ulimit -Hn, \
+             LimitNOFILE=)",
             http.max_connections
         );
     }

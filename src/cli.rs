@@ -20,7 +20,8 @@ Examples:
 
 /// Writes the traits of analytics identify events to Redis hashes.
 ///
-/// Each identify event becomes one HSET on `[prefix:]user:<id>`; sources get their answer after Redis confirmed the write.
+/// Each identify event becomes one HSET on `[prefix:]user:<id>`; sources get their answer after
+/// Redis confirmed the write.
 #[derive(Debug, Parser)]
 #[command(name = "traitsink", version, long_version = LONG_VERSION.as_str(), after_help = EXAMPLES, max_term_width = 110)]
 struct Cli {
@@ -28,8 +29,8 @@ struct Cli {
     verb: Option<Verb>,
 }
 
-// Options before and after the verb. (A doc comment would become the description of every verb.) Not `Debug`: `--set` may hold
-// a secret.
+// Options before and after the verb. (A doc comment would become the description of every verb.)
+// Not `Debug`: `--set` may hold a secret.
 #[derive(Clone, Default, Args)]
 #[command(next_help_heading = "Options for every verb")]
 pub struct Options {
@@ -78,10 +79,10 @@ pub enum Verb {
         #[command(flatten)]
         rudderstack: Rudderstack,
     },
-    /// Show what events would become: one JSON event per line in, one JSON line each out; needs no Redis
-    #[command(
-        after_help = "Example:\n  echo '{\"type\":\"identify\",\"userId\":\"u1\",\"traits\":{\"a\":1}}' | traitsink explain"
-    )]
+    /// Show what events would become: one JSON event per line in, one JSON line each out; needs no
+    /// Redis
+    #[command(after_help = "Example:\n  echo \
+            '{\"type\":\"identify\",\"userId\":\"u1\",\"traits\":{\"a\":1}}' | traitsink explain")]
     Explain {
         /// Prefix of the keys, instead of redis.prefix
         #[arg(long, value_name = "PREFIX")]
@@ -97,7 +98,9 @@ pub enum Verb {
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigVerb),
     /// Print completions for a shell
-    #[command(after_help = "Example:\n  traitsink completions bash > /etc/bash_completion.d/traitsink")]
+    #[command(
+        after_help = "Example:\n  traitsink completions bash > /etc/bash_completion.d/traitsink"
+    )]
     Completions { shell: Shell },
 }
 
@@ -120,10 +123,13 @@ pub enum ConfigVerb {
     Schema,
     /// Another system's settings for Redis as a configuration of this program
     #[command(
-        long_about = "Another system's settings for Redis as a configuration of this program\n\nThe configuration goes to \
-                      standard output, secrets included; one line for each option to standard error. Variables that the file \
+        long_about = "Another system's settings for Redis as a configuration of this \
+            program\n\nThe configuration goes to \
+                      standard output, secrets included; one line for each option to standard \
+                      error. Variables that the file \
                       refers to are taken from the environment.",
-        after_help = "Example:\n  traitsink config import --from oxd /opt/oxd-server/conf/oxd-server.yml > traitsink.toml"
+        after_help = "Example:\n  traitsink config import --from oxd \
+            /opt/oxd-server/conf/oxd-server.yml > traitsink.toml"
     )]
     Import {
         /// Whose file it is
@@ -184,8 +190,8 @@ impl Options {
     }
 }
 
-/// The command line with the options at every level. Clap's own global options would lose the values before the verb when
-/// there are others behind it.
+/// The command line with the options at every level. Clap's own global options would lose the
+/// values before the verb when there are others behind it.
 pub fn command() -> Command {
     fn with_options(command: Command) -> Command {
         Options::augment_args(command).mut_subcommands(with_options)
@@ -209,14 +215,22 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
     if options.quiet && options.verbose {
         return Err(usage(ErrorKind::ArgumentConflict, "--quiet cannot be used with --verbose"));
     }
-    // Checked here and not by a value parser, whose message would quote the value: it may be a secret.
-    if options.set.iter().any(|set| set.split_once('=').is_none_or(|(key, _)| key.trim().is_empty())) {
+    // Checked here and not by a value parser, whose message would quote the value: it may be a
+    // secret.
+    if options
+        .set
+        .iter()
+        .any(|set| set.split_once('=').is_none_or(|(key, _)| key.trim().is_empty()))
+    {
         return Err(usage(ErrorKind::ValueValidation, "--set takes path.to.key=value"));
     }
     let verb = match Cli::from_arg_matches(&matches)?.verb {
         Some(verb) => verb,
         None if options.config_args().is_empty() => {
-            let text = format!("nothing to do: give a verb or a configuration\n\n{}", command().render_help());
+            let text = format!(
+                "nothing to do: give a verb or a configuration\n\n{}",
+                command().render_help()
+            );
             return Err(clap::Error::raw(ErrorKind::MissingSubcommand, text));
         }
         None => Verb::Run { rudderstack: Rudderstack { file: None } },
@@ -226,7 +240,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
 
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     let revision = option_env!("TRAITSINK_REVISION").unwrap_or("unknown");
-    format!("{}\nrevision: {revision}\nrustc: {}\nfeatures: {}", env!("CARGO_PKG_VERSION"), env!("TRAITSINK_RUSTC"), features())
+    format!(
+        "{}\nrevision: {revision}\nrustc: {}\nfeatures: {}",
+        env!("CARGO_PKG_VERSION"),
+        env!("TRAITSINK_RUSTC"),
+        features()
+    )
 });
 
 #[cfg(feature = "kafka")]
@@ -254,7 +273,10 @@ mod tests {
 
     #[test]
     fn options_before_and_behind_the_verb_add_up_in_order() {
-        let options = parsed("traitsink -c a.toml -s x.y=1 config -c b.toml show -c c.toml -s x.y=2 -q").unwrap().options;
+        let options =
+            parsed("traitsink -c a.toml -s x.y=1 config -c b.toml show -c c.toml -s x.y=2 -q")
+                .unwrap()
+                .options;
         assert_eq!(options.config, ["a.toml", "b.toml", "c.toml"].map(PathBuf::from));
         assert_eq!(options.set, ["x.y=1", "x.y=2"]);
         assert!(options.quiet());

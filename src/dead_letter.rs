@@ -1,4 +1,5 @@
-//! Where events go that can never be written: a file, a Kafka topic, the log (reason only), or nowhere.
+//! Where events go that can never be written: a file, a Kafka topic, the log (reason only), or
+//! nowhere.
 
 use std::io;
 use std::path::PathBuf;
@@ -26,9 +27,15 @@ use topic::LetterTopic;
 /// Why a letter could not be kept; its event is not acknowledged.
 #[derive(Debug, thiserror::Error)]
 pub enum DeadLetterError {
-    #[error("the dead-letter file {path} has reached dead_letter.max_size; move it away or raise the limit")]
+    #[error(
+        "the dead-letter file {path} has reached dead_letter.max_size; move it away or raise the \
+         limit"
+    )]
     Full { path: PathBuf },
-    #[error("another process keeps the dead-letter file {path} locked (`lslocks` names it); let it go on, or end it")]
+    #[error(
+        "another process keeps the dead-letter file {path} locked (`lslocks` names it); let it go \
+         on, or end it"
+    )]
     Locked { path: PathBuf },
     #[error("cannot open the dead-letter file {path}: {error}")]
     Open { path: PathBuf, error: io::Error },
@@ -61,17 +68,19 @@ enum Kind {
 }
 
 impl DeadLetters {
-    /// Opens the file, creating it (0600) and its directory (0700), or makes a producer, which connects in the background.
-    /// `user_ids` says how keys appear in logs.
+    /// Opens the file, creating it (0600) and its directory (0700), or makes a producer, which
+    /// connects in the background. `user_ids` says how keys appear in logs.
     ///
     /// # Errors
-    /// The file cannot be opened for appending, or the producer cannot be made; the message names the ways out.
+    /// The file cannot be opened for appending, or the producer cannot be made; the message names
+    /// the ways out.
     pub fn open(config: &DeadLetter, user_ids: UserIds) -> Result<Self, String> {
         let kind = match config {
             DeadLetter::File { path, max_size } => {
                 let file = LetterFile::open(path, *max_size).map_err(|error| {
                     format!(
-                        "cannot open the dead-letter file {}: {error}; set data_dir or dead_letter.path to a place this user may \
+                        "cannot open the dead-letter file {}: {error}; set data_dir or \
+                         dead_letter.path to a place this user may \
                          write to, or dead_letter.to to \"log\" or \"discard\"",
                         path.display()
                     )
@@ -81,16 +90,23 @@ impl DeadLetters {
             }
             #[cfg(feature = "kafka")]
             DeadLetter::Kafka { client, topic } => Kind::Topic(
-                LetterTopic::new(client, topic).map_err(|error| format!("cannot write dead letters to Kafka: {error}"))?,
+                LetterTopic::new(client, topic)
+                    .map_err(|error| format!("cannot write dead letters to Kafka: {error}"))?,
             ),
             #[cfg(not(feature = "kafka"))]
             DeadLetter::Kafka { .. } => return Err("this program was built without Kafka".into()),
             DeadLetter::Log => {
-                tracing::warn!("dead letters are only logged: events that Redis refuses are lost (dead_letter.to = \"log\")");
+                tracing::warn!(
+                    "dead letters are only logged: events that Redis refuses are lost \
+                     (dead_letter.to = \"log\")"
+                );
                 Kind::Log
             }
             DeadLetter::Discard => {
-                tracing::warn!("dead letters are discarded: events that Redis refuses are lost (dead_letter.to = \"discard\")");
+                tracing::warn!(
+                    "dead letters are discarded: events that Redis refuses are lost \
+                     (dead_letter.to = \"discard\")"
+                );
                 Kind::Discard
             }
         };
@@ -117,7 +133,8 @@ impl DeadLetters {
             Kind::File(file) => {
                 let file = Arc::clone(file);
                 let asked = Instant::now();
-                let written = tokio::task::spawn_blocking(move || lock(&file).append(&letters, asked));
+                let written =
+                    tokio::task::spawn_blocking(move || lock(&file).append(&letters, asked));
                 written.await.expect("writing letters does not panic")
             }
             #[cfg(feature = "kafka")]
@@ -132,7 +149,8 @@ impl DeadLetters {
         result
     }
 
-    /// Closes the file, so that the next letter opens what has its path then. Other places of letters are left alone.
+    /// Closes the file, so that the next letter opens what has its path then. Other places of
+    /// letters are left alone.
     pub async fn reopen(&self) {
         if let Kind::File(file) = &self.0.kind {
             let file = Arc::clone(file);
@@ -145,10 +163,18 @@ impl DeadLetters {
 impl Shared {
     /// Logs one of the letters and how many there were, unless that was done a moment ago.
     fn notice(&self, letters: &[Letter]) {
-        let Some(letter) = letters.last().filter(|_| !matches!(self.kind, Kind::Discard)) else { return };
+        let Some(letter) = letters.last().filter(|_| !matches!(self.kind, Kind::Discard)) else {
+            return;
+        };
         if let Some(count) = self.notices.admit(letters.len() as u64) {
             let key = letter.key.as_ref().map(|key| self.user_ids.show(key).to_string());
-            tracing::warn!(count, reason = letter.reason, source = letter.source, key, "events that can never be written");
+            tracing::warn!(
+                count,
+                reason = letter.reason,
+                source = letter.source,
+                key,
+                "events that can never be written"
+            );
         }
     }
 }
@@ -170,7 +196,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("letters.ndjson");
         std::os::unix::fs::symlink(dir.path().join("elsewhere"), &path).unwrap();
-        let error = DeadLetters::open(&DeadLetter::File { path, max_size: 300 }, user_ids()).err().unwrap();
+        let error =
+            DeadLetters::open(&DeadLetter::File { path, max_size: 300 }, user_ids()).err().unwrap();
         assert!(error.contains("dead_letter.path"), "{error}");
     }
 }

@@ -1,5 +1,5 @@
-//! Brokers: how to reach them, as whom, and what to make of their errors. The source and the dead letters use it; this room
-//! neither consumes nor produces, it only tries whether that would work.
+//! Brokers: how to reach them, as whom, and what to make of their errors. The source and the dead
+//! letters use it; this room neither consumes nor produces, it only tries whether that would work.
 
 mod client;
 mod events;

@@ -22,8 +22,14 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// Runs `task` on `tracker`; when it ends before the soft stop, the process stops and exits non-zero with its name.
-    pub fn spawn(&self, tracker: &TaskTracker, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    /// Runs `task` on `tracker`; when it ends before the soft stop, the process stops and exits
+    /// non-zero with its name.
+    pub fn spawn(
+        &self,
+        tracker: &TaskTracker,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
         let this = self.clone();
         tracker.spawn(async move {
             /// Also told when the task panics.
@@ -31,7 +37,11 @@ impl Lifecycle {
             impl Drop for Ended {
                 fn drop(&mut self) {
                     if !self.0.soft.is_cancelled() {
-                        self.0.crashed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(self.1);
+                        self.0
+                            .crashed
+                            .lock()
+                            .unwrap_or_else(std::sync::PoisonError::into_inner)
+                            .get_or_insert(self.1);
                         self.0.soft.cancel();
                         tracing::error!(task = self.1, "a task ended early; stopping");
                     }
@@ -59,7 +69,10 @@ impl Lifecycle {
             (None, Some(exit), _) => exit.into(),
             (None, None, 0) => ExitCode::SUCCESS,
             (None, None, _) => {
-                tracing::error!(unsettled, "stopped with unsettled events; their senders were told so and still own them");
+                tracing::error!(
+                    unsettled,
+                    "stopped with unsettled events; their senders were told so and still own them"
+                );
                 Exit::UNSETTLED.into()
             }
         }
@@ -70,8 +83,8 @@ impl Lifecycle {
         *self.crashed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// SIGTERM or SIGINT: soft; a second one, or `grace` after the first stop however it came: hard. SIGHUP and
-    /// SIGXFSZ end nothing from now on; [`hangups`] yields the former.
+    /// SIGTERM or SIGINT: soft; a second one, or `grace` after the first stop however it came:
+    /// hard. SIGHUP and SIGXFSZ end nothing from now on; [`hangups`] yields the former.
     ///
     /// # Errors
     /// The signals cannot be listened to.
@@ -85,13 +98,18 @@ impl Lifecycle {
             let first = this.soft.run_until_cancelled(next(&mut signals)).await;
             this.soft.cancel();
             if let Some(name) = first {
-                tracing::info!(signal = name, "stopping: finishing what was taken; a second signal stops at once");
+                tracing::info!(
+                    signal = name,
+                    "stopping: finishing what was taken; a second signal stops at once"
+                );
             }
             let second = tokio::time::timeout(grace, next(&mut signals)).await;
             this.hard.cancel();
             match second {
                 Ok(name) => tracing::warn!(signal = name, "stopping at once"),
-                Err(_) => tracing::warn!(?grace, "delivery.stop_grace has passed; stopping at once"),
+                Err(_) => {
+                    tracing::warn!(?grace, "delivery.stop_grace has passed; stopping at once")
+                }
             }
         });
         Ok(())

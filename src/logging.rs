@@ -40,10 +40,11 @@ impl Drop for Logging {
     }
 }
 
-/// Starts logging on standard error, panics included. Nothing that logs waits: lines that nobody reads are dropped, see
-/// [`dropped_lines`]. A second call changes nothing.
+/// Starts logging on standard error, panics included. Nothing that logs waits: lines that nobody
+/// reads are dropped, see [`dropped_lines`]. A second call changes nothing.
 pub fn init(log: &Log) -> Logging {
-    let started = subscriber(log, std::io::stderr().is_terminal(), Output::stderr().clone()).try_init();
+    let started =
+        subscriber(log, std::io::stderr().is_terminal(), Output::stderr().clone()).try_init();
     if started.is_ok() {
         // The usual hook writes to standard error itself, and would wait there.
         std::panic::set_hook(Box::new(panicked));
@@ -56,11 +57,15 @@ fn panicked(panic: &PanicHookInfo<'_>) {
     let thread = thread.name().unwrap_or("without a name");
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     let payload = panic.payload();
-    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     let what = text.unwrap_or("without a message");
     // Empty unless RUST_BACKTRACE asks for it.
     let backtrace = Backtrace::capture();
-    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    let backtrace =
+        (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
     tracing::error!(thread, place, backtrace, "panicked: {what}");
 }
 
@@ -80,19 +85,20 @@ where
         let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         layer.with_ansi(colour).fmt_fields(debug_fn(write_field).delimited(" ")).boxed()
     };
-    // Libraries may log what they send: only their warnings are wanted, whatever the level; librdkafka says only what
-    // kafka.librdkafka.debug asks for.
+    // Libraries may log what they send: only their warnings are wanted, whatever the level;
+    // librdkafka says only what kafka.librdkafka.debug asks for.
     let own = LevelFilter::from_level(log.level);
     let targets = Targets::new()
         .with_default(own.min(LevelFilter::WARN))
         .with_target(env!("CARGO_CRATE_NAME"), own)
         .with_target("librdkafka", own);
-    // Not as the layer's own filter: that would swallow a line after a library only asked whether it may log.
+    // Not as the layer's own filter: that would swallow a line after a library only asked whether
+    // it may log.
     tracing_subscriber::registry().with(targets).with(layer)
 }
 
-/// One field of a text line. tracing-subscriber itself escapes control characters in the message only, and a field may hold what
-/// a client or a server sent.
+/// One field of a text line. tracing-subscriber itself escapes control characters in the message
+/// only, and a field may hold what a client or a server sent.
 fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     if field.name() != "message" {
         write!(writer, "{}=", field.name())?;
@@ -165,7 +171,8 @@ mod tests {
     fn lines_are_json_unless_on_a_terminal_and_control_characters_are_escaped() {
         let log = || tracing::info!(user = %"a\u{1b}[31m", "he\u{7}llo");
         for format in [LogFormat::Auto, LogFormat::Json] {
-            let line: serde_json::Value = serde_json::from_str(&logged(format, tracing::Level::INFO, log)).unwrap();
+            let line: serde_json::Value =
+                serde_json::from_str(&logged(format, tracing::Level::INFO, log)).unwrap();
             assert_eq!((&line["message"], &line["level"]), (&"he\u{7}llo".into(), &"INFO".into()));
         }
         let text = logged(LogFormat::Text, tracing::Level::INFO, log);
@@ -180,7 +187,10 @@ mod tests {
             tracing::warn!(target: "library", "trouble");
         };
         let lines = logged(LogFormat::Text, tracing::Level::DEBUG, log);
-        assert!(lines.contains("ours") && lines.contains("trouble") && !lines.contains("chatter"), "{lines}");
+        assert!(
+            lines.contains("ours") && lines.contains("trouble") && !lines.contains("chatter"),
+            "{lines}"
+        );
         assert_eq!(logged(LogFormat::Text, tracing::Level::ERROR, log), "");
     }
 
@@ -201,7 +211,10 @@ mod tests {
     fn ids_are_hashed_unless_asked_otherwise() {
         // printf abc | sha256sum
         let hashed = UserIds { plain: false }.show(b"abc");
-        assert_eq!((hashed.to_string(), format!("{hashed:?}")), ("ba7816bf8f01cfea".into(), "ba7816bf8f01cfea".into()));
+        assert_eq!(
+            (hashed.to_string(), format!("{hashed:?}")),
+            ("ba7816bf8f01cfea".into(), "ba7816bf8f01cfea".into())
+        );
         assert_eq!(UserIds { plain: true }.show(b"abc").to_string(), "abc");
     }
 }

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Events are made on one thread and dropped on another, where the system's allocator spends its time on locks.
+/// Events are made on one thread and dropped on another, where the system's allocator spends its
+/// time on locks.
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

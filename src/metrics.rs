@@ -1,9 +1,11 @@
-//! Every metric of the program. A field's doc comment is its help text; label values are closed sets, all present from the start.
+//! Every metric of the program. A field's doc comment is its help text; label values are closed
+//! sets, all present from the start.
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::event::{RejectReason, SkipReason};
@@ -11,7 +13,8 @@ use crate::logging;
 use crate::pipeline::{DeadReason, Source};
 use crate::redis::Class;
 
-/// Redis error codes that are told apart; everything else is `OTHER`, a broken connection is `NONE`.
+/// Redis error codes that are told apart; everything else is `OTHER`, a broken connection is
+/// `NONE`.
 pub const REDIS_CODES: &[&str] = &[
     "ASK",
     "BUSY",
@@ -38,11 +41,20 @@ pub const REDIS_CODES: &[&str] = &[
 ];
 
 /// Paths of `traitsink_http_requests_total`; anything else is `other`.
-pub const HTTP_PATHS: &[&str] =
-    &["/v1/identify", "/v1/track", "/v1/page", "/v1/screen", "/v1/group", "/v1/alias", "/v1/batch", "other"];
+pub const HTTP_PATHS: &[&str] = &[
+    "/v1/identify",
+    "/v1/track",
+    "/v1/page",
+    "/v1/screen",
+    "/v1/group",
+    "/v1/alias",
+    "/v1/batch",
+    "other",
+];
 
 /// Statuses of `traitsink_http_requests_total`.
-pub const HTTP_STATUSES: &[&str] = &["200", "400", "401", "403", "404", "405", "408", "413", "415", "429", "500", "503"];
+pub const HTTP_STATUSES: &[&str] =
+    &["200", "400", "401", "403", "404", "405", "408", "413", "415", "429", "500", "503"];
 
 /// Clients of `traitsink_tls_verify_disabled`.
 pub const TLS_CLIENTS: &[&str] = &["redis", "kafka"];
@@ -74,7 +86,8 @@ impl SourceMetrics {
     }
 }
 
-/// The Kafka consumer. Registered in every build, so that dashboards and alerts need not know which one runs.
+/// The Kafka consumer. Registered in every build, so that dashboards and alerts need not know which
+/// one runs.
 pub struct KafkaMetrics {
     pub rebalances: IntCounter,
     pub commits: IntCounter,
@@ -88,15 +101,19 @@ pub struct KafkaMetrics {
 }
 
 impl KafkaMetrics {
-    /// Messages of a partition that are not committed yet. The series is there until [`KafkaMetrics::remove_lag`].
+    /// Messages of a partition that are not committed yet. The series is there until
+    /// [`KafkaMetrics::remove_lag`].
     pub fn set_lag(&self, topic: &str, partition: i32, messages: i64) {
-        self.consumer_lag.with_label_values(&[topic, itoa::Buffer::new().format(partition)]).set(messages);
+        self.consumer_lag
+            .with_label_values(&[topic, itoa::Buffer::new().format(partition)])
+            .set(messages);
     }
 
     /// Ends the partition's series: another worker reports its lag now.
     pub fn remove_lag(&self, topic: &str, partition: i32) {
         // An error says that the partition never had a series.
-        let _ = self.consumer_lag.remove_label_values(&[topic, itoa::Buffer::new().format(partition)]);
+        let _ =
+            self.consumer_lag.remove_label_values(&[topic, itoa::Buffer::new().format(partition)]);
     }
 }
 
@@ -120,7 +137,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Registers everything. `node` labels come from the configuration: `redis` names the nodes known at the start.
+    /// Registers everything. `node` labels come from the configuration: `redis` names the nodes
+    /// known at the start.
     pub fn new() -> Self {
         let registry = Registry::new();
         let r = Register(&registry);
@@ -129,24 +147,40 @@ impl Metrics {
         let written = per_source("traitsink_events_written_total", "Events that Redis confirmed.");
         let failed = per_source(
             "traitsink_events_failed_total",
-            "Events given back to their source unwritten (a deadline passed, or the process stopped).",
+            "Events given back to their source unwritten (a deadline passed, or the process \
+             stopped).",
         );
         let reasoned = |name: &str, help: &str| r.counters(name, help, &["source", "reason"]);
-        let skipped = reasoned("traitsink_events_skipped_total", "Events that ask for nothing to be written.");
-        let rejected = reasoned("traitsink_events_rejected_total", "Events that cannot be read or exceed a limit.");
-        let dead_lettered = reasoned("traitsink_events_dead_lettered_total", "Events put into the dead letters.");
-        let in_flight = r.gauges("traitsink_events_in_flight", "Events taken and not yet settled.", &["source"]);
-        let delivery = r.histograms("traitsink_delivery_seconds", "From received to confirmed.", LATENCY);
+        let skipped = reasoned(
+            "traitsink_events_skipped_total",
+            "Events that ask for nothing to be written.",
+        );
+        let rejected = reasoned(
+            "traitsink_events_rejected_total",
+            "Events that cannot be read or exceed a limit.",
+        );
+        let dead_lettered =
+            reasoned("traitsink_events_dead_lettered_total", "Events put into the dead letters.");
+        let in_flight = r.gauges(
+            "traitsink_events_in_flight",
+            "Events taken and not yet settled.",
+            &["source"],
+        );
+        let delivery =
+            r.histograms("traitsink_delivery_seconds", "From received to confirmed.", LATENCY);
         let freshness = r.histograms(
             "traitsink_freshness_seconds",
-            "From the event's own time to confirmed; a time in the future counts as 0, one more than 2 days ago as 2 days.",
+            "From the event's own time to confirmed; a time in the future counts as 0, one more \
+             than 2 days ago as 2 days.",
             FRESHNESS,
         );
         let sources = Source::ALL
             .iter()
             .map(|source| {
                 let name = source.as_str();
-                let child = |family: &IntCounterVec, reason: &str| family.with_label_values(&[name, reason]);
+                let child = |family: &IntCounterVec, reason: &str| {
+                    family.with_label_values(&[name, reason])
+                };
                 SourceMetrics {
                     received: received.with_label_values(&[name]),
                     written: written.with_label_values(&[name]),
@@ -155,49 +189,85 @@ impl Metrics {
                     delivery_seconds: delivery.with_label_values(&[name]),
                     freshness_seconds: freshness.with_label_values(&[name]),
                     skipped: SkipReason::ALL.iter().map(|r| child(&skipped, r.as_str())).collect(),
-                    rejected: RejectReason::ALL.iter().map(|r| child(&rejected, r.as_str())).collect(),
-                    dead_lettered: DeadReason::all().map(|r| child(&dead_lettered, r.as_str())).collect(),
+                    rejected: RejectReason::ALL
+                        .iter()
+                        .map(|r| child(&rejected, r.as_str()))
+                        .collect(),
+                    dead_lettered: DeadReason::all()
+                        .map(|r| child(&dead_lettered, r.as_str()))
+                        .collect(),
                 }
             })
             .collect();
-        let redis_errors =
-            r.counters("traitsink_redis_errors_total", "Error replies and broken connections.", &["class", "code"]);
+        let redis_errors = r.counters(
+            "traitsink_redis_errors_total",
+            "Error replies and broken connections.",
+            &["class", "code"],
+        );
         for class in Class::ALL {
             for code in REDIS_CODES {
                 redis_errors.with_label_values(&[class.as_str(), code]);
             }
         }
-        let http_requests = r.counters("traitsink_http_requests_total", "HTTP requests answered.", &["path", "status"]);
+        let http_requests = r.counters(
+            "traitsink_http_requests_total",
+            "HTTP requests answered.",
+            &["path", "status"],
+        );
         for path in HTTP_PATHS {
             for status in HTTP_STATUSES {
                 http_requests.with_label_values(&[path, status]);
             }
         }
-        let tls_verify_disabled = r.gauges("traitsink_tls_verify_disabled", "1 when certificates are not verified.", &["client"]);
+        let tls_verify_disabled = r.gauges(
+            "traitsink_tls_verify_disabled",
+            "1 when certificates are not verified.",
+            &["client"],
+        );
         for client in TLS_CLIENTS {
             tls_verify_disabled.with_label_values(&[client]);
         }
         r.build_info();
         registry.register(Box::new(DroppedLines(dropped_lines(0)))).expect("registered once");
         #[cfg(target_os = "linux")]
-        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self())).expect("registered once");
+        registry
+            .register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))
+            .expect("registered once");
         Self {
             sources,
             kafka: r.kafka(),
-            in_flight_bytes: r.gauge("traitsink_in_flight_bytes", "Bytes held: bodies being read, messages, packed updates."),
+            in_flight_bytes: r.gauge(
+                "traitsink_in_flight_bytes",
+                "Bytes held: bodies being read, \
+                messages, packed updates.",
+            ),
             events_set_aside: r.gauge(
                 "traitsink_events_set_aside",
-                "Events in flight whose key waits: Redis refuses its writes for a reason that is not known, and takes others.",
+                "Events in flight whose key waits: Redis refuses its writes for a reason that is \
+                 not known, and takes others.",
             ),
-            updates_merged: r
-                .counter("traitsink_updates_merged_total", "Updates merged into an earlier one of the same key and batch."),
-            batch_updates: r.histogram("traitsink_batch_updates", "Updates in one pipeline.", BATCH),
+            updates_merged: r.counter(
+                "traitsink_updates_merged_total",
+                "Updates merged into an earlier one of \
+                    the same key and batch.",
+            ),
+            batch_updates: r.histogram(
+                "traitsink_batch_updates",
+                "Updates in one \
+                pipeline.",
+                BATCH,
+            ),
             redis_write_seconds: r.histogram(
                 "traitsink_redis_write_seconds",
                 "From a pipeline's first byte to its last reply.",
                 LATENCY,
             ),
-            redis_up: r.gauges("traitsink_redis_up", "1 while this node answers.", &["node", "role"]),
+            redis_up: r.gauges(
+                "traitsink_redis_up",
+                "1 while this node \
+                answers.",
+                &["node", "role"],
+            ),
             redis_errors,
             redis_local_restarts: r.counter(
                 "traitsink_redis_local_restarts_total",
@@ -251,7 +321,9 @@ impl Metrics {
 
     /// The Prometheus text format.
     pub fn render(&self) -> String {
-        TextEncoder::new().encode_to_string(&self.registry.gather()).expect("metric families are consistent")
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .expect("metric families are consistent")
     }
 }
 
@@ -261,17 +333,23 @@ impl Default for Metrics {
     }
 }
 
-const LATENCY: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-const FRESHNESS: &[f64] = &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 3600.0, 21600.0, 86400.0];
-const BATCH: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
+const LATENCY: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const FRESHNESS: &[f64] =
+    &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 3600.0, 21600.0, 86400.0];
+const BATCH: &[f64] =
+    &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
 
-/// Constructors that register what they make; names are constants of this file, so an error is a bug found by any test.
+/// Constructors that register what they make; names are constants of this file, so an error is a
+/// bug found by any test.
 struct Register<'a>(&'a Registry);
 
 impl Register<'_> {
     fn add<C: Collector + Clone + 'static>(&self, collector: prometheus::Result<C>) -> C {
         let collector = collector.expect("a metric of this file has a valid name and help");
-        self.0.register(Box::new(collector.clone())).expect("a metric of this file is registered once");
+        self.0
+            .register(Box::new(collector.clone()))
+            .expect("a metric of this file is registered once");
         collector
     }
 
@@ -296,17 +374,33 @@ impl Register<'_> {
     }
 
     fn histograms(&self, name: &str, help: &str, buckets: &[f64]) -> prometheus::HistogramVec {
-        self.add(prometheus::HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), &["source"]))
+        self.add(prometheus::HistogramVec::new(
+            HistogramOpts::new(name, help).buckets(buckets.to_vec()),
+            &["source"],
+        ))
     }
 
     fn kafka(&self) -> KafkaMetrics {
         KafkaMetrics {
-            rebalances: self.counter("traitsink_kafka_rebalances_total", "Times the assigned partitions changed."),
-            commits: self.counter("traitsink_kafka_commits_total", "Offset commits that the broker confirmed."),
-            pauses: self.counter("traitsink_kafka_pauses_total", "Times a partition was paused for want of room."),
+            rebalances: self.counter(
+                "traitsink_kafka_rebalances_total",
+                "Times the assigned \
+                partitions changed.",
+            ),
+            commits: self.counter(
+                "traitsink_kafka_commits_total",
+                "Offset commits that the broker \
+                confirmed.",
+            ),
+            pauses: self.counter(
+                "traitsink_kafka_pauses_total",
+                "Times a partition was paused for \
+                want of room.",
+            ),
             replays: self.counter(
                 "traitsink_kafka_replays_total",
-                "Times a partition was read again because Redis may have lost what it had confirmed.",
+                "Times a partition was read again because Redis may have lost what it had \
+                 confirmed.",
             ),
             topics_recreated: self.counter(
                 "traitsink_kafka_topics_recreated_total",
@@ -314,10 +408,19 @@ impl Register<'_> {
             ),
             handed_over: self.counter(
                 "traitsink_kafka_events_handed_over_total",
-                "Events counted as failed that another worker delivers: their partition went to it.",
+                "Events counted as failed that another worker delivers: their partition went to \
+                 it.",
             ),
-            partitions_assigned: self.gauge("traitsink_kafka_partitions_assigned", "Partitions this worker reads."),
-            partitions_paused: self.gauge("traitsink_kafka_partitions_paused", "Partitions that wait for room."),
+            partitions_assigned: self.gauge(
+                "traitsink_kafka_partitions_assigned",
+                "Partitions \
+                this worker reads.",
+            ),
+            partitions_paused: self.gauge(
+                "traitsink_kafka_partitions_paused",
+                "Partitions that \
+                wait for room.",
+            ),
             consumer_lag: self.gauges(
                 "traitsink_kafka_consumer_lag",
                 "Messages of a partition that are not committed yet.",
@@ -350,7 +453,8 @@ impl Collector for DroppedLines {
 
 fn dropped_lines(count: u64) -> IntCounter {
     let help = "Log lines dropped because nobody read standard error.";
-    let counter = IntCounter::new("traitsink_log_lines_dropped_total", help).expect("a valid name and help");
+    let counter =
+        IntCounter::new("traitsink_log_lines_dropped_total", help).expect("a valid name and help");
     counter.inc_by(count);
     counter
 }

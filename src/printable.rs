@@ -5,7 +5,8 @@ use std::fmt::Write;
 /// Characters of a text that are shown.
 const LONGEST: usize = 200;
 
-/// One line of at most 200 characters: control characters and those that turn the direction of writing are escaped as `\u{1b}`.
+/// One line of at most 200 characters: control characters and those that turn the direction of
+/// writing are escaped as `\u{1b}`.
 pub fn printable(text: &str) -> String {
     let mut shown = escaped(&text.chars().take(LONGEST).collect::<String>());
     if text.chars().nth(LONGEST).is_some() {
@@ -18,7 +19,9 @@ pub fn printable(text: &str) -> String {
 pub fn escaped(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
         match c {
-            _ if c.is_control() || turns(c) => write!(shown, "{}", c.escape_unicode()).expect("writing to a string"),
+            _ if c.is_control() || turns(c) => {
+                write!(shown, "{}", c.escape_unicode()).expect("writing to a string")
+            }
             _ => shown.push(c),
         }
         shown
@@ -37,7 +40,10 @@ mod tests {
     #[test]
     fn what_a_terminal_would_obey_is_escaped() {
         assert_eq!(printable("7.0.15 – für alle"), "7.0.15 – für alle");
-        assert_eq!(printable("a\u{1b}[2Jb\r\n\u{9b}\u{202e}c"), "a\\u{1b}[2Jb\\u{d}\\u{a}\\u{9b}\\u{202e}c");
+        assert_eq!(
+            printable("a\u{1b}[2Jb\r\n\u{9b}\u{202e}c"),
+            "a\\u{1b}[2Jb\\u{d}\\u{a}\\u{9b}\\u{202e}c"
+        );
         assert_eq!(printable(&"x".repeat(300)), format!("{}…", "x".repeat(200)));
         assert_eq!(escaped(&"x".repeat(300)).len(), 300);
     }

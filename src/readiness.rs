@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The parts that are not usable now, each with the reason in plain words. Parts report themselves; `/ready` reads.
+/// The parts that are not usable now, each with the reason in plain words. Parts report themselves;
+/// `/ready` reads.
 pub struct Readiness {
     waiting: Mutex<BTreeMap<&'static str, String>>,
 }
@@ -20,7 +21,8 @@ impl Readiness {
         self.lock().remove(part);
     }
 
-    /// `part` is not usable; `reason` is shown to operators, so it holds neither secrets nor personal data.
+    /// `part` is not usable; `reason` is shown to operators, so it holds neither secrets nor
+    /// personal data.
     pub fn waiting(&self, part: &'static str, reason: impl Into<String>) {
         self.lock().insert(part, reason.into());
     }

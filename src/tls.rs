@@ -23,7 +23,8 @@ pub use self::live::LiveTls;
 pub use self::peer::PeerCertificate;
 use crate::config::{Pem, Tls};
 
-/// TLS settings that cannot work: a start-up error. The text names the file or the key, never its content.
+/// TLS settings that cannot work: a start-up error. The text names the file or the key, never its
+/// content.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("cannot read {}: {source}", path.display())]
@@ -36,13 +37,19 @@ pub enum TlsError {
     Unusable { from: String, why: String },
     #[error("no private key found in {from}")]
     NoKey { from: String },
-    #[error("the private key in {from} is encrypted, which is not supported: decrypt it with `openssl pkey -in KEY -out PLAIN`")]
+    #[error(
+        "the private key in {from} is encrypted, which is not supported: decrypt it with `openssl \
+         pkey -in KEY -out PLAIN`"
+    )]
     EncryptedKey { from: String },
     #[error("the private key in {key} does not belong to the certificate in {certificate}")]
     KeyMismatch { certificate: String, key: String },
     #[error("the client certificate in {certificate} with the key in {key} cannot be used: {why}")]
     ClientCertificate { certificate: String, key: String, why: String },
-    #[error("the system has no usable root certificates{why}: install ca-certificates or set redis.tls.ca_file")]
+    #[error(
+        "the system has no usable root certificates{why}: install ca-certificates or set \
+         redis.tls.ca_file"
+    )]
     NoSystemRoots { why: String },
     #[error("redis.tls.server_name {name:?} is neither a host name nor an IP address")]
     ServerName { name: String },
@@ -77,7 +84,10 @@ impl TlsClient {
             .expect("ring has cipher suites for TLS 1.2 and 1.3");
         let given = tls.ca.as_ref().map(roots).transpose()?;
         let (verifier, trust): (Arc<dyn ServerCertVerifier>, _) = match (tls.skip_verify, given) {
-            (true, _) => (Arc::new(verify::Anything::new(&provider)), "nothing (verification is off)".to_owned()),
+            (true, _) => (
+                Arc::new(verify::Anything::new(&provider)),
+                "nothing (verification is off)".to_owned(),
+            ),
             (false, Some((roots, from))) => (verifier(roots, &provider, &from)?, from),
             (false, None) => {
                 let (roots, from) = system_roots()?;
@@ -91,8 +101,12 @@ impl TlsClient {
                 let (chain, certificate) = certificates(certificate)?;
                 let (private_key, key) = private_key(key)?;
                 builder.with_client_auth_cert(chain, private_key).map_err(|error| match error {
-                    rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => TlsError::KeyMismatch { certificate, key },
-                    other => TlsError::ClientCertificate { certificate, key, why: other.to_string() },
+                    rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                        TlsError::KeyMismatch { certificate, key }
+                    }
+                    other => {
+                        TlsError::ClientCertificate { certificate, key, why: other.to_string() }
+                    }
                 })?
             }
         };
@@ -122,9 +136,10 @@ impl TlsClient {
     {
         let name = match &self.server_name {
             Some(name) => name.clone(),
-            None => {
-                server_name(host).map_err(|error| HandshakeError { error: io::Error::other(error.to_string()), peer: None })?
-            }
+            None => server_name(host).map_err(|error| HandshakeError {
+                error: io::Error::other(error.to_string()),
+                peer: None,
+            })?,
         };
         // A verifier for each handshake: rustls does not tell which certificate it refused.
         let witness = Arc::new(verify::Witness::new(Arc::clone(&self.verifier)));
@@ -152,10 +167,15 @@ pub fn check_private_key(pem: &Pem) -> Result<(), TlsError> {
 }
 
 fn server_name(name: &str) -> Result<ServerName<'static>, TlsError> {
-    ServerName::try_from(name.to_owned()).map_err(|_| TlsError::ServerName { name: name.to_owned() })
+    ServerName::try_from(name.to_owned())
+        .map_err(|_| TlsError::ServerName { name: name.to_owned() })
 }
 
-fn verifier(roots: RootCertStore, provider: &Arc<CryptoProvider>, from: &str) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
+fn verifier(
+    roots: RootCertStore,
+    provider: &Arc<CryptoProvider>,
+    from: &str,
+) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .build()
         .map_err(|error| TlsError::Unusable { from: from.to_owned(), why: error.to_string() })
@@ -174,7 +194,11 @@ fn roots(ca: &Pem) -> Result<(RootCertStore, String), TlsError> {
     match unusable {
         Some(why) if roots.is_empty() => Err(TlsError::Unusable { from, why }),
         Some(why) => {
-            tracing::warn!(from, why, "a certificate of the CA bundle cannot be used and is left out");
+            tracing::warn!(
+                from,
+                why,
+                "a certificate of the CA bundle cannot be used and is left out"
+            );
             Ok((roots, from))
         }
         None => Ok((roots, from)),
@@ -196,7 +220,8 @@ fn system_roots() -> Result<(RootCertStore, String), TlsError> {
 /// All certificates of `pem`, at least one; keys in between are passed over.
 fn certificates(pem: &Pem) -> Result<(Vec<CertificateDer<'static>>, String), TlsError> {
     let (text, from) = read(pem)?;
-    let found: Result<Vec<_>, _> = rustls_pemfile::certs(&mut text.expose_secret().as_bytes()).collect();
+    let found: Result<Vec<_>, _> =
+        rustls_pemfile::certs(&mut text.expose_secret().as_bytes()).collect();
     match found {
         Ok(found) if found.is_empty() => Err(TlsError::NoCertificates { from }),
         Ok(found) => Ok((found, from)),
@@ -207,7 +232,9 @@ fn certificates(pem: &Pem) -> Result<(Vec<CertificateDer<'static>>, String), Tls
 /// The first private key of `pem`: PKCS#8, SEC1 or PKCS#1.
 fn private_key(pem: &Pem) -> Result<(PrivateKeyDer<'static>, String), TlsError> {
     let (text, from) = read(pem)?;
-    let encrypted = |line: &str| line.starts_with("-----BEGIN ENCRYPTED") || line.starts_with("Proc-Type: 4,ENCRYPTED");
+    let encrypted = |line: &str| {
+        line.starts_with("-----BEGIN ENCRYPTED") || line.starts_with("Proc-Type: 4,ENCRYPTED")
+    };
     if text.expose_secret().lines().any(encrypted) {
         return Err(TlsError::EncryptedKey { from });
     }
@@ -228,7 +255,8 @@ fn read(pem: &Pem) -> Result<(SecretString, String), TlsError> {
     match pem {
         Pem::Inline(text, key) => Ok((text.clone(), (*key).to_owned())),
         Pem::File(path) => {
-            let bytes = std::fs::read(path).map_err(|source| TlsError::Read { path: path.clone(), source })?;
+            let bytes = std::fs::read(path)
+                .map_err(|source| TlsError::Read { path: path.clone(), source })?;
             Ok((String::from_utf8_lossy(&bytes).into_owned().into(), path.display().to_string()))
         }
     }

@@ -21,7 +21,8 @@ pub(super) fn traits(user: u64) -> [(&'static str, String); 8] {
 
 /// Appends an event as one line.
 pub(super) fn event(out: &mut String, user: u64) {
-    let [name, email, plan, age, city, country, company, created] = traits(user).map(|(_, value)| value);
+    let [name, email, plan, age, city, country, company, created] =
+        traits(user).map(|(_, value)| value);
     write!(
         out,
         r#"{{"type":"identify","messageId":"4a8f9d2e-5b7c-4e31-9f60-{user:012}","anonymousId":"9c1d7e52-3f4b-4a68-8d2e-7b6a5c4f3e2d","userId":"user-{user}","channel":"web","context":{{"app":{{"name":"RudderLabs JavaScript SDK","namespace":"com.rudderlabs.javascript","version":"3.34.1"}},"library":{{"name":"RudderLabs JavaScript SDK","version":"3.34.1"}},"userAgent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36","locale":"en-US","screen":{{"width":1920,"height":1080,"density":1}},"page":{{"path":"/pricing","referrer":"https://example.com/","search":"","title":"Pricing","url":"https://example.com/pricing"}}}},"traits":{{"name":"{name}","email":"{email}","plan":"{plan}","age":{age},"address":{{"city":"{city}","country":"{country}"}},"company":"{company}","createdAt":"{created}"}},"integrations":{{"All":true}},"originalTimestamp":"2026-01-15T09:30:00.123Z","sentAt":"2026-01-15T09:30:00.456Z"}}"#

@@ -25,7 +25,12 @@ pub(super) fn replay(redis: &[&str], file: &Path, data_dir: &Path, events: u64) 
     for setting in redis {
         command.args(["-s", setting]);
     }
-    command.arg("-s").arg(format!("data_dir={}", data_dir.display())).arg("-q").arg("replay").arg(file);
+    command
+        .arg("-s")
+        .arg(format!("data_dir={}", data_dir.display()))
+        .arg("-q")
+        .arg("replay")
+        .arg(file);
     let status = command.status().expect("own binary");
     let elapsed = start.elapsed();
     assert!(status.success(), "replay: {status}");

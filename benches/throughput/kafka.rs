@@ -32,7 +32,10 @@ pub(super) fn produce(kafka: &Kafka, events: u64) -> String {
         let key = format!("user-{user}");
         value.clear();
         event(&mut value, user);
-        let mut record = BaseRecord::to(&topic).key(&key).payload(value.trim_end()).partition((user % PARTITIONS) as i32);
+        let mut record = BaseRecord::to(&topic)
+            .key(&key)
+            .payload(value.trim_end())
+            .partition((user % PARTITIONS) as i32);
         while let Err((_, back)) = producer.send(record) {
             let_pass(Duration::from_millis(1));
             record = back;
@@ -46,11 +49,17 @@ pub(super) fn produce(kafka: &Kafka, events: u64) -> String {
 pub(super) fn consume(redis: &Redis, kafka: &Kafka, topic: &str, events: u64) -> Run {
     redis.cli(&["FLUSHALL"]);
     let servers = format!("kafka.bootstrap_servers={}", kafka.servers());
-    let (topics, group) = (format!("kafka.topics={topic}"), format!("kafka.group_id={}", unique("bench")));
+    let (topics, group) =
+        (format!("kafka.topics={topic}"), format!("kafka.group_id={}", unique("bench")));
     let start = Instant::now();
-    let app = App::start(&format!("redis://127.0.0.1:{}", redis.port), &[&servers, &topics, &group]);
+    let app =
+        App::start(&format!("redis://127.0.0.1:{}", redis.port), &[&servers, &topics, &group]);
     while app.metric("traitsink_events_written_total", "kafka") < events as f64 {
-        assert!(start.elapsed() < Duration::from_secs(300), "not all is written:\n{}", app.metrics());
+        assert!(
+            start.elapsed() < Duration::from_secs(300),
+            "not all is written:\n{}",
+            app.metrics()
+        );
         let_pass(Duration::from_millis(20));
     }
     let rate = events as f64 / start.elapsed().as_secs_f64();
@@ -62,6 +71,7 @@ fn cpu_time(pid: u32) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("own child");
     // After the name, which ends in a bracket: utime and stime, in hundredths of a second.
     let fields: Vec<&str> = stat.rsplit(')').next().expect("a line").split_whitespace().collect();
-    let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
+    let ticks: u64 =
+        fields[11..13].iter().map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
     Duration::from_millis(ticks * 10)
 }

@@ -1,7 +1,9 @@
-//! What reaches Redis, as a share of what Redis can take: `redis-benchmark -P 64 -c 50 -r 100000` HSET of the same payload and
-//! `traitsink`, one after the other in the same run, three times. Loopback only; ends by itself.
+//! What reaches Redis, as a share of what Redis can take: `redis-benchmark -P 64 -c 50 -r 100000`
+//! HSET of the same payload and `traitsink`, one after the other in the same run, three times.
+//! Loopback only; ends by itself.
 //!
-//! `cargo bench --bench throughput [-- [file|cluster|kafka] [EVENTS]]`; Kafka needs Java and what `tests/run` fetched.
+//! `cargo bench --bench throughput [-- [file|cluster|kafka] [EVENTS]]`; Kafka needs Java and what
+//! `tests/run` fetched.
 
 mod events;
 mod file;
@@ -21,7 +23,9 @@ const PARTS: [&str; 3] = ["file", "cluster", "kafka"];
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let events = args.iter().find_map(|arg| arg.parse().ok()).unwrap_or(400_000);
-    let wanted = |part: &str| args.iter().any(|arg| arg == part) || !args.iter().any(|arg| PARTS.contains(&arg.as_str()));
+    let wanted = |part: &str| {
+        args.iter().any(|arg| arg == part) || !args.iter().any(|arg| PARTS.contains(&arg.as_str()))
+    };
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("events.ndjson");
     if wanted("file") || wanted("cluster") {
@@ -30,11 +34,17 @@ fn main() {
     if wanted("file") {
         let redis = Redis::start(dir.path());
         let url = format!("redis.url=redis://127.0.0.1:{}", redis.port);
-        compare("file -> Redis", events, || redis.limit(events), || file::replay(&[&url], &path, dir.path(), events));
+        compare(
+            "file -> Redis",
+            events,
+            || redis.limit(events),
+            || file::replay(&[&url], &path, dir.path(), events),
+        );
     }
     if wanted("cluster") {
         let cluster = harness::cluster::Cluster::start(3, 0);
-        let (port, url) = (cluster.nodes[0].port().to_string(), format!("redis.url={}", cluster.url()));
+        let (port, url) =
+            (cluster.nodes[0].port().to_string(), format!("redis.url={}", cluster.url()));
         compare(
             "file -> cluster of three",
             events,
@@ -52,10 +62,17 @@ fn main() {
 fn compare(what: &str, events: u64, limit: impl Fn() -> f64, rate: impl Fn() -> f64) {
     let ratios = (1..=ROUNDS).map(|round| {
         let (limit, rate) = (limit(), rate());
-        println!("round {round}: redis-benchmark {limit:.0} HSET/s, traitsink {rate:.0} events/s, ratio {:.2}", rate / limit);
+        println!(
+            "round {round}: redis-benchmark {limit:.0} HSET/s, traitsink {rate:.0} events/s, \
+            ratio {:.2}",
+            rate / limit
+        );
         rate / limit
     });
-    println!("{what}: {:.2} of redis-benchmark (median of {ROUNDS}, {events} events)", median(ratios));
+    println!(
+        "{what}: {:.2} of redis-benchmark (median of {ROUNDS}, {events} events)",
+        median(ratios)
+    );
 }
 
 #[cfg(feature = "kafka")]
@@ -66,12 +83,16 @@ fn from_kafka(redis: &Redis, events: u64) {
         let limit = redis.limit(events);
         let kafka::Run { rate, cpu } = kafka::consume(redis, &kafka, &topic, events);
         println!(
-            "round {round}: redis-benchmark {limit:.0} HSET/s, Kafka {rate:.0} events/s, ratio {:.2}, {cpu:.1?} of CPU each",
+            "round {round}: redis-benchmark {limit:.0} HSET/s, Kafka {rate:.0} events/s, ratio \
+             {:.2}, {cpu:.1?} of CPU each",
             rate / limit
         );
         rate / limit
     });
-    println!("Kafka -> Redis: {:.2} of redis-benchmark (median of {ROUNDS}, {events} events)", median(ratios));
+    println!(
+        "Kafka -> Redis: {:.2} of redis-benchmark (median of {ROUNDS}, {events} events)",
+        median(ratios)
+    );
 }
 
 fn median(ratios: impl Iterator<Item = f64>) -> f64 {

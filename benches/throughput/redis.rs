@@ -18,7 +18,17 @@ impl Redis {
         let port = listener.local_addr().expect("bound").port().to_string();
         drop(listener);
         let server = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no", "--dir"])
+            .args([
+                "--bind",
+                "127.0.0.1",
+                "--port",
+                &port,
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--dir",
+            ])
             .arg(dir)
             .stdout(Stdio::null())
             .spawn()
@@ -32,7 +42,11 @@ impl Redis {
     }
 
     pub(super) fn cli(&self, args: &[&str]) -> String {
-        let output = Command::new("redis-cli").args(["-p", &self.port]).args(args).output().expect("redis-cli is needed");
+        let output = Command::new("redis-cli")
+            .args(["-p", &self.port])
+            .args(args)
+            .output()
+            .expect("redis-cli is needed");
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
@@ -47,7 +61,9 @@ impl Redis {
 pub(super) fn limit(port: &str, options: &[&str], events: u64) -> f64 {
     let (users, events) = (USERS.to_string(), events.to_string());
     let mut command = Command::new("redis-benchmark");
-    command.args(["-p", port, "-P", "64", "-c", "50", "-r", &users, "-n", &events, "-q", "--csv"]).args(options);
+    command
+        .args(["-p", port, "-P", "64", "-c", "50", "-r", &users, "-n", &events, "-q", "--csv"])
+        .args(options);
     // It writes to all nodes of a cluster only where the key has its placeholder for a slot.
     let tag = if options.contains(&"--cluster") { "{tag}" } else { "" };
     command.args(["HSET", &format!("user:{tag}user-__rand_int__")]);

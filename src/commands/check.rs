@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use crate::cli::Options;
 use crate::config::{
-    Config, ConfigArgs, DeadLetter, Http, Kafka, KafkaClient, Local, Mode, OffsetReset, Password, Pem, PrimaryReplicas, Redis,
-    Sasl, Tls, program_name,
+    Config, ConfigArgs, DeadLetter, Http, Kafka, KafkaClient, Local, Mode, OffsetReset, Password,
+    Pem, PrimaryReplicas, Redis, Sasl, Tls, program_name,
 };
 use crate::dead_letter::exposures;
 use crate::redis::{Topology, check_password};
@@ -22,7 +22,8 @@ pub(super) fn check(options: &Options, reach: bool, rudderstack: Option<PathBuf>
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    let missing: Vec<_> = loaded.pem_files.iter().filter_map(|(key, path)| unreadable(key, path)).collect();
+    let missing: Vec<_> =
+        loaded.pem_files.iter().filter_map(|(key, path)| unreadable(key, path)).collect();
     if !missing.is_empty() {
         return exit::misconfigured(&missing);
     }
@@ -57,8 +58,11 @@ fn exposed(dead_letter: &DeadLetter) -> Vec<String> {
 fn unusable(config: &Config) -> Vec<String> {
     let redis = Topology::new(&config.redis).err().map(|error| error.to_string());
     #[cfg(feature = "kafka")]
-    let kafka =
-        config.kafka.as_ref().and_then(|kafka| crate::kafka::client_config(&kafka.client).err()).map(|error| error.to_string());
+    let kafka = config
+        .kafka
+        .as_ref()
+        .and_then(|kafka| crate::kafka::client_config(&kafka.client).err())
+        .map(|error| error.to_string());
     #[cfg(not(feature = "kafka"))]
     let kafka = None;
     redis.into_iter().chain(kafka).collect()
@@ -68,7 +72,9 @@ fn unusable(config: &Config) -> Vec<String> {
 fn password(redis: &Redis) -> ExitCode {
     let Some(command @ Password::Command(_)) = &redis.password else { return ExitCode::SUCCESS };
     exit::in_runtime(async {
-        Ok(check_password(command).await.map_or_else(|error| exit::misconfigured(&[error]), |()| ExitCode::SUCCESS))
+        Ok(check_password(command)
+            .await
+            .map_or_else(|error| exit::misconfigured(&[error]), |()| ExitCode::SUCCESS))
     })
 }
 
@@ -85,12 +91,17 @@ fn unreadable(key: &str, path: &Path) -> Option<String> {
 /// What the configuration would do, one line for each part.
 fn summary(config: &Config) -> String {
     let dead_letters = match &config.dead_letter {
-        DeadLetter::File { path, max_size } => format!("{}, up to {}", path.display(), bytesize::ByteSize(*max_size)),
-        DeadLetter::Kafka { client, topic } => format!("to the topic {topic:?} on {}", broker(client)),
+        DeadLetter::File { path, max_size } => {
+            format!("{}, up to {}", path.display(), bytesize::ByteSize(*max_size))
+        }
+        DeadLetter::Kafka { client, topic } => {
+            format!("to the topic {topic:?} on {}", broker(client))
+        }
         DeadLetter::Log => "LOST, their reasons are logged".to_owned(),
         DeadLetter::Discard => "LOST".to_owned(),
     };
-    let mut sources: Vec<String> = config.http.iter().map(http).chain(config.kafka.iter().map(kafka)).collect();
+    let mut sources: Vec<String> =
+        config.http.iter().map(http).chain(config.kafka.iter().map(kafka)).collect();
     if sources.is_empty() {
         sources.push("none: `run` needs one, such as [http]".to_owned());
     }
@@ -103,7 +114,11 @@ fn summary(config: &Config) -> String {
     let replicas = "only `check --connect` reads from them; the worker itself only writes";
     let replicas = config.redis.read_from_replicas.then(|| ("replicas", replicas.to_owned()));
     let sources = sources.into_iter().map(|source| ("source", source));
-    sources.chain(lines).chain(replicas).map(|(part, text)| format!("{part:<13} {text}\n")).collect()
+    sources
+        .chain(lines)
+        .chain(replicas)
+        .map(|(part, text)| format!("{part:<13} {text}\n"))
+        .collect()
 }
 
 fn http(http: &Http) -> String {
@@ -121,16 +136,27 @@ fn kafka(kafka: &Kafka) -> String {
         OffsetReset::Latest => "from the next record",
         OffsetReset::Error => "only from committed offsets",
     };
-    format!("kafka topics {} as group {:?} {begin}, on {}", kafka.topics.join(", "), kafka.group_id, broker(&kafka.client))
+    format!(
+        "kafka topics {} as group {:?} {begin}, on {}",
+        kafka.topics.join(", "),
+        kafka.group_id,
+        broker(&kafka.client)
+    )
 }
 
 fn broker(client: &KafkaClient) -> String {
     let login = match &client.sasl {
-        Some(Sasl::Password { mechanism, username, .. }) => format!("{mechanism} as user {username:?}"),
+        Some(Sasl::Password { mechanism, username, .. }) => {
+            format!("{mechanism} as user {username:?}")
+        }
         Some(Sasl::OAuthBearer { client_id, .. }) => format!("OAUTHBEARER as client {client_id:?}"),
         None => "without a login".to_owned(),
     };
-    format!("{}, {login}, {}", client.bootstrap_servers, client.tls.as_ref().map_or("no TLS".to_owned(), tls))
+    format!(
+        "{}, {login}, {}",
+        client.bootstrap_servers,
+        client.tls.as_ref().map_or("no TLS".to_owned(), tls)
+    )
 }
 
 fn prefix(prefix: &str) -> String {
@@ -149,7 +175,11 @@ fn redis(redis: &Redis) -> String {
         Mode::Sentinel(sentinel) => {
             let nodes: Vec<_> = sentinel.nodes.iter().map(ToString::to_string).collect();
             let tls = sentinel.tls.as_ref().map_or("no TLS".to_owned(), tls);
-            format!("the master {:?} that the sentinels {} know ({tls})", sentinel.master, nodes.join(", "))
+            format!(
+                "the master {:?} that the sentinels {} know ({tls})",
+                sentinel.master,
+                nodes.join(", ")
+            )
         }
         Mode::Sharded(shards) => {
             let shards: Vec<_> = shards.iter().map(ToString::to_string).collect();
@@ -162,7 +192,9 @@ fn redis(redis: &Redis) -> String {
     };
     let login = match (&redis.username, &redis.password) {
         (Some(user), _) => format!("as user {user:?}"),
-        (None, Some(Password::Command(words))) => format!("with the password that {:?} prints", program_name(&words[0])),
+        (None, Some(Password::Command(words))) => {
+            format!("with the password that {:?} prints", program_name(&words[0]))
+        }
         (None, Some(_)) => "with a password".to_owned(),
         (None, None) => "without a password".to_owned(),
     };
@@ -175,9 +207,19 @@ fn redis(redis: &Redis) -> String {
 }
 
 fn local(local: &Local) -> String {
-    let binary = local.binary.as_ref().map_or("redis-server or valkey-server".to_owned(), |binary| binary.display().to_string());
-    let port = if local.port == 0 { String::new() } else { format!(" and on port {} of 127.0.0.1, with a password", local.port) };
-    format!("started with the worker: {binary} on a socket{port}, data in {}", local.data_dir.display())
+    let binary = local
+        .binary
+        .as_ref()
+        .map_or("redis-server or valkey-server".to_owned(), |binary| binary.display().to_string());
+    let port = if local.port == 0 {
+        String::new()
+    } else {
+        format!(" and on port {} of 127.0.0.1, with a password", local.port)
+    };
+    format!(
+        "started with the worker: {binary} on a socket{port}, data in {}",
+        local.data_dir.display()
+    )
 }
 
 fn tls(tls: &Tls) -> String {
@@ -188,6 +230,7 @@ fn tls(tls: &Tls) -> String {
         (None, false) => "TLS, trusting the system's certificates".to_owned(),
     };
     let client = if tls.client.is_some() { ", with a client certificate" } else { "" };
-    let name = tls.server_name.as_ref().map(|name| format!(", server name {name}")).unwrap_or_default();
+    let name =
+        tls.server_name.as_ref().map(|name| format!(", server name {name}")).unwrap_or_default();
     format!("{trust}{client}{name}")
 }

@@ -16,14 +16,18 @@ type Lines = Vec<(&'static str, String)>;
 /// The lines about what was reached, and the errors about what was not.
 type Told = (Lines, Vec<String>);
 
-/// Reaches Redis and the brokers as `config` says, and writes nothing there. Says all that was found, and all that is missing.
+/// Reaches Redis and the brokers as `config` says, and writes nothing there. Says all that was
+/// found, and all that is missing.
 pub(super) fn connect(config: &Config) -> ExitCode {
     exit::in_runtime(async {
         let mut missing = Vec::new();
         let mut printed = ExitCode::SUCCESS;
         let mut tell = |(lines, errors): Told| {
             if !lines.is_empty() {
-                let text: String = lines.iter().map(|(what, text)| format!("{what:<13} {}\n", escaped(text))).collect();
+                let text: String = lines
+                    .iter()
+                    .map(|(what, text)| format!("{what:<13} {}\n", escaped(text)))
+                    .collect();
                 printed = exit::print(&format!("\n{text}"));
             }
             missing.extend(errors);
@@ -45,16 +49,23 @@ async fn redis(config: &Config) -> Result<Told, StartError> {
     }
     if let Mode::Local(local) = &config.redis.mode {
         return Ok(match Local::version(local).await {
-            Ok(version) => (vec![("redis", format!("local, not started for this: {version}"))], Vec::new()),
+            Ok(version) => {
+                (vec![("redis", format!("local, not started for this: {version}"))], Vec::new())
+            }
             Err(error) => (Vec::new(), vec![error.to_string()]),
         });
     }
-    let topology = Topology::new(&config.redis).map_err(|error| StartError { message: error.to_string(), code: Exit::CONFIG })?;
+    let topology = Topology::new(&config.redis)
+        .map_err(|error| StartError { message: error.to_string(), code: Exit::CONFIG })?;
     let Survey { found, mut missing } = topology.survey(config.redis.read_from_replicas).await;
     let denied = found.iter().filter(|node| node.report.prefix_denied && uses_redis_prefix(config));
     missing.extend(denied.map(|node| {
-        let keys = "keys with redis.prefix (NOPERM); `minimal acl` above is the line that is needed";
-        format!("{}: a write would be refused now: the ACL user may not write {keys}", node.connector.node())
+        let keys =
+            "keys with redis.prefix (NOPERM); `minimal acl` above is the line that is needed";
+        format!(
+            "{}: a write would be refused now: the ACL user may not write {keys}",
+            node.connector.node()
+        )
     }));
     let mut lines: Lines = found.into_iter().flat_map(describe).collect();
     if !lines.is_empty() {
@@ -81,15 +92,23 @@ fn describe(Surveyed { connector, report, more }: Surveyed) -> Lines {
     lines
 }
 
-/// Whether any event is written to keys with `redis.prefix`: write keys may have prefixes of their own.
+/// Whether any event is written to keys with `redis.prefix`: write keys may have prefixes of their
+/// own.
 fn uses_redis_prefix(config: &Config) -> bool {
-    let by_http = |http: &Http| http.write_keys.is_empty() || http.write_keys.iter().any(|key| key.prefix.is_none());
+    let by_http = |http: &Http| {
+        http.write_keys.is_empty() || http.write_keys.iter().any(|key| key.prefix.is_none())
+    };
     config.kafka.is_some() || config.http.as_ref().is_none_or(by_http)
 }
 
 fn acl(config: &Config) -> String {
-    let own_prefixes = config.http.iter().flat_map(|http| &http.write_keys).filter_map(|key| key.prefix.as_deref());
-    let mut prefixes: Vec<&str> = std::iter::once(config.redis.prefix.as_str()).chain(own_prefixes).collect();
+    let own_prefixes = config
+        .http
+        .iter()
+        .flat_map(|http| &http.write_keys)
+        .filter_map(|key| key.prefix.as_deref());
+    let mut prefixes: Vec<&str> =
+        std::iter::once(config.redis.prefix.as_str()).chain(own_prefixes).collect();
     prefixes.sort_unstable();
     prefixes.dedup();
     let username = config.redis.username.as_deref().unwrap_or("traitsink");
@@ -106,7 +125,12 @@ mod kafka {
     /// Tells of the source's brokers and of those of the dead letters, each if there are any.
     pub(super) async fn connect(config: &Config, tell: &mut impl FnMut(Told)) {
         if let Some(kafka) = config.kafka.clone() {
-            tell(found("kafka", move || probe_consumer(&kafka.client, &kafka.topics, &kafka.group_id)).await);
+            tell(
+                found("kafka", move || {
+                    probe_consumer(&kafka.client, &kafka.topics, &kafka.group_id)
+                })
+                .await,
+            );
         }
         if let DeadLetter::Kafka { client, topic } = config.dead_letter.clone() {
             tell(found("dead letters", move || probe_producer(&client, &topic)).await);
@@ -114,7 +138,10 @@ mod kafka {
     }
 
     /// What a probe found; what is missing begins with the name of the part.
-    async fn found(part: &'static str, probe: impl FnOnce() -> Result<Report, ProbeError> + Send + 'static) -> Told {
+    async fn found(
+        part: &'static str,
+        probe: impl FnOnce() -> Result<Report, ProbeError> + Send + 'static,
+    ) -> Told {
         let report = tokio::task::spawn_blocking(probe).await.expect("a probe does not panic");
         let missing = match report {
             Ok(report) if report.missing.is_empty() => {

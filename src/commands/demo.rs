@@ -1,4 +1,5 @@
-//! `demo`: the whole program with a store of its own, and the three examples of the RudderStack guide.
+//! `demo`: the whole program with a store of its own, and the three examples of the RudderStack
+//! guide.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -39,7 +40,11 @@ level = "error"
 /// The guide's examples: write key, event, the Redis key it becomes.
 const EXAMPLES: [(&str, &str, &str); 3] = [
     ("demo", r#"{"userId":"user-1","traits":{"name":"John Doe","title":"CEO"}}"#, "user:user-1"),
-    ("demo", r#"{"userId":"user-2","traits":{"location":{"state":"Texas","city":"Austin"}}}"#, "user:user-2"),
+    (
+        "demo",
+        r#"{"userId":"user-2","traits":{"location":{"state":"Texas","city":"Austin"}}}"#,
+        "user:user-2",
+    ),
     ("demo-prefixed", r#"{"userId":"user-3","traits":{"age":23}}"#, "rudderstack:user:user-3"),
 ];
 
@@ -80,18 +85,30 @@ async fn print(lifecycle: &Lifecycle, text: String) {
 }
 
 /// Sends each example. Returns what they became.
-async fn examples(config: &Config, http: SocketAddr, store: SocketAddr) -> Result<String, StartError> {
+async fn examples(
+    config: &Config,
+    http: SocketAddr,
+    store: SocketAddr,
+) -> Result<String, StartError> {
     let address = Address::Tcp { host: store.ip().to_string(), port: store.port() };
-    let connector = Connector::new(&config.redis, address).map_err(|error| failed("the embedded store", &error))?;
-    let mut connection = connector.connect().await.map_err(|error| failed("the embedded store", &error))?;
+    let connector = Connector::new(&config.redis, address)
+        .map_err(|error| failed("the embedded store", &error))?;
+    let mut connection =
+        connector.connect().await.map_err(|error| failed("the embedded store", &error))?;
     let mut text = format!("Sent to http://{http}/v1/identify, and what Redis holds now:\n\n");
     for (write_key, event, key) in EXAMPLES {
-        let status = identify(http, write_key, event).await.map_err(|error| failed("cannot send an example", &error))?;
+        let status = identify(http, write_key, event)
+            .await
+            .map_err(|error| failed("cannot send an example", &error))?;
         if status != StatusCode::OK {
             return Err(failed("an example was refused", &status));
         }
-        let hash = connection.query(redis::cmd("HGETALL").arg(key)).await.map_err(|error| failed("HGETALL", &error))?;
-        let fields: Vec<String> = redis::from_redis_value(hash).map_err(|error| failed("HGETALL", &error))?;
+        let hash = connection
+            .query(redis::cmd("HGETALL").arg(key))
+            .await
+            .map_err(|error| failed("HGETALL", &error))?;
+        let fields: Vec<String> =
+            redis::from_redis_value(hash).map_err(|error| failed("HGETALL", &error))?;
         text.push_str(&format!("  {event}\n  HGETALL {key}\n"));
         text.extend((1..).zip(fields).map(|(number, field)| format!("  {number}) {field:?}\n")));
         text.push('\n');
@@ -101,9 +118,11 @@ async fn examples(config: &Config, http: SocketAddr, store: SocketAddr) -> Resul
 
 fn next(http: SocketAddr, store: SocketAddr, admin: SocketAddr) -> String {
     format!(
-        "The store is inside this process and keeps nothing: all that it holds is gone when the demo ends.
+        "The store is inside this process and keeps nothing: all that it holds is gone when the \
+         demo ends.
 Try next, until ctrl-C:
-  curl -u demo: http://{http}/v1/identify -d '{{\"userId\":\"me\",\"traits\":{{\"plan\":{{\"name\":\"free\"}}}}}}'
+  curl -u demo: http://{http}/v1/identify -d \
+  '{{\"userId\":\"me\",\"traits\":{{\"plan\":{{\"name\":\"free\"}}}}}}'
   redis-cli -p {} HGETALL user:me
   curl http://{admin}/metrics
 ",
@@ -125,7 +144,8 @@ async fn identify(
         .header(header::HOST, http.to_string())
         .header(header::AUTHORIZATION, format!("Basic {credentials}"))
         .body(Full::new(event.as_bytes()))?;
-    let answer = tokio::time::timeout(Duration::from_secs(10), client.send_request(request)).await??;
+    let answer =
+        tokio::time::timeout(Duration::from_secs(10), client.send_request(request)).await??;
     let status = answer.status();
     answer.into_body().collect().await?;
     Ok(status)

@@ -10,14 +10,17 @@ use crate::logging;
 
 /// The configuration, or all its errors on standard error and the exit code for them.
 pub(crate) fn configured(args: &ConfigArgs) -> Result<Loaded, ExitCode> {
-    load(args).map_err(|errors| misconfigured(&errors.iter().map(ToString::to_string).collect::<Vec<_>>()))
+    load(args).map_err(|errors| {
+        misconfigured(&errors.iter().map(ToString::to_string).collect::<Vec<_>>())
+    })
 }
 
 /// Says on standard error what is wrong with the configuration, one line each.
 pub(crate) fn misconfigured(errors: &[String]) -> ExitCode {
     let plural = if errors.len() == 1 { "" } else { "s" };
     complain(&format!(
-        "traitsink: {} error{plural} in the configuration (`traitsink config default` shows every key)\n{}",
+        "traitsink: {} error{plural} in the configuration (`traitsink config default` shows every \
+         key)\n{}",
         errors.len(),
         errors.join("\n")
     ));

@@ -31,26 +31,35 @@ pub(super) fn explain_stdin(options: &Options, prefix: Option<String>) -> ExitCo
 }
 
 /// Answers each line of `input` (one event as JSON) with one line on `output`, in the same order:
-/// `{"key":..,"fields":{..}}` with fields in write order, `{"skipped":REASON}` or `{"rejected":REASON}`. An event in a wrapper is
-/// found, the events of a list are not: they would need several lines.
-/// `prefix` is trimmed.
+/// `{"key":..,"fields":{..}}` with fields in write order, `{"skipped":REASON}` or
+/// `{"rejected":REASON}`. An event in a wrapper is found, the events of a list are not: they would
+/// need several lines. `prefix` is trimmed.
 ///
 /// # Errors
 /// Those of `input` and `output` alone.
-pub fn explain(mut input: impl BufRead, mut output: impl Write, rules: &Rules, prefix: &str) -> io::Result<()> {
+pub fn explain(
+    mut input: impl BufRead,
+    mut output: impl Write,
+    rules: &Rules,
+    prefix: &str,
+) -> io::Result<()> {
     let mut transformer = Transformer::default();
     let origin = Origin { prefix, path_type: None, wrapped: true };
     let mut line = Vec::new();
     while read_line(&mut input, rules.limits.max_event, &mut line)? {
-        let decision =
-            if is_blank(&line) { Decision::Skipped(SkipReason::Empty) } else { transformer.transform(rules, origin, &line) };
+        let decision = if is_blank(&line) {
+            Decision::Skipped(SkipReason::Empty)
+        } else {
+            transformer.transform(rules, origin, &line)
+        };
         serde_json::to_writer(&mut output, &Answer(&decision))?;
         output.write_all(b"\n")?;
     }
     output.flush()
 }
 
-/// Reads a line without its end, of a longer one just enough to see that it exceeds `max` bytes; false at the end of input.
+/// Reads a line without its end, of a longer one just enough to see that it exceeds `max` bytes;
+/// false at the end of input.
 fn read_line(input: &mut impl BufRead, max: usize, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     // One byte for the line feed, one to be too long by.

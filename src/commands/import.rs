@@ -29,5 +29,9 @@ pub(super) fn import(system: System, file: &Path) -> ExitCode {
     }
     imported.notes.iter().for_each(|note| exit::complain(&note.to_string()));
     let printed = exit::print(&imported.toml);
-    if printed == ExitCode::SUCCESS && !imported.is_complete() { Exit::CONFIG.into() } else { printed }
+    if printed == ExitCode::SUCCESS && !imported.is_complete() {
+        Exit::CONFIG.into()
+    } else {
+        printed
+    }
 }

@@ -38,7 +38,10 @@ pub(super) fn replay(options: &Options, files: Vec<PathBuf>) -> ExitCode {
 async fn deliver(config: Config, files: Vec<PathBuf>, quiet: bool) -> Result<ExitCode, StartError> {
     // Before anything is written: a typing error in the third name should not end half a replay.
     for path in &files {
-        file::open(path).map_err(|error| StartError { message: format!("{}: {error}", path.display()), code: Exit::IO })?;
+        file::open(path).map_err(|error| StartError {
+            message: format!("{}: {error}", path.display()),
+            code: Exit::IO,
+        })?;
     }
     let lifecycle = Lifecycle::default();
     lifecycle.listen(config.delivery.stop_grace)?;
@@ -54,8 +57,13 @@ async fn deliver(config: Config, files: Vec<PathBuf>, quiet: bool) -> Result<Exi
         tally: Arc::clone(&tally),
     };
     let start = Instant::now();
-    let progress =
-        Progress { bar: progress_bar(&files, quiet), read: AtomicU64::new(0), tally: Arc::clone(&tally), readiness, start };
+    let progress = Progress {
+        bar: progress_bar(&files, quiet),
+        read: AtomicU64::new(0),
+        tally: Arc::clone(&tally),
+        readiness,
+        start,
+    };
     let progress = Arc::new(progress);
     let reporting = CancellationToken::new();
     let reported = tokio::spawn(report(Arc::clone(&progress), quiet, reporting.clone()));
@@ -78,11 +86,17 @@ async fn deliver(config: Config, files: Vec<PathBuf>, quiet: bool) -> Result<Exi
     let failed = tally.failed.load(Relaxed);
     Ok(match read {
         Some(Ok(Err(message))) => return Err(StartError { message, code: Exit::IO }),
-        Some(Err(panic)) => return Err(StartError { message: format!("reading ended early: {panic}"), code: Exit::INTERNAL }),
+        Some(Err(panic)) => {
+            return Err(StartError {
+                message: format!("reading ended early: {panic}"),
+                code: Exit::INTERNAL,
+            });
+        }
         // `None`: the hard stop came before the end of reading.
         read if read.is_none() || failed > 0 || stopped => {
             exit::complain(
-                "traitsink: not all events were written: replay the files again, what was written may be written twice",
+                "traitsink: not all events were written: replay the files again, what was written \
+                 may be written twice",
             );
             Exit::UNSETTLED.into()
         }
@@ -105,9 +119,15 @@ fn summary(tally: &Tally, elapsed: Duration) -> String {
     )
 }
 
-fn read(replay: &Replay, files: &[PathBuf], runtime: &tokio::runtime::Handle, count: &AtomicU64) -> Result<(), String> {
+fn read(
+    replay: &Replay,
+    files: &[PathBuf],
+    runtime: &tokio::runtime::Handle,
+    count: &AtomicU64,
+) -> Result<(), String> {
     for path in files {
-        let (input, _) = file::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let (input, _) =
+            file::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
         replay
             .run(input, runtime, |read| {
                 let _ = count.fetch_add(read, Relaxed);
@@ -125,7 +145,9 @@ fn progress_bar(files: &[PathBuf], quiet: bool) -> ProgressBar {
     let size = |path: &PathBuf| file::open(path).ok().and_then(|(_, size)| size);
     let total: Option<u64> = files.iter().map(size).sum();
     let (bar, template) = match total {
-        Some(total) => (ProgressBar::new(total), "{bar:30} {bytes}/{total_bytes} {eta} left  {msg}"),
+        Some(total) => {
+            (ProgressBar::new(total), "{bar:30} {bytes}/{total_bytes} {eta} left  {msg}")
+        }
         None => (ProgressBar::new_spinner(), "{spinner} {bytes}  {msg}"),
     };
     bar.with_style(ProgressStyle::with_template(template).expect("a valid template"))
@@ -144,7 +166,11 @@ struct Progress {
 impl Progress {
     fn line(&self) -> String {
         let rate = self.tally.settled() as f64 / self.start.elapsed().as_secs_f64();
-        let waiting = self.readiness.waiting_for().into_iter().map(|(part, reason)| format!(", waiting for {part}: {reason}"));
+        let waiting = self
+            .readiness
+            .waiting_for()
+            .into_iter()
+            .map(|(part, reason)| format!(", waiting for {part}: {reason}"));
         format!("{} events, {rate:.0}/s{}", self.tally.settled(), waiting.collect::<String>())
     }
 
@@ -155,8 +181,9 @@ impl Progress {
     }
 }
 
-/// Keeps the progress line until `stop`: a bar on a terminal, else a line from time to time. Only this task draws, on a thread for
-/// blocking work: a terminal that stands still holds up nothing else.
+/// Keeps the progress line until `stop`: a bar on a terminal, else a line from time to time. Only
+/// this task draws, on a thread for blocking work: a terminal that stands still holds up nothing
+/// else.
 async fn report(progress: Arc<Progress>, quiet: bool, stop: CancellationToken) {
     let hidden = progress.bar.is_hidden();
     let mut every = tokio::time::interval(if hidden { REPORT } else { REDRAW });

@@ -27,7 +27,9 @@ pub(super) fn run(options: &Options, rudderstack: Option<PathBuf>) -> ExitCode {
     }
     #[cfg(feature = "mimalloc")]
     // A file that can be read only once, such as a pipe, would be empty after a second start.
-    if loaded.config.http.is_some() && args.files.iter().chain(&args.rudderstack).all(|file| file.is_file()) {
+    if loaded.config.http.is_some()
+        && args.files.iter().chain(&args.rudderstack).all(|file| file.is_file())
+    {
         allocator::give_back_at_once();
     }
     let _logging = logging::init(&loaded.config.log);

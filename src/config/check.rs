@@ -22,8 +22,8 @@ pub(super) struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// The layer `tree` without all that is wrong, which is reported. `null` and `""` become `null`: unset, but where
-    /// an empty text is a value of its own.
+    /// The layer `tree` without all that is wrong, which is reported. `null` and `""` become
+    /// `null`: unset, but where an empty text is a value of its own.
     pub(super) fn layer(mut self, tree: Value) -> Map<String, Value> {
         match self.value(self.root, "", tree) {
             Some(Value::Object(table)) => table,
@@ -44,7 +44,9 @@ impl Check<'_> {
                 });
                 Some(Value::Object(fields.collect()))
             }
-            (Kind::Map(form), Value::Object(table)) => Some(self.map(*form, path, &Value::Object(table))),
+            (Kind::Map(form), Value::Object(table)) => {
+                Some(self.map(*form, path, &Value::Object(table)))
+            }
             (Kind::Table(_) | Kind::Map(_), Value::Null) => Some(Value::Object(Map::new())),
             (_, Value::Null) => Some(Value::Null),
             (Kind::Text(Form::OrEmpty), text @ Value::String(_)) => Some(text),
@@ -53,30 +55,44 @@ impl Check<'_> {
                 let items = items.into_iter().enumerate().filter_map(|(n, value)| match value {
                     // Left out, it would go unnoticed.
                     Value::String(text) if text.is_empty() => match **item {
-                        Kind::Text(form) | Kind::Either(form, _) => self.text(form, &format!("{path}[{n}]"), text),
+                        Kind::Text(form) | Kind::Either(form, _) => {
+                            self.text(form, &format!("{path}[{n}]"), text)
+                        }
                         _ => Some(Value::String(text)),
                     },
-                    value => self.value(item, &format!("{path}[{n}]"), value).filter(|value| !value.is_null()),
+                    value => self
+                        .value(item, &format!("{path}[{n}]"), value)
+                        .filter(|value| !value.is_null()),
                 });
                 Some(items.collect())
             }
-            (Kind::List(item), Value::String(text)) if self.textual && !matches!(**item, Kind::Table(_)) => {
+            (Kind::List(item), Value::String(text))
+                if self.textual && !matches!(**item, Kind::Table(_)) =>
+            {
                 let items = text.split(',').map(|item| Value::from(item.trim())).collect();
                 self.value(kind, path, Value::Array(items))
             }
-            (Kind::Either(form, _), Value::String(text)) => self.value(&Kind::Text(*form), path, Value::String(text)),
+            (Kind::Either(form, _), Value::String(text)) => {
+                self.value(&Kind::Text(*form), path, Value::String(text))
+            }
             (Kind::Either(_, table), value @ Value::Object(_)) => self.value(table, path, value),
             (Kind::Boolean, Value::Bool(value)) => Some(value.into()),
             (Kind::Boolean, Value::String(text)) if self.textual => {
                 let read = text.parse::<bool>().map(Value::from);
                 self.parsed(path, read.map_err(|_| format!("{text:?} is not true or false")))
             }
-            (Kind::Integer { min, max }, Value::Number(number)) => self.integer(path, number.as_i64(), *min..=*max, &number),
-            (Kind::Integer { min, max }, Value::String(text)) if self.textual => match text.parse::<i64>() {
-                Ok(number) => self.integer(path, Some(number), *min..=*max, &number),
-                Err(_) => self.parsed(path, Err(format!("{text:?} is not a whole number"))),
-            },
-            (Kind::Fraction { min, max }, Value::Number(number)) => self.fraction(path, number.as_f64(), *min..=*max, &number),
+            (Kind::Integer { min, max }, Value::Number(number)) => {
+                self.integer(path, number.as_i64(), *min..=*max, &number)
+            }
+            (Kind::Integer { min, max }, Value::String(text)) if self.textual => {
+                match text.parse::<i64>() {
+                    Ok(number) => self.integer(path, Some(number), *min..=*max, &number),
+                    Err(_) => self.parsed(path, Err(format!("{text:?} is not a whole number"))),
+                }
+            }
+            (Kind::Fraction { min, max }, Value::Number(number)) => {
+                self.fraction(path, number.as_f64(), *min..=*max, &number)
+            }
             (Kind::Fraction { min, max }, Value::String(text)) if self.textual => {
                 self.fraction(path, text.parse().ok(), *min..=*max, &text)
             }
@@ -86,7 +102,10 @@ impl Check<'_> {
                 self.parsed(path, if known { Ok(Value::String(word)) } else { Err(error()) })
             }
             (Kind::Text(form), Value::String(text)) => self.text(*form, path, text),
-            (kind, value) => self.parsed(path, Err(format!("expected {}, found {}", kind.expected(), found(&value)))),
+            (kind, value) => self.parsed(
+                path,
+                Err(format!("expected {}, found {}", kind.expected(), found(&value))),
+            ),
         }
     }
 
@@ -111,8 +130,14 @@ impl Check<'_> {
     ) -> Option<Value> {
         let read = match number {
             Some(number) if range.contains(&number) => Ok(number.into()),
-            _ if *range.end() == i64::MAX => Err(format!("{typed} is not a whole number from {}", range.start())),
-            _ => Err(format!("{typed} is not a whole number from {} to {}", range.start(), range.end())),
+            _ if *range.end() == i64::MAX => {
+                Err(format!("{typed} is not a whole number from {}", range.start()))
+            }
+            _ => Err(format!(
+                "{typed} is not a whole number from {} to {}",
+                range.start(),
+                range.end()
+            )),
         };
         self.parsed(path, read)
     }
@@ -149,7 +174,9 @@ impl Check<'_> {
             };
             let text = match value {
                 Value::Null | Value::String(_) => self.value(&Kind::Text(form), &path, value),
-                value => self.parsed(&path, Err(format!("expected a text, found {}", found(&value)))),
+                value => {
+                    self.parsed(&path, Err(format!("expected a text, found {}", found(&value))))
+                }
             };
             Some((name, text?))
         });
@@ -167,9 +194,15 @@ impl Check<'_> {
         {
             (path, value) = (join(&path, name), inner);
         }
-        let shape = path.split('.').map(|name| name.split('[').next().unwrap_or(name).to_owned() + list_mark(name));
+        let shape = path
+            .split('.')
+            .map(|name| name.split('[').next().unwrap_or(name).to_owned() + list_mark(name));
         let nearest = self.root.nearest(&shape.collect::<Vec<_>>().join("."));
-        self.report.error_at(&path, self.origin, format_args!("unknown key; the nearest known key is {nearest}"));
+        self.report.error_at(
+            &path,
+            self.origin,
+            format_args!("unknown key; the nearest known key is {nearest}"),
+        );
     }
 }
 

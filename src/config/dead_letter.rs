@@ -102,17 +102,30 @@ impl Target {
 
 impl RawDeadLetter {
     /// `client`: how the Kafka source reaches its brokers, if there is one.
-    pub(super) fn resolve(&self, data_dir: &Path, source: Option<&Kafka>, report: &mut Report) -> DeadLetter {
+    pub(super) fn resolve(
+        &self,
+        data_dir: &Path,
+        source: Option<&Kafka>,
+        report: &mut Report,
+    ) -> DeadLetter {
         let word = self.to.word();
         let file: &[&str] = if self.to == Target::File { &[] } else { &["path", "max_size"] };
-        let kafka: &[&str] = if self.to == Target::Kafka { &[] } else { &["topic", "bootstrap_servers"] };
+        let kafka: &[&str] =
+            if self.to == Target::Kafka { &[] } else { &["topic", "bootstrap_servers"] };
         for key in file.iter().chain(kafka) {
-            report.no_effect(&format!("dead_letter.{key}"), &format!("with dead_letter.to = \"{word}\""));
+            report.no_effect(
+                &format!("dead_letter.{key}"),
+                &format!("with dead_letter.to = \"{word}\""),
+            );
         }
         match self.to {
             Target::File => {
-                let path = self.path.clone().unwrap_or_else(|| data_dir.join("dead-letters.ndjson"));
-                return DeadLetter::File { path, max_size: self.max_size.unwrap_or(Size::gib(1)).0 };
+                let path =
+                    self.path.clone().unwrap_or_else(|| data_dir.join("dead-letters.ndjson"));
+                return DeadLetter::File {
+                    path,
+                    max_size: self.max_size.unwrap_or(Size::gib(1)).0,
+                };
             }
             Target::Kafka => return self.kafka(source, report),
             Target::Log | Target::Discard => {}
@@ -130,7 +143,10 @@ impl RawDeadLetter {
         } else if let Some(error) = topic_error(&topic) {
             report.error("dead_letter.topic", error);
         } else if source.is_some_and(|source| source.topics.contains(&topic)) {
-            report.error("dead_letter.topic", format_args!("{topic:?} is read by this worker: its dead letters would come back"));
+            report.error(
+                "dead_letter.topic",
+                format_args!("{topic:?} is read by this worker: its dead letters would come back"),
+            );
         }
         let mut client = match source {
             Some(source) => source.client.clone(),
@@ -141,7 +157,9 @@ impl RawDeadLetter {
                 servers(list, "dead_letter.bootstrap_servers", report);
                 client.bootstrap_servers.clone_from(list);
             }
-            None if source.is_none() => report.error("dead_letter.bootstrap_servers", "is needed without [kafka]"),
+            None if source.is_none() => {
+                report.error("dead_letter.bootstrap_servers", "is needed without [kafka]")
+            }
             None => {}
         }
         DeadLetter::Kafka { client: Box::new(client), topic }

@@ -43,7 +43,8 @@ pub(super) struct RawDelivery {
     max_batch: usize,
     /// Bytes in one pipeline.
     max_batch_bytes: Size,
-    /// Failed tries in a row before Redis counts as down: not ready, and HTTP is refused at once. Trying goes on; nothing is dropped.
+    /// Failed tries in a row before Redis counts as down: not ready, and HTTP is refused at once.
+    /// Trying goes on; nothing is dropped.
     #[schemars(range(min = 1, max = 100))]
     retry_count: u32,
     /// The first pause before a write is tried again.
@@ -111,7 +112,10 @@ impl RawDelivery {
         if let (Some(lanes), Mode::Sharded(_)) = (self.lanes, redis)
             && lanes < nodes
         {
-            report.error("delivery.lanes", format_args!("{lanes} are too few for {nodes} shards: each needs one of its own"));
+            report.error(
+                "delivery.lanes",
+                format_args!("{lanes} are too few for {nodes} shards: each needs one of its own"),
+            );
         }
         self.lanes.unwrap_or(4 * nodes)
     }

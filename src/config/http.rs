@@ -46,11 +46,13 @@ pub struct WriteKey {
 pub(super) struct RawHttp {
     /// IP address and port.
     listen: Listen,
-    /// The user name of Basic authentication. Empty: allowed only on a loopback address, and Origin and Host must name one.
+    /// The user name of Basic authentication. Empty: allowed only on a loopback address, and Origin
+    /// and Host must name one.
     write_keys: Vec<Secret>,
     /// A file of write keys, one on each line, instead of `write_keys`.
     write_keys_file: Option<PathBuf>,
-    /// How long a request waits for Redis; then 503 with Retry-After, and what was not sent yet is taken back.
+    /// How long a request waits for Redis; then 503 with Retry-After, and what was not sent yet is
+    /// taken back.
     wait: Span,
     /// The largest body, compressed and decompressed; then 413.
     pub(super) max_body: Size,
@@ -109,13 +111,16 @@ impl RawHttp {
             report.not_zero(key, span);
         }
         let write_keys = self.write_keys(report);
-        let keys_given = !self.write_keys.is_empty() || self.write_keys_file.is_some() || !self.sources.is_empty();
+        let keys_given = !self.write_keys.is_empty()
+            || self.write_keys_file.is_some()
+            || !self.sources.is_empty();
         if !keys_given && !self.listen.0.ip().to_canonical().is_loopback() {
             let listen = self.listen.0;
             report.error(
                 "http.listen",
                 format_args!(
-                    "without a write key anyone who reaches {listen} could write: set http.write_keys or [[http.sources]], \
+                    "without a write key anyone who reaches {listen} could write: set \
+                     http.write_keys or [[http.sources]], \
                      or listen on 127.0.0.1"
                 ),
             );
@@ -134,9 +139,15 @@ impl RawHttp {
 
     /// The short form first, then the long one.
     fn write_keys(&self, report: &mut Report) -> Vec<WriteKey> {
-        let mut keys = Keys { report, seen: HashSet::new(), names: HashSet::new(), keys: Vec::new() };
+        let mut keys =
+            Keys { report, seen: HashSet::new(), names: HashSet::new(), keys: Vec::new() };
         for (n, key) in self.write_keys.iter().enumerate() {
-            keys.add(&format!("http.write_keys[{n}]"), format!("key-{}", n + 1), key.0.clone(), None);
+            keys.add(
+                &format!("http.write_keys[{n}]"),
+                format!("key-{}", n + 1),
+                key.0.clone(),
+                None,
+            );
         }
         if let Some(path) = &self.write_keys_file {
             if !self.write_keys.is_empty() {
@@ -151,11 +162,19 @@ impl RawHttp {
             let at = format!("http.sources[{n}]");
             let key = format!("{at}.write_key");
             let name = source.name.clone().unwrap_or_else(|| format!("source-{}", n + 1));
-            let typed = source.prefix.as_deref().map(|typed| prefix(keys.report, &format!("{at}.prefix"), Some(typed)));
+            let typed = source
+                .prefix
+                .as_deref()
+                .map(|typed| prefix(keys.report, &format!("{at}.prefix"), Some(typed)));
             if source.write_key.is_none() && source.write_key_file.is_none() {
                 keys.report.error(&at, "needs a write_key or a write_key_file");
             }
-            if let Some(secret) = secret(keys.report, &key, source.write_key.as_ref(), source.write_key_file.as_deref()) {
+            if let Some(secret) = secret(
+                keys.report,
+                &key,
+                source.write_key.as_ref(),
+                source.write_key_file.as_deref(),
+            ) {
                 keys.add(&key, name, secret, typed);
             }
         }
@@ -177,7 +196,11 @@ impl Keys<'_> {
         let wrong = if trim_js(text).is_empty() {
             Some("a write key is blank".to_owned())
         } else if text.contains(':') {
-            Some("a write key holds a \":\", which ends the user name in Basic authentication: it could never match".to_owned())
+            Some(
+                "a write key holds a \":\", which ends the user name in Basic authentication: it \
+                could never match"
+                    .to_owned(),
+            )
         } else if !self.seen.insert(text.to_owned()) {
             Some("this write key is there twice".to_owned())
         } else if !self.names.insert(name.clone()) {

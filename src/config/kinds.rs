@@ -1,4 +1,5 @@
-//! What each key takes, read off the JSON schema: what users' editors check and what the program checks cannot differ.
+//! What each key takes, read off the JSON schema: what users' editors check and what the program
+//! checks cannot differ.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +47,8 @@ pub(super) enum Form {
 
 /// The JSON schema of the configuration (draft 2020-12).
 pub fn schema() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let settings =
+        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     settings.into_generator().into_root_schema_for::<Raw>().to_value()
 }
 
@@ -61,15 +63,24 @@ impl Kind {
         if !words.is_empty() {
             return Self::Word(words);
         }
-        let any: Vec<&Value> = schema["anyOf"].as_array().into_iter().flatten().filter(|one| one["type"] != "null").collect();
+        let any: Vec<&Value> = schema["anyOf"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|one| one["type"] != "null")
+            .collect();
         if let [text, table] = any[..] {
             return Self::Either(Form::named(text["x-form"].as_str()), Box::new(Self::of(table)));
         }
-        if let Some(present) = schema["anyOf"].as_array().and_then(|any| any.iter().find(|one| one["type"] != "null")) {
+        if let Some(present) =
+            schema["anyOf"].as_array().and_then(|any| any.iter().find(|one| one["type"] != "null"))
+        {
             return Self::of(present);
         }
         let name = match &schema["type"] {
-            Value::Array(names) => names.iter().filter_map(Value::as_str).find(|name| *name != "null"),
+            Value::Array(names) => {
+                names.iter().filter_map(Value::as_str).find(|name| *name != "null")
+            }
             name => name.as_str(),
         };
         let bound = |name: &str, default| schema[name].as_i64().unwrap_or(default);
@@ -78,11 +89,18 @@ impl Kind {
                 Self::Map(Form::named(schema["additionalProperties"]["x-form"].as_str()))
             }
             Some("object") => Self::Table(
-                schema["properties"].as_object().into_iter().flatten().map(|(key, one)| (key.clone(), Self::of(one))).collect(),
+                schema["properties"]
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(key, one)| (key.clone(), Self::of(one)))
+                    .collect(),
             ),
             Some("array") => Self::List(Box::new(Self::of(&schema["items"]))),
             Some("boolean") => Self::Boolean,
-            Some("integer") => Self::Integer { min: bound("minimum", 0), max: bound("maximum", i64::MAX) },
+            Some("integer") => {
+                Self::Integer { min: bound("minimum", 0), max: bound("maximum", i64::MAX) }
+            }
             Some("number") => Self::Fraction {
                 min: schema["minimum"].as_f64().unwrap_or(f64::MIN),
                 max: schema["maximum"].as_f64().unwrap_or(f64::MAX),
@@ -91,7 +109,8 @@ impl Kind {
         }
     }
 
-    /// The kind of `path` (`redis.tls.ca_file`), if there is such a key; of a name in a map, the map's.
+    /// The kind of `path` (`redis.tls.ca_file`), if there is such a key; of a name in a map, the
+    /// map's.
     pub(super) fn at(&self, path: &str) -> Option<&Self> {
         path.split('.').try_fold(self, |kind, name| match kind {
             Self::Table(keys) => keys.get(name),
@@ -111,7 +130,10 @@ impl Kind {
             near => near,
         };
         // Of equals, the one that is less deep.
-        known.into_iter().min_by_key(|key| (distance(key), key.matches('.').count())).unwrap_or_default()
+        known
+            .into_iter()
+            .min_by_key(|key| (distance(key), key.matches('.').count()))
+            .unwrap_or_default()
     }
 
     /// All keys below, as `http.sources[].name`.
@@ -189,7 +211,9 @@ mod tests {
         assert!(matches!(root.at("redis.url"), Some(Kind::Text(Form::RedisUrl))));
         assert!(matches!(root.at("http.wait"), Some(Kind::Text(Form::Duration))));
         assert!(matches!(root.at("admin"), Some(Kind::Table(_))));
-        assert!(matches!(root.at("log.user_ids"), Some(Kind::Word(words)) if words == &["hashed", "plain"]));
+        assert!(
+            matches!(root.at("log.user_ids"), Some(Kind::Word(words)) if words == &["hashed", "plain"])
+        );
         assert!(root.at("kafak").is_none());
     }
 
@@ -198,7 +222,10 @@ mod tests {
         let root = Kind::root();
         assert!(matches!(root.at("kafka.librdkafka"), Some(Kind::Map(Form::Secret))));
         assert!(matches!(root.at("kafka.librdkafka.client.rack"), Some(Kind::Map(_))));
-        assert!(matches!(root.at("dead_letter.breaker.ratio"), Some(Kind::Fraction { min: 0.0, max: 1.0 })));
+        assert!(matches!(
+            root.at("dead_letter.breaker.ratio"),
+            Some(Kind::Fraction { min: 0.0, max: 1.0 })
+        ));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Layers of typed values: files, RudderStack settings, variables and flags, laid over each other.
 //!
-//! The `config` crate reads the files. Laying over is done here, because the crate forgets which variable or flag a value
-//! came from and stops at the first error; each layer is checked by itself, so a wrong value is told even where a later layer
-//! hides it.
+//! The `config` crate reads the files. Laying over is done here, because the crate forgets which
+//! variable or flag a value came from and stops at the first error; each layer is checked by
+//! itself, so a wrong value is told even where a later layer hides it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,8 +16,8 @@ use super::kinds::{Form, Kind, join};
 use super::report::{Origin, Report};
 use super::{rudderstack, variables};
 
-/// Where a configuration is read from. Nothing else is looked at: no other file, no other variable. Not `Debug`: flags and
-/// variables hold secrets.
+/// Where a configuration is read from. Nothing else is looked at: no other file, no other variable.
+/// Not `Debug`: flags and variables hold secrets.
 #[derive(Clone, Default)]
 pub struct ConfigArgs {
     /// Later ones win, tables merge.
@@ -37,7 +37,10 @@ pub struct ConfigArgs {
 impl ConfigArgs {
     /// Whether anything was configured at all.
     pub fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.set.is_empty() && self.rudderstack.is_none() && self.variables().next().is_none()
+        self.files.is_empty()
+            && self.set.is_empty()
+            && self.rudderstack.is_none()
+            && self.variables().next().is_none()
     }
 
     /// The variables that are keys: name, path and value.
@@ -46,14 +49,18 @@ impl ConfigArgs {
             let name = name.to_str()?;
             let path = match name.strip_prefix("TRAITSINK__") {
                 Some(top) if !top.contains("__") => top.to_owned(),
-                _ => name.strip_prefix("TRAITSINK_").filter(|path| path.contains("__"))?.replace("__", "."),
+                _ => name
+                    .strip_prefix("TRAITSINK_")
+                    .filter(|path| path.contains("__"))?
+                    .replace("__", "."),
             };
             (!value.is_empty()).then(|| (name.to_owned(), path.to_lowercase(), value))
         })
     }
 }
 
-/// All layers over each other. What is wrong goes to `report`, which also learns where each key was given.
+/// All layers over each other. What is wrong goes to `report`, which also learns where each key was
+/// given.
 pub(super) fn gather(args: &ConfigArgs, root: &Kind, report: &mut Report) -> Map<String, Value> {
     let mut layers = Layers { root, report, tree: Map::new() };
     if args.files.is_empty() {
@@ -69,7 +76,9 @@ pub(super) fn gather(args: &ConfigArgs, root: &Kind, report: &mut Report) -> Map
     for path in &args.files {
         layers.read(path);
     }
-    variables::ignored(root, &args.environment).into_iter().for_each(|warning| layers.report.warn(warning));
+    variables::ignored(root, &args.environment)
+        .into_iter()
+        .for_each(|warning| layers.report.warn(warning));
     for (name, path, value) in args.variables() {
         let origin = Origin::Variable(name);
         match value.to_str() {
@@ -106,7 +115,10 @@ impl Layers<'_> {
             Some("yaml" | "yml") => FileFormat::Yaml,
             Some("json") => FileFormat::Json,
             _ => {
-                return self.report.error_in(&origin, "the extension tells the format: .toml, .yaml, .yml or .json");
+                return self.report.error_in(
+                    &origin,
+                    "the extension tells the format: .toml, .yaml, .yml or .json",
+                );
             }
         };
         match std::fs::read_to_string(path) {
@@ -126,16 +138,23 @@ impl Layers<'_> {
         let origin = Origin::Rudderstack(path.to_owned());
         match rudderstack::read(path) {
             Ok(settings) => {
-                settings.warnings.into_iter().for_each(|warning| self.report.warn(format!("{origin}: {warning}")));
+                settings
+                    .warnings
+                    .into_iter()
+                    .for_each(|warning| self.report.warn(format!("{origin}: {warning}")));
                 self.lay(&origin, false, settings.tree);
             }
-            Err(errors) => errors.into_iter().for_each(|error| self.report.error_in(&origin, error)),
+            Err(errors) => {
+                errors.into_iter().for_each(|error| self.report.error_in(&origin, error))
+            }
         }
     }
 
-    /// One key from `--set`: TOML, or else a plain string. A key that takes text takes `7` and `true` as text too.
+    /// One key from `--set`: TOML, or else a plain string. A key that takes text takes `7` and
+    /// `true` as text too.
     fn set(&mut self, path: &str, text: &str) {
-        let is_text = matches!(self.root.at(path), Some(Kind::Text(_) | Kind::Word(_) | Kind::Map(_)));
+        let is_text =
+            matches!(self.root.at(path), Some(Kind::Text(_) | Kind::Word(_) | Kind::Map(_)));
         let value = match text.parse::<toml::Value>() {
             Ok(toml::Value::String(text)) => Value::String(text),
             Ok(value @ (toml::Value::Array(_) | toml::Value::Table(_))) => from_toml(value),
@@ -157,22 +176,30 @@ impl Layers<'_> {
         merge(&mut self.tree, checked, "", origin, self.report);
     }
 
-    /// RudderStack settings are the whole `[redis]` section: what was laid over them must say the same.
+    /// RudderStack settings are the whole `[redis]` section: what was laid over them must say the
+    /// same.
     fn agree(&mut self, settings: &Map<String, Value>, path: &Path) {
         let mut leaves = Vec::new();
         settings.get("redis").into_iter().for_each(|redis| flatten(redis, "redis", &mut leaves));
         for (key, said) in leaves {
-            let now = key.split('.').try_fold(&Value::Object(self.tree.clone()), |at, name| at.get(name)).cloned();
+            let now = key
+                .split('.')
+                .try_fold(&Value::Object(self.tree.clone()), |at, name| at.get(name))
+                .cloned();
             if now.as_ref() == Some(&said) {
                 continue;
             }
-            let secret = matches!(self.root.at(&key), Some(Kind::Text(Form::Secret | Form::RedisUrl)));
+            let secret =
+                matches!(self.root.at(&key), Some(Kind::Text(Form::Secret | Form::RedisUrl)));
             let values = match &now {
                 Some(now) if !secret => format!("{now} differs from {said} in"),
                 _ => "differs from".to_owned(),
             };
             let settings = Origin::Rudderstack(path.to_owned());
-            self.report.error(&key, format_args!("{values} the {settings}, which stand for [redis]: remove one"));
+            self.report.error(
+                &key,
+                format_args!("{values} the {settings}, which stand for [redis]: remove one"),
+            );
         }
     }
 }
@@ -180,13 +207,21 @@ impl Layers<'_> {
 /// All values that are no tables, with their paths.
 pub(super) fn flatten(value: &Value, path: &str, out: &mut Vec<(String, Value)>) {
     match value {
-        Value::Object(table) => table.iter().for_each(|(name, value)| flatten(value, &join(path, name), out)),
+        Value::Object(table) => {
+            table.iter().for_each(|(name, value)| flatten(value, &join(path, name), out))
+        }
         leaf => out.push((path.to_owned(), leaf.clone())),
     }
 }
 
 /// `null` stands for "as if it had never been given".
-fn merge(into: &mut Map<String, Value>, from: Map<String, Value>, at: &str, origin: &Origin, report: &mut Report) {
+fn merge(
+    into: &mut Map<String, Value>,
+    from: Map<String, Value>,
+    at: &str,
+    origin: &Origin,
+    report: &mut Report,
+) {
     for (name, value) in from {
         let path = join(at, &name);
         match value {
@@ -220,7 +255,9 @@ pub(super) fn to_json(kind: ValueKind) -> Value {
         ValueKind::Float(value) => fraction(value),
         ValueKind::String(value) => value.into(),
         ValueKind::Array(items) => items.into_iter().map(|item| to_json(item.kind)).collect(),
-        ValueKind::Table(table) => table.into_iter().map(|(name, item)| (name, to_json(item.kind))).collect(),
+        ValueKind::Table(table) => {
+            table.into_iter().map(|(name, item)| (name, to_json(item.kind))).collect()
+        }
     }
 }
 
@@ -232,19 +269,26 @@ fn from_toml(value: toml::Value) -> Value {
         toml::Value::Boolean(value) => value.into(),
         toml::Value::Datetime(value) => value.to_string().into(),
         toml::Value::Array(items) => items.into_iter().map(from_toml).collect(),
-        toml::Value::Table(table) => table.into_iter().map(|(name, item)| (name, from_toml(item))).collect(),
+        toml::Value::Table(table) => {
+            table.into_iter().map(|(name, item)| (name, from_toml(item))).collect()
+        }
     }
 }
 
 /// No key takes a fraction: it only has to stay one, or a text when JSON has no such number.
 fn fraction(value: f64) -> Value {
-    serde_json::Number::from_f64(value).map_or_else(|| Value::from(value.to_string()), Value::Number)
+    serde_json::Number::from_f64(value)
+        .map_or_else(|| Value::from(value.to_string()), Value::Number)
 }
 
 /// Says where without quoting the line, which may hold a secret.
-pub(super) fn syntax_error(error: &(dyn std::error::Error + Send + Sync + 'static), text: &str) -> String {
+pub(super) fn syntax_error(
+    error: &(dyn std::error::Error + Send + Sync + 'static),
+    text: &str,
+) -> String {
     let Some(error) = error.downcast_ref::<toml::de::Error>() else { return error.to_string() };
     let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
-    let (line, start) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |at| at + 1));
+    let (line, start) =
+        (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |at| at + 1));
     format!("line {line}, column {}: {}", before[start..].chars().count() + 1, error.message())
 }

@@ -1,8 +1,9 @@
 //! From what was typed to what is valid.
 //!
-//! [`load`] lays files, variables and flags over each other (`layers`), checks each key against the schema (`check`, `kinds`),
-//! reads the result into what was typed (`raw`, with the defaults) and resolves each section to what is valid ([`Config`]).
-//! Everything that is wrong is gathered on the way and told at once ([`ConfigErrors`]).
+//! [`load`] lays files, variables and flags over each other (`layers`), checks each key against the
+//! schema (`check`, `kinds`), reads the result into what was typed (`raw`, with the defaults) and
+//! resolves each section to what is valid ([`Config`]). Everything that is wrong is gathered on the
+//! way and told at once ([`ConfigErrors`]).
 
 mod admin;
 mod check;
@@ -46,7 +47,8 @@ pub use layers::ConfigArgs;
 pub use log::{Log, LogFormat};
 pub use password::{Password, program_name};
 pub use redis::{
-    Address, Cluster, Durability, Handshake, Local, Login, Mode, NatMap, Node, PrimaryReplicas, Protocol, Redis, Sentinel, Shard,
+    Address, Cluster, Durability, Handshake, Local, Login, Mode, NatMap, Node, PrimaryReplicas,
+    Protocol, Redis, Sentinel, Shard,
 };
 pub use report::{ConfigError, ConfigErrors};
 pub use secrets::{quotable, read_secret, without_newline};
@@ -100,11 +102,13 @@ impl Loaded {
 /// Reads, lays over each other and checks everything that `args` names.
 ///
 /// # Errors
-/// All unknown keys, wrong values and broken rules at once, each with its key and where it was given.
+/// All unknown keys, wrong values and broken rules at once, each with its key and where it was
+/// given.
 pub fn load(args: &ConfigArgs) -> Result<Loaded, ConfigErrors> {
     let mut report = Report::default();
     let tree = layers::gather(args, &Kind::root(), &mut report);
-    let raw: Raw = serde_json::from_value(Value::Object(tree)).expect("every value was checked against the schema");
+    let raw: Raw = serde_json::from_value(Value::Object(tree))
+        .expect("every value was checked against the schema");
     let config = resolve(&raw, args, &mut report);
     let pem_files = pem_files(&config, &report);
     let warnings = report.finish()?;
@@ -113,15 +117,26 @@ pub fn load(args: &ConfigArgs) -> Result<Loaded, ConfigErrors> {
 }
 
 fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
-    let data_dir = raw.data_dir.clone().or_else(|| state_dir::default(&args.environment)).unwrap_or_else(|| {
-        report.error("data_dir", "no $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME to put it in: set data_dir");
-        PathBuf::new()
-    });
+    let data_dir =
+        raw.data_dir.clone().or_else(|| state_dir::default(&args.environment)).unwrap_or_else(
+            || {
+                report.error(
+                    "data_dir",
+                    "no $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME to put it in: set data_dir",
+                );
+                PathBuf::new()
+            },
+        );
     let kafka = raw.kafka.as_ref().map(|kafka| kafka.resolve(report));
     let redis = raw.redis.resolve(&data_dir, report);
     let mut config = Config {
         http: raw.http.as_ref().map(|http| http.resolve(report)),
-        breaker: raw.dead_letter.breaker.clone().unwrap_or_default().resolve(kafka.is_some(), report),
+        breaker: raw
+            .dead_letter
+            .breaker
+            .clone()
+            .unwrap_or_default()
+            .resolve(kafka.is_some(), report),
         rules: raw.transform.resolve(raw.delivery.max_in_flight, report),
         delivery: raw.delivery.resolve(&redis.mode, report),
         redis,
@@ -131,7 +146,8 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
         log: raw.log.resolve(),
         data_dir,
     };
-    if let (Some(kafka), DeadLetter::Kafka { client, topic }) = (&mut config.kafka, &config.dead_letter)
+    if let (Some(kafka), DeadLetter::Kafka { client, topic }) =
+        (&mut config.kafka, &config.dead_letter)
         && kafka.client.bootstrap_servers == client.bootstrap_servers
     {
         kafka.dead_letters = Some(topic.clone());
@@ -143,35 +159,50 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
 /// Rules between sections.
 fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
     if cfg!(not(feature = "kafka")) {
-        let letters = matches!(config.dead_letter, DeadLetter::Kafka { .. }).then_some("dead_letter.to");
+        let letters =
+            matches!(config.dead_letter, DeadLetter::Kafka { .. }).then_some("dead_letter.to");
         for key in config.kafka.iter().map(|_| "kafka").chain(letters) {
             report.error(key, "this program was built without Kafka (cargo feature \"kafka\")");
         }
     }
     if config.kafka.as_ref().is_some_and(|kafka| !kafka.failover_replay.is_zero()) {
         if let Mode::Embedded(_) = config.redis.mode {
-            report.error("kafka.failover_replay", "has no effect with redis.mode = \"embedded\", which keeps nothing");
+            report.error(
+                "kafka.failover_replay",
+                "has no effect with redis.mode = \"embedded\", which keeps nothing",
+            );
         }
         if config.redis.handshake == Handshake::Minimal {
-            let why = "has no effect with redis.handshake = \"minimal\", which does not ask whether the server is another";
+            let why = "has no effect with redis.handshake = \"minimal\", which does not ask \
+                whether the server is another";
             report.error("kafka.failover_replay", why);
         }
     }
     let in_flight = raw.delivery.max_in_flight;
     let bodies = raw.http.as_ref().map(|http| ("http.max_body", http.max_body));
-    for (key, size) in bodies.into_iter().chain([("transform.max_event", raw.transform.max_event)]) {
+    for (key, size) in bodies.into_iter().chain([("transform.max_event", raw.transform.max_event)])
+    {
         let limit = ("delivery.max_in_flight", print_size(&in_flight.0));
         report.ordered((key, print_size(&size.0)), limit, size <= in_flight);
     }
     let store = match &config.redis.mode {
         Mode::Embedded(listen) => Some(("redis.embedded.listen", *listen)),
-        Mode::Local(local) => Some(("redis.local.port", SocketAddr::from((Ipv4Addr::LOCALHOST, local.port)))),
-        Mode::Standalone(_) | Mode::Cluster(_) | Mode::Sentinel(_) | Mode::Sharded(_) | Mode::PrimaryReplicas(_) => None,
+        Mode::Local(local) => {
+            Some(("redis.local.port", SocketAddr::from((Ipv4Addr::LOCALHOST, local.port))))
+        }
+        Mode::Standalone(_)
+        | Mode::Cluster(_)
+        | Mode::Sentinel(_)
+        | Mode::Sharded(_)
+        | Mode::PrimaryReplicas(_) => None,
     };
     let http = config.http.as_ref().map(|http| ("http.listen", http.listen));
-    let listeners: Vec<_> = http.into_iter().chain(store).chain([("admin.listen", config.admin)]).collect();
+    let listeners: Vec<_> =
+        http.into_iter().chain(store).chain([("admin.listen", config.admin)]).collect();
     for (n, (key, listen)) in listeners.iter().enumerate() {
-        if let Some((other, _)) = listeners[..n].iter().find(|(_, other)| other == listen && listen.port() != 0) {
+        if let Some((other, _)) =
+            listeners[..n].iter().find(|(_, other)| other == listen && listen.port() != 0)
+        {
             let other = report.place(other);
             report.error(key, format_args!("{listen} is taken by {other}"));
         }
@@ -186,8 +217,16 @@ fn pem_files(config: &Config, report: &Report) -> Vec<(String, PathBuf)> {
         _ => None,
     };
     let sentinel = sentinel.into_iter().flat_map(|tls| tls::SENTINEL.files(tls));
-    let kafka = config.kafka.iter().filter_map(|kafka| kafka.client.tls.as_ref()).flat_map(|tls| tls::KAFKA.files(tls));
-    redis.chain(sentinel).chain(kafka).map(|(key, path)| (report.place(key), path.clone())).collect()
+    let kafka = config
+        .kafka
+        .iter()
+        .filter_map(|kafka| kafka.client.tls.as_ref())
+        .flat_map(|tls| tls::KAFKA.files(tls));
+    redis
+        .chain(sentinel)
+        .chain(kafka)
+        .map(|(key, path)| (report.place(key), path.clone()))
+        .collect()
 }
 
 /// What was typed, with what it came to filled in.

@@ -15,7 +15,8 @@ pub enum Password {
     Fixed(SecretString),
     /// In a file that is read again for each connection; with what it held at the start.
     File { path: PathBuf, at_start: SecretString },
-    /// What a program prints, run for each connection: the program and its arguments, at least the former.
+    /// What a program prints, run for each connection: the program and its arguments, at least the
+    /// former.
     Command(Vec<String>),
 }
 
@@ -23,9 +24,10 @@ impl Password {
     /// Whether both come to the same now.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Fixed(a) | Self::File { at_start: a, .. }, Self::Fixed(b) | Self::File { at_start: b, .. }) => {
-                a.expose_secret() == b.expose_secret()
-            }
+            (
+                Self::Fixed(a) | Self::File { at_start: a, .. },
+                Self::Fixed(b) | Self::File { at_start: b, .. },
+            ) => a.expose_secret() == b.expose_secret(),
             (Self::Command(a), Self::Command(b)) => a == b,
             _ => false,
         }
@@ -38,13 +40,19 @@ impl From<String> for Password {
     }
 }
 
-/// The first word of what was typed as a program: what follows may be a whole command line with its secrets.
+/// The first word of what was typed as a program: what follows may be a whole command line with its
+/// secrets.
 pub fn program_name(program: &str) -> &str {
     program.split_whitespace().next().unwrap_or_default()
 }
 
 /// The password `key`, from its value or from the file that `{key}_file` names; both is an error.
-pub(super) fn typed(report: &mut Report, key: &str, text: Option<&Secret>, file: Option<&Path>) -> Option<Password> {
+pub(super) fn typed(
+    report: &mut Report,
+    key: &str,
+    text: Option<&Secret>,
+    file: Option<&Path>,
+) -> Option<Password> {
     let password = secret(report, key, text, file)?;
     Some(match file {
         Some(path) => Password::File { path: path.to_owned(), at_start: password },
@@ -88,7 +96,8 @@ impl Typed<'_> {
             (self.in_url.is_some(), "redis.url"),
         ];
         for (_, other) in others.into_iter().filter(|(given, _)| *given) {
-            let (password, place) = (if other == "redis.url" { "the password in " } else { "" }, report.place(other));
+            let (password, place) =
+                (if other == "redis.url" { "the password in " } else { "" }, report.place(other));
             report.error(KEY, format_args!("given beside {password}{place}: give one"));
         }
         self.command.map(|words| Password::Command(words.to_owned()))

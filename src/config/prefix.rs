@@ -7,12 +7,16 @@ use crate::event::trim_js;
 pub(super) fn prefix(report: &mut Report, key: &str, typed: Option<&str>) -> String {
     let prefix = trim_js(typed.unwrap_or_default());
     if prefix.contains("{{") {
-        report.error(key, "\"{{\" starts a template, and templates do not exist yet: write a fixed prefix");
+        report.error(
+            key,
+            "\"{{\" starts a template, and templates do not exist yet: write a fixed prefix",
+        );
     }
     if prefix == "user" || prefix.ends_with(":user") {
         let outer = prefix.strip_suffix("user").unwrap_or_default();
         report.warn(format!(
-            "{key} = {prefix:?}: the user 1 here and the user \"user:1\" with the prefix {:?} share one Redis key",
+            "{key} = {prefix:?}: the user 1 here and the user \"user:1\" with the prefix {:?} \
+             share one Redis key",
             outer.trim_end_matches(':')
         ));
     }

@@ -1,4 +1,5 @@
-//! What was typed: every key is optional, unknown ones are refused; a section's `Default` holds its defaults.
+//! What was typed: every key is optional, unknown ones are refused; a section's `Default` holds its
+//! defaults.
 
 use std::path::PathBuf;
 
@@ -14,13 +15,14 @@ use super::log::RawLog;
 use super::redis::RawRedis;
 use super::transform::RawTransform;
 
-/// Configuration of traitsink. An empty string is the same as leaving the key out, but for redis.client_name.
+/// Configuration of traitsink. An empty string is the same as leaving the key out, but for
+/// redis.client_name.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "traitsink")]
 pub(super) struct Raw {
-    /// Where dead letters live. Default: systemd's state directory, else $XDG_STATE_HOME/traitsink, else
-    /// ~/.local/state/traitsink.
+    /// Where dead letters live. Default: systemd's state directory, else $XDG_STATE_HOME/traitsink,
+    /// else ~/.local/state/traitsink.
     pub(super) data_dir: Option<PathBuf>,
     /// The HTTP source. Without this section it is off; with no configuration file at all it is on.
     pub(super) http: Option<RawHttp>,

@@ -1,4 +1,5 @@
-//! `redis.url`. Its errors never quote it: an unescaped password may stand where a host or a port should.
+//! `redis.url`. Its errors never quote it: an unescaped password may stand where a host or a port
+//! should.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -35,14 +36,18 @@ pub(super) enum Place {
 /// Everything but what a URL never gives a meaning to.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-const ESCAPES: &str = "in a user name or password write %40 for @, %2F for /, %3A for :, %23 for #, %3F for ?";
+const ESCAPES: &str =
+    "in a user name or password write %40 for @, %2F for /, %3A for :, %23 for #, %3F for ?";
 
 impl RedisUrl {
-    /// Reads `redis[s]://[[user]:password@]host[:port][/db][?protocol=resp3][#insecure]`, `valkey[s]://...` and
+    /// Reads `redis[s]://[[user]:password@]host[:port][/db][?protocol=resp3][#insecure]`,
+    /// `valkey[s]://...` and
     /// `[redis+]unix://[[user]:password@]/path[?db=N&user=U&pass=P&protocol=resp3]`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let (scheme, rest) = text.split_once("://").ok_or("is not a URL such as redis://127.0.0.1:6379/0")?;
-        let (rest, fragment) = rest.split_once('#').map_or((rest, None), |(rest, fragment)| (rest, Some(fragment)));
+        let (scheme, rest) =
+            text.split_once("://").ok_or("is not a URL such as redis://127.0.0.1:6379/0")?;
+        let (rest, fragment) =
+            rest.split_once('#').map_or((rest, None), |(rest, fragment)| (rest, Some(fragment)));
         let insecure = match fragment {
             None | Some("") => false,
             Some("insecure") => true,
@@ -71,7 +76,9 @@ impl RedisUrl {
                 Err(format!("needs the absolute path of a socket: {scheme}:///run/redis.sock"))
             }
             "unix" | "redis+unix" => url.unix(query),
-            _ => Err("starts with none of redis://, rediss://, valkey://, valkeys://, unix://, redis+unix://".into()),
+            _ => Err("starts with none of redis://, rediss://, valkey://, valkeys://, unix://, \
+                redis+unix://"
+                .into()),
         }
     }
 
@@ -93,7 +100,11 @@ impl RedisUrl {
             Some("") => None,
             number => match number.and_then(|number| number.parse().ok()) {
                 Some(port) if port > 0 => Some(port),
-                _ => return Err(format!("has no port from 1 to 65535 behind the host's colon; {ESCAPES}")),
+                _ => {
+                    return Err(format!(
+                        "has no port from 1 to 65535 behind the host's colon; {ESCAPES}"
+                    ));
+                }
             },
         };
         let database = match path.trim_start_matches('/') {
@@ -135,7 +146,10 @@ pub(super) fn host_name(text: &str) -> Result<String, String> {
 
 /// The pairs behind the `?`.
 fn options(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    query.split('&').filter(|option| !option.is_empty()).map(|option| option.split_once('=').unwrap_or((option, "")))
+    query
+        .split('&')
+        .filter(|option| !option.is_empty())
+        .map(|option| option.split_once('=').unwrap_or((option, "")))
 }
 
 fn version(text: &str) -> Result<Protocol, String> {
@@ -155,7 +169,10 @@ fn given(text: &str) -> Result<Option<String>, String> {
 }
 
 fn decode(text: &str) -> Result<String, String> {
-    percent_decode_str(text).decode_utf8().map(Cow::into_owned).map_err(|_| "is not UTF-8 after its %-escapes".into())
+    percent_decode_str(text)
+        .decode_utf8()
+        .map(Cow::into_owned)
+        .map_err(|_| "is not UTF-8 after its %-escapes".into())
 }
 
 /// Text that is a Redis URL; kept as typed, printed without its password.
@@ -215,7 +232,9 @@ mod tests {
         let password = url.password.as_ref().map_or("-", ExposeSecret::expose_secret);
         let RedisUrl { place, username, database, tls, insecure, .. } = &url;
         let protocol = url.protocol.map(|protocol| format!(" {protocol:?}")).unwrap_or_default();
-        format!("{place:?} {username:?} {password} {database:?} tls={tls} insecure={insecure}{protocol}")
+        format!(
+            "{place:?} {username:?} {password} {database:?} tls={tls} insecure={insecure}{protocol}"
+        )
     }
 
     #[test]
@@ -223,18 +242,51 @@ mod tests {
         for (text, expected) in [
             ("redis://h", r#"Tcp { host: "h", port: None } None - None tls=false insecure=false"#),
             ("redis://h/", r#"Tcp { host: "h", port: None } None - None tls=false insecure=false"#),
-            ("valkey://h:1/2", r#"Tcp { host: "h", port: Some(1) } None - Some(2) tls=false insecure=false"#),
-            ("rediss://u:p@h:1/2#insecure", r#"Tcp { host: "h", port: Some(1) } Some("u") p Some(2) tls=true insecure=true"#),
-            ("valkeys://:p%40%2F%3a@h", r#"Tcp { host: "h", port: None } None p@/: None tls=true insecure=false"#),
-            ("redis://:a@b@h", r#"Tcp { host: "h", port: None } None a@b None tls=false insecure=false"#),
-            ("redis://:a:b@h", r#"Tcp { host: "h", port: None } None a:b None tls=false insecure=false"#),
-            ("redis://[::1]:7/0", r#"Tcp { host: "::1", port: Some(7) } None - Some(0) tls=false insecure=false"#),
-            ("redis://[2001:db8::1]", r#"Tcp { host: "2001:db8::1", port: None } None - None tls=false insecure=false"#),
+            (
+                "valkey://h:1/2",
+                r#"Tcp { host: "h", port: Some(1) } None - Some(2) tls=false insecure=false"#,
+            ),
+            (
+                "rediss://u:p@h:1/2#insecure",
+                r#"Tcp { host: "h", port: Some(1) } Some("u") p Some(2) tls=true insecure=true"#,
+            ),
+            (
+                "valkeys://:p%40%2F%3a@h",
+                r#"Tcp { host: "h", port: None } None p@/: None tls=true insecure=false"#,
+            ),
+            (
+                "redis://:a@b@h",
+                r#"Tcp { host: "h", port: None } None a@b None tls=false insecure=false"#,
+            ),
+            (
+                "redis://:a:b@h",
+                r#"Tcp { host: "h", port: None } None a:b None tls=false insecure=false"#,
+            ),
+            (
+                "redis://[::1]:7/0",
+                r#"Tcp { host: "::1", port: Some(7) } None - Some(0) tls=false insecure=false"#,
+            ),
+            (
+                "redis://[2001:db8::1]",
+                r#"Tcp { host: "2001:db8::1", port: None } None - None tls=false insecure=false"#,
+            ),
             ("unix:///run/r.sock", r#"Unix("/run/r.sock") None - None tls=false insecure=false"#),
-            ("unix:///r.sock?db=3&user=u&pass=p%26", r#"Unix("/r.sock") Some("u") p& Some(3) tls=false insecure=false"#),
-            ("redis://h/?protocol=resp3", r#"Tcp { host: "h", port: None } None - None tls=false insecure=false Resp3"#),
-            ("unix:///s?db=1&protocol=2", r#"Unix("/s") None - Some(1) tls=false insecure=false Resp2"#),
-            ("redis+unix://u:p@/r%20s?db=1", r#"Unix("/r s") Some("u") p Some(1) tls=false insecure=false"#),
+            (
+                "unix:///r.sock?db=3&user=u&pass=p%26",
+                r#"Unix("/r.sock") Some("u") p& Some(3) tls=false insecure=false"#,
+            ),
+            (
+                "redis://h/?protocol=resp3",
+                r#"Tcp { host: "h", port: None } None - None tls=false insecure=false Resp3"#,
+            ),
+            (
+                "unix:///s?db=1&protocol=2",
+                r#"Unix("/s") None - Some(1) tls=false insecure=false Resp2"#,
+            ),
+            (
+                "redis+unix://u:p@/r%20s?db=1",
+                r#"Unix("/r s") Some("u") p Some(1) tls=false insecure=false"#,
+            ),
         ] {
             assert_eq!(shown(text), expected, "{text}");
         }

@@ -65,7 +65,8 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// Collects errors and warnings while the sections are checked, and knows which keys were given and where.
+/// Collects errors and warnings while the sections are checked, and knows which keys were given and
+/// where.
 #[derive(Default)]
 pub(super) struct Report {
     origins: BTreeMap<String, Origin>,
@@ -81,7 +82,9 @@ impl Report {
 
     /// Forgets `key` and all below it.
     pub(super) fn forget(&mut self, key: &str) {
-        self.origins.retain(|known, _| known != key && !known.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')));
+        self.origins.retain(|known, _| {
+            known != key && !known.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'))
+        });
     }
 
     pub(super) fn given(&self, key: &str) -> bool {
@@ -110,7 +113,8 @@ impl Report {
         self.errors.push(ConfigError(format!("{origin}: {text}")));
     }
 
-    /// An error if `key` was given although it changes nothing; `why` completes "has no effect ...".
+    /// An error if `key` was given although it changes nothing; `why` completes "has no effect
+    /// ...".
     pub(super) fn no_effect(&mut self, key: &str, why: &str) {
         if self.given(key) {
             self.error(key, format_args!("has no effect {why}"));
@@ -124,8 +128,14 @@ impl Report {
         }
     }
 
-    /// An error naming both keys with their values unless the first is at most the second, as `holds` says.
-    pub(super) fn ordered(&mut self, (less, low): (&str, String), (more, high): (&str, String), holds: bool) {
+    /// An error naming both keys with their values unless the first is at most the second, as
+    /// `holds` says.
+    pub(super) fn ordered(
+        &mut self,
+        (less, low): (&str, String),
+        (more, high): (&str, String),
+        holds: bool,
+    ) {
         if !holds {
             let more = self.place(more);
             self.error(less, format_args!("{low} is more than {high}, which is {more}"));

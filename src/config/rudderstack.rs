@@ -15,23 +15,36 @@ pub(super) struct Settings {
 /// Keys that mean nothing to a store: they choose where RudderStack runs.
 const WITHOUT_MEANING: [&str; 3] = ["connectionMode", "connection_mode", "useNativeSDK"];
 
-/// Reads a destination's settings: the bare `config` object, or the whole destination with `config` inside.
+/// Reads a destination's settings: the bare `config` object, or the whole destination with `config`
+/// inside.
 pub(super) fn read(path: &Path) -> Result<Settings, Vec<String>> {
-    let text = std::fs::read_to_string(path).map_err(|error| vec![format!("cannot be read: {error}")])?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| vec![format!("cannot be read: {error}")])?;
     convert(&text)
 }
 
 /// Errors never quote a value that could be a secret.
 fn convert(text: &str) -> Result<Settings, Vec<String>> {
-    let whole: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| vec![error.to_string()])?;
-    let inner = ["config", "Config"].into_iter().find_map(|name| whole.get(name).filter(|inner| inner.is_object()));
+    let whole: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
+        .map_err(|error| vec![error.to_string()])?;
+    let inner = ["config", "Config"]
+        .into_iter()
+        .find_map(|name| whole.get(name).filter(|inner| inner.is_object()));
     let Some(config) = inner.unwrap_or(&whole).as_object() else {
-        return Err(vec!["is neither a destination's settings object nor a destination with \"config\" inside".into()]);
+        return Err(vec![
+            "is neither a destination's settings object nor a destination with \"config\" inside"
+                .into(),
+        ]);
     };
-    let mut settings = Reader { config, errors: Vec::new(), warnings: Vec::new(), used: Vec::new() };
+    let mut settings =
+        Reader { config, errors: Vec::new(), warnings: Vec::new(), used: Vec::new() };
     let tree = settings.tree();
     settings.warn_of_the_rest();
-    if settings.errors.is_empty() { Ok(Settings { tree, warnings: settings.warnings }) } else { Err(settings.errors) }
+    if settings.errors.is_empty() {
+        Ok(Settings { tree, warnings: settings.warnings })
+    } else {
+        Err(settings.errors)
+    }
 }
 
 struct Reader<'a> {
@@ -46,7 +59,9 @@ impl<'a> Reader<'a> {
         // Missing means a cluster, as in the original.
         let in_cluster = self.get("clusterMode").is_none() || self.flag("clusterMode");
         if !matches!(self.get("useJSONModule"), None | Some(Value::Null | Value::Bool(false))) {
-            self.error("\"useJSONModule\" is not built yet: set \"useJSONModule\": false to write hashes");
+            self.error(
+                "\"useJSONModule\" is not built yet: set \"useJSONModule\": false to write hashes",
+            );
         }
         let mut redis = if in_cluster { self.cluster() } else { self.single() };
         redis.insert("prefix".into(), json!(self.text("prefix")));
@@ -81,17 +96,24 @@ impl<'a> Reader<'a> {
         if self.database() != 0 {
             self.warnings.push("\"database\" is not used: a cluster has only database 0".into());
         }
-        Map::from_iter([("mode".to_owned(), json!("cluster")), ("nodes".to_owned(), json!(servers))])
+        Map::from_iter([
+            ("mode".to_owned(), json!("cluster")),
+            ("nodes".to_owned(), json!(servers)),
+        ])
     }
 
     fn server(&mut self, address: &str) -> (String, u16) {
-        let split = address.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
+        let split =
+            address.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
         let port = split.and_then(|(_, port)| port.parse().ok()).filter(|port| *port > 0);
         match (split, port) {
             _ if address.is_empty() => self.error("\"address\" is missing: set it to host:port"),
             _ if address.contains(',') => {}
             (Some((host, _)), Some(port)) => return (host.to_owned(), port),
-            _ => self.error(&format!("\"address\" is {address:?}, which has no port: write host:port, such as {address}:6379")),
+            _ => self.error(&format!(
+                "\"address\" is {address:?}, which has no port: write \
+                host:port, such as {address}:6379"
+            )),
         }
         (String::new(), 0)
     }
@@ -101,17 +123,23 @@ impl<'a> Reader<'a> {
         let typed = self.text("database");
         typed.parse().unwrap_or_else(|_| {
             if !typed.is_empty() {
-                self.warnings.push(format!("\"database\" is {typed:?}, which is not a number: 0, as RudderStack reads it"));
+                self.warnings.push(format!(
+                    "\"database\" is {typed:?}, which is not a number: 0, as RudderStack reads it"
+                ));
             }
             0
         })
     }
 
     fn tls(&mut self) -> Value {
-        let (secure, skip_verify, ca) = (self.flag("secure"), self.flag("skipVerify"), self.text("caCertificate"));
+        let (secure, skip_verify, ca) =
+            (self.flag("secure"), self.flag("skipVerify"), self.text("caCertificate"));
         if !secure {
             if skip_verify || !ca.is_empty() {
-                self.warnings.push("\"skipVerify\" and \"caCertificate\" change nothing without \"secure\": true".into());
+                self.warnings.push(
+                    "\"skipVerify\" and \"caCertificate\" change nothing without \"secure\": true"
+                        .into(),
+                );
             }
             return json!({ "enabled": false, "skip_verify": false });
         }
@@ -136,7 +164,9 @@ impl<'a> Reader<'a> {
             None | Some(Value::Null) => "",
             Some(Value::String(text)) => text,
             Some(_) => {
-                self.error(&format!("\"{name}\" must be a string, as in RudderStack's own settings"));
+                self.error(&format!(
+                    "\"{name}\" must be a string, as in RudderStack's own settings"
+                ));
                 ""
             }
         }
@@ -158,7 +188,10 @@ impl<'a> Reader<'a> {
     }
 
     fn warn_of_the_rest(&mut self) {
-        let rest = self.config.keys().filter(|key| !self.used.contains(key) && !WITHOUT_MEANING.contains(&key.as_str()));
+        let rest = self
+            .config
+            .keys()
+            .filter(|key| !self.used.contains(key) && !WITHOUT_MEANING.contains(&key.as_str()));
         let rest: Vec<_> = rest.map(|key| format!("\"{key}\"")).collect();
         if !rest.is_empty() {
             self.warnings.push(format!("not used here: {}", rest.join(", ")));
@@ -171,7 +204,8 @@ pub(super) fn snake_case(name: &str) -> String {
     let mut out = String::new();
     let mut upper_before = false;
     for (n, c) in name.char_indices() {
-        let lower_behind = name[n + c.len_utf8()..].starts_with(|next: char| next.is_ascii_lowercase());
+        let lower_behind =
+            name[n + c.len_utf8()..].starts_with(|next: char| next.is_ascii_lowercase());
         if c.is_ascii_uppercase() && (!upper_before || lower_behind) {
             out.push('_');
         }
@@ -200,9 +234,12 @@ mod tests {
 
     #[test]
     fn all_errors_are_told_at_once_without_values() {
-        let errors = convert(r#"{"password": 5, "address": "h", "secure": "yes", "useJSONModule": true}"#).unwrap_err();
+        let errors =
+            convert(r#"{"password": 5, "address": "h", "secure": "yes", "useJSONModule": true}"#)
+                .unwrap_err();
         let said = errors.join("\n");
-        for part in ["\"useJSONModule\"", "\"h\", which has no port", "\"password\"", "\"secure\""] {
+        for part in ["\"useJSONModule\"", "\"h\", which has no port", "\"password\"", "\"secure\""]
+        {
             assert!(said.contains(part), "{part} in {said}");
         }
         assert_eq!(errors.len(), 4);

@@ -8,7 +8,12 @@ use super::report::Report;
 use super::units::Secret;
 
 /// The secret `key`, from its value or from the file that `{key}_file` names; both is an error.
-pub(super) fn secret(report: &mut Report, key: &str, value: Option<&Secret>, file: Option<&Path>) -> Option<SecretString> {
+pub(super) fn secret(
+    report: &mut Report,
+    key: &str,
+    value: Option<&Secret>,
+    file: Option<&Path>,
+) -> Option<SecretString> {
     match (value, file) {
         (Some(_), Some(_)) => {
             let file = report.place(&format!("{key}_file"));
@@ -31,7 +36,8 @@ pub(super) fn read(report: &mut Report, key: &str, path: &Path) -> Option<Secret
 /// # Errors
 /// The file is empty or cannot be read; the text names it.
 pub fn read_secret(path: &Path) -> Result<SecretString, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
     match without_newline(&text) {
         "" => Err(format!("{} is empty", path.display())),
         line => Ok(line.into()),
@@ -44,14 +50,20 @@ pub fn without_newline(text: &str) -> &str {
     line.strip_suffix('\r').filter(|_| line.len() < text.len()).unwrap_or(line)
 }
 
-/// A host, an address or a URL as messages may quote it: credentials before an `@`, and all behind a `?` or a `#`, are `***`.
+/// A host, an address or a URL as messages may quote it: credentials before an `@`, and all behind
+/// a `?` or a `#`, are `***`.
 pub fn quotable(text: &str) -> String {
-    // A password that was not escaped may hold any of these signs: what is before the last `@` goes as a whole.
+    // A password that was not escaped may hold any of these signs: what is before the last `@` goes
+    // as a whole.
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
     let (hidden, shown) = rest.rsplit_once('@').map_or(("", rest), |(_, host)| ("***@", host));
     let end = shown.find(['?', '#']).unwrap_or(shown.len());
     let tail = if end < shown.len() { format!("{}***", &shown[end..=end]) } else { String::new() };
-    let scheme = if text.contains("://") && !scheme.contains('@') { format!("{scheme}://") } else { String::new() };
+    let scheme = if text.contains("://") && !scheme.contains('@') {
+        format!("{scheme}://")
+    } else {
+        String::new()
+    };
     format!("{scheme}{hidden}{}{tail}", &shown[..end])
 }
 
@@ -64,9 +76,14 @@ mod tests {
     #[test]
     fn one_trailing_newline_is_dropped() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        for (text, secret) in
-            [("pw", "pw"), ("pw\n", "pw"), ("pw\r\n", "pw"), ("pw\n\n", "pw\n"), ("pw\r", "pw\r"), (" pw ", " pw ")]
-        {
+        for (text, secret) in [
+            ("pw", "pw"),
+            ("pw\n", "pw"),
+            ("pw\r\n", "pw"),
+            ("pw\n\n", "pw\n"),
+            ("pw\r", "pw\r"),
+            (" pw ", " pw "),
+        ] {
             std::fs::write(file.path(), text).unwrap();
             assert_eq!(read_secret(file.path()).unwrap().expose_secret(), secret, "{text:?}");
         }

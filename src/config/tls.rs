@@ -86,17 +86,24 @@ pub(super) struct Typed<'a> {
 
 impl Keys {
     /// The files among the PEM texts, with their keys.
-    pub(super) fn files<'a>(&self, tls: &'a Tls) -> impl Iterator<Item = (&'static str, &'a PathBuf)> + use<'a> {
+    pub(super) fn files<'a>(
+        &self,
+        tls: &'a Tls,
+    ) -> impl Iterator<Item = (&'static str, &'a PathBuf)> + use<'a> {
         let (cert_file, key_file) = (self.cert_file, self.key_file);
-        let client = tls.client.iter().flat_map(move |(cert, key)| [(cert_file, cert), (key_file, key)]);
+        let client =
+            tls.client.iter().flat_map(move |(cert, key)| [(cert_file, cert), (key_file, key)]);
         let ca_file = self.ca_file;
-        tls.ca.iter().map(move |ca| (ca_file, ca)).chain(client).filter_map(|(key, pem)| match pem {
-            Pem::File(path) => Some((key, path)),
-            Pem::Inline(..) => None,
-        })
+        tls.ca.iter().map(move |ca| (ca_file, ca)).chain(client).filter_map(
+            |(key, pem)| match pem {
+                Pem::File(path) => Some((key, path)),
+                Pem::Inline(..) => None,
+            },
+        )
     }
 
-    /// Errors for all besides `enabled` that was given although there is no TLS; `why` completes "has no effect ...".
+    /// Errors for all besides `enabled` that was given although there is no TLS; `why` completes
+    /// "has no effect ...".
     pub(super) fn unused(&self, skip_verify: bool, why: &str, report: &mut Report) {
         for key in [self.ca_file, self.ca_pem, self.cert_file, self.key_file, self.server_name] {
             report.no_effect(key, why);
@@ -109,9 +116,19 @@ impl Keys {
     pub(super) fn resolve(&self, typed: &Typed<'_>, report: &mut Report) -> Tls {
         if typed.skip_verify {
             let system = self.system;
-            report.warn(format!("{system}: TLS certificates are NOT verified: anyone in between can read and change everything"));
-            for key in [self.ca_file, self.ca_pem].into_iter().filter(|key| report.given(key)).collect::<Vec<_>>() {
-                report.warn(format!("{} is not used while certificates are not verified", report.place(key)));
+            report.warn(format!(
+                "{system}: TLS certificates are NOT verified: anyone in between \
+                can read and change everything"
+            ));
+            for key in [self.ca_file, self.ca_pem]
+                .into_iter()
+                .filter(|key| report.given(key))
+                .collect::<Vec<_>>()
+            {
+                report.warn(format!(
+                    "{} is not used while certificates are not verified",
+                    report.place(key)
+                ));
             }
         }
         let ca = match (typed.ca_file, typed.ca_pem) {
@@ -129,7 +146,9 @@ impl Keys {
             None
         };
         let client = match (typed.cert_file, typed.key_file) {
-            (Some(cert), Some(key)) => Some((Pem::File(cert.to_owned()), Pem::File(key.to_owned()))),
+            (Some(cert), Some(key)) => {
+                Some((Pem::File(cert.to_owned()), Pem::File(key.to_owned())))
+            }
             (Some(_), None) => lonely(self.cert_file, self.key_file),
             (None, Some(_)) => lonely(self.key_file, self.cert_file),
             (None, None) => None,
@@ -182,26 +201,43 @@ impl RawTls {
         let secure = urls.iter().find(|url| url.secure);
         let insecure = urls.iter().find(|url| url.insecure);
         if secure.is_none() && !self.enabled {
-            self.unused(keys, &format!("without TLS: set {} = true or write rediss://", keys.enabled), report);
+            self.unused(
+                keys,
+                &format!("without TLS: set {} = true or write rediss://", keys.enabled),
+                report,
+            );
             if let Some(url) = insecure {
-                report.warn(format!("{}: #insecure changes nothing without TLS", report.place(&url.key)));
+                report.warn(format!(
+                    "{}: #insecure changes nothing without TLS",
+                    report.place(&url.key)
+                ));
             }
             return None;
         }
         if let Some(secure) = secure.filter(|_| !self.enabled) {
             let place = report.place(&secure.key);
             if report.given(keys.enabled) {
-                report.error(keys.enabled, format_args!("is false, but {place} says rediss://: give one"));
+                report.error(
+                    keys.enabled,
+                    format_args!("is false, but {place} says rediss://: give one"),
+                );
             } else if let Some(plain) = urls.iter().find(|url| !url.secure) {
                 report.error(
                     &plain.key,
-                    format_args!("says redis://, but {place} says rediss://: TLS is for all nodes or for none"),
+                    format_args!(
+                        "says redis://, but {place} says rediss://: TLS is for all nodes \
+                        or for none"
+                    ),
                 );
             }
         }
-        if let Some(url) = insecure.filter(|_| !self.skip_verify && report.given(keys.skip_verify)) {
+        if let Some(url) = insecure.filter(|_| !self.skip_verify && report.given(keys.skip_verify))
+        {
             let place = report.place(&url.key);
-            report.error(keys.skip_verify, format_args!("is false, but {place} ends in #insecure: give one"));
+            report.error(
+                keys.skip_verify,
+                format_args!("is false, but {place} ends in #insecure: give one"),
+            );
         }
         let typed = Typed {
             ca_file: self.ca_file.as_deref(),
@@ -215,6 +251,10 @@ impl RawTls {
 
     /// What `valid` came to, in the form that is typed.
     pub(super) fn effective(&self, valid: Option<&Tls>) -> Self {
-        Self { enabled: valid.is_some(), skip_verify: valid.is_some_and(|tls| tls.skip_verify), ..self.clone() }
+        Self {
+            enabled: valid.is_some(),
+            skip_verify: valid.is_some_and(|tls| tls.skip_verify),
+            ..self.clone()
+        }
     }
 }

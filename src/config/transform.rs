@@ -8,7 +8,8 @@ use crate::event::{Limits, Rules};
 use super::report::Report;
 use super::units::{Size, print_size};
 
-/// From an event to a key and its fields. What exceeds a limit is rejected by itself, with a counted reason.
+/// From an event to a key and its fields. What exceeds a limit is rejected by itself, with a
+/// counted reason.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawTransform {
@@ -45,12 +46,17 @@ impl Default for RawTransform {
 }
 
 impl RawTransform {
-    /// `max_in_flight` is `delivery.max_in_flight`: an update that takes more than half of it would find no room.
+    /// `max_in_flight` is `delivery.max_in_flight`: an update that takes more than half of it would
+    /// find no room.
     pub(super) fn resolve(&self, max_in_flight: Size, report: &mut Report) -> Rules {
         let half = Size(max_in_flight.0 / 2);
         let max_update = self.max_update.unwrap_or(Size::mib(2).min(half));
         let limit = ("half of delivery.max_in_flight", print_size(&half.0));
-        report.ordered(("transform.max_update", print_size(&max_update.0)), limit, max_update <= half);
+        report.ordered(
+            ("transform.max_update", print_size(&max_update.0)),
+            limit,
+            max_update <= half,
+        );
         let limits = Limits {
             max_event: self.max_event.bytes(),
             max_depth: self.max_depth,

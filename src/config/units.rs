@@ -18,10 +18,11 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// Reads `50ms`, `5s`, `2m`; at most a day.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     static PARSER: SpanParser = SpanParser::new();
-    let duration = PARSER.parse_unsigned_duration(text).map_err(|_| match text.trim().parse::<f64>() {
-        Ok(_) => format!("\"{0}\" has no unit: write \"{0}s\" or \"{0}ms\"", text.trim()),
-        Err(_) => format!("{text:?} is not a duration such as \"50ms\", \"5s\" or \"2m\""),
-    })?;
+    let duration =
+        PARSER.parse_unsigned_duration(text).map_err(|_| match text.trim().parse::<f64>() {
+            Ok(_) => format!("\"{0}\" has no unit: write \"{0}s\" or \"{0}ms\"", text.trim()),
+            Err(_) => format!("{text:?} is not a duration such as \"50ms\", \"5s\" or \"2m\""),
+        })?;
     if duration > LONGEST { Err(format!("{text:?} is longer than a day")) } else { Ok(duration) }
 }
 
@@ -29,7 +30,9 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
 pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     let text = text.trim();
     if text.parse::<f64>().is_ok() {
-        return Err(format!("\"{text}\" has no unit: write \"{text}B\", \"{text}KiB\" or \"{text}MiB\""));
+        return Err(format!(
+            "\"{text}\" has no unit: write \"{text}B\", \"{text}KiB\" or \"{text}MiB\""
+        ));
     }
     match text.parse::<ByteSize>() {
         Ok(size) if size.as_u64() == 0 => Err("must be more than nothing".into()),
@@ -42,7 +45,9 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
 pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         let text = quotable(text);
-        format!("{text:?} is not an IP address and a port such as \"127.0.0.1:8080\" or \"[::]:8080\"")
+        format!(
+            "{text:?} is not an IP address and a port such as \"127.0.0.1:8080\" or \"[::]:8080\""
+        )
     })
 }
 
@@ -130,7 +135,13 @@ text_form!(Listen, "address", "127.0.0.1:8080", parse_address, SocketAddr::to_st
 #[derive(Debug, Clone)]
 pub(super) struct Secret(pub(super) SecretString);
 
-text_form!(Secret, "secret", "***", |text: &str| Ok::<_, String>(SecretString::from(text)), |_: &SecretString| "***");
+text_form!(
+    Secret,
+    "secret",
+    "***",
+    |text: &str| Ok::<_, String>(SecretString::from(text)),
+    |_: &SecretString| "***"
+);
 
 /// The form that [`parse_duration`] reads, in the largest unit that divides it.
 pub(super) fn print_duration(duration: &Duration) -> String {
@@ -160,7 +171,14 @@ mod tests {
 
     #[test]
     fn durations_need_a_unit_and_end_at_a_day() {
-        for (text, millis) in [("50ms", 50), ("5s", 5_000), ("2m", 120_000), ("1h 30m", 5_400_000), ("1.5s", 1_500), ("0s", 0)] {
+        for (text, millis) in [
+            ("50ms", 50),
+            ("5s", 5_000),
+            ("2m", 120_000),
+            ("1h 30m", 5_400_000),
+            ("1.5s", 1_500),
+            ("0s", 0),
+        ] {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         for (text, error) in [
@@ -175,7 +193,13 @@ mod tests {
 
     #[test]
     fn sizes_need_a_unit() {
-        for (text, bytes) in [("64KiB", 65_536), ("4MiB", 4 << 20), ("1 GiB", 1 << 30), ("1MB", 1_000_000), ("10B", 10)] {
+        for (text, bytes) in [
+            ("64KiB", 65_536),
+            ("4MiB", 4 << 20),
+            ("1 GiB", 1 << 30),
+            ("1MB", 1_000_000),
+            ("10B", 10),
+        ] {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");
         }
         for (text, error) in [
@@ -193,7 +217,10 @@ mod tests {
             let duration = Duration::from_millis(ms);
             assert_eq!(parse_duration(&print_duration(&duration)), Ok(duration));
         }
-        assert_eq!(parse_duration(&print_duration(&Duration::from_nanos(1_500))), Ok(Duration::from_nanos(1_500)));
+        assert_eq!(
+            parse_duration(&print_duration(&Duration::from_nanos(1_500))),
+            Ok(Duration::from_nanos(1_500))
+        );
         for bytes in [1, 1_000, 1_024, 1_536, 8 << 20, 1 << 30] {
             assert_eq!(parse_size(&print_size(&bytes)), Ok(bytes));
         }

@@ -1,28 +1,42 @@
-//! Environment variables that look like keys and are none: `TRAITSINK_REDIS_URL`, with one underscore. Pure.
+//! Environment variables that look like keys and are none: `TRAITSINK_REDIS_URL`, with one
+//! underscore. Pure.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
 use super::kinds::Kind;
 
-/// A warning for each variable that would be a key if its underscores were doubled. What Kubernetes injects for services is none, such
-/// as TRAITSINK_REDIS_PORT for one that is called traitsink-redis. No value is shown.
+/// A warning for each variable that would be a key if its underscores were doubled. What Kubernetes
+/// injects for services is none, such as TRAITSINK_REDIS_PORT for one that is called
+/// traitsink-redis. No value is shown.
 pub(super) fn ignored(root: &Kind, environment: &BTreeMap<OsString, OsString>) -> Vec<String> {
     let mut known = Vec::new();
     root.paths("", &mut known);
-    let names =
-        environment.iter().filter(|(_, value)| !value.is_empty() && !is_service(value)).filter_map(|(name, _)| name.to_str());
+    let names = environment
+        .iter()
+        .filter(|(_, value)| !value.is_empty() && !is_service(value))
+        .filter_map(|(name, _)| name.to_str());
     let wrong = names.filter(|name| !name.contains("__")).filter_map(|name| {
         let key = name.strip_prefix("TRAITSINK_")?.to_lowercase();
-        let meant = known.iter().find(|path| !path.contains("[]") && path.replace('.', "_") == key).cloned();
+        let meant = known
+            .iter()
+            .find(|path| !path.contains("[]") && path.replace('.', "_") == key)
+            .cloned();
         let path = meant.or_else(|| property(root, &known, &key))?;
         match root.at(&path) {
             None | Some(Kind::Table(_)) => None,
             Some(_) => {
                 let right = path.replace('.', "__").to_uppercase();
                 // A key without a table has no dot to double.
-                let right = if right.contains("__") { format!("TRAITSINK_{right}") } else { format!("TRAITSINK__{right}") };
-                Some(format!("variable {name} is ignored: for {path} write {right}, two underscores for each dot"))
+                let right = if right.contains("__") {
+                    format!("TRAITSINK_{right}")
+                } else {
+                    format!("TRAITSINK__{right}")
+                };
+                Some(format!(
+                    "variable {name} is ignored: for {path} write {right}, two \
+                    underscores for each dot"
+                ))
             }
         }
     });
@@ -39,7 +53,9 @@ fn property(root: &Kind, known: &[String], key: &str) -> Option<String> {
 
 /// `tcp://10.0.0.1:6379`: where a service of Kubernetes, or a link of Docker, is reached.
 fn is_service(value: &OsStr) -> bool {
-    value.to_str().is_some_and(|value| ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme)))
+    value.to_str().is_some_and(|value| {
+        ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme))
+    })
 }
 
 #[cfg(test)]
@@ -65,7 +81,9 @@ mod tests {
                 "TRAITSINK_KAFKA__LIBRDKAFKA__CLIENT__RACK",
             ),
         ] {
-            let told = format!("variable {name} is ignored: for {key} write {right}, two underscores for each dot");
+            let told = format!(
+                "variable {name} is ignored: for {key} write {right}, two underscores for each dot"
+            );
             assert_eq!(ignored_of(name, "canary"), [told], "{name}");
         }
     }

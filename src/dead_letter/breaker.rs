@@ -11,8 +11,8 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// Trips after `consecutive` dead letters in a row, or, once `window` events were seen, when at least `ratio` (0 to 1) of
-    /// the last `window` were dead letters. 0 switches a rule off.
+    /// Trips after `consecutive` dead letters in a row, or, once `window` events were seen, when at
+    /// least `ratio` (0 to 1) of the last `window` were dead letters. 0 switches a rule off.
     pub fn new(consecutive: u64, ratio: f64, window: usize) -> Self {
         let window = Window::new(if ratio > 0.0 { window } else { 0 });
         Self { consecutive, row: 0, ratio, window, tripped: false }
@@ -84,9 +84,16 @@ mod tests {
         let breaker = || Breaker::new(0, 0.5, 4);
         assert_eq!(trips(breaker(), [true, true, true]), None, "too few to judge");
         assert_eq!(trips(breaker(), [true, true, false, false]), Some(4));
-        assert_eq!(trips(breaker(), [false, false, false, true, false, false, true, true]), Some(7));
+        assert_eq!(
+            trips(breaker(), [false, false, false, true, false, false, true, true]),
+            Some(7)
+        );
         assert_eq!(trips(breaker(), [false, false, false, true].repeat(1000)), None);
-        assert_eq!(trips(Breaker::new(0, 0.07, 100), (0..100).map(|n| n < 7)), Some(100), "the ratio itself is enough");
+        assert_eq!(
+            trips(Breaker::new(0, 0.07, 100), (0..100).map(|n| n < 7)),
+            Some(100),
+            "the ratio itself is enough"
+        );
     }
 
     #[test]
@@ -99,7 +106,8 @@ mod tests {
 
     #[test]
     fn zero_switches_a_rule_off() {
-        for breaker in [Breaker::new(0, 0.0, 0), Breaker::new(0, 0.0, 10), Breaker::new(0, 0.5, 0)] {
+        for breaker in [Breaker::new(0, 0.0, 0), Breaker::new(0, 0.0, 10), Breaker::new(0, 0.5, 0)]
+        {
             assert_eq!(trips(breaker, [true; 1000]), None);
         }
     }

@@ -9,15 +9,16 @@ use std::time::{Duration, Instant};
 use super::line::lines;
 use super::{DeadLetterError, Letter, place};
 
-/// How long letters wait for another process that has the file locked. Writing takes milliseconds: whoever keeps the lock for
-/// longer is frozen.
+/// How long letters wait for another process that has the file locked. Writing takes milliseconds:
+/// whoever keeps the lock for longer is frozen.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 const LOCK_POLL: Duration = Duration::from_millis(2);
 /// How often letters are written again because the file was removed or emptied under them.
 const REWRITES: usize = 100;
 
-/// Writes to whatever file has the path, one process at a time. Nothing is remembered about the file between two writes but its
-/// descriptor, and that is used only while the path still leads to it.
+/// Writes to whatever file has the path, one process at a time. Nothing is remembered about the
+/// file between two writes but its descriptor, and that is used only while the path still leads to
+/// it.
 pub(super) struct LetterFile {
     path: PathBuf,
     max_size: u64,
@@ -39,16 +40,21 @@ impl LetterFile {
         self.lockless = false;
     }
 
-    /// Blocks until the letters are on disk, in a file that had the path while they were written. `asked` is when the caller began
-    /// to wait.
+    /// Blocks until the letters are on disk, in a file that had the path while they were written.
+    /// `asked` is when the caller began to wait.
     ///
     /// # Errors
     /// None of the letters was kept. What stood in the file before stands there still.
-    pub(super) fn append(&mut self, letters: &[Letter], asked: Instant) -> Result<(), DeadLetterError> {
+    pub(super) fn append(
+        &mut self,
+        letters: &[Letter],
+        asked: Instant,
+    ) -> Result<(), DeadLetterError> {
         let lines = lines(letters);
         for _ in 0..REWRITES {
             let file = self.locked(asked + LOCK_WAIT)?;
-            // Closing the descriptor releases the lock, too: what returns early needs no more than that.
+            // Closing the descriptor releases the lock, too: what returns early needs no more than
+            // that.
             let kept = write(&file, &lines, self.max_size)
                 .and_then(|end| still_there(&self.path, &file, end))
                 .map_err(|error| self.failed(error))?;
@@ -59,7 +65,10 @@ impl LetterFile {
                 return Ok(());
             }
         }
-        Err(self.failed(io::Error::other("it is removed or emptied again and again while letters are written").into()))
+        Err(self.failed(
+            io::Error::other("it is removed or emptied again and again while letters are written")
+                .into(),
+        ))
     }
 
     /// The file that has the path, under the lock.
@@ -67,7 +76,8 @@ impl LetterFile {
         loop {
             let file = match self.file.take() {
                 Some(file) if self.leads_to(&file)? => file,
-                _ => place::open(&self.path).map_err(|error| DeadLetterError::Open { path: self.path.clone(), error })?,
+                _ => place::open(&self.path)
+                    .map_err(|error| DeadLetterError::Open { path: self.path.clone(), error })?,
             };
             self.lock(&file, deadline)?;
             // Another file may have got the path while the lock was waited for.
@@ -75,12 +85,15 @@ impl LetterFile {
                 return Ok(file);
             }
             if Instant::now() >= deadline {
-                return Err(self.failed(io::Error::other("the path leads to another file again and again").into()));
+                return Err(self.failed(
+                    io::Error::other("the path leads to another file again and again").into(),
+                ));
             }
         }
     }
 
-    /// Waits for the lock until `deadline`, and tries at least once. Polls, because a lock that is waited for has no time limit.
+    /// Waits for the lock until `deadline`, and tries at least once. Polls, because a lock that is
+    /// waited for has no time limit.
     fn lock(&mut self, file: &File, deadline: Instant) -> Result<(), DeadLetterError> {
         if self.lockless {
             return Ok(());
@@ -89,12 +102,15 @@ impl LetterFile {
             match file.try_lock() {
                 Ok(()) => return Ok(()),
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => rest(),
-                Err(TryLockError::WouldBlock) => return Err(DeadLetterError::Locked { path: self.path.clone() }),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(DeadLetterError::Locked { path: self.path.clone() });
+                }
                 Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(TryLockError::Error(error)) if without_locks(&error) => {
                     self.lockless = true;
                     tracing::warn!(
-                        "the file system of the dead-letter file {} has no locks ({error}): only one process may write to the file",
+                        "the file system of the dead-letter file {} has no locks ({error}): only \
+                         one process may write to the file",
                         self.path.display()
                     );
                     return Ok(());
@@ -105,7 +121,9 @@ impl LetterFile {
     }
 
     fn leads_to(&self, file: &File) -> Result<bool, DeadLetterError> {
-        file.metadata().and_then(|metadata| place::leads_to(&self.path, &metadata)).map_err(|error| self.failed(error.into()))
+        file.metadata()
+            .and_then(|metadata| place::leads_to(&self.path, &metadata))
+            .map_err(|error| self.failed(error.into()))
     }
 
     fn failed(&self, error: Failure) -> DeadLetterError {
@@ -129,7 +147,8 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Appends `lines` durably, on a line of their own, and returns where they end. On an error the file is as it was before.
+/// Appends `lines` durably, on a line of their own, and returns where they end. On an error the
+/// file is as it was before.
 fn write(mut file: &File, lines: &[u8], max_size: u64) -> Result<u64, Failure> {
     let size = file.metadata()?.len();
     let mut last = [b'\n'];
@@ -137,7 +156,8 @@ fn write(mut file: &File, lines: &[u8], max_size: u64) -> Result<u64, Failure> {
         // Reads nothing if the file was emptied in this moment.
         file.read_at(&mut last, size - 1)?;
     }
-    // Half a line, of a process that was killed or of an editor. Nothing of it is cut off: it may be all that is left of an event.
+    // Half a line, of a process that was killed or of an editor. Nothing of it is cut off: it may
+    // be all that is left of an event.
     let lines = if last == [b'\n'] { lines.to_vec() } else { [b"\n", lines].concat() };
     if size + lines.len() as u64 > max_size {
         return Err(Failure::Full);
@@ -155,7 +175,8 @@ fn write(mut file: &File, lines: &[u8], max_size: u64) -> Result<u64, Failure> {
         file.sync_data()
     };
     if let Err(error) = written_all() {
-        // Cuts off what was written, unless somebody without the lock did something to the file meanwhile.
+        // Cuts off what was written, unless somebody without the lock did something to the file
+        // meanwhile.
         if file.metadata().is_ok_and(|now| now.len() == size + written as u64) {
             let _ = file.set_len(size);
         }
@@ -177,7 +198,10 @@ fn without_locks(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOLCK | libc::EOPNOTSUPP | libc::ENOSYS))
 }
 
-#[expect(clippy::disallowed_methods, reason = "on a thread for blocking work; a lock of another process cannot be awaited")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "on a thread for blocking work; a lock of another process cannot be awaited"
+)]
 fn rest() {
     std::thread::sleep(LOCK_POLL);
 }
@@ -187,13 +211,21 @@ mod tests {
     use super::*;
 
     fn append(file: &mut LetterFile, text: &str) -> Result<(), DeadLetterError> {
-        file.append(&[Letter::new("wrong_type", "http", Some(b"user:1"), text.as_bytes(), None)], Instant::now())
+        file.append(
+            &[Letter::new("wrong_type", "http", Some(b"user:1"), text.as_bytes(), None)],
+            Instant::now(),
+        )
     }
 
     /// The events in the file at `path`.
     fn events(path: &Path) -> Vec<String> {
         let text = std::fs::read_to_string(path).unwrap();
-        let event = |line| serde_json::from_str::<serde_json::Value>(line).unwrap()["event"].as_str().unwrap().to_owned();
+        let event = |line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["event"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
         text.lines().map(event).collect()
     }
 
@@ -239,7 +271,10 @@ mod tests {
         // A caller that has waited for long enough already tries once more.
         let asked = Instant::now() - LOCK_WAIT;
         let letter = Letter::new("wrong_type", "http", None, b"1", None);
-        assert!(matches!(file.append(std::slice::from_ref(&letter), asked), Err(DeadLetterError::Locked { .. })));
+        assert!(matches!(
+            file.append(std::slice::from_ref(&letter), asked),
+            Err(DeadLetterError::Locked { .. })
+        ));
         other.unlock().unwrap();
         file.append(&[letter], asked).unwrap();
         assert_eq!(events(&path), ["1"]);

@@ -30,9 +30,15 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// `reason` and `source` are the words of the metrics; `key` is the Redis key, if there was one; `record` is the Kafka
-    /// message that held the event.
-    pub fn new(reason: &'static str, source: &'static str, key: Option<&[u8]>, event: &[u8], record: Option<&Record>) -> Self {
+    /// `reason` and `source` are the words of the metrics; `key` is the Redis key, if there was
+    /// one; `record` is the Kafka message that held the event.
+    pub fn new(
+        reason: &'static str,
+        source: &'static str,
+        key: Option<&[u8]>,
+        event: &[u8],
+        record: Option<&Record>,
+    ) -> Self {
         Self {
             at: jiff::Timestamp::now(),
             reason,

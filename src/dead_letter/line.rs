@@ -52,7 +52,9 @@ impl<'a> Line<'a> {
             source: letter.source,
             key: letter.key.as_deref().map(String::from_utf8_lossy),
             event,
-            event_base64: event.is_none().then(|| base64::engine::general_purpose::STANDARD.encode(&letter.event)),
+            event_base64: event
+                .is_none()
+                .then(|| base64::engine::general_purpose::STANDARD.encode(&letter.event)),
             place: letter.record.as_ref().map(|record| Place {
                 topic: &record.topic,
                 partition: record.partition,
@@ -78,27 +80,43 @@ mod tests {
             key: Some("u1".into()),
             headers: vec![("trace".to_owned(), Some("1".into()))],
         };
-        let line =
-            serde_json::to_value(Line::of(&Letter::new("wrong_type", "http", Some(b"user:1"), b"{}", Some(&record)))).unwrap();
+        let line = serde_json::to_value(Line::of(&Letter::new(
+            "wrong_type",
+            "http",
+            Some(b"user:1"),
+            b"{}",
+            Some(&record),
+        )))
+        .unwrap();
         assert_eq!(line["topic"], "events");
         assert_eq!(line["partition"], 3);
         assert_eq!(line["offset"], 42);
         assert_eq!(line["timestamp"], 1_700_000_000_123_i64);
         assert_eq!(line["key"], "user:1");
         record.timestamp = None;
-        let line =
-            serde_json::to_value(Line::of(&Letter::new("wrong_type", "http", Some(b"user:1"), b"{}", Some(&record)))).unwrap();
+        let line = serde_json::to_value(Line::of(&Letter::new(
+            "wrong_type",
+            "http",
+            Some(b"user:1"),
+            b"{}",
+            Some(&record),
+        )))
+        .unwrap();
         assert_eq!((&line["offset"], line.get("timestamp")), (&42.into(), None));
     }
 
     #[test]
     fn text_that_is_no_utf8_is_base64() {
-        let letters =
-            [&b"{\"a\":\"b\\nc\"}"[..], b"\xff"].map(|text| Letter::new("wrong_type", "http", Some(b"user:1"), text, None));
+        let letters = [&b"{\"a\":\"b\\nc\"}"[..], b"\xff"]
+            .map(|text| Letter::new("wrong_type", "http", Some(b"user:1"), text, None));
         let text = String::from_utf8(lines(&letters)).unwrap();
-        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines[0]["event"], "{\"a\":\"b\\nc\"}");
-        assert_eq!((&lines[0]["key"], &lines[0]["reason"]), (&"user:1".into(), &"wrong_type".into()));
+        assert_eq!(
+            (&lines[0]["key"], &lines[0]["reason"]),
+            (&"user:1".into(), &"wrong_type".into())
+        );
         assert_eq!(lines[0].as_object().unwrap().len(), 5);
         assert_eq!(lines[1]["event_base64"], "/w==");
     }

@@ -1,15 +1,18 @@
-//! The place of the dead-letter file: creates what is missing, opens only a regular file, and says who else may read it.
+//! The place of the dead-letter file: creates what is missing, opens only a regular file, and says
+//! who else may read it.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Opens `path` for reading and appending. A missing file is created (0600), and so are missing directories (0700). The names
-/// are on disk when this returns. Never blocks on what is no regular file.
+/// Opens `path` for reading and appending. A missing file is created (0600), and so are missing
+/// directories (0700). The names are on disk when this returns. Never blocks on what is no regular
+/// file.
 ///
 /// # Errors
-/// As the operating system reports them, and for whatever is no regular file; the text completes "cannot open X: ".
+/// As the operating system reports them, and for whatever is no regular file; the text completes
+/// "cannot open X: ".
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let directory = directory_of(path);
     create_directories(directory)?;
@@ -19,9 +22,16 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    // A link could lead the events of others to a place of someone's choice; a FIFO that has just come here would block.
+    // A link could lead the events of others to a place of someone's choice; a FIFO that has just
+    // come here would block.
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).custom_flags(flags).open(path)?;
+    let file = OpenOptions::new()
+        .create(true)
+        .read(true)
+        .append(true)
+        .mode(0o600)
+        .custom_flags(flags)
+        .open(path)?;
     regular(&file.metadata()?)?;
     sync_directory(directory)?;
     Ok(file)
@@ -31,13 +41,17 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 pub(super) fn leads_to(path: &Path, file: &Metadata) -> io::Result<bool> {
     match std::fs::symlink_metadata(path) {
         Ok(found) => Ok((found.dev(), found.ino()) == (file.dev(), file.ino())),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }
 
-/// One line for each way in which other users may read or replace the letters at `path`. What is missing, or cannot be looked at, is
-/// no such way.
+/// One line for each way in which other users may read or replace the letters at `path`. What is
+/// missing, or cannot be looked at, is no such way.
 pub fn exposures(path: &Path) -> Vec<String> {
     let mut found = Vec::new();
     if let Ok(file) = std::fs::symlink_metadata(path)
@@ -46,7 +60,8 @@ pub fn exposures(path: &Path) -> Vec<String> {
     {
         let mode = file.mode() & 0o777;
         found.push(format!(
-            "the dead-letter file {} has mode {mode:04o}, so other users may get at the events in it: chmod 600",
+            "the dead-letter file {} has mode {mode:04o}, so other users may get at the events in \
+             it: chmod 600",
             path.display()
         ));
     }
@@ -57,7 +72,8 @@ pub fn exposures(path: &Path) -> Vec<String> {
     {
         let mode = metadata.mode() & 0o777;
         found.push(format!(
-            "the directory {} of the dead-letter file has mode {mode:04o}, so other users may remove or replace the file: chmod go-w",
+            "the directory {} of the dead-letter file has mode {mode:04o}, so other users may \
+             remove or replace the file: chmod go-w",
             directory.display()
         ));
     }
@@ -73,7 +89,8 @@ fn directory_of(path: &Path) -> &Path {
 
 /// Creates `directory` and what is missing above it, and has the new names on disk.
 fn create_directories(directory: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = directory.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
+    let missing: Vec<&Path> =
+        directory.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -81,11 +98,14 @@ fn create_directories(directory: &Path) -> io::Result<()> {
     missing.into_iter().try_for_each(|created| sync_directory(directory_of(created)))
 }
 
-/// Not every file system can do that, and a directory may be closed to reading: the file itself is no worse for it.
+/// Not every file system can do that, and a directory may be closed to reading: the file itself is
+/// no worse for it.
 fn sync_directory(directory: &Path) -> io::Result<()> {
     use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
     match File::open(directory).and_then(|directory| directory.sync_all()) {
-        Err(error) if !matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported) => Err(error),
+        Err(error) if !matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported) => {
+            Err(error)
+        }
         _ => Ok(()),
     }
 }
@@ -129,9 +149,13 @@ mod tests {
         let path = dir.path().join("letters.ndjson");
         assert!(exposures(&path).is_empty(), "nothing is there yet");
         open(&path).unwrap();
-        for (file, directory, lines) in
-            [(0o600, 0o755, 0), (0o640, 0o700, 1), (0o600, 0o777, 1), (0o644, 0o775, 2), (0o600, 0o1777, 0)]
-        {
+        for (file, directory, lines) in [
+            (0o600, 0o755, 0),
+            (0o640, 0o700, 1),
+            (0o600, 0o777, 1),
+            (0o644, 0o775, 2),
+            (0o600, 0o1777, 0),
+        ] {
             chmod(&path, file);
             chmod(dir.path(), directory);
             let found = exposures(&path);

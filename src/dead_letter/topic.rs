@@ -9,7 +9,9 @@ use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 
 use crate::config::KafkaClient;
-use crate::kafka::{ClientError, ClientEvents, PlainContext, client_config, creation_error, describe};
+use crate::kafka::{
+    ClientError, ClientEvents, PlainContext, client_config, creation_error, describe,
+};
 
 use super::{DeadLetterError, Letter};
 
@@ -43,7 +45,9 @@ impl LetterTopic {
             .set("message.timeout.ms", TIMEOUT_MS)
             .set("message.max.bytes", MOST_BYTES);
         let events = Arc::new(ClientEvents::new(PART, client)?);
-        let producer = settings.create_with_context(PlainContext(Arc::clone(&events))).map_err(creation_error)?;
+        let producer = settings
+            .create_with_context(PlainContext(Arc::clone(&events)))
+            .map_err(creation_error)?;
         Ok(Self { settings, producer: Mutex::new(producer), events, topic: topic.to_owned() })
     }
 
@@ -51,7 +55,8 @@ impl LetterTopic {
     pub(super) async fn write(&self, letters: &[Letter]) -> Result<(), DeadLetterError> {
         let producer = self.producer();
         // All at once, then one by one: they share a request.
-        let sent: Vec<Result<DeliveryFuture, KafkaError>> = letters.iter().map(|letter| self.send(&producer, letter)).collect();
+        let sent: Vec<Result<DeliveryFuture, KafkaError>> =
+            letters.iter().map(|letter| self.send(&producer, letter)).collect();
         let mut first_error = None;
         for delivery in sent {
             let delivered = match delivery {
@@ -75,7 +80,8 @@ impl LetterTopic {
     fn producer(&self) -> Producer {
         let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
         if producer.client().fatal_error().is_some()
-            && let Ok(anew) = self.settings.create_with_context(PlainContext(Arc::clone(&self.events)))
+            && let Ok(anew) =
+                self.settings.create_with_context(PlainContext(Arc::clone(&self.events)))
         {
             *producer = anew;
         }
@@ -84,7 +90,9 @@ impl LetterTopic {
 
     fn send(&self, producer: &Producer, letter: &Letter) -> Result<DeliveryFuture, KafkaError> {
         let key = letter.record.as_ref().and_then(|record| record.key.as_deref());
-        let mut record = FutureRecord::<[u8], [u8]>::to(&self.topic).payload(letter.event.as_slice()).headers(headers(letter));
+        let mut record = FutureRecord::<[u8], [u8]>::to(&self.topic)
+            .payload(letter.event.as_slice())
+            .headers(headers(letter));
         record.key = key;
         producer.send_result(record).map_err(|(error, _)| error)
     }
@@ -96,7 +104,9 @@ fn headers(letter: &Letter) -> OwnedHeaders {
     for (key, value) in letter.record.iter().flat_map(|record| &record.headers) {
         headers = headers.insert(Header { key, value: value.as_deref() });
     }
-    let mut add = |key: &str, value: &[u8]| headers = std::mem::take(&mut headers).insert(Header { key, value: Some(value) });
+    let mut add = |key: &str, value: &[u8]| {
+        headers = std::mem::take(&mut headers).insert(Header { key, value: Some(value) })
+    };
     add("traitsink-reason", letter.reason.as_bytes());
     add("traitsink-source", letter.source.as_bytes());
     if let Some(key) = &letter.key {

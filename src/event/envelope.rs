@@ -1,4 +1,5 @@
-//! The parts of an event that matter, as raw JSON text; everything else is skipped, whatever its depth.
+//! The parts of an event that matter, as raw JSON text; everything else is skipped, whatever its
+//! depth.
 
 use std::fmt;
 
@@ -90,7 +91,8 @@ impl<'a> Visitor<'a> for Parts<'_, 'a> {
     }
 }
 
-/// Finds the `traits` of a context. Looking at what kind of value it is first costs a second pass over it.
+/// Finds the `traits` of a context. Looking at what kind of value it is first costs a second pass
+/// over it.
 struct Context(Names);
 
 impl<'a> DeserializeSeed<'a> for Context {
@@ -134,7 +136,10 @@ mod tests {
 
     #[test]
     fn of_a_repeated_name_the_last_counts() {
-        let envelope = Envelope::read(r#"{"type":1,"context":{"traits":{"a":1},"traits":2},"type":"x","context":{}}"#).unwrap();
+        let envelope = Envelope::read(
+            r#"{"type":1,"context":{"traits":{"a":1},"traits":2},"type":"x","context":{}}"#,
+        )
+        .unwrap();
         assert_eq!(envelope, Envelope { kind: Some("\"x\""), ..Envelope::default() });
         let envelope = Envelope::read(r#"{"context":{"traits":{"a":1},"traits":2}}"#).unwrap();
         assert_eq!(envelope.context_traits, Some("2"));
@@ -152,7 +157,11 @@ mod tests {
             r#""context":{"\n":"\udc00"}"#,
         ] {
             let text = format!(r#"{{{odd},"tr\u0061its":7}}"#);
-            assert_eq!(Envelope::read(&text), Ok(Envelope { traits: Some("7"), ..Envelope::default() }), "{odd}");
+            assert_eq!(
+                Envelope::read(&text),
+                Ok(Envelope { traits: Some("7"), ..Envelope::default() }),
+                "{odd}"
+            );
         }
         let odd = r#"{"context":{"\n":0,"traits":{"a":1}}}"#;
         assert_eq!(Envelope::read(odd).unwrap().context_traits, Some(r#"{"a":1}"#));
@@ -167,7 +176,8 @@ mod tests {
     #[test]
     fn unused_parts_may_be_of_any_depth() {
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
-        let text = format!(r#"{{"properties":{deep},"context":{{"page":{deep}}},"userId":{deep}}}"#);
+        let text =
+            format!(r#"{{"properties":{deep},"context":{{"page":{deep}}},"userId":{deep}}}"#);
         assert_eq!(Envelope::read(&text).unwrap().user_id, Some(deep.as_str()));
     }
 

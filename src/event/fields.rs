@@ -1,4 +1,5 @@
-//! The fields of one update while it is being built: an ordered map from path to value in buffers that are reused.
+//! The fields of one update while it is being built: an ordered map from path to value in buffers
+//! that are reused.
 
 use std::hash::BuildHasher;
 use std::ops::Range;
@@ -57,7 +58,8 @@ impl Fields {
         self.live
     }
 
-    /// The position of `path`, which is added when it is new; `None` when it was met before in the same `source`.
+    /// The position of `path`, which is added when it is new; `None` when it was met before in the
+    /// same `source`.
     pub(super) fn enter_once(&mut self, path: &[u8], source: usize) -> Option<usize> {
         let known = self.entries.len();
         let at = self.enter(path, source);
@@ -106,7 +108,10 @@ impl Fields {
 
     /// Names and values of the paths that have a value.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
-        let live = self.entries.iter().filter_map(|entry| Some((entry.name.clone(), entry.value.clone()?)));
+        let live = self
+            .entries
+            .iter()
+            .filter_map(|entry| Some((entry.name.clone(), entry.value.clone()?)));
         live.map(|(name, value)| (&self.names[name], &self.values[value]))
     }
 }
@@ -129,7 +134,10 @@ mod tests {
         assert!(!put(&mut fields, "a", "3", 0));
         assert!(put(&mut fields, "a", "4", 1));
         assert!(!put(&mut fields, "a", "5", 1));
-        assert_eq!(fields.iter().collect::<Vec<_>>(), [(b"a".as_slice(), b"4".as_slice()), (b"b", b"2")]);
+        assert_eq!(
+            fields.iter().collect::<Vec<_>>(),
+            [(b"a".as_slice(), b"4".as_slice()), (b"b", b"2")]
+        );
         fields.unset(0);
         fields.unset(0);
         assert_eq!((fields.len(), fields.live()), (2, 1));
@@ -143,6 +151,9 @@ mod tests {
         }
         assert_eq!(fields.find(b"77"), Some(77));
         fields.clear();
-        assert_eq!((fields.len(), fields.live(), fields.find(b"77"), fields.names.capacity()), (0, 0, None, 0));
+        assert_eq!(
+            (fields.len(), fields.live(), fields.find(b"77"), fields.names.capacity()),
+            (0, 0, None, 0)
+        );
     }
 }

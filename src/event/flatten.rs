@@ -1,8 +1,9 @@
 //! Flattening on the common path: straight from the streaming deserializer into reused buffers.
 //!
-//! JavaScript's order of members matters only where two of them end at one path. So every path, of a leaf or of an object,
-//! is remembered, and one that occurs twice in the same traits object makes this path give up, as does all else that needs a
-//! closer look. Whoever calls then starts over with [`super::literal`].
+//! JavaScript's order of members matters only where two of them end at one path. So every path, of
+//! a leaf or of an object, is remembered, and one that occurs twice in the same traits object makes
+//! this path give up, as does all else that needs a closer look. Whoever calls then starts over
+//! with [`super::literal`].
 
 use std::fmt;
 
@@ -15,8 +16,9 @@ use super::js::{MAX_EXACT, push_json_number, push_number, push_quoted};
 /// Deeper traits are left to the other path, whose recursion takes less stack.
 const MAX_LEVEL: usize = 64;
 
-/// Adds the fields of one traits object (raw, valid JSON text); `source` tells the objects of one event apart. `path` is
-/// scratch space. An error means only that a closer look is needed; `fields` is then in disorder.
+/// Adds the fields of one traits object (raw, valid JSON text); `source` tells the objects of one
+/// event apart. `path` is scratch space. An error means only that a closer look is needed; `fields`
+/// is then in disorder.
 pub(super) fn flatten(
     raw: &str,
     source: usize,
@@ -84,7 +86,8 @@ impl<'de> Visitor<'de> for Members<'_, '_> {
     }
 }
 
-/// Appends a member's name to the path. A parent whose path is empty counts as none, as in the original.
+/// Appends a member's name to the path. A parent whose path is empty counts as none, as in the
+/// original.
 struct Name<'w>(&'w mut Vec<u8>);
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {
@@ -181,8 +184,8 @@ impl<'de> Visitor<'de> for Member<'_, '_> {
     }
 }
 
-/// A value inside an array, appended as `JSON.stringify` writes it. Objects need a closer look: their members may have to be
-/// put in another order.
+/// A value inside an array, appended as `JSON.stringify` writes it. Objects need a closer look:
+/// their members may have to be put in another order.
 struct Element<'w> {
     out: &'w mut Vec<u8>,
     /// Levels that may still follow below this one.
@@ -240,7 +243,9 @@ impl<'de> Visitor<'de> for Element<'_> {
         let Self { out, levels, most } = self;
         let open = out.len();
         out.push(b'[');
-        while let Some(()) = seq.next_element_seed(Element { out, levels: levels.saturating_sub(1), most })? {
+        while let Some(()) =
+            seq.next_element_seed(Element { out, levels: levels.saturating_sub(1), most })?
+        {
             if levels == 0 || out.len() > most {
                 return Err(closer_look());
             }

@@ -7,18 +7,22 @@ use serde_json::value::RawValue;
 
 use super::json::{self, Names};
 
-/// Whether `integrations` (raw, valid JSON text; `None`: absent) lets an event through to `destination`.
+/// Whether `integrations` (raw, valid JSON text; `None`: absent) lets an event through to
+/// `destination`.
 pub(super) fn allow(integrations: Option<&str>, destination: &str) -> bool {
     let Some(raw) = integrations else { return true };
     let found = Switches { all: b't', own: 0, destination };
-    serde_json::Deserializer::from_str(raw).deserialize_map(found).is_ok_and(|found| match (found.all, found.own) {
-        (b't' | b'f', b't' | b'{') => true,
-        (b't' | b'f', b'f') => false,
-        (all, _) => all == b't',
+    serde_json::Deserializer::from_str(raw).deserialize_map(found).is_ok_and(|found| {
+        match (found.all, found.own) {
+            (b't' | b'f', b't' | b'{') => true,
+            (b't' | b'f', b'f') => false,
+            (all, _) => all == b't',
+        }
     })
 }
 
-/// The first bytes of the two values that matter, which tell `true`, `false` and objects from the rest.
+/// The first bytes of the two values that matter, which tell `true`, `false` and objects from the
+/// rest.
 struct Switches<'a> {
     /// Absent: as `true`.
     all: u8,
@@ -60,10 +64,23 @@ mod tests {
 
     #[test]
     fn the_destination_wins_over_all_and_all_must_be_a_boolean() {
-        let on =
-            ["{}", r#"{"All":true}"#, r#"{"Redis":{}}"#, r#"{"All":false,"Redis":true}"#, r#"{"Redis":"no"}"#, r#"{"Redis":[]}"#];
-        let off =
-            ["null", "[]", "true", r#"{"All":false}"#, r#"{"Redis":false}"#, r#"{"All":null,"Redis":true}"#, r#"{"All":0}"#];
+        let on = [
+            "{}",
+            r#"{"All":true}"#,
+            r#"{"Redis":{}}"#,
+            r#"{"All":false,"Redis":true}"#,
+            r#"{"Redis":"no"}"#,
+            r#"{"Redis":[]}"#,
+        ];
+        let off = [
+            "null",
+            "[]",
+            "true",
+            r#"{"All":false}"#,
+            r#"{"Redis":false}"#,
+            r#"{"All":null,"Redis":true}"#,
+            r#"{"All":0}"#,
+        ];
         assert!(allow(None, "Redis"));
         for raw in on {
             assert!(allow(Some(raw), "Redis"), "{raw}");

@@ -1,4 +1,5 @@
-//! Reading pieces of JSON text. All but [`without_bom`], [`is_valid`] and [`end_of_string`] want text that is known to be valid.
+//! Reading pieces of JSON text. All but [`without_bom`], [`is_valid`] and [`end_of_string`] want
+//! text that is known to be valid.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -52,8 +53,10 @@ pub(super) fn end_of_string(text: &[u8], start: usize) -> Option<usize> {
 /// The number, `true`, `false` or `null` at `at`; moves `at` past it.
 pub(super) fn scalar<'a>(text: &'a str, at: &mut usize) -> &'a str {
     let rest = &text[*at..];
-    let end =
-        rest.bytes().position(|byte| matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r')).unwrap_or(rest.len());
+    let end = rest
+        .bytes()
+        .position(|byte| matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r'))
+        .unwrap_or(rest.len());
     *at += end;
     &rest[..end]
 }

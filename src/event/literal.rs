@@ -1,15 +1,22 @@
-//! Flattening step by step as the JavaScript original does it, for events on which [`super::flatten`] gave up. Linear in the
-//! length of the text; the only place that rejects for depth, number of fields, length of a name or size of the update.
+//! Flattening step by step as the JavaScript original does it, for events on which
+//! [`super::flatten`] gave up. Linear in the length of the text; the only place that rejects for
+//! depth, number of fields, length of a name or size of the update.
 
 use super::envelope::Envelope;
 use super::fields::Fields;
 use super::js::{self, TooDeep, Value, lossy, push_json, push_number};
 use super::{Limits, RejectReason, json};
 
-/// Fills `fields`, which is empty, with the fields of one event. Errors: `TooDeep`, `FieldNameTooLong`, `TooManyFields`, and,
-/// after these, `TooLarge` for an update beyond `max_update`.
-pub(super) fn flatten(envelope: &Envelope<'_>, limits: &Limits, fields: &mut Fields) -> Result<(), RejectReason> {
-    let mut walk = Walk { limits, fields, path: Vec::new(), source: 0, bare: [false; 2], surrogates: false };
+/// Fills `fields`, which is empty, with the fields of one event. Errors: `TooDeep`,
+/// `FieldNameTooLong`, `TooManyFields`, and, after these, `TooLarge` for an update beyond
+/// `max_update`.
+pub(super) fn flatten(
+    envelope: &Envelope<'_>,
+    limits: &Limits,
+    fields: &mut Fields,
+) -> Result<(), RejectReason> {
+    let mut walk =
+        Walk { limits, fields, path: Vec::new(), source: 0, bare: [false; 2], surrogates: false };
     for (source, raw) in [envelope.context_traits, envelope.traits].into_iter().enumerate() {
         let Some(raw) = raw.filter(|raw| json::first(raw) == b'{') else { continue };
         walk.source = source;
@@ -79,14 +86,16 @@ impl Walk<'_> {
         if self.fields.size() > most { Err(RejectReason::TooLarge) } else { Ok(()) }
     }
 
-    /// Bytes that the buffers may hold on the way. What counts is the size at the end, but what is overwritten or taken away on
-    /// the way stays in the buffers until then. An event whose own text is within `max_event` has room for that.
+    /// Bytes that the buffers may hold on the way. What counts is the size at the end, but what is
+    /// overwritten or taken away on the way stays in the buffers until then. An event whose own
+    /// text is within `max_event` has room for that.
     fn most_bytes(&self) -> usize {
         self.limits.max_update.saturating_add(self.limits.max_event)
     }
 
-    /// Assigning to `__proto__` sets an object's prototype, and so makes no field. But null leaves the object without one,
-    /// and then `__proto__` is a name like any other. The second source is assigned to the object of the first.
+    /// Assigning to `__proto__` sets an object's prototype, and so makes no field. But null leaves
+    /// the object without one, and then `__proto__` is a name like any other. The second source is
+    /// assigned to the object of the first.
     fn sets_prototype(&mut self, value: &Value<'_>) -> bool {
         if !self.bare[self.source] {
             self.bare[self.source] = *value == Value::Null;

@@ -1,10 +1,12 @@
-//! From bytes to an update: splitting messages, reading the envelope, flattening traits. Pure: no I/O, no tokio.
+//! From bytes to an update: splitting messages, reading the envelope, flattening traits. Pure: no
+//! I/O, no tokio.
 //!
-//! [`split()`] finds the events of an HTTP body, [`events_of`] those of a Kafka value or of a line; [`Transformer::transform`]
-//! decides on one of them. The common path makes one pass over the text and one over the traits and allocates nothing but the
-//! finished [`Update`]. Whatever it is not sure of (a path that occurs twice, an array of objects, a lone surrogate, a limit) it
-//! leaves to the path in `literal`, which follows the JavaScript original step by step and is the only one that rejects for a
-//! limit.
+//! [`split()`] finds the events of an HTTP body, [`events_of`] those of a Kafka value or of a line;
+//! [`Transformer::transform`] decides on one of them. The common path makes one pass over the text
+//! and one over the traits and allocates nothing but the finished [`Update`]. Whatever it is not
+//! sure of (a path that occurs twice, an array of objects, a lone surrogate, a limit) it leaves to
+//! the path in `literal`, which follows the JavaScript original step by step and is the only one
+//! that rejects for a limit.
 
 mod envelope;
 mod fields;
@@ -35,7 +37,8 @@ pub use wrapper::untyped;
 pub struct Limits {
     /// Bytes of one event's text.
     pub max_event: usize,
-    /// Levels below `traits` (or `context.traits`), 1..=[`Limits::DEEPEST`]. A flat trait is level 1; arrays count as well.
+    /// Levels below `traits` (or `context.traits`), 1..=[`Limits::DEEPEST`]. A flat trait is level
+    /// 1; arrays count as well.
     pub max_depth: usize,
     /// Fields of one update.
     pub max_fields: usize,
@@ -43,8 +46,8 @@ pub struct Limits {
     pub max_key: usize,
     /// Bytes of a flattened path.
     pub max_field_name: usize,
-    /// Bytes of one update's names and values together; beyond it `too_large`. A nested name repeats those of its parents, so a
-    /// small text can become a large update.
+    /// Bytes of one update's names and values together; beyond it `too_large`. A nested name
+    /// repeats those of its parents, so a small text can become a large update.
     pub max_update: usize,
 }
 

@@ -1,4 +1,5 @@
-//! Why an event is not written: the closed sets of words that `explain`, metrics and dead letters share.
+//! Why an event is not written: the closed sets of words that `explain`, metrics and dead letters
+//! share.
 
 macro_rules! reasons {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident => $word:literal),+ $(,)? }) => {
@@ -26,7 +27,8 @@ reasons! {
         BlankUserId => "blank_user_id",
         NoTraits => "no_traits",
         IntegrationOff => "integration_off",
-        /// A Kafka message without a value (a tombstone) or without an event in it, or a blank line of a file.
+        /// A Kafka message without a value (a tombstone) or without an event in it, or a blank line
+        /// of a file.
         Empty => "empty",
     }
 }

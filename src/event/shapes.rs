@@ -1,5 +1,6 @@
-//! Finding the events of a message that is no HTTP body: a Kafka record or a line of a file. Producers send a bare event, a list
-//! of them, or a batch; what is in a wrapper is found by the transform ([`super::Origin::wrapped`]).
+//! Finding the events of a message that is no HTTP body: a Kafka record or a line of a file.
+//! Producers send a bare event, a list of them, or a batch; what is in a wrapper is found by the
+//! transform ([`super::Origin::wrapped`]).
 
 use std::sync::LazyLock;
 
@@ -12,8 +13,9 @@ static BATCH: LazyLock<Finder> = LazyLock::new(|| Finder::new(b"\"batch\""));
 
 /// The places of a message's events in `value`, in order; none: there is nothing to do.
 ///
-/// An event, `[event, ..]`, or `{"batch":[event, ..]}`. Anything else is one event as it is: the transform says what is wrong with
-/// it. A bad element of a list does not cost the others. A batch is found only where its name is spelled without escapes.
+/// An event, `[event, ..]`, or `{"batch":[event, ..]}`. Anything else is one event as it is: the
+/// transform says what is wrong with it. A bad element of a list does not cost the others. A batch
+/// is found only where its name is spelled without escapes.
 pub fn events_of(value: &[u8]) -> Elements {
     if value.is_empty() {
         return Elements::default();
@@ -52,7 +54,15 @@ mod tests {
 
     #[test]
     fn a_value_without_events() {
-        for value in ["", "[]", " [ ] ", "[,]", r#"{"batch":[]}"#, "\u{feff}[]", r#"{"batch":[ ],"writeKey":"k"}"#] {
+        for value in [
+            "",
+            "[]",
+            " [ ] ",
+            "[,]",
+            r#"{"batch":[]}"#,
+            "\u{feff}[]",
+            r#"{"batch":[ ],"writeKey":"k"}"#,
+        ] {
             assert_events(value, &[]);
         }
     }
@@ -105,8 +115,14 @@ mod tests {
 
     #[test]
     fn a_bad_element_costs_only_itself() {
-        assert_events(b"[{\"a\":NaN},\"\xff\", {\"a\":1} ]", &[b"{\"a\":NaN}", b"\"\xff\"", b"{\"a\":1}"]);
-        assert_events(b"{\"batch\":[{\"a\":NaN},{\"message\":{}}]}", &[b"{\"a\":NaN}", b"{\"message\":{}}"]);
+        assert_events(
+            b"[{\"a\":NaN},\"\xff\", {\"a\":1} ]",
+            &[b"{\"a\":NaN}", b"\"\xff\"", b"{\"a\":1}"],
+        );
+        assert_events(
+            b"{\"batch\":[{\"a\":NaN},{\"message\":{}}]}",
+            &[b"{\"a\":NaN}", b"{\"message\":{}}"],
+        );
         assert_events("[1,null,[2]]", &[b"1", b"null", b"[2]"]);
     }
 
@@ -137,8 +153,10 @@ mod tests {
         leaf.prop_recursive(3, 12, 3, move |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-                proptest::collection::vec((names.clone(), inner), 0..3)
-                    .prop_map(|members| members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
+                proptest::collection::vec((names.clone(), inner), 0..3).prop_map(|members| members
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect()),
             ]
         })
     }

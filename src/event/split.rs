@@ -35,8 +35,9 @@ pub enum SplitError {
     BatchNotAList,
 }
 
-/// Finds the events of a body. Where the body as a whole is not valid JSON or UTF-8, but what is around `batch` is, each element
-/// of it is still found, so that a bad one does not cost the others.
+/// Finds the events of a body. Where the body as a whole is not valid JSON or UTF-8, but what is
+/// around `batch` is, each element of it is still found, so that a bad one does not cost the
+/// others.
 pub fn split(body: &[u8]) -> Result<Body, SplitError> {
     let bare = json::without_bom(body);
     let offset = body.len() - bare.len();
@@ -65,7 +66,8 @@ pub(super) fn list(text: &[u8]) -> Option<Elements> {
     strict.or_else(|| tolerant::list(text))
 }
 
-/// The elements of `batch`, if there is one; an error where that is not a list, or the text no valid object.
+/// The elements of `batch`, if there is one; an error where that is not a list, or the text no
+/// valid object.
 fn strict(text: &str) -> serde_json::Result<Option<Elements>> {
     let mut json = serde_json::Deserializer::from_str(text);
     let batch = json.deserialize_map(Top { text })?;
@@ -134,7 +136,9 @@ mod tests {
     fn events(body: &[u8]) -> Result<Vec<&[u8]>, SplitError> {
         Ok(match split(body)? {
             Body::Event(event) => vec![&body[event]],
-            Body::Batch(mut events) => std::iter::from_fn(|| events.next(body).map(|event| &body[event])).collect(),
+            Body::Batch(mut events) => {
+                std::iter::from_fn(|| events.next(body).map(|event| &body[event])).collect()
+            }
         })
     }
 

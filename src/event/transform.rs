@@ -5,7 +5,9 @@ use super::fields::Fields;
 use super::time::event_time;
 use super::user_id::push_user_id;
 use super::wrapper::unwrapped;
-use super::{Decision, Origin, RejectReason, Rules, SkipReason, Update, flatten, integrations, json, literal};
+use super::{
+    Decision, Origin, RejectReason, Rules, SkipReason, Update, flatten, integrations, json, literal,
+};
 
 /// Bytes that the buffers keep between two events.
 const KEEP: usize = 64 << 10;
@@ -20,15 +22,17 @@ pub struct Transformer {
 }
 
 impl Transformer {
-    /// One that always takes the path meant for odd events: slow, and what the common path is compared with.
+    /// One that always takes the path meant for odd events: slow, and what the common path is
+    /// compared with.
     pub fn literal() -> Self {
         Self { literal: true, ..Self::default() }
     }
 
-    /// Decides on one event, given as JSON text (a leading byte order mark is dropped). The first that applies: unreadable
-    /// text is rejected; no or another type, a destination switched off, a blank `userId` is skipped; traits beyond a limit are
-    /// rejected; an event without a field is skipped; a key beyond its limit is rejected. An event in a wrapper, where there may
-    /// be one, is decided on as if it came alone.
+    /// Decides on one event, given as JSON text (a leading byte order mark is dropped). The first
+    /// that applies: unreadable text is rejected; no or another type, a destination switched off, a
+    /// blank `userId` is skipped; traits beyond a limit are rejected; an event without a field is
+    /// skipped; a key beyond its limit is rejected. An event in a wrapper, where there may be one,
+    /// is decided on as if it came alone.
     pub fn transform(&mut self, rules: &Rules, origin: Origin<'_>, text: &[u8]) -> Decision {
         let decision = self.decide(rules, origin, text);
         // Buffers that an odd event stretched are given back.
@@ -41,13 +45,21 @@ impl Transformer {
         }
     }
 
-    fn decide(&mut self, rules: &Rules, origin: Origin<'_>, text: &[u8]) -> Result<Update, Verdict> {
+    fn decide(
+        &mut self,
+        rules: &Rules,
+        origin: Origin<'_>,
+        text: &[u8],
+    ) -> Result<Update, Verdict> {
         let (max_event, bare) = (rules.limits.max_event, Origin { wrapped: false, ..origin });
         let utf8 = std::str::from_utf8(json::without_bom(text));
         if text.len() > max_event {
             // The limit is for the event, not for its wrapper.
-            let inner = utf8.ok().filter(|_| origin.wrapped).and_then(|text| unwrapped(text, max_event));
-            return inner.map_or(Err(RejectReason::TooLarge.into()), |inner| self.decide(rules, bare, &inner));
+            let inner =
+                utf8.ok().filter(|_| origin.wrapped).and_then(|text| unwrapped(text, max_event));
+            return inner.map_or(Err(RejectReason::TooLarge.into()), |inner| {
+                self.decide(rules, bare, &inner)
+            });
         }
         let text = utf8.map_err(|_| RejectReason::InvalidUtf8)?;
         let envelope = Envelope::read(text)?;
@@ -122,7 +134,9 @@ fn check_type(envelope: &Envelope<'_>, origin: Origin<'_>) -> Result<(), SkipRea
     let is_identify = match (origin.path_type, envelope.kind) {
         (Some(kind), _) => kind.eq_ignore_ascii_case("identify"),
         (None, None | Some("null" | "\"\"")) => return Err(SkipReason::NoType),
-        (None, Some(raw)) => raw.starts_with('"') && json::decoded(raw).eq_ignore_ascii_case(b"identify"),
+        (None, Some(raw)) => {
+            raw.starts_with('"') && json::decoded(raw).eq_ignore_ascii_case(b"identify")
+        }
     };
     if is_identify { Ok(()) } else { Err(SkipReason::NotIdentify) }
 }

@@ -14,9 +14,15 @@ pub struct Update {
 }
 
 impl Update {
-    /// Packs `key` and `fields` into one exact allocation; `event_time` is in milliseconds since the epoch.
-    pub fn pack<'a>(key: &[u8], fields: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone, event_time: Option<i64>) -> Self {
-        let size = fields.clone().map(|(name, value)| bulk_len(name) + bulk_len(value)).sum::<usize>();
+    /// Packs `key` and `fields` into one exact allocation; `event_time` is in milliseconds since
+    /// the epoch.
+    pub fn pack<'a>(
+        key: &[u8],
+        fields: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+        event_time: Option<i64>,
+    ) -> Self {
+        let size =
+            fields.clone().map(|(name, value)| bulk_len(name) + bulk_len(value)).sum::<usize>();
         let mut packed = Vec::with_capacity(bulk_len(key) + size);
         bulk(&mut packed, key);
         let end = packed.len() as u32 - 2;
@@ -26,7 +32,12 @@ impl Update {
             bulk(&mut packed, value);
             count += 1;
         }
-        Self { packed: packed.into_boxed_slice(), key: end - key.len() as u32..end, fields: count, event_time }
+        Self {
+            packed: packed.into_boxed_slice(),
+            key: end - key.len() as u32..end,
+            fields: count,
+            event_time,
+        }
     }
 
     /// The Redis key.
@@ -68,7 +79,10 @@ impl Update {
 /// Keys and values are personal data: only sizes are shown.
 impl std::fmt::Debug for Update {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Update").field("fields", &self.fields).field("bytes", &self.packed.len()).finish_non_exhaustive()
+        f.debug_struct("Update")
+            .field("fields", &self.fields)
+            .field("bytes", &self.packed.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -105,14 +119,22 @@ mod tests {
     #[test]
     fn what_is_packed_can_be_read_back_and_fits_exactly() {
         let long = "x".repeat(1000);
-        let fields: [(&[u8], &[u8]); 4] =
-            [(b"", b""), (b"a\r\n", b"$3\r\n"), (b"n", &long.as_bytes()[..99]), (b"l", long.as_bytes())];
+        let fields: [(&[u8], &[u8]); 4] = [
+            (b"", b""),
+            (b"a\r\n", b"$3\r\n"),
+            (b"n", &long.as_bytes()[..99]),
+            (b"l", long.as_bytes()),
+        ];
         let update = Update::pack(b"user:1", fields.into_iter(), Some(7));
-        assert_eq!((update.key(), update.field_count(), update.event_time()), (b"user:1".as_slice(), 4, Some(7)));
+        assert_eq!(
+            (update.key(), update.field_count(), update.event_time()),
+            (b"user:1".as_slice(), 4, Some(7))
+        );
         assert_eq!(update.packed_key(), b"$6\r\nuser:1\r\n");
         assert!(update.packed_fields().starts_with(b"$0\r\n\r\n$0\r\n\r\n$3\r\na\r\n\r\n"));
         assert_eq!(update.fields().collect::<Vec<_>>(), fields);
-        let size = fields.iter().map(|(name, value)| bulk_len(name) + bulk_len(value)).sum::<usize>();
+        let size =
+            fields.iter().map(|(name, value)| bulk_len(name) + bulk_len(value)).sum::<usize>();
         assert_eq!(update.packed_fields().len(), size);
     }
 }

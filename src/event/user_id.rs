@@ -3,8 +3,8 @@
 use super::js::{lossy, push_number, trim_js};
 use super::json;
 
-/// Appends the text of a `userId` (raw, valid JSON text). False when it is blank: nothing but white space, or, for an object
-/// that hides its `toString`, no text at all (the original fails on it).
+/// Appends the text of a `userId` (raw, valid JSON text). False when it is blank: nothing but white
+/// space, or, for an object that hides its `toString`, no text at all (the original fails on it).
 pub(super) fn push_user_id(out: &mut Vec<u8>, raw: &str) -> bool {
     let start = out.len();
     let has_text = match json::first(raw) {
@@ -18,8 +18,8 @@ pub(super) fn push_user_id(out: &mut Vec<u8>, raw: &str) -> bool {
     has_text && std::str::from_utf8(&out[start..]).is_ok_and(|text| !trim_js(text).is_empty())
 }
 
-/// Elements of arrays, at any depth, separated by commas: just what remains when the brackets are dropped. No recursion, for
-/// nothing limits the depth of a `userId`.
+/// Elements of arrays, at any depth, separated by commas: just what remains when the brackets are
+/// dropped. No recursion, for nothing limits the depth of a `userId`.
 fn push_nested(out: &mut Vec<u8>, raw: &str) -> bool {
     let mut at = 0;
     loop {
@@ -100,8 +100,15 @@ mod tests {
 
     #[test]
     fn blank_is_white_space_or_no_text_at_all() {
-        for raw in ["null", r#""""#, r#""\u00a0 \ufeff\n""#, "[]", r#"[[" "]]"#, r#"{"toString":1}"#, r#"[{"to\u0053tring":1}]"#]
-        {
+        for raw in [
+            "null",
+            r#""""#,
+            r#""\u00a0 \ufeff\n""#,
+            "[]",
+            r#"[[" "]]"#,
+            r#"{"toString":1}"#,
+            r#"[{"to\u0053tring":1}]"#,
+        ] {
             assert!(!push_user_id(&mut Vec::new(), raw), "{raw}");
         }
     }

@@ -1,5 +1,6 @@
-//! Events in a wrapper, as producers other than SDKs send them: `{"message":event}`, `{"schema":..,"payload":event}` of Kafka
-//! Connect, and a CloudEvent, whose event is `data`. The event may also be JSON text in a string.
+//! Events in a wrapper, as producers other than SDKs send them: `{"message":event}`,
+//! `{"schema":..,"payload":event}` of Kafka Connect, and a CloudEvent, whose event is `data`. The
+//! event may also be JSON text in a string.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,11 +14,23 @@ use super::json::{self, Names};
 const LONGEST_ESCAPE: usize = 6;
 
 /// Names of members that may tell what is wrapped how. Others may be personal.
-const KNOWN: [&str; 11] =
-    ["schema", "payload", "specversion", "data", "message", "event", "value", "before", "after", "record", "records"];
+const KNOWN: [&str; 11] = [
+    "schema",
+    "payload",
+    "specversion",
+    "data",
+    "message",
+    "event",
+    "value",
+    "before",
+    "after",
+    "record",
+    "records",
+];
 
-/// The text of the event that `text` wraps, if it does. An object with a `type` of its own is no wrapper, unless `specversion`
-/// says that it is a CloudEvent. JSON text that cannot be `max_event` bytes or less once it is unescaped is left where it is.
+/// The text of the event that `text` wraps, if it does. An object with a `type` of its own is no
+/// wrapper, unless `specversion` says that it is a CloudEvent. JSON text that cannot be `max_event`
+/// bytes or less once it is unescaped is left where it is.
 pub(super) fn unwrapped(text: &str, max_event: usize) -> Option<Cow<'_, [u8]>> {
     let raw = Members::read(text)?.event()?;
     if raw.starts_with('{') {
@@ -31,12 +44,14 @@ pub(super) fn unwrapped(text: &str, max_event: usize) -> Option<Cow<'_, [u8]>> {
     (json::peek(json::without_bom(&text), &mut 0) == b'{').then_some(text)
 }
 
-/// The names of members that may say what wraps the event in `text`, from a closed list; `None` when `text` is no object or has a
-/// `type`, so that there is nothing to explain.
+/// The names of members that may say what wraps the event in `text`, from a closed list; `None`
+/// when `text` is no object or has a `type`, so that there is nothing to explain.
 pub fn untyped(text: &[u8]) -> Option<Vec<&'static str>> {
     let members = Members::read(std::str::from_utf8(json::without_bom(text)).ok()?)?;
     let is_untyped = matches!(members.kind, None | Some("null" | "\"\""));
-    is_untyped.then(|| KNOWN.iter().zip(members.known).filter(|(_, seen)| *seen).map(|(name, _)| *name).collect())
+    is_untyped.then(|| {
+        KNOWN.iter().zip(members.known).filter(|(_, seen)| *seen).map(|(name, _)| *name).collect()
+    })
 }
 
 /// The members that tell a wrapper from an event.
@@ -167,7 +182,10 @@ mod tests {
 
     #[test]
     fn only_names_of_the_list_are_told() {
-        assert_eq!(untyped(br#"{"payload":{},"email":"a@b.c","schema":1,"schema":2}"#), Some(vec!["schema", "payload"]));
+        assert_eq!(
+            untyped(br#"{"payload":{},"email":"a@b.c","schema":1,"schema":2}"#),
+            Some(vec!["schema", "payload"])
+        );
         assert_eq!(untyped("\u{feff}{\"type\":\"\",\"value\":1}".as_bytes()), Some(vec!["value"]));
         assert_eq!(untyped(br#"{"userId":"u","type":null}"#), Some(vec![]));
         for text in [r#"{"type":"track","payload":{}}"#, r#"{"type":7}"#, "[]", "{", "\u{feff}"] {

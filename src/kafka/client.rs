@@ -10,7 +10,8 @@ use super::describe;
 use crate::config::{KafkaClient, Pem, Sasl, Tls};
 use crate::tls::{self, TlsError};
 
-/// Settings that cannot work: a start-up error. The text names keys and files, never a secret or a file's content.
+/// Settings that cannot work: a start-up error. The text names keys and files, never a secret or a
+/// file's content.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error("{key}: {source}")]
@@ -26,12 +27,14 @@ pub enum ClientError {
     /// A value that was derived from our own keys, such as a NUL in a password.
     #[error("librdkafka does not take the value that it was given for its property {property:?}")]
     OwnValue { property: String },
-    /// librdkafka's own words: properties that contradict each other, certificates that it cannot use.
+    /// librdkafka's own words: properties that contradict each other, certificates that it cannot
+    /// use.
     #[error("librdkafka makes no client of these settings: {0}")]
     Creation(String),
 }
 
-/// What every client of these brokers is made from: the source, the dead letters and the probe add what is theirs.
+/// What every client of these brokers is made from: the source, the dead letters and the probe add
+/// what is theirs.
 ///
 /// # Errors
 /// Files that cannot be read or are not PEM, and properties that librdkafka does not take.
@@ -62,7 +65,8 @@ pub fn client_config(client: &KafkaClient) -> Result<ClientConfig, ClientError> 
     for (property, value) in &client.librdkafka {
         config.set(property, value.expose_secret());
     }
-    // Without this it would follow the `log` crate, which is not used here, and hide what `debug` asks for.
+    // Without this it would follow the `log` crate, which is not used here, and hide what `debug`
+    // asks for.
     let debug = client.librdkafka.contains_key("debug");
     config.set_log_level(if debug { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
     match config.create_native_config() {
@@ -83,10 +87,14 @@ pub fn creation_error(error: KafkaError) -> ClientError {
 /// librdkafka's own text quotes the value, which may be a secret.
 fn refused(client: &KafkaClient, error: KafkaError) -> ClientError {
     match error {
-        KafkaError::ClientConfig(why, _, property, _) if client.librdkafka.contains_key(&property) => match why {
-            RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN => ClientError::UnknownProperty { property },
-            _ => ClientError::PropertyValue { property },
-        },
+        KafkaError::ClientConfig(why, _, property, _)
+            if client.librdkafka.contains_key(&property) =>
+        {
+            match why {
+                RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN => ClientError::UnknownProperty { property },
+                _ => ClientError::PropertyValue { property },
+            }
+        }
         other => creation_error(other),
     }
 }

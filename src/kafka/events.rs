@@ -14,7 +14,8 @@ use super::repeats::Repeats;
 use super::{ClientError, TokenSource, explain};
 use crate::config::KafkaClient;
 
-/// What all contexts share: they pass on to it what librdkafka tells them, and remembers what is wrong.
+/// What all contexts share: they pass on to it what librdkafka tells them, and remembers what is
+/// wrong.
 pub struct ClientEvents {
     /// Who has the client, for the log.
     part: &'static str,
@@ -39,11 +40,17 @@ impl ClientEvents {
         let part = self.part;
         match level {
             L::Warning | L::Notice | L::Info if facility == "FAIL" => self.disconnected(message),
-            L::Notice | L::Info | L::Debug => tracing::debug!(target: "librdkafka", part, facility, "{message}"),
+            L::Notice | L::Info | L::Debug => {
+                tracing::debug!(target: "librdkafka", part, facility, "{message}")
+            }
             // Comes as an error, too, and is explained there.
-            _ if matches!(facility, "FAIL" | "ERROR") => tracing::debug!(target: "librdkafka", part, facility, "{message}"),
+            _ if matches!(facility, "FAIL" | "ERROR") => {
+                tracing::debug!(target: "librdkafka", part, facility, "{message}")
+            }
             _ => {
-                let Some(repeats) = lock(&self.repeats).admit(message, Instant::now()) else { return };
+                let Some(repeats) = lock(&self.repeats).admit(message, Instant::now()) else {
+                    return;
+                };
                 match level {
                     L::Emerg | L::Alert | L::Critical => {
                         tracing::error!(target: "librdkafka", part, facility, repeats, "{message}");
@@ -54,7 +61,8 @@ impl ClientEvents {
         }
     }
 
-    /// librdkafka makes no error of a connection that a broker closed, though it is the only trace of a wrong port.
+    /// librdkafka makes no error of a connection that a broker closed, though it is the only trace
+    /// of a wrong port.
     fn disconnected(&self, message: &str) {
         tracing::debug!(target: "librdkafka", part = self.part, "{message}");
         if !closed_when_idle(message) {
@@ -83,7 +91,8 @@ impl ClientEvents {
     /// A new token. Blocks for as long as [`TokenSource::fetch`].
     ///
     /// # Errors
-    /// One line for people; librdkafka hands it back through [`Self::error`] and asks again ten seconds later.
+    /// One line for people; librdkafka hands it back through [`Self::error`] and asks again ten
+    /// seconds later.
     pub fn token(&self) -> Result<OAuthToken, Box<dyn Error>> {
         let tokens = self.tokens.as_ref().ok_or("kafka.sasl.mechanism is not OAUTHBEARER")?;
         Ok(tokens.fetch()?)
@@ -169,7 +178,12 @@ mod tests {
 
     #[test]
     fn a_closed_connection_is_trouble_unless_it_was_idle() {
-        let line = |time| format!("[thrd:a:1/1]: a:1/1: Disconnected: connection closed by peer (after {time}ms in state UP)");
+        let line = |time| {
+            format!(
+                "[thrd:a:1/1]: a:1/1: Disconnected: connection closed by peer (after {time}ms in \
+                 state UP)"
+            )
+        };
         let events = events();
         events.log(RDKafkaLogLevel::Info, "FAIL", &line(600_123));
         assert_eq!(events.trouble(), None);
@@ -180,7 +194,10 @@ mod tests {
     #[test]
     fn the_end_of_a_partition_is_no_trouble() {
         let events = events();
-        events.error(&global(RDKafkaErrorCode::PartitionEOF), "Fetch from broker 1 reached end of partition at offset 0");
+        events.error(
+            &global(RDKafkaErrorCode::PartitionEOF),
+            "Fetch from broker 1 reached end of partition at offset 0",
+        );
         assert_eq!(events.trouble(), None);
     }
 

@@ -5,46 +5,60 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use crate::printable::escaped;
 
 const REFUSED: &str = "is a broker running there, and is kafka.bootstrap_servers right?";
-const ADVERTISED: &str =
-    "this is the address that the broker advertises (advertised.listeners), and it must be reachable from here";
+const ADVERTISED: &str = "this is the address that the broker advertises (advertised.listeners), \
+    and it must be reachable from here";
 const RESOLVE: &str = "is the name spelled right, and does DNS work here?";
 const FIREWALL: &str = "is the address right, and is a firewall in between?";
-const PLAIN_PORT: &str =
-    "this port seems to speak plain text: leave kafka.tls.enabled off, or use the port of the broker's TLS listener";
+const PLAIN_PORT: &str = "this port seems to speak plain text: leave kafka.tls.enabled off, or use \
+    the port of the broker's TLS listener";
 const TLS_PORT: &str = "this port seems to speak TLS: set kafka.tls.enabled = true";
-const CLIENT_CERTIFICATE: &str = "the broker wants a client certificate: set kafka.tls.cert_file and kafka.tls.key_file";
-const OUR_CERTIFICATE: &str = "the broker does not accept our client certificate: is kafka.tls.cert_file valid and signed by the CA that the broker trusts?";
-const CERTIFICATE: &str = "the broker's certificate is not signed by what kafka.tls.ca_file holds (without it: by what this system \
-                           trusts), or is for another host name; `traitsink check --connect` says which";
+const CLIENT_CERTIFICATE: &str =
+    "the broker wants a client certificate: set kafka.tls.cert_file and kafka.tls.key_file";
+const OUR_CERTIFICATE: &str = "the broker does not accept our client certificate: is \
+    kafka.tls.cert_file valid and signed by the CA that the broker trusts?";
+const CERTIFICATE: &str = "the broker's certificate is not signed by what kafka.tls.ca_file holds \
+    (without it: by what this system \
+                           trusts), or is for another host name; `traitsink check --connect` says \
+                           which";
 const TLS: &str = "see kafka.tls";
-const WANTS_SASL: &str = "the broker closed the connection as soon as something was asked: it may want a login (kafka.sasl)";
-const NO_SASL: &str = "this port takes no login: remove kafka.sasl, or use the port of the broker's SASL listener";
+const WANTS_SASL: &str = "the broker closed the connection as soon as something was asked: it may \
+    want a login (kafka.sasl)";
+const NO_SASL: &str =
+    "this port takes no login: remove kafka.sasl, or use the port of the broker's SASL listener";
 const MECHANISM: &str = "set kafka.sasl.mechanism to one that the broker supports";
-const PASSWORD: &str = "is kafka.sasl.username and its password right? SCRAM credentials are made for one mechanism each: \
+const PASSWORD: &str = "is kafka.sasl.username and its password right? SCRAM credentials are made \
+    for one mechanism each: \
                         kafka.sasl.mechanism must be that one";
-const TOKEN: &str =
-    "the broker does not accept the token: compare the issuer, audience and scope that it expects with kafka.sasl";
+const TOKEN: &str = "the broker does not accept the token: compare the issuer, audience and scope \
+    that it expects with kafka.sasl";
 const TOPIC_ACL: &str = "allow this user READ on the topic (for dead letters: WRITE), such as with \
-                         `kafka-acls --add --allow-principal User:NAME --operation Read --topic TOPIC`";
+                         `kafka-acls --add --allow-principal User:NAME --operation Read --topic \
+                         TOPIC`";
 const GROUP_ACL: &str = "allow this user READ on the group, such as with \
-                         `kafka-acls --add --allow-principal User:NAME --operation Read --group GROUP`";
+                         `kafka-acls --add --allow-principal User:NAME --operation Read --group \
+                         GROUP`";
 const CLUSTER_ACL: &str = "allow this user IDEMPOTENT_WRITE on the cluster";
-const NO_TOPIC: &str =
-    "create it with `kafka-topics --create --topic TOPIC --partitions 4`, or correct its name in the configuration";
+const NO_TOPIC: &str = "create it with `kafka-topics --create --topic TOPIC --partitions 4`, or \
+    correct its name in the configuration";
 const ANOTHER_MEMBER: &str = "its partitions went to other workers meanwhile; it joins again";
-const SAME_INSTANCE: &str = "another worker uses the same kafka.group_instance_id: each needs its own";
-const OTHER_STRATEGY: &str = "the group's other members use another assignment strategy than cooperative-sticky: give this worker a kafka.group_id of its own";
-const SESSION: &str =
-    "set kafka.session_timeout between the broker's group.min.session.timeout.ms and group.max.session.timeout.ms";
+const SAME_INSTANCE: &str =
+    "another worker uses the same kafka.group_instance_id: each needs its own";
+const OTHER_STRATEGY: &str = "the group's other members use another assignment strategy than \
+    cooperative-sticky: give this worker a kafka.group_id of its own";
+const SESSION: &str = "set kafka.session_timeout between the broker's group.min.session.timeout.ms \
+    and group.max.session.timeout.ms";
 const MOVING: &str = "the broker is starting or handing over; it is asked again";
-const NO_OFFSET: &str = "the group has no valid offset to begin at, and kafka.auto_offset_reset = \"error\" does not guess: \
-                         set it to \"earliest\" or \"latest\", or set the group's offsets with kafka-consumer-groups";
+const NO_OFFSET: &str = "the group has no valid offset to begin at, and kafka.auto_offset_reset \
+    = \"error\" does not guess: \
+                         set it to \"earliest\" or \"latest\", or set the group's offsets with \
+                         kafka-consumer-groups";
 const TOO_LARGE: &str = "raise max.message.bytes of the topic";
 const REPLICAS: &str = "brokers that hold replicas of the topic are down";
 const OVERLOADED: &str = "is the broker overloaded, or is something in between?";
 const BUG: &str = "a broker that is older than 0.10 or is none at all?";
 
-/// What happened and, where it is known, what to do about it. `reason` is librdkafka's own text, or empty.
+/// What happened and, where it is known, what to do about it. `reason` is librdkafka's own text, or
+/// empty.
 pub fn explain(code: RDKafkaErrorCode, reason: &str) -> String {
     let what = if reason.is_empty() { description(code) } else { escaped(&cleaned(reason)) };
     match hint(code, reason) {
@@ -56,8 +70,12 @@ pub fn explain(code: RDKafkaErrorCode, reason: &str) -> String {
 /// The same for an error of rdkafka; never the value of a property, which may be a secret.
 pub fn describe(error: &KafkaError) -> String {
     match error {
-        KafkaError::ClientConfig(_, _, property, _) => format!("librdkafka does not take the value of its property {property:?}"),
-        other => other.rdkafka_error_code().map_or_else(|| other.to_string(), |code| explain(code, "")),
+        KafkaError::ClientConfig(_, _, property, _) => {
+            format!("librdkafka does not take the value of its property {property:?}")
+        }
+        other => {
+            other.rdkafka_error_code().map_or_else(|| other.to_string(), |code| explain(code, ""))
+        }
     }
 }
 
@@ -72,8 +90,16 @@ fn hint(code: RDKafkaErrorCode, reason: &str) -> Option<&'static str> {
         E::OperationTimedOut | E::RequestTimedOut | E::TimedOutQueue => OVERLOADED,
         // Our own text, which says what to do.
         E::Authentication if says("OAUTHBEARER token") => return None,
-        E::Authentication | E::SaslAuthenticationFailed if says("OAUTHBEARER") && !says("mechanism handshake") => TOKEN,
-        E::Authentication | E::IllegalSASLState if says("current SASL state") || says("not supported by broker") => NO_SASL,
+        E::Authentication | E::SaslAuthenticationFailed
+            if says("OAUTHBEARER") && !says("mechanism handshake") =>
+        {
+            TOKEN
+        }
+        E::Authentication | E::IllegalSASLState
+            if says("current SASL state") || says("not supported by broker") =>
+        {
+            NO_SASL
+        }
         E::Authentication if says("supported mechanisms") => MECHANISM,
         E::UnsupportedSASLMechanism => MECHANISM,
         E::Authentication | E::SaslAuthenticationFailed => PASSWORD,
@@ -81,11 +107,16 @@ fn hint(code: RDKafkaErrorCode, reason: &str) -> Option<&'static str> {
         E::GroupAuthorizationFailed => GROUP_ACL,
         E::ClusterAuthorizationFailed => CLUSTER_ACL,
         E::UnknownTopic | E::UnknownTopicOrPartition => NO_TOPIC,
-        E::UnknownMemberId | E::IllegalGeneration | E::RebalanceInProgress | E::PollExceeded => ANOTHER_MEMBER,
+        E::UnknownMemberId | E::IllegalGeneration | E::RebalanceInProgress | E::PollExceeded => {
+            ANOTHER_MEMBER
+        }
         E::FencedInstanceId => SAME_INSTANCE,
         E::InconsistentGroupProtocol => OTHER_STRATEGY,
         E::InvalidSessionTimeout => SESSION,
-        E::CoordinatorLoadInProgress | E::CoordinatorNotAvailable | E::NotCoordinator | E::LeaderNotAvailable => MOVING,
+        E::CoordinatorLoadInProgress
+        | E::CoordinatorNotAvailable
+        | E::NotCoordinator
+        | E::LeaderNotAvailable => MOVING,
         E::AutoOffsetReset | E::OffsetOutOfRange => NO_OFFSET,
         E::MessageSizeTooLarge => TOO_LARGE,
         E::NotEnoughReplicas | E::NotEnoughReplicasAfterAppend => REPLICAS,
@@ -100,8 +131,15 @@ fn connection(reason: &str) -> Option<&'static str> {
     Some(match () {
         () if says("certificate verify failed") => CERTIFICATE,
         () if says("bad certificate") || says("certificate required") => CLIENT_CERTIFICATE,
-        () if says("unknown ca") || says("certificate unknown") || says("certificate expired") => OUR_CERTIFICATE,
-        () if says("PLAINTEXT broker listener") || says("wrong version number") || says("packet length too long") => PLAIN_PORT,
+        () if says("unknown ca") || says("certificate unknown") || says("certificate expired") => {
+            OUR_CERTIFICATE
+        }
+        () if says("PLAINTEXT broker listener")
+            || says("wrong version number")
+            || says("packet length too long") =>
+        {
+            PLAIN_PORT
+        }
         () if says("client SSL authentication might be required") => CLIENT_CERTIFICATE,
         () if says("state SSL_HANDSHAKE") && says("Disconnected") => PLAIN_PORT,
         () if says("SSL handshake failed") => TLS,
@@ -125,7 +163,8 @@ fn description(code: RDKafkaErrorCode) -> String {
     text.split_once(" (").and_then(|(_, text)| text.strip_suffix(')')).unwrap_or(&text).to_owned()
 }
 
-/// librdkafka's text without times, counts, threads and its own advice, which names its properties and not our keys.
+/// librdkafka's text without times, counts, threads and its own advice, which names its properties
+/// and not our keys.
 fn cleaned(reason: &str) -> String {
     let mut text = reason.split(" (after ").next().unwrap_or(reason);
     for advice in [
@@ -154,83 +193,119 @@ mod tests {
     const SEEN: &[(RDKafkaErrorCode, &str, &str)] = &[
         (
             E::BrokerTransportFailure,
-            "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)",
+            "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after \
+             0ms in state CONNECT)",
             REFUSED,
         ),
         (
             E::BrokerTransportFailure,
-            "kafka-1:9092/1: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 0ms in state CONNECT)",
+            "kafka-1:9092/1: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 0ms \
+             in state CONNECT)",
             ADVERTISED,
         ),
         (
             E::BrokerTransportFailure,
-            "10.0.0.1:9092/bootstrap: Connection setup timed out in state CONNECT (after 10029ms in state CONNECT)",
+            "10.0.0.1:9092/bootstrap: Connection setup timed out in state CONNECT (after 10029ms \
+             in state CONNECT)",
             FIREWALL,
         ),
-        (E::Resolve, "nowhere:9092/bootstrap: Failed to resolve 'nowhere:9092': Name or service not known (after 3ms)", RESOLVE),
-        (E::Resolve, "nowhere:9092/1: Failed to resolve 'nowhere:9092': Name or service not known (after 3ms)", ADVERTISED),
+        (
+            E::Resolve,
+            "nowhere:9092/bootstrap: Failed to resolve 'nowhere:9092': Name or service not known \
+             (after 3ms)",
+            RESOLVE,
+        ),
+        (
+            E::Resolve,
+            "nowhere:9092/1: Failed to resolve 'nowhere:9092': Name or service not known (after \
+             3ms)",
+            ADVERTISED,
+        ),
         (
             E::SSL,
-            "ssl://127.0.0.1:9093/bootstrap: SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker \
-             certificate could not be verified, verify that ssl.ca.location is correctly configured or root CA certificates are \
+            "ssl://127.0.0.1:9093/bootstrap: SSL handshake failed: error:0A000086:SSL \
+             routines::certificate verify failed: broker \
+             certificate could not be verified, verify that ssl.ca.location is correctly \
+             configured or root CA certificates are \
              installed (install ca-certificates package) (after 2ms in state SSL_HANDSHAKE)",
             CERTIFICATE,
         ),
         (
             E::BrokerTransportFailure,
-            "ssl://127.0.0.1:9092/bootstrap: SSL handshake failed: Disconnected: SSL connection closed by peer: connecting to a \
+            "ssl://127.0.0.1:9092/bootstrap: SSL handshake failed: Disconnected: SSL connection \
+             closed by peer: connecting to a \
              PLAINTEXT broker listener? (after 1ms in state SSL_HANDSHAKE)",
             PLAIN_PORT,
         ),
         (
             E::BrokerTransportFailure,
-            "ssl://127.0.0.1:9092/bootstrap: Disconnected: SSL connection closed by peer (after 0ms in state SSL_HANDSHAKE)",
+            "ssl://127.0.0.1:9092/bootstrap: Disconnected: SSL connection closed by peer (after \
+             0ms in state SSL_HANDSHAKE)",
             PLAIN_PORT,
         ),
         (
             E::BrokerTransportFailure,
-            "[thrd:127.0.0.1:9093/bootstrap]: 127.0.0.1:9093/bootstrap: Disconnected: connection closed by peer: receive 0 after \
+            "[thrd:127.0.0.1:9093/bootstrap]: 127.0.0.1:9093/bootstrap: Disconnected: connection \
+             closed by peer: receive 0 after \
              POLLIN (after 1ms in state APIVERSION_QUERY)",
             TLS_PORT,
         ),
         (
             E::BrokerTransportFailure,
-            "ssl://127.0.0.1:9094/bootstrap: Receive failed: error:0A000412:SSL routines::ssl/tls alert bad certificate: SSL alert \
+            "ssl://127.0.0.1:9094/bootstrap: Receive failed: error:0A000412:SSL routines::ssl/tls \
+             alert bad certificate: SSL alert \
              number 42 (after 3ms in state APIVERSION_QUERY)",
             CLIENT_CERTIFICATE,
         ),
         (
             E::BrokerTransportFailure,
-            "127.0.0.1:9095/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN (after 293ms in state UP)",
+            "127.0.0.1:9095/bootstrap: Disconnected: connection closed by peer: receive 0 after \
+             POLLIN (after 293ms in state UP)",
             WANTS_SASL,
         ),
         (
             E::Authentication,
-            "sasl_plaintext://127.0.0.1:9092/bootstrap: SASL PLAIN mechanism handshake failed: Broker: Request not valid in current \
+            "sasl_plaintext://127.0.0.1:9092/bootstrap: SASL PLAIN mechanism handshake failed: \
+             Broker: Request not valid in current \
              SASL state: broker's supported mechanisms:  (after 0ms in state AUTH_HANDSHAKE)",
             NO_SASL,
         ),
         (
             E::Authentication,
-            "sasl_ssl://127.0.0.1:9096/bootstrap: SASL PLAIN mechanism handshake failed: Broker: Unsupported SASL mechanism: broker's \
+            "sasl_ssl://127.0.0.1:9096/bootstrap: SASL PLAIN mechanism handshake failed: Broker: \
+             Unsupported SASL mechanism: broker's \
              supported mechanisms: SCRAM-SHA-256 (after 300ms in state AUTH_HANDSHAKE)",
             MECHANISM,
         ),
         (
             E::Authentication,
-            "sasl_plaintext://127.0.0.1:9095/bootstrap: SASL authentication error: Authentication failed: Invalid username or password \
+            "sasl_plaintext://127.0.0.1:9095/bootstrap: SASL authentication error: Authentication \
+             failed: Invalid username or password \
              (after 300ms in state AUTH_REQ)",
             PASSWORD,
         ),
         (
             E::Authentication,
-            "sasl_plaintext://127.0.0.1:9095/bootstrap: SASL authentication error: Authentication failed during authentication due to \
+            "sasl_plaintext://127.0.0.1:9095/bootstrap: SASL authentication error: Authentication \
+             failed during authentication due to \
              invalid credentials with SASL mechanism SCRAM-SHA-256 (after 316ms in state AUTH_REQ)",
             PASSWORD,
         ),
-        (E::TopicAuthorizationFailed, "Fetch from broker 1 failed: Broker: Topic authorization failed", TOPIC_ACL),
-        (E::GroupAuthorizationFailed, "FindCoordinator response error: Group authorization failed.", GROUP_ACL),
-        (E::UnknownTopicOrPartition, "Subscribed topic not available: events: Broker: Unknown topic or partition", NO_TOPIC),
+        (
+            E::TopicAuthorizationFailed,
+            "Fetch from broker 1 failed: Broker: Topic authorization failed",
+            TOPIC_ACL,
+        ),
+        (
+            E::GroupAuthorizationFailed,
+            "FindCoordinator response error: Group authorization failed.",
+            GROUP_ACL,
+        ),
+        (
+            E::UnknownTopicOrPartition,
+            "Subscribed topic not available: events: Broker: Unknown topic or partition",
+            NO_TOPIC,
+        ),
         (E::UnknownMemberId, "", ANOTHER_MEMBER),
         (E::FencedInstanceId, "", SAME_INSTANCE),
     ];
@@ -247,24 +322,39 @@ mod tests {
     fn what_is_librdkafkas_own_business_is_left_out() {
         for (code, reason, _) in SEEN {
             let text = explain(*code, reason);
-            for noise in ["(after", "bootstrap:", "[thrd", "security.protocol", "ssl.ca.location", "PLAINTEXT"] {
+            for noise in [
+                "(after",
+                "bootstrap:",
+                "[thrd",
+                "security.protocol",
+                "ssl.ca.location",
+                "PLAINTEXT",
+            ] {
                 assert!(!text.contains(noise), "{noise} in {text}");
             }
         }
-        let refused =
-            "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)";
+        let refused = "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection \
+            refused (after 0ms in state CONNECT)";
         assert_eq!(
             explain(E::BrokerTransportFailure, refused),
-            format!("127.0.0.1:1: Connect to ipv4#127.0.0.1:1 failed: Connection refused; {REFUSED}")
+            format!(
+                "127.0.0.1:1: Connect to ipv4#127.0.0.1:1 failed: Connection refused; {REFUSED}"
+            )
         );
     }
 
     #[test]
     fn an_error_without_a_reason_says_what_it_is() {
         assert_eq!(explain(E::Fail, "said\u{1b}[2J\r\n"), r"said\u{1b}[2J\u{d}\u{a}");
-        assert_eq!(explain(E::UnknownTopicOrPartition, ""), format!("Broker: Unknown topic or partition; {NO_TOPIC}"));
+        assert_eq!(
+            explain(E::UnknownTopicOrPartition, ""),
+            format!("Broker: Unknown topic or partition; {NO_TOPIC}")
+        );
         assert_eq!(explain(E::Fail, "odd"), "odd");
-        assert_eq!(describe(&KafkaError::MessageConsumption(E::PartitionEOF)), "Broker: No more messages");
+        assert_eq!(
+            describe(&KafkaError::MessageConsumption(E::PartitionEOF)),
+            "Broker: No more messages"
+        );
     }
 
     #[test]
@@ -273,6 +363,9 @@ mod tests {
         config.set("socket.timeout.ms", "s3cret");
         let error = config.create_native_config().map(drop).expect_err("no number");
         assert!(error.to_string().contains("s3cret"), "the reason for this test is gone: {error}");
-        assert_eq!(describe(&error), "librdkafka does not take the value of its property \"socket.timeout.ms\"");
+        assert_eq!(
+            describe(&error),
+            "librdkafka does not take the value of its property \"socket.timeout.ms\""
+        );
     }
 }

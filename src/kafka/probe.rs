@@ -45,12 +45,16 @@ pub enum ProbeError {
     Unreachable(String),
 }
 
-/// Asks the brokers for all that the source needs: its topics, to read them, its group. Blocks the calling thread, up to ten
-/// seconds for the first answer.
+/// Asks the brokers for all that the source needs: its topics, to read them, its group. Blocks the
+/// calling thread, up to ten seconds for the first answer.
 ///
 /// # Errors
 /// Settings that cannot work, or no broker that answers.
-pub fn probe_consumer(client: &KafkaClient, topics: &[String], group_id: &str) -> Result<Report, ProbeError> {
+pub fn probe_consumer(
+    client: &KafkaClient,
+    topics: &[String],
+    group_id: &str,
+) -> Result<Report, ProbeError> {
     let mut settings = client_config(client)?;
     settings.set("group.id", group_id).set("isolation.level", "read_committed");
     let probe = Probe::reach(client, settings)?;
@@ -61,7 +65,8 @@ pub fn probe_consumer(client: &KafkaClient, topics: &[String], group_id: &str) -
     Ok(report)
 }
 
-/// Asks the brokers for all that dead letters need: their topic, to write to it. Blocks the calling thread as [`probe_consumer`].
+/// Asks the brokers for all that dead letters need: their topic, to write to it. Blocks the calling
+/// thread as [`probe_consumer`].
 ///
 /// # Errors
 /// As [`probe_consumer`].
@@ -87,7 +92,8 @@ impl Probe {
             .set("enable.partition.eof", "true")
             .set("fetch.wait.max.ms", "10")
             .set("allow.auto.create.topics", "false");
-        let consumer: BaseConsumer<_> = settings.create_with_context(Watch::new(client)?).map_err(creation_error)?;
+        let consumer: BaseConsumer<_> =
+            settings.create_with_context(Watch::new(client)?).map_err(creation_error)?;
         let watch = Arc::clone(consumer.client().context());
         let deadline = Instant::now() + PATIENCE;
         let mut timeout = FIRST_TIMEOUT;
@@ -100,7 +106,11 @@ impl Probe {
                 return Ok(Self { consumer, metadata });
             }
             // A broker that is only slow gets more and more time.
-            timeout = if watch.events.trouble().is_some() { FIRST_TIMEOUT } else { (timeout * 2).min(PATIENCE / 4) };
+            timeout = if watch.events.trouble().is_some() {
+                FIRST_TIMEOUT
+            } else {
+                (timeout * 2).min(PATIENCE / 4)
+            };
             if watch.is_hopeless() || Instant::now() > deadline {
                 return Err(ProbeError::Unreachable(unreachable(client, &watch)));
             }
@@ -119,10 +129,17 @@ impl Probe {
         report.lines.push(("tls", tls(client.tls.as_ref()).to_owned()));
         report.lines.push(("login", login(client.sasl.as_ref())));
         if client.tls.as_ref().is_some_and(|tls| tls.skip_verify) {
-            report.notes.push("kafka.tls.skip_verify is on: anybody in between can read and change everything".to_owned());
+            report.notes.push(
+                "kafka.tls.skip_verify is on: anybody in between can read and change everything"
+                    .to_owned(),
+            );
         }
-        if client.tls.is_none() && matches!(client.sasl, Some(Sasl::Password { mechanism: "PLAIN", .. })) {
-            report.notes.push("the password is sent in plain text: set kafka.tls.enabled = true".to_owned());
+        if client.tls.is_none()
+            && matches!(client.sasl, Some(Sasl::Password { mechanism: "PLAIN", .. }))
+        {
+            report.notes.push(
+                "the password is sent in plain text: set kafka.tls.enabled = true".to_owned(),
+            );
         }
         report
     }
@@ -130,16 +147,24 @@ impl Probe {
     /// Why a question has no answer.
     fn silence(&self) -> String {
         let trouble = self.consumer.client().context().events.trouble();
-        trouble.unwrap_or_else(|| format!("no answer within {PATIENCE:?}; is the broker overloaded?"))
+        trouble
+            .unwrap_or_else(|| format!("no answer within {PATIENCE:?}; is the broker overloaded?"))
     }
 }
 
 fn unreachable(client: &KafkaClient, watch: &Watch) -> String {
     let servers = &client.bootstrap_servers;
-    let silent = || format!("{servers}: no answer within {PATIENCE:?}; is the address right, and is a firewall in between?");
+    let silent = || {
+        format!(
+            "{servers}: no answer within {PATIENCE:?}; is the address right, and is a firewall in \
+             between?"
+        )
+    };
     let why = watch.events.trouble().unwrap_or_else(silent);
     match &client.tls {
-        Some(tls) if why.contains("certificate verify failed") => certificate::explain(servers, tls).unwrap_or(why),
+        Some(tls) if why.contains("certificate verify failed") => {
+            certificate::explain(servers, tls).unwrap_or(why)
+        }
         _ => why,
     }
 }

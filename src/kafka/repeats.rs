@@ -43,7 +43,8 @@ impl Repeats {
     }
 }
 
-/// The text without librdkafka's tail of times and counts: `(after 12ms in state CONNECT, 3 identical error(s) suppressed)`.
+/// The text without librdkafka's tail of times and counts: `(after 12ms in state CONNECT, 3
+/// identical error(s) suppressed)`.
 fn gist(text: &str) -> &str {
     text.split(" (after ").next().unwrap_or(text)
 }

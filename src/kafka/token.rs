@@ -42,12 +42,18 @@ pub struct TokenSource {
     form: String,
 }
 
-/// Why there is no token; holds neither the secret nor what the endpoint said beyond its error code.
+/// Why there is no token; holds neither the secret nor what the endpoint said beyond its error
+/// code.
 #[derive(Debug, thiserror::Error)]
 enum TokenError {
-    #[error("cannot connect ({0}): is kafka.sasl.token_url right, and can it be reached from here?")]
+    #[error(
+        "cannot connect ({0}): is kafka.sasl.token_url right, and can it be reached from here?"
+    )]
     Connect(io::Error),
-    #[error("the TLS handshake failed ({0}): its certificate must be trusted by this system (or by the file in SSL_CERT_FILE)")]
+    #[error(
+        "the TLS handshake failed ({0}): its certificate must be trusted by this system (or by the \
+         file in SSL_CERT_FILE)"
+    )]
     Handshake(io::Error),
     #[error("no answer within {TIMEOUT:?}")]
     Timeout,
@@ -67,15 +73,19 @@ impl TokenSource {
     /// What fetches the tokens of `sasl`; `None` when it needs none.
     ///
     /// # Errors
-    /// A token URL that cannot be used, or would send the secret in plain text; no system certificates.
+    /// A token URL that cannot be used, or would send the secret in plain text; no system
+    /// certificates.
     pub fn new(sasl: Option<&Sasl>) -> Result<Option<Self>, ClientError> {
-        let Some(Sasl::OAuthBearer { token_url, client_id, client_secret, scope }) = sasl else { return Ok(None) };
+        let Some(Sasl::OAuthBearer { token_url, client_id, client_secret, scope }) = sasl else {
+            return Ok(None);
+        };
         let wrong = |why| ClientError::TokenUrl { why };
         if let Some(why) = token_url_error(token_url) {
             return Err(wrong(why));
         }
         let uri: Uri = token_url.parse().map_err(|_| wrong("is not a URL"))?;
-        let host = uri.host().ok_or_else(|| wrong("names no host"))?.trim_matches(['[', ']']).to_owned();
+        let host =
+            uri.host().ok_or_else(|| wrong("names no host"))?.trim_matches(['[', ']']).to_owned();
         let tls = match uri.scheme_str() {
             Some("https") => Some(TlsClient::new(&Tls::default()).map_err(ClientError::TokenTls)?),
             // To this machine: anything else is an error above.
@@ -90,7 +100,8 @@ impl TokenSource {
         Ok(Some(Self { host, port, uri, tls, client_id: client_id.clone(), authorization, form }))
     }
 
-    /// Fetches a token; blocks the calling thread, for at most ten seconds and a bit. Works inside and outside of a tokio runtime.
+    /// Fetches a token; blocks the calling thread, for at most ten seconds and a bit. Works inside
+    /// and outside of a tokio runtime.
     ///
     /// # Errors
     /// One line for people, with the HTTP status where there is one.
@@ -98,15 +109,20 @@ impl TokenSource {
         // A runtime of its own must not be started on a thread that already runs one.
         let fetched = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("kafka token".to_owned());
-            let fetching = thread.spawn_scoped(scope, || self.fetch_here()).map_err(TokenError::Thread)?;
+            let fetching =
+                thread.spawn_scoped(scope, || self.fetch_here()).map_err(TokenError::Thread)?;
             fetching.join().expect("fetching does not panic")
         });
         fetched.map_err(|error| format!("no token from {}:{}: {error}", self.host, self.port))
     }
 
     fn fetch_here(&self) -> Result<OAuthToken, TokenError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TokenError::Thread)?;
-        let fetched = runtime.block_on(async { tokio::time::timeout(TIMEOUT, self.request()).await });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(TokenError::Thread)?;
+        let fetched =
+            runtime.block_on(async { tokio::time::timeout(TIMEOUT, self.request()).await });
         // A look-up of the name that hangs must not hold up the end.
         runtime.shutdown_background();
         let (status, body) = fetched.unwrap_or(Err(TokenError::Timeout))?;
@@ -123,11 +139,16 @@ impl TokenSource {
     }
 
     async fn request(&self) -> Result<(StatusCode, Bytes), TokenError> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(TokenError::Connect)?;
+        let stream = TcpStream::connect((self.host.as_str(), self.port))
+            .await
+            .map_err(TokenError::Connect)?;
         match &self.tls {
             None => self.exchange(stream).await,
             Some(tls) => {
-                let stream = tls.connect(&self.host, stream).await.map_err(|failed| TokenError::Handshake(failed.error))?;
+                let stream = tls
+                    .connect(&self.host, stream)
+                    .await
+                    .map_err(|failed| TokenError::Handshake(failed.error))?;
                 self.exchange(stream).await
             }
         }
@@ -137,9 +158,11 @@ impl TokenSource {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(TokenError::Broken)?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(TokenError::Broken)?;
         let driver = tokio::spawn(connection);
-        let authority = self.uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
+        let authority =
+            self.uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
         let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
         let request = Request::post(path)
             .header(HOST, authority)
@@ -150,7 +173,11 @@ impl TokenSource {
             .expect("parts of a URI that was parsed");
         let answer = sender.send_request(request).await.map_err(TokenError::Broken)?;
         let status = answer.status();
-        let body = Limited::new(answer.into_body(), MAX_REPLY).collect().await.map_err(|_| TokenError::Body)?.to_bytes();
+        let body = Limited::new(answer.into_body(), MAX_REPLY)
+            .collect()
+            .await
+            .map_err(|_| TokenError::Body)?
+            .to_bytes();
         driver.abort();
         Ok((status, body))
     }
@@ -163,7 +190,8 @@ fn encoded(text: &str) -> String {
 /// RFC 6749, section 2.3.1: encoded as in a form first, then as HTTP Basic wants it.
 fn basic(client_id: &str, secret: &SecretString) -> HeaderValue {
     let pair = format!("{}:{}", encoded(client_id), encoded(secret.expose_secret()));
-    let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair))).expect("base64 is ASCII");
+    let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair)))
+        .expect("base64 is ASCII");
     value.set_sensitive(true);
     value
 }
@@ -179,7 +207,9 @@ mod tests {
             client_secret: "s3cret".to_owned().into(),
             scope: Some("a b".to_owned()),
         };
-        TokenSource::new(Some(&sasl)).map(|source| source.expect("OAUTHBEARER")).map_err(|error| error.to_string())
+        TokenSource::new(Some(&sasl))
+            .map(|source| source.expect("OAUTHBEARER"))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -208,9 +238,13 @@ mod tests {
 
     #[test]
     fn the_form_and_the_credentials_are_encoded() {
-        assert_eq!(source("http://[::1]:1/").unwrap().form, "grant_type=client_credentials&scope=a%20b");
+        assert_eq!(
+            source("http://[::1]:1/").unwrap().form,
+            "grant_type=client_credentials&scope=a%20b"
+        );
         let header = basic("my id", &"p:w+%ü".to_owned().into());
-        let sent = STANDARD.decode(header.to_str().unwrap().strip_prefix("Basic ").unwrap()).unwrap();
+        let sent =
+            STANDARD.decode(header.to_str().unwrap().strip_prefix("Basic ").unwrap()).unwrap();
         assert_eq!(String::from_utf8(sent).unwrap(), "my%20id:p%3Aw%2B%25%C3%BC");
         assert!(header.is_sensitive());
     }

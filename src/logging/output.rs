@@ -1,4 +1,5 @@
-//! Standard error, written by a thread of its own: nobody else waits for whoever reads it, or does not.
+//! Standard error, written by a thread of its own: nobody else waits for whoever reads it, or does
+//! not.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -8,7 +9,8 @@ use std::time::Duration;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that wait to be written, at most; further ones are dropped and counted. A few MiB of memory at the very most.
+/// Lines that wait to be written, at most; further ones are dropped and counted. A few MiB of
+/// memory at the very most.
 const WAITING_LINES: usize = 4096;
 
 /// Where log lines go once logging has started.
@@ -20,7 +22,8 @@ pub(super) struct Output {
     lines: NonBlocking,
     queued: Arc<AtomicU64>,
     written: Arc<Written>,
-    /// Never dropped while the process runs: dropping it waits and then prints on standard output if nobody reads.
+    /// Never dropped while the process runs: dropping it waits and then prints on standard output
+    /// if nobody reads.
     _thread: Arc<WorkerGuard>,
 }
 
@@ -104,7 +107,8 @@ impl<W: Write> Write for Counting<W> {
     }
 }
 
-/// Standard error without the lock of `std::io::stderr()`, which a blocked write would hold for ever.
+/// Standard error without the lock of `std::io::stderr()`, which a blocked write would hold for
+/// ever.
 struct Stderr;
 
 impl Write for Stderr {
@@ -117,8 +121,8 @@ impl Write for Stderr {
     }
 }
 
-/// Prints a line for people on standard error: in its turn among the log lines once logging has started, else at once. Nothing is
-/// left to do if that fails.
+/// Prints a line for people on standard error: in its turn among the log lines once logging has
+/// started, else at once. Nothing is left to do if that fails.
 pub fn say(text: &str) {
     let line = format!("{text}\n");
     let _ = match OUTPUT.get() {

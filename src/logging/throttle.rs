@@ -3,7 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Lets one line through in each stretch of time, and counts what the lines left out would have said.
+/// Lets one line through in each stretch of time, and counts what the lines left out would have
+/// said.
 #[derive(Debug)]
 pub struct Throttle {
     every: Duration,
@@ -23,7 +24,8 @@ impl Throttle {
         Self { every, state: Mutex::new(State { last: None, count: 0 }) }
     }
 
-    /// Counts `count` more occurrences. `Some`: log now, with the number of occurrences since the last line, these included.
+    /// Counts `count` more occurrences. `Some`: log now, with the number of occurrences since the
+    /// last line, these included.
     pub fn admit(&self, count: u64) -> Option<u64> {
         self.admit_at(count, Instant::now())
     }

@@ -7,7 +7,8 @@ use crate::metrics::Metrics;
 
 use super::outcome::{Outcome, Source};
 
-/// The age in seconds as which an older event counts in the freshness metric: two days, just beyond its largest bucket.
+/// The age in seconds as which an older event counts in the freshness metric: two days, just beyond
+/// its largest bucket.
 const OLDEST: f64 = 2.0 * 86_400.0;
 
 /// A source's side of delivery: it learns how each of its events ended.
@@ -15,19 +16,21 @@ pub trait Receipts: Send + Sync {
     /// Called exactly once for each [`Ack`], with its `position`.
     fn settle(&self, position: u64, outcome: Outcome);
 
-    /// True when the source took back what is not sent yet; such an event is settled [`Outcome::Failed`] without a write.
+    /// True when the source took back what is not sent yet; such an event is settled
+    /// [`Outcome::Failed`] without a write.
     fn cancelled(&self) -> bool {
         false
     }
 
-    /// True when the source no longer owns its events and somebody else may write newer ones: nothing more of them may be sent, not
-    /// even again.
+    /// True when the source no longer owns its events and somebody else may write newer ones:
+    /// nothing more of them may be sent, not even again.
     fn revoked(&self) -> bool {
         false
     }
 }
 
-/// Exactly one outcome for one event: given by [`Ack::settle`], or [`Outcome::Failed`] when dropped without.
+/// Exactly one outcome for one event: given by [`Ack::settle`], or [`Outcome::Failed`] when dropped
+/// without.
 pub struct Ack {
     receipts: Arc<dyn Receipts>,
     metrics: Arc<Metrics>,
@@ -40,7 +43,13 @@ pub struct Ack {
 
 impl Ack {
     /// Counts one event as received and in flight.
-    pub fn new(source: Source, receipts: Arc<dyn Receipts>, position: u64, metrics: Arc<Metrics>, received: Instant) -> Self {
+    pub fn new(
+        source: Source,
+        receipts: Arc<dyn Receipts>,
+        position: u64,
+        metrics: Arc<Metrics>,
+        received: Instant,
+    ) -> Self {
         let counts = metrics.source(source);
         counts.received.inc();
         counts.in_flight.inc();
@@ -76,7 +85,9 @@ impl Ack {
                 counts.written.inc();
                 counts.delivery_seconds.observe(self.received.elapsed().as_secs_f64());
                 if let Some(at) = self.event_time {
-                    counts.freshness_seconds.observe(freshness(at, jiff::Timestamp::now().as_millisecond()));
+                    counts
+                        .freshness_seconds
+                        .observe(freshness(at, jiff::Timestamp::now().as_millisecond()));
                 }
             }
             Outcome::Skipped(reason) => counts.skipped(reason).inc(),
@@ -89,8 +100,9 @@ impl Ack {
     }
 }
 
-/// Seconds from an event's own time to `now`, both in milliseconds since the epoch. Producers' clocks are wrong, and some send the
-/// year 1 or 9999: one such event must not drown all others in the sum.
+/// Seconds from an event's own time to `now`, both in milliseconds since the epoch. Producers'
+/// clocks are wrong, and some send the year 1 or 9999: one such event must not drown all others in
+/// the sum.
 fn freshness(at: i64, now: i64) -> f64 {
     (now.saturating_sub(at) as f64 / 1e3).clamp(0.0, OLDEST)
 }
@@ -112,9 +124,13 @@ mod tests {
     #[test]
     fn no_event_time_makes_the_sum_useless() {
         let now = 1_700_000_000_000;
-        for (at, seconds) in
-            [(now - 1500, 1.5), (now, 0.0), (now + 1, 0.0), (now - 172_800_000, OLDEST), (now - 172_801_000, OLDEST)]
-        {
+        for (at, seconds) in [
+            (now - 1500, 1.5),
+            (now, 0.0),
+            (now + 1, 0.0),
+            (now - 172_800_000, OLDEST),
+            (now - 172_801_000, OLDEST),
+        ] {
             assert_eq!(freshness(at, now), seconds, "{at}");
         }
         let millis = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
@@ -135,7 +151,15 @@ mod tests {
     #[test]
     fn each_event_has_one_outcome_and_without_one_it_failed() {
         let (told, metrics) = (Arc::new(Told::default()), Arc::new(Metrics::new()));
-        let ack = |position| Ack::new(Source::Http, Arc::clone(&told) as _, position, Arc::clone(&metrics), Instant::now());
+        let ack = |position| {
+            Ack::new(
+                Source::Http,
+                Arc::clone(&told) as _,
+                position,
+                Arc::clone(&metrics),
+                Instant::now(),
+            )
+        };
         let (settled, dropped) = (ack(1), ack(2));
         let counts = metrics.source(Source::Http);
         assert_eq!((counts.received.get(), counts.in_flight.get()), (2, 2));

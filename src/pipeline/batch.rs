@@ -6,7 +6,8 @@ use std::hash::BuildHasher;
 
 use super::intake::Job;
 
-/// Jobs grouped by key. A key occurs once: a retry of the first half of a batch could otherwise overwrite the second.
+/// Jobs grouped by key. A key occurs once: a retry of the first half of a batch could otherwise
+/// overwrite the second.
 pub struct Batch {
     jobs: Vec<Job>,
     writes: Vec<Write>,
@@ -31,7 +32,9 @@ impl Batch {
         let mut by_key: HashTable<u32> = HashTable::with_capacity(jobs.len());
         for at in 0..jobs.len() as u32 {
             let update = &jobs[at as usize].update;
-            let same = |&write: &u32| jobs[writes[write as usize].first as usize].update.key() == update.key();
+            let same = |&write: &u32| {
+                jobs[writes[write as usize].first as usize].update.key() == update.key()
+            };
             match by_key.find(hash(&jobs, at), same) {
                 Some(&write) => {
                     let write = &mut writes[write as usize];
@@ -73,7 +76,8 @@ impl Batch {
         self.jobs.iter().map(|job| job.cost()).sum()
     }
 
-    /// For each key, in the order of first appearance: the packed key, the number of fields, and the packed fields of each job.
+    /// For each key, in the order of first appearance: the packed key, the number of fields, and
+    /// the packed fields of each job.
     pub fn writes(&self) -> impl Iterator<Item = (&[u8], u32, impl Iterator<Item = &[u8]>)> {
         self.writes.iter().map(|write| {
             let parts = self.chain(write).map(|at| self.jobs[at].update.packed_fields());
@@ -81,7 +85,8 @@ impl Batch {
         })
     }
 
-    /// Takes the batch apart: each job with the position of its key in [`Batch::writes`], in the order in which they were accepted.
+    /// Takes the batch apart: each job with the position of its key in [`Batch::writes`], in the
+    /// order in which they were accepted.
     pub fn into_jobs(self) -> Vec<(usize, Job)> {
         let mut write_of = vec![0; self.jobs.len()];
         for (position, write) in self.writes.iter().enumerate() {

@@ -65,8 +65,8 @@ impl Reservation {
         true
     }
 
-    /// [`Reservation::try_grow`] for a body that is being read: all of it counts as such, and all such bodies together never
-    /// exceed `share` by it.
+    /// [`Reservation::try_grow`] for a body that is being read: all of it counts as such, and all
+    /// such bodies together never exceed `share` by it.
     pub fn try_grow_reading(&mut self, more: usize, share: usize) -> bool {
         let joining = self.bytes - self.reading + more;
         let fits = |now: usize| now.checked_add(joining).filter(|&sum| sum <= share);
@@ -133,7 +133,8 @@ mod tests {
     #[test]
     fn bodies_that_are_being_read_have_a_share_of_their_own() {
         let (budget, gauge) = budget(100);
-        let (mut first, mut second) = (budget.try_reserve(10).unwrap(), budget.try_reserve(0).unwrap());
+        let (mut first, mut second) =
+            (budget.try_reserve(10).unwrap(), budget.try_reserve(0).unwrap());
         assert!(first.try_grow_reading(20, 50));
         assert_eq!((budget.reading(), budget.held()), (30, 30), "what it held before counts too");
         assert!(!second.try_grow_reading(21, 50));

@@ -67,17 +67,26 @@ impl LaneHealth {
     /// Logs the trouble unless some lane has already reported the same.
     pub fn trouble(&self, trouble: &Trouble) {
         let mut lanes = self.health.lock();
-        let known = lanes.iter().any(|state| matches!(state, State::Trouble(known) if known == trouble));
+        let known =
+            lanes.iter().any(|state| matches!(state, State::Trouble(known) if known == trouble));
         lanes[self.lane] = State::Trouble(trouble.clone());
         let others = lanes.iter().filter_map(|state| match state {
             State::Trouble(trouble) => Some(trouble),
             State::Starting | State::Up => None,
         });
-        let reason = std::iter::once(trouble).chain(others).find(|trouble| tells(trouble)).unwrap_or(trouble);
+        let reason = std::iter::once(trouble)
+            .chain(others)
+            .find(|trouble| tells(trouble))
+            .unwrap_or(trouble);
         self.health.readiness.waiting(PART, reason.message.clone());
         drop(lanes);
         if !known {
-            tracing::warn!(class = trouble.class.as_str(), code = trouble.code, "Redis: {}; retrying", trouble.message);
+            tracing::warn!(
+                class = trouble.class.as_str(),
+                code = trouble.code,
+                "Redis: {}; retrying",
+                trouble.message
+            );
         }
     }
 }
@@ -101,11 +110,17 @@ mod tests {
         let health = Health::new(2, Arc::clone(&readiness));
         let reason = || readiness.waiting_for().pop().map(|(_, reason)| reason);
         let (a, b) = (health.lane(0), health.lane(1));
-        let (lost, replica, full) =
-            (trouble(Class::Reconnect, "NONE"), trouble(Class::Rediscover, "READONLY"), trouble(Class::Retry, "OOM"));
-        for (lane, trouble, told) in
-            [(&a, &lost, "NONE."), (&a, &replica, "READONLY."), (&b, &lost, "READONLY."), (&b, &full, "OOM.")]
-        {
+        let (lost, replica, full) = (
+            trouble(Class::Reconnect, "NONE"),
+            trouble(Class::Rediscover, "READONLY"),
+            trouble(Class::Retry, "OOM"),
+        );
+        for (lane, trouble, told) in [
+            (&a, &lost, "NONE."),
+            (&a, &replica, "READONLY."),
+            (&b, &lost, "READONLY."),
+            (&b, &full, "OOM."),
+        ] {
             lane.trouble(trouble);
             assert_eq!(reason().as_deref(), Some(told));
         }

@@ -63,8 +63,8 @@ pub struct Job {
 }
 
 impl Job {
-    /// Bytes that it holds besides its message: the update, and what carries it through its lane (the place in the queue, which
-    /// may have grown to twice what is needed, and in the batch).
+    /// Bytes that it holds besides its message: the update, and what carries it through its lane
+    /// (the place in the queue, which may have grown to twice what is needed, and in the batch).
     pub(super) fn cost(&self) -> usize {
         self.update.cost() + 3 * size_of::<Self>()
     }
@@ -84,8 +84,9 @@ impl Job {
         self.text.clone()
     }
 
-    /// From now on the source cannot take it back: the write must be repeated until its outcome is known. Left out of a retry, it
-    /// would let what was written before it in the same batch overwrite it.
+    /// From now on the source cannot take it back: the write must be repeated until its outcome is
+    /// known. Left out of a retry, it would let what was written before it in the same batch
+    /// overwrite it.
     pub(super) fn mark_sent(&mut self) {
         self.sent = true;
     }
@@ -149,7 +150,9 @@ impl Intake {
     pub fn new(rules: Rules, budget: Arc<Budget>, placement: Placement) -> Self {
         let room = Arc::new(Notify::new());
         let share = budget.limit() / placement.lanes();
-        let lanes = (0..placement.lanes()).map(|_| Arc::new(Queue::new(share, Arc::clone(&room)))).collect();
+        let lanes = (0..placement.lanes())
+            .map(|_| Arc::new(Queue::new(share, Arc::clone(&room))))
+            .collect();
         Self { rules, budget, lanes, placement, room }
     }
 
@@ -166,7 +169,8 @@ impl Intake {
         &self.budget
     }
 
-    /// Resolves when room may have been made, and from time to time besides: the caller tries again.
+    /// Resolves when room may have been made, and from time to time besides: the caller tries
+    /// again.
     pub async fn room(&self) {
         // A job settled between the refusal and this call would be missed without the timeout.
         let _ = tokio::time::timeout(ROOM_RECHECK, self.room.notified()).await;
@@ -187,23 +191,40 @@ impl Intake {
         self.placement.lane_of(job.update.key())
     }
 
-    /// Whether half of all room, and of a lane's share when it is about one, is free: enough to go on after a pause, not to pause
-    /// again at once. Bodies that are being read do not count, as long as a quarter is free besides them: slow clients must not
-    /// keep other sources waiting.
+    /// Whether half of all room, and of a lane's share when it is about one, is free: enough to go
+    /// on after a pause, not to pause again at once. Bodies that are being read do not count, as
+    /// long as a quarter is free besides them: slow clients must not keep other sources waiting.
     pub fn has_room(&self, lane: Option<usize>) -> bool {
-        let (held, reading, limit) = (self.budget.held(), self.budget.reading(), self.budget.limit());
+        let (held, reading, limit) =
+            (self.budget.held(), self.budget.reading(), self.budget.limit());
         held.saturating_sub(reading) <= limit / 2
             && held <= limit - limit / 4
             && lane.is_none_or(|lane| self.lanes[lane].has_room())
     }
 
-    /// Transforms the event at `text` of `message` and pushes its update, or settles `ack` when it is skipped. Never waits.
-    pub fn accept(&self, message: &Arc<Message>, text: Range<usize>, origin: Origin<'_>, mut ack: Ack) -> Result<(), Refusal> {
+    /// Transforms the event at `text` of `message` and pushes its update, or settles `ack` when it
+    /// is skipped. Never waits.
+    pub fn accept(
+        &self,
+        message: &Arc<Message>,
+        text: Range<usize>,
+        origin: Origin<'_>,
+        mut ack: Ack,
+    ) -> Result<(), Refusal> {
         let bytes = &message.bytes()[text.clone()];
-        match TRANSFORMER.with_borrow_mut(|transformer| transformer.transform(&self.rules, origin, bytes)) {
+        match TRANSFORMER
+            .with_borrow_mut(|transformer| transformer.transform(&self.rules, origin, bytes))
+        {
             Decision::Update(update) => {
                 ack.set_event_time(update.event_time());
-                self.offer(Job { update, ack, message: Arc::clone(message), text, held: None, sent: false })
+                self.offer(Job {
+                    update,
+                    ack,
+                    message: Arc::clone(message),
+                    text,
+                    held: None,
+                    sent: false,
+                })
             }
             Decision::Skipped(reason) => {
                 ack.settle(Outcome::Skipped(reason));

@@ -1,4 +1,5 @@
-//! One lane: serial, one write in flight, retries in place; what is refused for reasons nobody knows is set aside.
+//! One lane: serial, one write in flight, retries in place; what is refused for reasons nobody
+//! knows is set aside.
 
 mod refused;
 
@@ -22,7 +23,8 @@ use super::set_aside::SetAside;
 use super::suspects::Suspects;
 use refused::Apart;
 
-/// The longest pause before a new connection is tried: a restarted Redis is found soon, and trying costs it little.
+/// The longest pause before a new connection is tried: a restarted Redis is found soon, and trying
+/// costs it little.
 const RECONNECT_MAX: Duration = Duration::from_secs(1);
 /// How often an idle lane asks whether Redis still answers.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
@@ -56,7 +58,8 @@ pub struct Lane<S> {
 }
 
 impl<S: Apply> Lane<S> {
-    /// Ends when the queue is closed and empty, or at once on the hard stop. What is not settled then is failed.
+    /// Ends when the queue is closed and empty, or at once on the hard stop. What is not settled
+    /// then is failed.
     pub async fn run(self) {
         let queue = Arc::clone(&self.queue);
         let hard = self.hard.clone();
@@ -116,16 +119,22 @@ impl<S: Apply> Worker<S> {
         }
     }
 
-    /// The next jobs, but for those of keys that are set aside; until there are some, tries those, and watches over the store.
+    /// The next jobs, but for those of keys that are set aside; until there are some, tries those,
+    /// and watches over the store.
     async fn next_jobs(&mut self) -> Option<Vec<Job>> {
         let mut probe_at = self.next_probe();
         loop {
             self.drop_cancelled();
             self.try_set_aside().await;
             let now = tokio::time::Instant::now();
-            let due = self.set_aside.next_due().map_or(probe_at, |due| due.min(now + CANCEL_EVERY).min(probe_at));
+            let due = self
+                .set_aside
+                .next_due()
+                .map_or(probe_at, |due| due.min(now + CANCEL_EVERY).min(probe_at));
             let LaneLimits { max_batch, max_batch_bytes, .. } = self.lane.limits;
-            match tokio::time::timeout_at(due, self.lane.queue.take(max_batch, max_batch_bytes)).await {
+            match tokio::time::timeout_at(due, self.lane.queue.take(max_batch, max_batch_bytes))
+                .await
+            {
                 Ok(Some(jobs)) => {
                     let jobs = self.set_aside.divert(jobs);
                     if !jobs.is_empty() {
@@ -151,7 +160,8 @@ impl<S: Apply> Worker<S> {
     }
 
     fn next_probe(&self) -> tokio::time::Instant {
-        let wait = if self.lane.health.is_up() || self.doubtful() { PROBE_EVERY } else { Duration::ZERO };
+        let wait =
+            if self.lane.health.is_up() || self.doubtful() { PROBE_EVERY } else { Duration::ZERO };
         tokio::time::Instant::now() + wait
     }
 
@@ -165,14 +175,16 @@ impl<S: Apply> Worker<S> {
         metrics.batch_updates.observe(batch.events() as f64);
         metrics.updates_merged.inc_by((batch.events() - batch.len()) as u64);
         let start = Instant::now();
-        let trouble = self.lane.store.apply(&self.writes, &|| !batch.revoked(), &mut self.verdicts).await;
+        let trouble =
+            self.lane.store.apply(&self.writes, &|| !batch.revoked(), &mut self.verdicts).await;
         metrics.redis_write_seconds.observe(start.elapsed().as_secs_f64());
         assert_eq!(self.verdicts.len(), batch.len(), "one verdict for each write");
         self.writes.shrink_to(self.lane.limits.max_batch_bytes * 2);
         trouble
     }
 
-    /// Gives each job its outcome; what must be tried again comes back, in order, or is set aside, as all of a write that was made `apart`.
+    /// Gives each job its outcome; what must be tried again comes back, in order, or is set aside,
+    /// as all of a write that was made `apart`.
     async fn settle(&mut self, batch: Batch, apart: Option<Apart>) -> Vec<Job> {
         let mut released = 0;
         let mut left = Vec::new();
@@ -186,21 +198,31 @@ impl<S: Apply> Worker<S> {
                     job.ack.settle(Outcome::Written);
                 }
                 Verdict::WrongType => refused.push((DeadReason::WrongType, job)),
-                Verdict::Refused | Verdict::Suspect(_) => by_key.entry(write).or_default().push(job),
+                Verdict::Refused | Verdict::Suspect(_) => {
+                    by_key.entry(write).or_default().push(job)
+                }
                 Verdict::Retry(_) | Verdict::Unknown => {
                     if self.verdicts[write] == Verdict::Unknown {
                         job.mark_sent();
                     }
-                    if apart.is_some() { by_key.entry(write).or_default().push(job) } else { left.push(job) }
+                    if apart.is_some() {
+                        by_key.entry(write).or_default().push(job)
+                    } else {
+                        left.push(job)
+                    }
                 }
             }
         }
         for (write, jobs) in by_key {
-            refused.extend(self.set_apart(self.verdicts[write], jobs, apart).map(|job| (DeadReason::Refused, job)));
+            refused.extend(
+                self.set_apart(self.verdicts[write], jobs, apart)
+                    .map(|job| (DeadReason::Refused, job)),
+            );
         }
         if !refused.is_empty() {
             refused.iter().for_each(|(_, job)| self.lane.suspects.settled(job.update.key()));
-            let keys: Vec<Vec<u8>> = refused.iter().map(|(_, job)| job.update.key().to_vec()).collect();
+            let keys: Vec<Vec<u8>> =
+                refused.iter().map(|(_, job)| job.update.key().to_vec()).collect();
             released += self.bury(refused).await;
             keys.iter().for_each(|key| self.forget(key));
         }
@@ -209,10 +231,17 @@ impl<S: Apply> Worker<S> {
         left
     }
 
-    /// Puts refused jobs into the dead letters, each event by itself; returns the room they gave back.
+    /// Puts refused jobs into the dead letters, each event by itself; returns the room they gave
+    /// back.
     async fn bury(&mut self, refused: Vec<(DeadReason, Job)>) -> usize {
         let letter = |(reason, job): &(DeadReason, Job)| {
-            Letter::new(reason.as_str(), job.ack.source().as_str(), Some(job.update.key()), job.text(), job.message().record())
+            Letter::new(
+                reason.as_str(),
+                job.ack.source().as_str(),
+                Some(job.update.key()),
+                job.text(),
+                job.message().record(),
+            )
         };
         let kept = self.lane.letters.write(refused.iter().map(letter).collect()).await;
         let released = refused.iter().map(|(_, job)| job.cost()).sum();
@@ -254,7 +283,8 @@ impl<S: Apply> Worker<S> {
         self.lane.queue.set_down(false);
     }
 
-    /// Notes the trouble and waits before the next attempt at `left`; returns what is then still to be written.
+    /// Notes the trouble and waits before the next attempt at `left`; returns what is then still to
+    /// be written.
     async fn failed(&mut self, trouble: &Trouble, mut left: Vec<Job>) -> Vec<Job> {
         self.failures += 1;
         self.lane.health.trouble(trouble);
@@ -262,7 +292,11 @@ impl<S: Apply> Worker<S> {
             self.lane.queue.set_down(true);
         }
         let pause = self.backoff.next().unwrap_or(Duration::MAX).min(self.lane.limits.retry_max);
-        let pause = if matches!(trouble.class, Class::Reconnect | Class::Rediscover) { pause.min(RECONNECT_MAX) } else { pause };
+        let pause = if matches!(trouble.class, Class::Reconnect | Class::Rediscover) {
+            pause.min(RECONNECT_MAX)
+        } else {
+            pause
+        };
         let until = tokio::time::Instant::now() + pause;
         while tokio::time::Instant::now() < until {
             self.lane.queue.drop_cancelled();
@@ -274,7 +308,8 @@ impl<S: Apply> Worker<S> {
     }
 }
 
-/// The connection is good, and writes were held back: what was lost with an earlier one is fenced. Jobs that are revoked end here.
+/// The connection is good, and writes were held back: what was lost with an earlier one is fenced.
+/// Jobs that are revoked end here.
 fn fenced(mut left: Vec<Job>) -> Vec<Job> {
     left.iter_mut().filter(|job| job.revoked()).for_each(Job::mark_fenced);
     left

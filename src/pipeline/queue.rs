@@ -9,11 +9,13 @@ use super::intake::{Busy, Job};
 
 /// The jobs of one lane, in the order in which they were accepted.
 pub struct Queue {
-    /// Bytes of updates this lane may hold, queued or in its batch; a lane that holds nothing takes any one update.
+    /// Bytes of updates this lane may hold, queued or in its batch; a lane that holds nothing takes
+    /// any one update.
     share: usize,
     inner: Mutex<Inner>,
     pushed: Notify,
-    /// Told when room was made, in any lane: jobs were settled or taken back, or a lane is up again.
+    /// Told when room was made, in any lane: jobs were settled or taken back, or a lane is up
+    /// again.
     room: Arc<Notify>,
 }
 
@@ -69,8 +71,9 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits for the first job and takes what has gathered, at most `max_jobs`, and at most `max_bytes` unless one update alone is
-    /// larger. `None`: closed and empty. Every job taken must be given back to [`Queue::release`] by its cost.
+    /// Waits for the first job and takes what has gathered, at most `max_jobs`, and at most
+    /// `max_bytes` unless one update alone is larger. `None`: closed and empty. Every job taken
+    /// must be given back to [`Queue::release`] by its cost.
     pub async fn take(&self, max_jobs: usize, max_bytes: usize) -> Option<Vec<Job>> {
         loop {
             {
@@ -99,13 +102,15 @@ impl Queue {
         self.room.notify_waiters();
     }
 
-    /// Fails the queued jobs whose source took them back, so that their room is free before the lane comes to them.
+    /// Fails the queued jobs whose source took them back, so that their room is free before the
+    /// lane comes to them.
     pub fn drop_cancelled(&self) {
         let mut inner = self.lock();
         if !inner.jobs.iter().any(Job::cancelled) {
             return;
         }
-        let (cancelled, kept): (VecDeque<Job>, _) = std::mem::take(&mut inner.jobs).into_iter().partition(Job::cancelled);
+        let (cancelled, kept): (VecDeque<Job>, _) =
+            std::mem::take(&mut inner.jobs).into_iter().partition(Job::cancelled);
         inner.jobs = kept;
         inner.bytes -= cancelled.iter().map(|job| job.cost()).sum::<usize>();
         drop(inner);

@@ -1,4 +1,5 @@
-//! Keys whose writes are refused for reasons nobody knows: tried again now and then, while their lane goes on with other keys.
+//! Keys whose writes are refused for reasons nobody knows: tried again now and then, while their
+//! lane goes on with other keys.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -8,7 +9,8 @@ use tokio::time::Instant;
 
 use super::intake::Job;
 
-/// Refused keys of one lane, each with its events in the order in which they were accepted. The events hold their room.
+/// Refused keys of one lane, each with its events in the order in which they were accepted. The
+/// events hold their room.
 pub(super) struct SetAside {
     keys: HashMap<Vec<u8>, Waiting>,
     /// No key is due before.
@@ -36,11 +38,12 @@ struct Waiting {
 enum Turn {
     /// All events in one write.
     All,
-    /// The first event, and those after it up to the last one that was sent before and may have been applied: the first one alone
-    /// would overwrite them for a moment.
+    /// The first event, and those after it up to the last one that was sent before and may have
+    /// been applied: the first one alone would overwrite them for a moment.
     Sent,
-    /// So many events, of which some were sent before, and one is poison: what was applied stands before it, so the longest start
-    /// that is taken is looked for, and nothing older is written over it.
+    /// So many events, of which some were sent before, and one is poison: what was applied stands
+    /// before it, so the longest start that is taken is looked for, and nothing older is written
+    /// over it.
     Start(usize),
     /// The first event alone.
     First,
@@ -48,7 +51,15 @@ enum Turn {
 
 impl SetAside {
     pub(super) fn new(retry_min: Duration, retry_max: Duration, gauge: IntGauge) -> Self {
-        Self { keys: HashMap::new(), next_due: None, since: Instant::now(), retry_min, retry_max, gauge, counted: 0 }
+        Self {
+            keys: HashMap::new(),
+            next_due: None,
+            since: Instant::now(),
+            retry_min,
+            retry_max,
+            gauge,
+            counted: 0,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -69,8 +80,8 @@ impl SetAside {
         self.next_due
     }
 
-    /// Puts the refused `jobs` of one key back in front of what waits for it. Several are tried one by one, at once; one alone, or
-    /// what must stay together, is tried after a pause.
+    /// Puts the refused `jobs` of one key back in front of what waits for it. Several are tried one
+    /// by one, at once; one alone, or what must stay together, is tried after a pause.
     pub(super) fn refused(&mut self, jobs: Vec<Job>, now: Instant) {
         let Some(key) = jobs.first().map(|job| job.update.key().to_vec()) else { return };
         if self.is_empty() {
@@ -95,7 +106,8 @@ impl SetAside {
         waiting.give_back(jobs);
     }
 
-    /// The `count` events of `key` that were refused together, some of them `sent` before, are told apart from now on.
+    /// The `count` events of `key` that were refused together, some of them `sent` before, are told
+    /// apart from now on.
     pub(super) fn split(&mut self, key: &[u8], count: usize, sent: bool, now: Instant) {
         if let Some(waiting) = self.keys.get_mut(key) {
             waiting.turn = if sent { Turn::Start(count - 1) } else { Turn::First };
@@ -103,7 +115,8 @@ impl SetAside {
         }
     }
 
-    /// Puts `jobs` of one key back that were not answered, or could not be sent: tried again after a pause.
+    /// Puts `jobs` of one key back that were not answered, or could not be sent: tried again after
+    /// a pause.
     pub(super) fn unanswered(&mut self, jobs: Vec<Job>, now: Instant) {
         let Some(key) = jobs.first().map(|job| job.update.key().to_vec()) else { return };
         let waiting = self.keys.entry(key).or_insert_with(|| Waiting::new(self.retry_min, now));
@@ -114,7 +127,10 @@ impl SetAside {
     /// The first events of `key` are settled: what waited behind them is tried at once, together.
     pub(super) fn settled(&mut self, key: &[u8], now: Instant) {
         let Some(waiting) = self.keys.get_mut(key) else { return };
-        *waiting = Waiting { jobs: std::mem::take(&mut waiting.jobs), ..Waiting::new(self.retry_min, now) };
+        *waiting = Waiting {
+            jobs: std::mem::take(&mut waiting.jobs),
+            ..Waiting::new(self.retry_min, now)
+        };
     }
 
     /// Keeps the jobs whose keys are set aside, behind what waits already; the others come back.
@@ -139,7 +155,8 @@ impl SetAside {
         if self.next_due.is_none_or(|due| due > now) {
             return taken;
         }
-        let mut due: Vec<&mut Waiting> = self.keys.values_mut().filter(|waiting| waiting.due <= now && !waiting.out).collect();
+        let mut due: Vec<&mut Waiting> =
+            self.keys.values_mut().filter(|waiting| waiting.due <= now && !waiting.out).collect();
         due.sort_by_key(|waiting| waiting.due);
         let mut bytes = 0;
         for waiting in due {
@@ -159,8 +176,11 @@ impl SetAside {
     /// Ends the waiting events whose source took them back; returns the room they held.
     pub(super) fn drop_cancelled(&mut self) -> usize {
         let mut released = 0;
-        for waiting in self.keys.values_mut().filter(|waiting| waiting.jobs.iter().any(Job::cancelled)) {
-            let (gone, kept): (VecDeque<Job>, _) = std::mem::take(&mut waiting.jobs).into_iter().partition(Job::cancelled);
+        for waiting in
+            self.keys.values_mut().filter(|waiting| waiting.jobs.iter().any(Job::cancelled))
+        {
+            let (gone, kept): (VecDeque<Job>, _) =
+                std::mem::take(&mut waiting.jobs).into_iter().partition(Job::cancelled);
             waiting.jobs = kept;
             released += gone.iter().map(|job| job.cost()).sum::<usize>();
         }
@@ -170,11 +190,12 @@ impl SetAside {
         released
     }
 
-    /// Forgets keys without events, and learns anew what is due and how many wait: once after any number of refusals, for it looks
-    /// at every key.
+    /// Forgets keys without events, and learns anew what is due and how many wait: once after any
+    /// number of refusals, for it looks at every key.
     pub(super) fn refresh(&mut self) {
         self.keys.retain(|_, waiting| waiting.out || !waiting.jobs.is_empty());
-        self.next_due = self.keys.values().filter(|waiting| !waiting.out).map(|waiting| waiting.due).min();
+        self.next_due =
+            self.keys.values().filter(|waiting| !waiting.out).map(|waiting| waiting.due).min();
         let waiting: usize = self.keys.values().map(|waiting| waiting.jobs.len()).sum();
         self.gauge.add(waiting as i64 - self.counted);
         self.counted = waiting as i64;
@@ -205,7 +226,9 @@ impl Waiting {
             bytes <= max_bytes
         };
         match self.turn {
-            Turn::All => self.jobs.iter().take(max_jobs).take_while(fits).count().max(1).min(self.jobs.len()),
+            Turn::All => {
+                self.jobs.iter().take(max_jobs).take_while(fits).count().max(1).min(self.jobs.len())
+            }
             Turn::Sent => self.jobs.iter().rposition(Job::sent).map_or(1, |last| last + 1),
             Turn::Start(count) => count.min(self.jobs.len()),
             Turn::First => 1,

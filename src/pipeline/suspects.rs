@@ -1,9 +1,11 @@
-//! Poison or a sick server? Judges refusals that nobody can explain, by what else the server takes meanwhile. Pure but for the lock.
+//! Poison or a sick server? Judges refusals that nobody can explain, by what else the server takes
+//! meanwhile. Pure but for the lock.
 //!
-//! An event is *poison* when the server refused its write at least `retry_count` times in a row with one text, took other keys'
-//! writes in between, and met no other key with the same text at the same time, in any lane. When several keys meet one text at
-//! once, it may as well be one dead server behind a proxy: then none of them is poison, and each counts anew once it is alone. A text
-//! that speaks of the server makes no poison at all.
+//! An event is *poison* when the server refused its write at least `retry_count` times in a row
+//! with one text, took other keys' writes in between, and met no other key with the same text at
+//! the same time, in any lane. When several keys meet one text at once, it may as well be one dead
+//! server behind a proxy: then none of them is poison, and each counts anew once it is alone. A
+//! text that speaks of the server makes no poison at all.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -15,10 +17,11 @@ use tokio::time::Instant;
 
 use crate::redis::Suspicion;
 
-/// Writes that the server must have taken since the first refusal: a proxy in front of three servers, one of them dead, takes ten in
-/// a row less than once in fifty times.
+/// Writes that the server must have taken since the first refusal: a proxy in front of three
+/// servers, one of them dead, takes ten in a row less than once in fifty times.
 const PROOF: u64 = 10;
-/// How long a key is remembered after its last refusal: its event may be given up by its source, and come again.
+/// How long a key is remembered after its last refusal: its event may be given up by its source,
+/// and come again.
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// How often keys are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -34,15 +37,26 @@ pub struct Suspects {
 }
 
 impl Suspects {
-    /// `retry_count` refusals make a suspect; a remembered key is forgotten later than after `retry_max`.
+    /// `retry_count` refusals make a suspect; a remembered key is forgotten later than after
+    /// `retry_max`.
     pub fn new(retry_count: u32, retry_max: Duration) -> Arc<Self> {
         let remembered = REMEMBERED.max(retry_max * 4);
-        let board =
-            Board { retry_count: retry_count.max(1), remembered, refused: HashMap::new(), swept: None, shared: HashMap::new() };
-        Arc::new(Self { board: Mutex::new(board), keys: AtomicUsize::new(0), hasher: RandomState::new() })
+        let board = Board {
+            retry_count: retry_count.max(1),
+            remembered,
+            refused: HashMap::new(),
+            swept: None,
+            shared: HashMap::new(),
+        };
+        Arc::new(Self {
+            board: Mutex::new(board),
+            keys: AtomicUsize::new(0),
+            hasher: RandomState::new(),
+        })
     }
 
-    /// The write of one event, or of several (`merged`), to `key` was refused. True: the event is poison.
+    /// The write of one event, or of several (`merged`), to `key` was refused. True: the event is
+    /// poison.
     pub fn refused(&self, key: &[u8], suspicion: Suspicion, merged: bool, now: Instant) -> bool {
         let mut board = self.lock();
         let poison = board.refused(self.hasher.hash_one(key), suspicion, merged, now);
@@ -91,7 +105,10 @@ impl Board {
             return false;
         };
         self.sweep(now);
-        let known = self.refused.get(&key).filter(|known| known.text == text && known.server == server && known.taken <= taken);
+        let known = self
+            .refused
+            .get(&key)
+            .filter(|known| known.text == text && known.server == server && known.taken <= taken);
         let (tries, since) = known.map_or((0, taken), |known| (known.tries, known.taken));
         self.forget(key);
         if self.refused.len() >= MOST {
@@ -115,8 +132,12 @@ impl Board {
             return;
         }
         self.swept = Some(now);
-        let old: Vec<u64> =
-            self.refused.iter().filter(|(_, refused)| now - refused.last > self.remembered).map(|(&key, _)| key).collect();
+        let old: Vec<u64> = self
+            .refused
+            .iter()
+            .filter(|(_, refused)| now - refused.last > self.remembered)
+            .map(|(&key, _)| key)
+            .collect();
         old.into_iter().for_each(|key| self.forget(key));
     }
 
@@ -196,7 +217,12 @@ mod tests {
     }
 
     fn refused(suspects: &Suspects, key: &str, taken: u64) -> bool {
-        suspects.refused(key.as_bytes(), Suspicion { text: Some(7), server: 1, taken }, false, Instant::now())
+        suspects.refused(
+            key.as_bytes(),
+            Suspicion { text: Some(7), server: 1, taken },
+            false,
+            Instant::now(),
+        )
     }
 
     #[test]
@@ -210,23 +236,44 @@ mod tests {
     fn what_speaks_of_the_server_is_never_poison() {
         let suspects = Suspects::new(1, Duration::from_secs(1));
         let suspicion = |taken| Suspicion { text: None, server: 1, taken };
-        assert!((0..1000).all(|round| !suspects.refused(b"a", suspicion(round * 100), false, Instant::now())));
+        assert!((0..1000).all(|round| !suspects.refused(
+            b"a",
+            suspicion(round * 100),
+            false,
+            Instant::now()
+        )));
     }
 
     #[test]
     fn what_is_alone_again_counts_anew() {
         let suspects = Suspects::new(RETRIES, Duration::from_secs(1));
-        assert!((0..100).all(|round| !refused(&suspects, "a", round * 100) | !refused(&suspects, "b", round * 100)));
+        assert!(
+            (0..100).all(|round| !refused(&suspects, "a", round * 100)
+                | !refused(&suspects, "b", round * 100))
+        );
         suspects.settled(b"b");
         let mut later = (100..).map(|round| refused(&suspects, "a", round * 100));
-        assert_eq!(later.by_ref().take(RETRIES as usize).collect::<Vec<_>>(), [false, false, false, false, true]);
+        assert_eq!(
+            later.by_ref().take(RETRIES as usize).collect::<Vec<_>>(),
+            [false, false, false, false, true]
+        );
     }
 
     #[test]
     fn another_server_proves_nothing() {
         let suspects = Suspects::new(1, Duration::from_secs(1));
-        let ask = |server, taken| suspects.refused(b"a", Suspicion { text: Some(7), server, taken }, false, Instant::now());
-        assert_eq!([ask(1, 0), ask(2, 1000), ask(1, 2000), ask(1, 2000 + PROOF)], [false, false, false, true]);
+        let ask = |server, taken| {
+            suspects.refused(
+                b"a",
+                Suspicion { text: Some(7), server, taken },
+                false,
+                Instant::now(),
+            )
+        };
+        assert_eq!(
+            [ask(1, 0), ask(2, 1000), ask(1, 2000), ask(1, 2000 + PROOF)],
+            [false, false, false, true]
+        );
     }
 
     #[test]
@@ -234,7 +281,12 @@ mod tests {
         let suspects = Suspects::new(1, Duration::from_secs(1));
         let start = Instant::now();
         let ask = |key: &[u8], taken, after| {
-            suspects.refused(key, Suspicion { text: Some(7), server: 1, taken }, false, start + Duration::from_secs(after))
+            suspects.refused(
+                key,
+                Suspicion { text: Some(7), server: 1, taken },
+                false,
+                start + Duration::from_secs(after),
+            )
         };
         assert!(!ask(b"a", 0, 0) && !ask(b"b", 0, 1));
         assert!(!ask(b"b", 50, 50), "the other one was refused a minute ago");

@@ -34,7 +34,18 @@ pub(super) fn any_value() -> impl Strategy<Value = Value> {
 
 /// Words that readers look for.
 fn select_word() -> impl Strategy<Value = String> {
-    const WORDS: &[&str] =
-        &["ip", "port", "hostname", "config-epoch", "message", "+switch-master", "slave", "master", "m", "127.0.0.1", "6379"];
+    const WORDS: &[&str] = &[
+        "ip",
+        "port",
+        "hostname",
+        "config-epoch",
+        "message",
+        "+switch-master",
+        "slave",
+        "master",
+        "m",
+        "127.0.0.1",
+        "6379",
+    ];
     prop::sample::select(WORDS).prop_map(str::to_owned)
 }

@@ -16,7 +16,8 @@ pub enum Class {
 }
 
 impl Class {
-    pub const ALL: &'static [Self] = &[Self::Retry, Self::Reconnect, Self::Rediscover, Self::Refused, Self::Config];
+    pub const ALL: &'static [Self] =
+        &[Self::Retry, Self::Reconnect, Self::Rediscover, Self::Refused, Self::Config];
 
     pub const fn as_str(self) -> &'static str {
         match self {

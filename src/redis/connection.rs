@@ -91,8 +91,12 @@ pub struct TlsSession {
 
 impl TlsSession {
     pub(super) fn of(connection: &rustls::ClientConnection, verified: bool) -> Self {
-        let protocol = connection.protocol_version().map(|version| format!("{version:?}")).unwrap_or_default();
-        let cipher = connection.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite())).unwrap_or_default();
+        let protocol =
+            connection.protocol_version().map(|version| format!("{version:?}")).unwrap_or_default();
+        let cipher = connection
+            .negotiated_cipher_suite()
+            .map(|suite| format!("{:?}", suite.suite()))
+            .unwrap_or_default();
         Self { protocol, cipher, verified }
     }
 }
@@ -111,9 +115,21 @@ pub struct Connection {
 
 impl Connection {
     /// Nothing was said on it yet.
-    pub(super) fn new(stream: Box<dyn Stream>, tls: Option<TlsSession>, response_timeout: Duration) -> Self {
+    pub(super) fn new(
+        stream: Box<dyn Stream>,
+        tls: Option<TlsSession>,
+        response_timeout: Duration,
+    ) -> Self {
         let received = BytesMut::with_capacity(2 * READ);
-        Self { stream, received, response_timeout, unfinished: false, identity: None, run_id: None, tls }
+        Self {
+            stream,
+            received,
+            response_timeout,
+            unfinished: false,
+            identity: None,
+            run_id: None,
+            tls,
+        }
     }
 
     pub(super) fn identified(self, greeted: Greeted) -> Self {
@@ -146,8 +162,9 @@ impl Connection {
         }
     }
 
-    /// Closes the lost connection `old` on the server, so that nothing it sent can be applied from now on: bytes may still be
-    /// on their way. False: the server knows no such connection (any more), or was restarted.
+    /// Closes the lost connection `old` on the server, so that nothing it sent can be applied from
+    /// now on: bytes may still be on their way. False: the server knows no such connection (any
+    /// more), or was restarted.
     pub async fn fence(&mut self, old: &Identity) -> Result<bool, QueryError> {
         let run_id = self.identity.as_ref().and_then(|own| own.run_id.as_deref());
         if run_id.zip(old.run_id.as_deref()).is_some_and(|(now, then)| now != then) {
@@ -159,12 +176,18 @@ impl Connection {
         Ok(self.query(&kill).await? != Value::Int(0))
     }
 
-    /// Writes `packed` and pushes `count` replies to `replies`, error replies as [`Value::ServerError`]. On [`Broken`] the replies
-    /// that arrived stay, and the connection must be dropped.
+    /// Writes `packed` and pushes `count` replies to `replies`, error replies as
+    /// [`Value::ServerError`]. On [`Broken`] the replies that arrived stay, and the connection must
+    /// be dropped.
     ///
-    /// Reads while it writes, so that neither side waits for the other. Times out after `response_timeout` in which neither a
-    /// byte could be written nor a reply arrived.
-    pub async fn exchange(&mut self, packed: &[u8], count: usize, replies: &mut Vec<Value>) -> Result<(), Broken> {
+    /// Reads while it writes, so that neither side waits for the other. Times out after
+    /// `response_timeout` in which neither a byte could be written nor a reply arrived.
+    pub async fn exchange(
+        &mut self,
+        packed: &[u8],
+        count: usize,
+        replies: &mut Vec<Value>,
+    ) -> Result<(), Broken> {
         self.exchange_while(&|| true, packed, count, replies).await
     }
 
@@ -200,7 +223,8 @@ impl Connection {
             deadline.as_mut().poll(cx).map(|()| Err(Broken::Timeout(timeout)))
         })
         .await?;
-        // More replies than commands, or a reply to a command that was not sent: nobody knows any more what belongs to what.
+        // More replies than commands, or a reply to a command that was not sent: nobody knows any
+        // more what belongs to what.
         if !self.received.is_empty() || !sending.rest.is_empty() {
             return Err(Broken::Malformed);
         }
@@ -226,7 +250,12 @@ impl Connection {
         received.await
     }
 
-    fn poll_receive(&mut self, cx: &mut Context<'_>, replies: &mut Vec<Value>, wanted: usize) -> Poll<Result<(), Broken>> {
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        replies: &mut Vec<Value>,
+        wanted: usize,
+    ) -> Poll<Result<(), Broken>> {
         loop {
             if reply::drain(&mut self.received, replies, wanted).is_err() {
                 // 21 and 22 begin a TLS record: an alert, a handshake.
@@ -260,8 +289,8 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// Writes as much as the socket takes. An error is not reported: a server that hangs up says why first, and that is still to
-    /// be read; then reading ends too.
+    /// Writes as much as the socket takes. An error is not reported: a server that hangs up says
+    /// why first, and that is still to be read; then reading ends too.
     fn poll(&mut self, cx: &mut Context<'_>, stream: &mut dyn Stream, allowed: Allowed<'_>) {
         while !self.failed && !self.rest.is_empty() {
             self.withdrawn = !allowed();
@@ -280,7 +309,9 @@ impl Sending<'_> {
         if !self.failed && !self.flushed {
             match Pin::new(&mut *stream).poll_flush(cx) {
                 Poll::Pending => {}
-                Poll::Ready(flushed) => (self.flushed, self.failed) = (flushed.is_ok(), flushed.is_err()),
+                Poll::Ready(flushed) => {
+                    (self.flushed, self.failed) = (flushed.is_ok(), flushed.is_err())
+                }
             }
         }
     }

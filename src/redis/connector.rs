@@ -60,12 +60,14 @@ pub(super) struct Settings {
 }
 
 impl Connector {
-    /// To the server at `address`, with all that `redis` says of servers that take writes. Reads the PEM files.
+    /// To the server at `address`, with all that `redis` says of servers that take writes. Reads
+    /// the PEM files.
     pub fn new(redis: &Redis, address: Address) -> Result<Self, TlsError> {
         if matches!(address, Address::Unix(_)) && redis.tls.is_some() {
             return Err(TlsError::UnixSocket);
         }
-        let prefix = if redis.prefix.is_empty() { String::new() } else { format!("{}:", redis.prefix) };
+        let prefix =
+            if redis.prefix.is_empty() { String::new() } else { format!("{}:", redis.prefix) };
         let (node, dialects) = (address.to_string(), Dialects::default());
         let settings = Settings {
             dialect: dialects.of(&node),
@@ -125,7 +127,14 @@ impl Connector {
     /// The same for a replica, with that node's own login if it has one.
     pub(super) fn to_replica(&self, node: &Node) -> Self {
         let Self { settings } = self.to(node);
-        Self { settings: Arc::new(Settings { primary_only: false, replica: true, durability: None, ..(*settings).clone() }) }
+        Self {
+            settings: Arc::new(Settings {
+                primary_only: false,
+                replica: true,
+                durability: None,
+                ..(*settings).clone()
+            }),
+        }
     }
 
     /// The same for another database of the server.
@@ -185,7 +194,9 @@ impl Connector {
     pub(super) fn question(&self) -> Question {
         let omits = |step| self.adapts() && self.settings.dialect.omits(step);
         match () {
-            () if self.asks_nothing() || omits(Step::Multi) && omits(Step::Ping) => Question::Connection,
+            () if self.asks_nothing() || omits(Step::Multi) && omits(Step::Ping) => {
+                Question::Connection
+            }
             () if omits(Step::Multi) => Question::Ping,
             () => Question::Transaction,
         }
@@ -195,20 +206,26 @@ impl Connector {
     pub(super) fn asked(&self, question: Question, answer: Writable) {
         let unknown = match (question, answer) {
             _ if !self.adapts() => &[][..],
-            (Question::Transaction, Writable::Yes | Writable::OtherKeys | Writable::Unknown { forbidden: true }) => &[],
+            (
+                Question::Transaction,
+                Writable::Yes | Writable::OtherKeys | Writable::Unknown { forbidden: true },
+            ) => &[],
             (Question::Transaction | Question::Ping, _) => &[Step::Multi],
             (Question::Connection, _) => &[Step::Multi, Step::Ping],
         };
         self.settings.dialect.learn(unknown.iter().copied());
     }
 
-    /// Connects (TCP and TLS within `connect_timeout`), authenticates, selects the database, names the connection.
+    /// Connects (TCP and TLS within `connect_timeout`), authenticates, selects the database, names
+    /// the connection.
     ///
-    /// A server that hangs up meanwhile is greeted again at once, command by command, to find those that it does not take; unless
-    /// `redis.handshake` says otherwise. What is found is left out from then on.
+    /// A server that hangs up meanwhile is greeted again at once, command by command, to find those
+    /// that it does not take; unless `redis.handshake` says otherwise. What is found is left out
+    /// from then on.
     pub async fn connect(&self) -> Result<Connection, ConnectError> {
         let dialect = &self.settings.dialect;
-        let mut known = if self.adapts() { dialect.at_connect(Instant::now()) } else { BTreeSet::new() };
+        let mut known =
+            if self.adapts() { dialect.at_connect(Instant::now()) } else { BTreeSet::new() };
         let mut omitted = known.clone();
         let (mut one_by_one, mut is_first, mut first) = (false, true, None);
         let mut password = None;
@@ -217,12 +234,15 @@ impl Connector {
             match greeted {
                 Ok(greeted) if !self.adapts() => return Ok(connection.identified(greeted)),
                 Ok(greeted) => {
-                    if std::mem::take(&mut is_first) && dialect.is_another(greeted.run_id.as_deref()) {
+                    if std::mem::take(&mut is_first)
+                        && dialect.is_another(greeted.run_id.as_deref())
+                    {
                         (known, omitted) = (BTreeSet::new(), BTreeSet::new());
                         continue;
                     }
                     if omitted.len() > known.len() {
-                        // The network may have broken the others. Who hangs up on all of it again, right after this, means it.
+                        // The network may have broken the others. Who hangs up on all of it again,
+                        // right after this, means it.
                         match self.greet(&mut password, &known, false).await {
                             Ok((_, Err(Ungreeted::HungUp(..)))) => dialect.learn(omitted),
                             Ok((whole, Ok(all))) => return Ok(whole.identified(all)),
@@ -241,7 +261,9 @@ impl Connector {
                     omitted.extend(suspects);
                 }
                 Err(Ungreeted::HungUp(error, _) | Ungreeted::Failed(error)) => return Err(error),
-                Err(Ungreeted::NothingToSay) => return Err(first.unwrap_or_else(|| hint::nothing_to_say(self.node()))),
+                Err(Ungreeted::NothingToSay) => {
+                    return Err(first.unwrap_or_else(|| hint::nothing_to_say(self.node())));
+                }
             }
         }
     }
@@ -258,8 +280,13 @@ impl Connector {
         let (stream, tls) = match &settings.address {
             Address::Unix(path) => (stream::dial_unix(path, settings.connect_timeout).await?, None),
             Address::Tcp { host, port } => {
-                let dialling =
-                    stream::dial_tcp((host, *port), &settings.node, &settings.tcp, client.as_deref(), settings.connect_timeout);
+                let dialling = stream::dial_tcp(
+                    (host, *port),
+                    &settings.node,
+                    &settings.tcp,
+                    client.as_deref(),
+                    settings.connect_timeout,
+                );
                 dialling.await?
             }
         };
@@ -268,8 +295,15 @@ impl Connector {
             *password = settings.password().await?;
         }
         let mut connection = Connection::new(stream, tls, settings.response_timeout);
-        let greeting =
-            handshake::greet(&mut connection, settings, password.as_ref(), client.as_deref(), omitted, one_by_one).await;
+        let greeting = handshake::greet(
+            &mut connection,
+            settings,
+            password.as_ref(),
+            client.as_deref(),
+            omitted,
+            one_by_one,
+        )
+        .await;
         Ok((connection, greeting))
     }
 }
@@ -278,7 +312,11 @@ impl Settings {
     /// Files are read away from the threads that everything else runs on.
     async fn tls_client(&self) -> Option<Arc<TlsClient>> {
         let tls = Arc::clone(self.tls.as_ref()?);
-        Some(tokio::task::spawn_blocking(move || tls.current()).await.expect("reading PEM does not panic"))
+        Some(
+            tokio::task::spawn_blocking(move || tls.current())
+                .await
+                .expect("reading PEM does not panic"),
+        )
     }
 
     async fn password(&self) -> Result<Option<SecretString>, ConnectError> {

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::handshake::Step;
 
-/// After this, a new connection asks for all of it again: the proxy may have been replaced by one that knows more.
+/// After this, a new connection asks for all of it again: the proxy may have been replaced by one
+/// that knows more.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
 /// The commands that one server refused or hung up on. Shared by all lanes.
@@ -41,7 +42,10 @@ impl Dialect {
     /// The commands that a new connection leaves out.
     pub(super) fn at_connect(&self, now: Instant) -> BTreeSet<Step> {
         let mut known = self.lock();
-        if known.learned.is_some_and(|learned| now.saturating_duration_since(learned) >= FORGET_AFTER) {
+        if known
+            .learned
+            .is_some_and(|learned| now.saturating_duration_since(learned) >= FORGET_AFTER)
+        {
             *known = Known::default();
         }
         known.omitted.clone()
@@ -61,8 +65,8 @@ impl Dialect {
         }
     }
 
-    /// Notes which server a connection leads to. True when it is another than before and something was left out for the former:
-    /// that is forgotten.
+    /// Notes which server a connection leads to. True when it is another than before and something
+    /// was left out for the former: that is forgotten.
     pub(super) fn is_another(&self, run_id: Option<&str>) -> bool {
         let Some(run_id) = run_id else { return false };
         let mut known = self.lock();
@@ -87,7 +91,10 @@ mod tests {
         assert!(!dialect.is_another(Some("one")));
         dialect.learn([Step::ClientInfo]);
         let now = Instant::now();
-        assert!(dialects.of("a:1").at_connect(now).contains(&Step::ClientInfo) && dialect.omits(Step::ClientInfo));
+        assert!(
+            dialects.of("a:1").at_connect(now).contains(&Step::ClientInfo)
+                && dialect.omits(Step::ClientInfo)
+        );
         assert!(dialects.of("b:1").at_connect(now).is_empty());
         assert!(!dialect.is_another(Some("one")) && !dialect.is_another(None));
         assert!(dialect.is_another(Some("two")) && !dialect.omits(Step::ClientInfo));

@@ -39,8 +39,8 @@ pub(super) enum Step {
     Multi,
 }
 
-/// The last command of the greeting: the first of these that is not hung up on. Its answer, whatever it is, shows that somebody
-/// answers at all, and that no password is missing.
+/// The last command of the greeting: the first of these that is not hung up on. Its answer,
+/// whatever it is, shows that somebody answers at all, and that no password is missing.
 const SIGNS_OF_LIFE: [Step; 3] = [Step::Ping, Step::Hlen, Step::BareHset];
 
 impl Step {
@@ -60,8 +60,8 @@ impl Step {
         }
     }
 
-    /// Login and database: without these, writes go wrong. An ACL may deny the others, an old server or a proxy may not know
-    /// them, and writing works all the same.
+    /// Login and database: without these, writes go wrong. An ACL may deny the others, an old
+    /// server or a proxy may not know them, and writing works all the same.
     const fn is_optional(self) -> bool {
         !matches!(self, Self::Hello | Self::Auth | Self::Select)
     }
@@ -93,14 +93,16 @@ pub(super) struct Greeted {
 /// Why a greeting came to nothing.
 pub(super) enum Ungreeted {
     Failed(ConnectError),
-    /// The server closed the connection, perhaps because of these commands; empty: it is not known because of which.
+    /// The server closed the connection, perhaps because of these commands; empty: it is not known
+    /// because of which.
     HungUp(ConnectError, Vec<Step>),
     /// All that could be said was hung up on before.
     NothingToSay,
 }
 
-/// Says who we are and asks who the server is, leaving out what is `omitted`: in one go, or `one_by_one` to learn what the server
-/// hangs up on. The first refusal that matters counts: those behind it follow from it.
+/// Says who we are and asks who the server is, leaving out what is `omitted`: in one go, or
+/// `one_by_one` to learn what the server hangs up on. The first refusal that matters counts: those
+/// behind it follow from it.
 pub(super) async fn greet(
     connection: &mut Connection,
     settings: &Settings,
@@ -123,7 +125,8 @@ pub(super) async fn greet(
             }
         }
     } else {
-        let packed: Vec<u8> = steps.iter().flat_map(|(_, command)| command.get_packed_command()).collect();
+        let packed: Vec<u8> =
+            steps.iter().flat_map(|(_, command)| command.get_packed_command()).collect();
         done = connection.exchange(&packed, steps.len(), &mut replies).await;
     }
     let mut refused = Vec::new();
@@ -150,15 +153,29 @@ pub(super) async fn greet(
         if !cause.is_hang_up() || is_tls {
             return Err(Ungreeted::Failed(error));
         }
-        return Err(Ungreeted::HungUp(error, if one_by_one { suspects.to_vec() } else { Vec::new() }));
+        return Err(Ungreeted::HungUp(
+            error,
+            if one_by_one { suspects.to_vec() } else { Vec::new() },
+        ));
     }
-    let reply_to = |wanted| steps.iter().zip(&replies).find(|((step, _), _)| *step == wanted).map(|(_, reply)| reply);
+    let reply_to = |wanted| {
+        steps.iter().zip(&replies).find(|((step, _), _)| *step == wanted).map(|(_, reply)| reply)
+    };
     if let Some(primary) = reply_to(Step::Role).and_then(primary_of) {
         return Err(Ungreeted::Failed(hint::replica(&settings.node, &primary)));
     }
-    let run_id = reply_to(Step::ServerInfo).and_then(text).and_then(|info| field(info, "run_id")).map(str::to_owned);
-    let identity = reply_to(Step::ClientInfo).and_then(text).and_then(|info| identity(info, run_id.clone()));
-    let missing: Vec<&str> = omitted.iter().copied().chain(refused.iter().map(|(step, ..)| *step)).map(Step::name).collect();
+    let run_id = reply_to(Step::ServerInfo)
+        .and_then(text)
+        .and_then(|info| field(info, "run_id"))
+        .map(str::to_owned);
+    let identity =
+        reply_to(Step::ClientInfo).and_then(text).and_then(|info| identity(info, run_id.clone()));
+    let missing: Vec<&str> = omitted
+        .iter()
+        .copied()
+        .chain(refused.iter().map(|(step, ..)| *step))
+        .map(Step::name)
+        .collect();
     if !missing.is_empty() && settings.warns() {
         let denied = missing.join(", ");
         tracing::warn!(
@@ -166,12 +183,17 @@ pub(super) async fn greet(
             denied,
             fencing = identity.is_some(),
             notices_switches = run_id.is_some(),
-            "Redis, or a proxy before it, does not take commands that help after a lost connection or a failover"
+            "Redis, or a proxy before it, does not take commands that help after a lost connection \
+             or a failover"
         );
     }
     // An ACL may be changed at any time, and that a sign of life is refused is one.
     let lasting = |step: Step, forbidden: bool| !forbidden && !SIGNS_OF_LIFE.contains(&step);
-    let refused = refused.into_iter().filter(|(step, forbidden, _)| lasting(*step, *forbidden)).map(|(step, ..)| step).collect();
+    let refused = refused
+        .into_iter()
+        .filter(|(step, forbidden, _)| lasting(*step, *forbidden))
+        .map(|(step, ..)| step)
+        .collect();
     Ok(Greeted { identity, run_id, refused })
 }
 
@@ -187,7 +209,11 @@ fn refusal(step: Step, code: &str, detail: &str, node: &str) -> Option<ConnectEr
     }
 }
 
-fn steps(settings: &Settings, password: Option<&SecretString>, omitted: &BTreeSet<Step>) -> Vec<(Step, Cmd)> {
+fn steps(
+    settings: &Settings,
+    password: Option<&SecretString>,
+    omitted: &BTreeSet<Step>,
+) -> Vec<(Step, Cmd)> {
     let mut steps = Vec::with_capacity(6);
     let mut say = |step, args: &[&str]| {
         let mut command = Cmd::new();
@@ -198,10 +224,21 @@ fn steps(settings: &Settings, password: Option<&SecretString>, omitted: &BTreeSe
     match (settings.protocol, login) {
         (Protocol::Resp2, (None, None)) => {}
         (Protocol::Resp2, (None, Some(password))) => say(Step::Auth, &["AUTH", password]),
-        (Protocol::Resp2, (Some(username), password)) => say(Step::Auth, &["AUTH", username, password.unwrap_or_default()]),
+        (Protocol::Resp2, (Some(username), password)) => {
+            say(Step::Auth, &["AUTH", username, password.unwrap_or_default()])
+        }
         (Protocol::Resp3, (None, None)) => say(Step::Hello, &["HELLO", "3"]),
         (Protocol::Resp3, (username, password)) => {
-            say(Step::Hello, &["HELLO", "3", "AUTH", username.unwrap_or("default"), password.unwrap_or_default()]);
+            say(
+                Step::Hello,
+                &[
+                    "HELLO",
+                    "3",
+                    "AUTH",
+                    username.unwrap_or("default"),
+                    password.unwrap_or_default(),
+                ],
+            );
         }
     }
     if settings.database != 0 {
@@ -235,7 +272,9 @@ fn steps(settings: &Settings, password: Option<&SecretString>, omitted: &BTreeSe
 
 /// From `id=7 addr=127.0.0.1:4711 laddr=...`.
 fn identity(info: &str, run_id: Option<String>) -> Option<Identity> {
-    let value = |name: &str| info.split_whitespace().find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let value = |name: &str| {
+        info.split_whitespace().find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    };
     Some(Identity { id: value("id")?.parse().ok()?, addr: value("addr")?.to_owned(), run_id })
 }
 
@@ -243,7 +282,9 @@ fn identity(info: &str, run_id: Option<String>) -> Option<Identity> {
 fn primary_of(role: &Value) -> Option<String> {
     let Value::Array(parts) = role else { return None };
     match &parts[..] {
-        [kind, host, Value::Int(port), ..] if text(kind) == Some("slave") => Some(format!("{}:{port}", printable(text(host)?))),
+        [kind, host, Value::Int(port), ..] if text(kind) == Some("slave") => {
+            Some(format!("{}:{port}", printable(text(host)?)))
+        }
         _ => None,
     }
 }
@@ -272,7 +313,8 @@ mod tests {
 
     #[test]
     fn identity_from_client_info() {
-        let info = "id=7 addr=127.0.0.1:4711 laddr=127.0.0.1:6379 fd=8 name=traitsink age=0 db=0 resp=2\n";
+        let info =
+            "id=7 addr=127.0.0.1:4711 laddr=127.0.0.1:6379 fd=8 name=traitsink age=0 db=0 resp=2\n";
         let expected = Identity { id: 7, addr: "127.0.0.1:4711".to_owned(), run_id: None };
         assert_eq!(identity(info, None), Some(expected));
         assert_eq!(identity("laddr=127.0.0.1:6379 id=x", None), None);

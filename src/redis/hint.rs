@@ -12,18 +12,24 @@ use super::{Broken, Class, ConnectError, errors};
 use crate::printable::printable;
 use crate::tls::{HandshakeError, PeerCertificate, TlsClient};
 
-const PLAIN_PORT: &str = "is this port TLS? If it is plain text, use redis:// and leave redis.tls.enabled off";
-const TLS_PORT: &str = "this port seems to speak TLS: use rediss:// or set redis.tls.enabled = true";
-const TLS_OR_PROXY: &str = "if this port speaks TLS, use rediss://; if it is a proxy that knows few commands, \
-                            redis.handshake = \"minimal\" sends it nothing but the login and writes";
-const PROXY: &str =
-    "or it is a proxy that knows few commands: redis.handshake = \"minimal\" sends it nothing but the login and writes";
-const OLD_SERVER: &str =
-    "TLS 1.2 or newer with an ECDHE key exchange and AES-GCM or ChaCha20 is needed: update the server's TLS settings";
-const CLIENT_CERTIFICATE: &str = "the server wants a client certificate: set redis.tls.cert_file and redis.tls.key_file (or tls-auth-clients no on the server)";
-const OUR_CERTIFICATE: &str =
-    "the server may not accept our client certificate: is redis.tls.cert_file valid and signed by the CA that the server trusts?";
-const REISSUE: &str = "reissue it as X.509 version 3 with subjectAltName = DNS:<host> or IP:<address>; \
+const PLAIN_PORT: &str =
+    "is this port TLS? If it is plain text, use redis:// and leave redis.tls.enabled off";
+const TLS_PORT: &str =
+    "this port seems to speak TLS: use rediss:// or set redis.tls.enabled = true";
+const TLS_OR_PROXY: &str = "if this port speaks TLS, use rediss://; if it is a proxy that knows \
+    few commands, \
+                            redis.handshake = \"minimal\" sends it nothing but the login and \
+                            writes";
+const PROXY: &str = "or it is a proxy that knows few commands: redis.handshake = \"minimal\" sends \
+    it nothing but the login and writes";
+const OLD_SERVER: &str = "TLS 1.2 or newer with an ECDHE key exchange and AES-GCM or ChaCha20 is \
+    needed: update the server's TLS settings";
+const CLIENT_CERTIFICATE: &str = "the server wants a client certificate: set redis.tls.cert_file \
+    and redis.tls.key_file (or tls-auth-clients no on the server)";
+const OUR_CERTIFICATE: &str = "the server may not accept our client certificate: is \
+    redis.tls.cert_file valid and signed by the CA that the server trusts?";
+const REISSUE: &str = "reissue it as X.509 version 3 with subjectAltName = DNS:<host> or \
+    IP:<address>; \
                        redis.tls.skip_verify = true works meanwhile, unprotected";
 
 /// A broken connection has no code of Redis.
@@ -41,7 +47,10 @@ pub(super) fn resolve(node: &str, host: &str, error: &io::Error) -> ConnectError
 
 /// The command tells no password; `why` begins with its name.
 pub(super) fn password_command(why: &str) -> String {
-    format!("redis.password_command: {why}; run it by hand, as the user of this process, to see what it says")
+    format!(
+        "redis.password_command: {why}; run it by hand, as the user of this process, to see what \
+         it says"
+    )
 }
 
 pub(super) fn password(node: &str, why: &str) -> ConnectError {
@@ -57,10 +66,13 @@ pub(super) fn replica(node: &str, primary: &str) -> ConnectError {
 
 pub(super) fn dial(node: &str, error: &io::Error, timeout: Duration) -> ConnectError {
     let (what, hint) = match error.kind() {
-        io::ErrorKind::ConnectionRefused => ("connection refused".to_owned(), format!("is Redis running at {node}?")),
-        io::ErrorKind::TimedOut => {
-            (format!("no answer within {timeout:?}"), "is the address right, and is a firewall in between?".to_owned())
+        io::ErrorKind::ConnectionRefused => {
+            ("connection refused".to_owned(), format!("is Redis running at {node}?"))
         }
+        io::ErrorKind::TimedOut => (
+            format!("no answer within {timeout:?}"),
+            "is the address right, and is a firewall in between?".to_owned(),
+        ),
         _ => (error.to_string(), format!("can {node} be reached from here?")),
     };
     broken(Class::Reconnect, node, what, hint)
@@ -76,14 +88,24 @@ pub(super) fn dial_unix(path: &Path, error: &io::Error) -> ConnectError {
 }
 
 pub(super) fn handshake_timeout(node: &str, timeout: Duration) -> ConnectError {
-    broken(Class::Reconnect, node, format!("connected, but no answer to the TLS handshake within {timeout:?}"), PLAIN_PORT)
+    broken(
+        Class::Reconnect,
+        node,
+        format!("connected, but no answer to the TLS handshake within {timeout:?}"),
+        PLAIN_PORT,
+    )
 }
 
 /// A TLS handshake that failed.
 pub(super) fn handshake(node: &str, tls: &TlsClient, failed: &HandshakeError) -> ConnectError {
     match rustls_error(&failed.error) {
         Some(error) => from_rustls(node, tls, error, failed.peer.as_ref()),
-        None => broken(Class::Reconnect, node, format!("closed during the TLS handshake ({})", failed.error), PLAIN_PORT),
+        None => broken(
+            Class::Reconnect,
+            node,
+            format!("closed during the TLS handshake ({})", failed.error),
+            PLAIN_PORT,
+        ),
     }
 }
 
@@ -98,16 +120,28 @@ pub(super) fn greeting(node: &str, tls: Option<&TlsClient>, cause: &Broken) -> C
     }
     match (cause, tls) {
         (Broken::Closed | Broken::Io(_), Some(tls)) => {
-            let hint = if tls.has_client_certificate() { OUR_CERTIFICATE } else { CLIENT_CERTIFICATE };
-            broken(Class::Reconnect, node, "closed right after the TLS handshake", format!("{hint}; {PROXY}"))
+            let hint =
+                if tls.has_client_certificate() { OUR_CERTIFICATE } else { CLIENT_CERTIFICATE };
+            broken(
+                Class::Reconnect,
+                node,
+                "closed right after the TLS handshake",
+                format!("{hint}; {PROXY}"),
+            )
         }
         (Broken::Closed | Broken::Io(_), None) => {
             broken(Class::Reconnect, node, "closed as soon as something was sent", TLS_OR_PROXY)
         }
         (Broken::Tls, _) => broken(Class::Config, node, cause, TLS_PORT),
-        (Broken::Malformed, _) => broken(Class::Config, node, cause, "is this the port of a Redis server?"),
-        (Broken::Timeout(_), _) => broken(Class::Reconnect, node, cause, "is Redis overloaded or stopped?"),
-        (Broken::Unfinished | Broken::Withdrawn, _) => broken(Class::Reconnect, node, cause, "connect again"),
+        (Broken::Malformed, _) => {
+            broken(Class::Config, node, cause, "is this the port of a Redis server?")
+        }
+        (Broken::Timeout(_), _) => {
+            broken(Class::Reconnect, node, cause, "is Redis overloaded or stopped?")
+        }
+        (Broken::Unfinished | Broken::Withdrawn, _) => {
+            broken(Class::Reconnect, node, cause, "connect again")
+        }
     }
 }
 
@@ -125,7 +159,11 @@ pub(super) fn reply(node: &str, command: Option<&str>, code: &str, detail: &str)
     if let Some(hint) = errors::hint(code, detail) {
         message += &format!("; {hint}");
     }
-    ConnectError { class: errors::classify(code, detail), code: errors::safe_code(code).to_owned(), message }
+    ConnectError {
+        class: errors::classify(code, detail),
+        code: errors::safe_code(code).to_owned(),
+        message,
+    }
 }
 
 /// rustls' own error, as tokio-rustls wraps it.
@@ -133,7 +171,12 @@ fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
-fn from_rustls(node: &str, tls: &TlsClient, error: &rustls::Error, peer: Option<&PeerCertificate>) -> ConnectError {
+fn from_rustls(
+    node: &str,
+    tls: &TlsClient,
+    error: &rustls::Error,
+    peer: Option<&PeerCertificate>,
+) -> ConnectError {
     use rustls::Error as E;
     let config = |what: &dyn Display, hint: &str| broken(Class::Config, node, what, hint);
     match error {
@@ -143,13 +186,20 @@ fn from_rustls(node: &str, tls: &TlsClient, error: &rustls::Error, peer: Option<
         }
         E::AlertReceived(alert) => {
             let hint = alert_hint(*alert, tls.has_client_certificate());
-            config(&format_args!("the server ended the TLS handshake with the alert {alert:?}"), hint)
+            config(
+                &format_args!("the server ended the TLS handshake with the alert {alert:?}"),
+                hint,
+            )
         }
         E::InvalidMessage(_) | E::InappropriateMessage { .. } | E::PeerSentOversizedRecord => {
             config(&"the answer to the TLS handshake is not TLS", PLAIN_PORT)
         }
-        E::PeerIncompatible(why) => config(&format_args!("no common TLS version or cipher ({why:?})"), OLD_SERVER),
-        other => config(&format_args!("TLS failed: {}", printable(&other.to_string())), "see redis.tls"),
+        E::PeerIncompatible(why) => {
+            config(&format_args!("no common TLS version or cipher ({why:?})"), OLD_SERVER)
+        }
+        other => {
+            config(&format_args!("TLS failed: {}", printable(&other.to_string())), "see redis.tls")
+        }
     }
 }
 
@@ -181,37 +231,73 @@ fn alert_hint(alert: AlertDescription, has_client_certificate: bool) -> &'static
 }
 
 /// What is wrong with the server's certificate, and what to do.
-fn certificate(tls: &TlsClient, error: &CertificateError, peer: Option<&PeerCertificate>) -> (String, String) {
+fn certificate(
+    tls: &TlsClient,
+    error: &CertificateError,
+    peer: Option<&PeerCertificate>,
+) -> (String, String) {
     use CertificateError as E;
     let name = peer.map_or("?", |peer| peer.subject.as_str());
     match error {
-        E::Other(_) if peer.is_some_and(|peer| peer.version < 3) => {
-            (format!("the server's certificate ({name}) is X.509 version 1, which cannot name its host"), REISSUE.to_owned())
-        }
+        E::Other(_) if peer.is_some_and(|peer| peer.version < 3) => (
+            format!(
+                "the server's certificate ({name}) is X.509 version 1, which cannot name its \
+                host"
+            ),
+            REISSUE.to_owned(),
+        ),
         E::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => (
-            format!("the server's certificate ({name}) is a CA certificate (CA:TRUE), which must not be used by a server"),
-            format!("make one with basicConstraints = CA:FALSE and a subjectAltName{}", nameless(peer)),
+            format!(
+                "the server's certificate ({name}) is a CA certificate (CA:TRUE), which must \
+                not be used by a server"
+            ),
+            format!(
+                "make one with basicConstraints = CA:FALSE and a \
+                subjectAltName{}",
+                nameless(peer)
+            ),
         ),
         E::NotValidForNameContext { presented, .. } if presented.is_empty() => (
-            format!("the server's certificate ({name}) has no subjectAltName; a Common Name alone is not accepted"),
+            format!(
+                "the server's certificate ({name}) has no subjectAltName; a Common Name alone \
+                is not accepted"
+            ),
             REISSUE.to_owned(),
         ),
         E::NotValidForNameContext { expected, presented } => (
-            format!("the server's certificate is not valid for {:?}, only for {}", expected.to_str(), names(presented)),
+            format!(
+                "the server's certificate is not valid for {:?}, only \
+                for {}",
+                expected.to_str(),
+                names(presented)
+            ),
             "connect by one of these names, or set redis.tls.server_name to one of them".to_owned(),
         ),
         E::ExpiredContext { time, not_after } => (
-            format!("the server's certificate ({name}) expired on {}; it is now {}", date(*not_after), date(*time)),
+            format!(
+                "the server's certificate ({name}) expired on {}; it is \
+                now {}",
+                date(*not_after),
+                date(*time)
+            ),
             "renew it, and check the clocks".to_owned(),
         ),
         E::NotValidYetContext { time, not_before } => (
-            format!("the server's certificate ({name}) is valid only from {}; it is now {}", date(*not_before), date(*time)),
+            format!(
+                "the server's certificate ({name}) is valid only from {}; it is \
+                now {}",
+                date(*not_before),
+                date(*time)
+            ),
             "check the clocks".to_owned(),
         ),
         E::InvalidPurposeContext { presented, .. } => {
             let allowed = presented.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             (
-                format!("the server's certificate ({name}) is not made for servers; it allows {allowed}"),
+                format!(
+                    "the server's certificate ({name}) is not made for servers; it allows \
+                    {allowed}"
+                ),
                 "reissue it with extendedKeyUsage = serverAuth".to_owned(),
             )
         }
@@ -219,12 +305,23 @@ fn certificate(tls: &TlsClient, error: &CertificateError, peer: Option<&PeerCert
         E::BadSignature
         | E::UnsupportedSignatureAlgorithmContext { .. }
         | E::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => (
-            format!("the key or the signature of the server's certificate ({name}) is too weak or damaged"),
-            "RSA of at least 2048 bits or ECDSA, signed with SHA-256 or better, is needed: reissue it".to_owned(),
+            format!(
+                "the key or the signature of the server's certificate ({name}) is too weak or \
+                damaged"
+            ),
+            "RSA of at least 2048 bits or ECDSA, signed with SHA-256 or better, is needed: \
+             reissue it"
+                .to_owned(),
         ),
         other => {
             let why = printable(&other.to_string());
-            (format!("the server's certificate ({name}) is not accepted: {why}"), "see redis.tls".to_owned())
+            (
+                format!(
+                    "the server's certificate ({name}) is not accepted: \
+                {why}"
+                ),
+                "see redis.tls".to_owned(),
+            )
         }
     }
 }
@@ -232,7 +329,8 @@ fn certificate(tls: &TlsClient, error: &CertificateError, peer: Option<&PeerCert
 /// webpki gives names as it debugs them: `DnsName("redis")`, `IpAddress(10.0.0.1)`.
 fn names(presented: &[String]) -> String {
     let bare = |name: &str| {
-        let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
+        let inner =
+            name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
         printable(inner.trim_matches('"'))
     };
     presented.iter().map(|name| bare(name)).collect::<Vec<_>>().join(", ")
@@ -258,12 +356,15 @@ fn unknown_issuer(tls: &TlsClient, name: &str, peer: Option<&PeerCertificate>) -
 /// The next error, told early.
 fn nameless(peer: Option<&PeerCertificate>) -> &'static str {
     match peer {
-        Some(peer) if !peer.has_names => " (it has no subjectAltName either, so it must be reissued with one)",
+        Some(peer) if !peer.has_names => {
+            " (it has no subjectAltName either, so it must be reissued with one)"
+        }
         _ => "",
     }
 }
 
 fn date(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| seconds.to_string(), |time| time.to_string())
 }

@@ -51,7 +51,8 @@ pub(super) struct Redirect {
 pub(super) struct Link {
     connector: Connector,
     connection: Option<Connection>,
-    /// A connection that was lost with replies outstanding: bytes it sent may still be on their way to Redis.
+    /// A connection that was lost with replies outstanding: bytes it sent may still be on their way
+    /// to Redis.
     fence: Option<Identity>,
     lost: bool,
     /// Of the server that the last connection led to.
@@ -70,7 +71,17 @@ impl Link {
         metrics.redis_reconnects(connector.node()).inc_by(0);
         let seen = connector.switches().count();
         let server = server_id(connector.node());
-        Self { connector, connection: None, fence: None, lost: false, run_id: None, seen, replies: Vec::new(), server, metrics }
+        Self {
+            connector,
+            connection: None,
+            fence: None,
+            lost: false,
+            run_id: None,
+            seen,
+            replies: Vec::new(),
+            server,
+            metrics,
+        }
     }
 
     pub(super) fn has_fence(&self) -> bool {
@@ -80,11 +91,13 @@ impl Link {
     /// The connection, made and fenced if there is none.
     pub(super) async fn open(&mut self) -> Result<&mut Connection, Trouble> {
         if self.connection.is_none() {
-            let mut connection = self.connector.connect().await.map_err(|error| self.count(error.into()))?;
+            let mut connection =
+                self.connector.connect().await.map_err(|error| self.count(error.into()))?;
             self.note_server(connection.run_id());
             if let Some(old) = &self.fence {
                 let fenced = fence(&mut connection, old).await;
-                // A server that knows CLIENT no more (a proxy took its address) may hang up on it each time: that must not stop writing.
+                // A server that knows CLIENT no more (a proxy took its address) may hang up on it
+                // each time: that must not stop writing.
                 if fenced.is_ok() || connection.identity().is_none() {
                     self.fence = None;
                 }
@@ -99,13 +112,17 @@ impl Link {
         Ok(self.connection.as_mut().expect("made above"))
     }
 
-    /// Notes a switch when the server is not the one that was there before; what it does not tell is no switch.
+    /// Notes a switch when the server is not the one that was there before; what it does not tell
+    /// is no switch.
     fn note_server(&mut self, run_id: Option<&str>) {
         let Some(now) = run_id else { return };
         let before = self.run_id.replace(now.to_owned());
         if before.is_some_and(|before| before != now) {
             let node = self.connector.node();
-            self.connector.switches().note_since(self.seen, format_args!("{node} was restarted, or is another server now"));
+            self.connector.switches().note_since(
+                self.seen,
+                format_args!("{node} was restarted, or is another server now"),
+            );
         }
     }
 
@@ -131,12 +148,14 @@ impl Link {
         self.metrics.forget_redis(self.connector.node(), ROLE);
     }
 
-    /// Connects when needed, and asks whether a write to `key` would be taken. A server that hangs up on the question is asked less.
+    /// Connects when needed, and asks whether a write to `key` would be taken. A server that hangs
+    /// up on the question is asked less.
     pub(super) async fn reach(&mut self, key: &str) -> Result<(), Trouble> {
         // One hang-up may be the network's.
         let (mut less, mut once_more) = (None, true);
         loop {
-            // Where the connection was there before, the server may have closed it for another reason.
+            // Where the connection was there before, the server may have closed it for another
+            // reason.
             let is_new = self.connection.is_none();
             self.open().await?;
             let connection = self.connection.as_mut().expect("just opened");
@@ -148,7 +167,8 @@ impl Link {
                 }
                 Err(error) => error,
             };
-            let hung_up = self.connector.adapts() && matches!(&error, QueryError::Broken(broken) if broken.is_hang_up());
+            let hung_up = self.connector.adapts()
+                && matches!(&error, QueryError::Broken(broken) if broken.is_hang_up());
             let trouble = self.count(error.into());
             if trouble.class != Class::Retry {
                 self.close(false);
@@ -161,8 +181,9 @@ impl Link {
         }
     }
 
-    /// Sends `count` packed writes, each behind an ASKING when `asking`, waits for the replicas that must have them, and pushes one
-    /// answer for each onto `answers`, [`Verdict::Retry`] when nothing was sent.
+    /// Sends `count` packed writes, each behind an ASKING when `asking`, waits for the replicas
+    /// that must have them, and pushes one answer for each onto `answers`, [`Verdict::Retry`] when
+    /// nothing was sent.
     pub(super) async fn write(
         &mut self,
         packed: &[u8],
@@ -179,16 +200,22 @@ impl Link {
             return trouble;
         }
         let Some(unconfirmed) = self.confirm(durability).await else { return trouble };
-        answers[from..].iter_mut().filter(written).for_each(|answer| *answer = Answer::Is(Verdict::Unknown));
+        answers[from..]
+            .iter_mut()
+            .filter(written)
+            .for_each(|answer| *answer = Answer::Is(Verdict::Unknown));
         Trouble::graver(trouble, Some(unconfirmed))
     }
 
-    /// Waits until enough replicas have all that was written on this connection; or why that is not known.
+    /// Waits until enough replicas have all that was written on this connection; or why that is not
+    /// known.
     async fn confirm(&mut self, durability: Durability) -> Option<Trouble> {
         let Durability { replicas, timeout } = durability;
         // Closed for what another reply said.
         let Some(connection) = &mut self.connection else { return Some(Broken::Closed.into()) };
-        let wait = connection.query(redis::cmd("WAIT").arg(replicas).arg(timeout.as_millis() as u64)).await;
+        let wait = connection
+            .query(redis::cmd("WAIT").arg(replicas).arg(timeout.as_millis() as u64))
+            .await;
         let trouble = match wait {
             Ok(Value::Int(have)) if have >= i64::from(replicas) => return None,
             Ok(Value::Int(have)) => missing(&self.connector, have, durability),
@@ -221,9 +248,15 @@ impl Link {
             }
             Ok(connection) => {
                 let replies_each = if asking { 2 } else { 1 };
-                // Another lane may note a switch while this is on its way: what was begun before is counted with it.
+                // Another lane may note a switch while this is on its way: what was begun before is
+                // counted with it.
                 let seen = switches.count();
-                (seen, connection.exchange_while(allowed, packed, count * replies_each, &mut replies).await)
+                (
+                    seen,
+                    connection
+                        .exchange_while(allowed, packed, count * replies_each, &mut replies)
+                        .await,
+                )
             }
             Err(trouble) => {
                 answers.resize(wanted, Answer::Is(Verdict::Retry(trouble.class)));
@@ -261,7 +294,9 @@ impl Link {
             Value::ServerError(error) => {
                 let (code, detail) = (error.code(), error.details().unwrap_or_default());
                 let found = self.count(Trouble::reply(code, detail));
-                if let Some(redirect) = redirect(code, detail).filter(|_| self.connector.in_cluster()) {
+                if let Some(redirect) =
+                    redirect(code, detail).filter(|_| self.connector.in_cluster())
+                {
                     return Answer::Elsewhere(redirect);
                 }
                 match errors::cause(code, detail) {
@@ -305,10 +340,15 @@ fn server_id(node: &str) -> u64 {
     hasher.finish()
 }
 
-fn missing(connector: &Connector, have: i64, Durability { replicas, timeout }: Durability) -> Trouble {
+fn missing(
+    connector: &Connector,
+    have: i64,
+    Durability { replicas, timeout }: Durability,
+) -> Trouble {
     let node = connector.node();
     let message = format!(
-        "{node}: {have} of {replicas} replicas have what was written after {timeout:?} (redis.durability.wait_replicas); it is \
+        "{node}: {have} of {replicas} replicas have what was written after {timeout:?} \
+         (redis.durability.wait_replicas); it is \
          written again until they do"
     );
     Trouble { class: Class::Retry, code: "NOREPLICAS".into(), message }
@@ -325,7 +365,8 @@ fn redirect(code: &str, detail: &str) -> Option<Redirect> {
     Some(Redirect { ask, slot: slot.parse().ok()?, place: place.trim().to_owned() })
 }
 
-/// Has Redis close the old connection, so that what it sent and Redis has not read is never executed.
+/// Has Redis close the old connection, so that what it sent and Redis has not read is never
+/// executed.
 async fn fence(connection: &mut Connection, old: &Identity) -> Result<(), Broken> {
     match connection.fence(old).await {
         Ok(_) => Ok(()),
@@ -334,8 +375,10 @@ async fn fence(connection: &mut Connection, old: &Identity) -> Result<(), Broken
             static WARNED: Once = Once::new();
             WARNED.call_once(|| {
                 tracing::warn!(
-                    "Redis does not let this user run CLIENT KILL: after a lost connection, writes that were held back on the way \
-                     could overwrite newer values; `traitsink check --connect` prints the ACL line that allows it"
+                    "Redis does not let this user run CLIENT KILL: after a lost connection, writes \
+                     that were held back on the way \
+                     could overwrite newer values; `traitsink check --connect` prints the ACL line \
+                     that allows it"
                 );
             });
             Ok(())
@@ -359,7 +402,11 @@ impl From<ConnectError> for Trouble {
 
 impl From<Broken> for Trouble {
     fn from(broken: Broken) -> Self {
-        Self { class: Class::Reconnect, code: "NONE".into(), message: format!("connection lost: {broken}") }
+        Self {
+            class: Class::Reconnect,
+            code: "NONE".into(),
+            message: format!("connection lost: {broken}"),
+        }
     }
 }
 

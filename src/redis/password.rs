@@ -44,7 +44,11 @@ pub(super) struct Run {
 /// # Errors
 /// `redis.password_command` tells none; in plain words.
 pub async fn check_password(password: &Password) -> Result<(), String> {
-    LivePassword::new(password).current().await.map(drop).map_err(|why| hint::password_command(&why))
+    LivePassword::new(password)
+        .current()
+        .await
+        .map(drop)
+        .map_err(|why| hint::password_command(&why))
 }
 
 impl LivePassword {
@@ -55,7 +59,9 @@ impl LivePassword {
                 let state = FileState { good: at_start.clone(), failing: false };
                 Self::File { path: path.clone(), state: Mutex::new(state) }
             }
-            Password::Command(words) => Self::Command { words: words.clone(), last: tokio::sync::Mutex::new(None) },
+            Password::Command(words) => {
+                Self::Command { words: words.clone(), last: tokio::sync::Mutex::new(None) }
+            }
         }
     }
 
@@ -74,13 +80,17 @@ impl LivePassword {
 
 async fn read_again(path: &Path, state: &Mutex<FileState>) -> SecretString {
     let owned = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || read_secret(&owned)).await.expect("reading a file does not panic");
+    let read = tokio::task::spawn_blocking(move || read_secret(&owned))
+        .await
+        .expect("reading a file does not panic");
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
     let failed_before = std::mem::replace(&mut state.failing, read.is_err());
     match read {
         Ok(password) => state.good = password,
         Err(why) if !failed_before => {
-            tracing::warn!("redis.password_file: {why}; the password that it held before stays in use");
+            tracing::warn!(
+                "redis.password_file: {why}; the password that it held before stays in use"
+            );
         }
         Err(_) => {}
     }
@@ -88,7 +98,10 @@ async fn read_again(path: &Path, state: &Mutex<FileState>) -> SecretString {
 }
 
 /// Lanes that connect at the same time share a run, if it began after they asked.
-async fn run_once(words: &[String], last: &tokio::sync::Mutex<Option<Run>>) -> Result<SecretString, String> {
+async fn run_once(
+    words: &[String],
+    last: &tokio::sync::Mutex<Option<Run>>,
+) -> Result<SecretString, String> {
     let asked = Instant::now();
     let mut last = last.lock().await;
     match &*last {
@@ -102,13 +115,18 @@ async fn run_once(words: &[String], last: &tokio::sync::Mutex<Option<Run>>) -> R
     }
 }
 
-/// What the command prints on standard output, without its one trailing newline. Only the program's name is told, neither its
-/// arguments nor what it prints.
+/// What the command prints on standard output, without its one trailing newline. Only the program's
+/// name is told, neither its arguments nor what it prints.
 async fn run(words: &[String], limit: Duration) -> Result<SecretString, String> {
     let [program, arguments @ ..] = words else { return Err("names no program".to_owned()) };
     let failed = |what: &str| Err(format!("{:?} {what}", program_name(program)));
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
     command.process_group(0);
     let mut child = match command.spawn() {
         Ok(child) => child,
@@ -137,8 +155,9 @@ async fn run(words: &[String], limit: Duration) -> Result<SecretString, String> 
     }
 }
 
-/// The command and all that it started, unless that left the group: killed when dropped. Only while the command was not waited for:
-/// until then its process id, which names the group, is no other process's.
+/// The command and all that it started, unless that left the group: killed when dropped. Only while
+/// the command was not waited for: until then its process id, which names the group, is no other
+/// process's.
 struct Group(Option<Pid>);
 
 impl Group {
@@ -164,14 +183,19 @@ mod tests {
 
     async fn shell(script: &str) -> Result<String, String> {
         let words = ["sh", "-c", script].map(str::to_owned);
-        run(&words, Duration::from_millis(300)).await.map(|password| password.expose_secret().to_owned())
+        run(&words, Duration::from_millis(300))
+            .await
+            .map(|password| password.expose_secret().to_owned())
     }
 
     #[tokio::test]
     async fn the_output_without_its_newline() {
-        for (script, password) in
-            [("printf pw", "pw"), ("echo pw", "pw"), ("printf 'p w\\n\\n'", "p w\n"), ("echo pw; echo x >&2", "pw")]
-        {
+        for (script, password) in [
+            ("printf pw", "pw"),
+            ("echo pw", "pw"),
+            ("printf 'p w\\n\\n'", "p w\n"),
+            ("echo pw; echo x >&2", "pw"),
+        ] {
             assert_eq!(shell(script).await.as_deref(), Ok(password), "{script}");
         }
     }
@@ -189,12 +213,16 @@ mod tests {
             assert_eq!(shell(script).await, Err(format!("\"sh\" {why}")), "{script}");
         }
         let missing = run(&["/no/such/program".to_owned()], COMMAND_TIMEOUT).await.unwrap_err();
-        assert_eq!(missing, "\"/no/such/program\" cannot be started: No such file or directory (os error 2)");
+        assert_eq!(
+            missing,
+            "\"/no/such/program\" cannot be started: No such file or directory (os error 2)"
+        );
     }
 
     /// Processes with `mark` in their environment.
     fn marked(mark: &str) -> usize {
-        let environments = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("environ"));
+        let environments =
+            std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("environ"));
         environments
             .filter_map(|file| std::fs::read(file).ok())
             .filter(|environment| String::from_utf8_lossy(environment).contains(mark))
@@ -215,7 +243,8 @@ mod tests {
             };
             if dropped {
                 tokio::select! {
-                    outcome = run(&words, Duration::from_secs(600)) => panic!("it ended: {:?}", outcome.map(|_| ())),
+                    outcome = run(&words, Duration::from_secs(600)) => panic!("it ended: \
+                        {:?}", outcome.map(|_| ())),
                     () = begun => {}
                 }
             } else {
@@ -224,7 +253,11 @@ mod tests {
             }
             let start = Instant::now();
             while marked(&mark) > 0 {
-                assert!(start.elapsed() < Duration::from_secs(20), "{} processes are left", marked(&mark));
+                assert!(
+                    start.elapsed() < Duration::from_secs(20),
+                    "{} processes are left",
+                    marked(&mark)
+                );
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
@@ -235,7 +268,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let count = directory.path().join("count");
         let script = format!("echo x >> '{0}'; wc -l < '{0}'", count.display());
-        let password = LivePassword::new(&Password::Command(["sh", "-c", &script].map(str::to_owned).into()));
+        let password =
+            LivePassword::new(&Password::Command(["sh", "-c", &script].map(str::to_owned).into()));
         let ask = || async { password.current().await.unwrap().expose_secret().trim().to_owned() };
         let (first, rest) = (ask(), [ask(), ask(), ask()]);
         let together = tokio::join!(first, async {

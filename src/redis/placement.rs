@@ -8,7 +8,8 @@ use super::{SLOTS, slot_of};
 
 /// The lane of each key, the same for as long as the process runs.
 ///
-/// A lane owns a contiguous range of hash slots; where there are shards, each has lanes of its own, and they own ranges of its keys.
+/// A lane owns a contiguous range of hash slots; where there are shards, each has lanes of its own,
+/// and they own ranges of its keys.
 #[derive(Clone)]
 pub struct Placement {
     lanes: usize,
@@ -56,10 +57,14 @@ mod tests {
     #[test]
     fn parts_cover_the_whole_in_turn() {
         for (parts, whole) in [(1, 1), (3, 3), (3, 4), (4, 13), (12, SLOTS), (1024, SLOTS)] {
-            let ends: Vec<usize> = (0..parts).map(|number| part(number, parts, whole).end).collect();
+            let ends: Vec<usize> =
+                (0..parts).map(|number| part(number, parts, whole).end).collect();
             assert_eq!((part(0, parts, whole).start, ends[parts - 1]), (0, whole));
             for at in 0..whole {
-                assert!(part(part_of(at, whole, parts), parts, whole).contains(&at), "{at} of {whole} in {parts}");
+                assert!(
+                    part(part_of(at, whole, parts), parts, whole).contains(&at),
+                    "{at} of {whole} in {parts}"
+                );
             }
         }
     }

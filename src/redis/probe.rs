@@ -4,7 +4,9 @@ use redis::{Cmd, Value};
 
 use super::handshake::{field, text};
 use super::writable::{self, Question, Writable};
-use super::{Broken, ConnectError, Connection, Connector, QueryError, Replication, TlsSession, hint};
+use super::{
+    Broken, ConnectError, Connection, Connector, QueryError, Replication, TlsSession, hint,
+};
 use crate::config::{Durability, Mode};
 use crate::printable::printable;
 
@@ -46,7 +48,10 @@ pub async fn probe(connector: &Connector) -> Result<Report, ConnectError> {
     let mut notes = notes(info, connector.in_cluster());
     let (mut refused, mut prefix_denied) = (Vec::new(), false);
     if field(info, "role") == Some("slave") && !connector.is_replica() {
-        refused.push("this server is a replica and takes no writes: point redis.url at the primary".to_owned());
+        refused.push(
+            "this server is a replica and takes no writes: point redis.url at the primary"
+                .to_owned(),
+        );
     } else if !connector.is_replica() {
         prefix_denied = asked.writes(&mut refused, &mut notes).await? == Some(Writable::OtherKeys);
     }
@@ -54,22 +59,35 @@ pub async fn probe(connector: &Connector) -> Result<Report, ConnectError> {
     if let Some(wanted) = connector.durability().map(|wait| wait.replicas) {
         if asked.ask(&["WAIT", "0", "0"]).await?.is_none() {
             refused.push(
-                "nothing would be acknowledged: redis.durability.wait_replicas needs WAIT, which this server does not take"
+                "nothing would be acknowledged: redis.durability.wait_replicas needs WAIT, which \
+                 this server does not take"
                     .to_owned(),
             );
         } else if let Some(found) = replicas.filter(|found| *found < wanted) {
             notes.push(format!(
-                "nothing would be acknowledged: redis.durability.wait_replicas is {wanted}, and {found} are connected"
+                "nothing would be acknowledged: redis.durability.wait_replicas is {wanted}, and \
+                 {found} are connected"
             ));
         }
     }
     if connector.asks_nothing() {
-        notes.push("redis.handshake is \"minimal\": whether writes are taken is not asked; there is no fencing".to_owned());
+        notes.push(
+            "redis.handshake is \"minimal\": whether writes are taken is not asked; there \
+            is no fencing"
+                .to_owned(),
+        );
     } else if asked.connection.identity().is_none() {
-        notes.push("CLIENT INFO is not permitted: after a lost connection, writes it had sent may be applied late".to_owned());
+        notes.push(
+            "CLIENT INFO is not permitted: after a lost connection, writes it had sent may \
+            be applied late"
+                .to_owned(),
+        );
     }
     if !connector.is_verified() {
-        notes.push("redis.tls.skip_verify is on: anybody in between can read and change everything".to_owned());
+        notes.push(
+            "redis.tls.skip_verify is on: anybody in between can read and change everything"
+                .to_owned(),
+        );
     }
     let (product, version) = product(info);
     Ok(Report {
@@ -117,19 +135,25 @@ impl Asked<'_> {
     }
 
     /// Whether a write of two fields would be taken; `None`: not now, or it cannot be known.
-    async fn writes(&mut self, refused: &mut Vec<String>, notes: &mut Vec<String>) -> Result<Option<Writable>, ConnectError> {
+    async fn writes(
+        &mut self,
+        refused: &mut Vec<String>,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Writable>, ConnectError> {
         let mut question = self.connector.question();
         loop {
             match self.writable(2, question).await {
                 Ok(answer @ (Writable::Yes | Writable::OtherKeys)) => return Ok(Some(answer)),
                 Ok(Writable::Unknown { .. }) if self.connector.asks_nothing() => {}
                 Ok(Writable::Unknown { .. }) => notes.push(
-                    "MULTI is not taken here: whether writes are, and of several fields at once, cannot be known without writing"
+                    "MULTI is not taken here: whether writes are, and of several fields at once, \
+                     cannot be known without writing"
                         .to_owned(),
                 ),
                 Err(QueryError::Reply { code, .. }) if code == "MOVED" => {}
                 Err(QueryError::Reply { message, .. }) => {
-                    let one = question == Question::Transaction && matches!(self.writable(1, question).await, Ok(Writable::Yes));
+                    let one = question == Question::Transaction
+                        && matches!(self.writable(1, question).await, Ok(Writable::Yes));
                     let message = if one { ONE_FIELD.to_owned() } else { message };
                     refused.push(format!("a write would be refused now: {message}"));
                 }
@@ -145,18 +169,27 @@ impl Asked<'_> {
         }
     }
 
-    async fn writable(&mut self, fields: usize, question: Question) -> Result<Writable, QueryError> {
+    async fn writable(
+        &mut self,
+        fields: usize,
+        question: Question,
+    ) -> Result<Writable, QueryError> {
         writable::ask(&mut self.connection, self.connector.blank_key(), fields, question).await
     }
 }
 
-const ONE_FIELD: &str =
-    "HSET takes one field at a time here, and an event has several: a server or proxy that knows Redis 4 or newer is needed";
+const ONE_FIELD: &str = "HSET takes one field at a time here, and an event has several: a server \
+    or proxy that knows Redis 4 or newer is needed";
 
 /// Which server says so, and its own version.
 fn product(info: &str) -> (&'static str, Option<&str>) {
-    let named = [("Valkey", "valkey_version"), ("Dragonfly", "dragonfly_version"), ("Kvrocks", "kvrocks_version")];
-    let own = named.into_iter().find_map(|(product, name)| Some((product, Some(field(info, name)?))));
+    let named = [
+        ("Valkey", "valkey_version"),
+        ("Dragonfly", "dragonfly_version"),
+        ("Kvrocks", "kvrocks_version"),
+    ];
+    let own =
+        named.into_iter().find_map(|(product, name)| Some((product, Some(field(info, name)?))));
     own.unwrap_or(("Redis", field(info, "redis_version")))
 }
 
@@ -174,36 +207,55 @@ fn notes(info: &str, in_cluster: bool) -> Vec<String> {
     let mut notes = Vec::new();
     match field(info, "cluster_enabled") {
         Some("1") if !in_cluster => {
-            notes.push("this server is part of a Redis Cluster: set redis.mode = \"cluster\"".to_owned());
+            notes.push(
+                "this server is part of a Redis Cluster: set redis.mode = \"cluster\"".to_owned(),
+            );
         }
-        Some("0") if in_cluster => notes.push("this server is no part of a cluster: set redis.mode = \"standalone\"".to_owned()),
+        Some("0") if in_cluster => notes.push(
+            "this server is no part of a cluster: set redis.mode = \"standalone\"".to_owned(),
+        ),
         _ => {}
     }
     let bounded = field(info, "maxmemory").is_some_and(|max| max != "0");
     match field(info, "maxmemory_policy") {
         Some(policy) if bounded && policy.starts_with("allkeys-") => notes.push(format!(
-            "maxmemory-policy is {}: when its memory is full, Redis will delete profiles; noeviction is safe",
+            "maxmemory-policy is {}: when its memory is full, Redis will delete profiles; \
+             noeviction is safe",
             printable(policy)
         )),
         _ => {}
     }
-    let major = field(info, "redis_version").and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+    let major = field(info, "redis_version")
+        .and_then(|version| version.split('.').next()?.parse::<u32>().ok());
     if major.is_some_and(|major| major < 4) {
-        notes.push("HSET takes several fields only since Redis 4: this server is too old".to_owned());
+        notes.push(
+            "HSET takes several fields only since Redis 4: this server is too old".to_owned(),
+        );
     }
     notes
 }
 
-/// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys with these `prefixes` (`""`: none).
-/// To be typed at the prompt of `redis-cli`, with PASSWORD replaced.
-pub fn minimal_acl(username: &str, prefixes: &[&str], mode: &Mode, durability: Option<Durability>) -> String {
+/// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys with
+/// these `prefixes` (`""`: none). To be typed at the prompt of `redis-cli`, with PASSWORD replaced.
+pub fn minimal_acl(
+    username: &str,
+    prefixes: &[&str],
+    mode: &Mode,
+    durability: Option<Durability>,
+) -> String {
     let mut line = format!("ACL SETUSER {username} reset on >PASSWORD");
     for prefix in prefixes {
-        let keys = if prefix.is_empty() { "~user:*".to_owned() } else { format!("~{}:user:*", literal(prefix)) };
+        let keys = if prefix.is_empty() {
+            "~user:*".to_owned()
+        } else {
+            format!("~{}:user:*", literal(prefix))
+        };
         line.push(' ');
         line.push_str(&quoted(keys));
     }
-    line.push_str(" +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill");
+    line.push_str(
+        " +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill",
+    );
     if durability.is_some() {
         line.push_str(" +wait");
     }
@@ -256,7 +308,10 @@ mod tests {
             ("maxmemory:100\r\nmaxmemory_policy:allkeys-lru\r\n", "delete profiles"),
             ("redis_version:3.2.1\r\n", "too old"),
         ] {
-            assert!(matches!(notes(info, false).as_slice(), [note] if note.contains(words)), "{info}");
+            assert!(
+                matches!(notes(info, false).as_slice(), [note] if note.contains(words)),
+                "{info}"
+            );
         }
     }
 
@@ -272,10 +327,20 @@ mod tests {
     fn acl_line() {
         let standalone = Mode::Standalone(Address::Unix("/s".into()));
         let minimal_acl = |prefixes: &[&str]| minimal_acl("w", prefixes, &standalone, None);
-        let tail = " +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill";
+        let tail =
+            " +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill";
         assert_eq!(minimal_acl(&[""]), format!("ACL SETUSER w reset on >PASSWORD ~user:*{tail}"));
-        assert_eq!(minimal_acl(&["a", "b"]), format!("ACL SETUSER w reset on >PASSWORD ~a:user:* ~b:user:*{tail}"));
-        assert_eq!(minimal_acl(&["a *"]), format!(r"ACL SETUSER w reset on >PASSWORD ~a?\*:user:*{tail}"));
-        assert_eq!(minimal_acl(&["\"*"]), format!(r#"ACL SETUSER w reset on >PASSWORD "~\"\\*:user:*"{tail}"#));
+        assert_eq!(
+            minimal_acl(&["a", "b"]),
+            format!("ACL SETUSER w reset on >PASSWORD ~a:user:* ~b:user:*{tail}")
+        );
+        assert_eq!(
+            minimal_acl(&["a *"]),
+            format!(r"ACL SETUSER w reset on >PASSWORD ~a?\*:user:*{tail}")
+        );
+        assert_eq!(
+            minimal_acl(&["\"*"]),
+            format!(r#"ACL SETUSER w reset on >PASSWORD "~\"\\*:user:*"{tail}"#)
+        );
     }
 }

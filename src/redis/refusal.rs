@@ -1,7 +1,8 @@
 //! Whether the refusal of one command concerns the others as well. Pure.
 //!
-//! A proxy or a managed service may not know the commands that help (CLIENT, INFO, MULTI ..), in words of its own, and takes
-//! writes all the same. Other refusals meet every command: then a write would meet them too.
+//! A proxy or a managed service may not know the commands that help (CLIENT, INFO, MULTI ..), in
+//! words of its own, and takes writes all the same. Other refusals meet every command: then a write
+//! would meet them too.
 
 use super::{errors, unexplained};
 
@@ -21,11 +22,21 @@ const OF_ALL: &[&str] = &[
     "WRONGPASS",
 ];
 
-/// Words that say that this one command is not taken. They may be followed by what was sent, so they are looked for first.
-const OF_ONE: &[&str] =
-    &["unknown", "unsupported", "not supported", "not available", "not allowed", "not permitted to run", "disabled", "renamed"];
+/// Words that say that this one command is not taken. They may be followed by what was sent, so
+/// they are looked for first.
+const OF_ONE: &[&str] = &[
+    "unknown",
+    "unsupported",
+    "not supported",
+    "not available",
+    "not allowed",
+    "not permitted to run",
+    "disabled",
+    "renamed",
+];
 
-/// Whether the error reply `-CODE detail` would meet a write as well, and not only the command that it answers.
+/// Whether the error reply `-CODE detail` would meet a write as well, and not only the command that
+/// it answers.
 pub(super) fn concerns_all(code: &str, detail: &str) -> bool {
     if OF_ALL.contains(&code) {
         return true;
@@ -37,7 +48,8 @@ pub(super) fn concerns_all(code: &str, detail: &str) -> bool {
     !OF_ONE.iter().any(|word| text.contains(word)) && unexplained::concerns_server(code, detail)
 }
 
-/// Whether the answer to an HSET that a transaction would hold tells what a write outside of one would meet.
+/// Whether the answer to an HSET that a transaction would hold tells what a write outside of one
+/// would meet.
 pub(super) fn concerns_write(code: &str, detail: &str) -> bool {
     concerns_all(code, detail) || errors::is_known(code, detail)
 }
@@ -50,7 +62,11 @@ mod tests {
     fn refusals_of_one_command_and_of_all() {
         for (code, detail) in [
             ("unsupported", "command"),
-            ("ERR", "unknown command 'CLIENT', with args beginning with: 'SETNAME' 'upstream-connection'"),
+            (
+                "ERR",
+                "unknown command 'CLIENT', with args beginning with: 'SETNAME' \
+                 'upstream-connection'",
+            ),
             ("ERR", "Unknown subcommand or wrong number of arguments for 'INFO'"),
             ("ERR", "command 'INFO' is not allowed"),
             ("ERR", "This instance does not support this"),

@@ -33,9 +33,12 @@ impl Replication {
             return Err("is no replica but a primary itself: was it promoted?".to_owned());
         };
         if !self.in_step {
-            return Err(format!("is a replica of {primary} and does not reach it (master_link_status: down)"));
+            return Err(format!(
+                "is a replica of {primary} and does not reach it (master_link_status: down)"
+            ));
         }
-        let known: Vec<&String> = primaries.iter().filter_map(|primary| primary.id.as_ref()).collect();
+        let known: Vec<&String> =
+            primaries.iter().filter_map(|primary| primary.id.as_ref()).collect();
         if known.is_empty() || known.contains(&id) {
             Ok(format!("of {primary}, in step"))
         } else {
@@ -52,14 +55,27 @@ mod tests {
     fn a_replica_follows_the_primary_that_is_written_to() {
         let primary = Replication::of("role:master\r\nmaster_replid:abc\r\n");
         let replica = |id: &str, link: &str| {
-            Replication::of(&format!("master_host:h\r\nmaster_port:1\r\nmaster_link_status:{link}\r\nmaster_replid:{id}\r\n"))
+            Replication::of(&format!(
+                "master_host:h\r\nmaster_port:1\r\nmaster_link_status:{link}\r\nmaster_replid:{id}\r\n"
+            ))
         };
-        let told = |server: &Replication| server.confirm(&[&primary]).unwrap_or_else(|error| format!("error: {error}"));
+        let told = |server: &Replication| {
+            server.confirm(&[&primary]).unwrap_or_else(|error| format!("error: {error}"))
+        };
         assert_eq!(told(&replica("abc", "up")), "of h:1, in step");
-        assert_eq!(told(&replica("xyz", "up")), "error: is a replica of h:1, which is not the primary that is written to");
-        assert_eq!(told(&replica("abc", "down")), "error: is a replica of h:1 and does not reach it (master_link_status: down)");
+        assert_eq!(
+            told(&replica("xyz", "up")),
+            "error: is a replica of h:1, which is not the primary that is written to"
+        );
+        assert_eq!(
+            told(&replica("abc", "down")),
+            "error: is a replica of h:1 and does not reach it (master_link_status: down)"
+        );
         assert_eq!(told(&primary), "error: is no replica but a primary itself: was it promoted?");
         assert_eq!(told(&Replication::default()), "unknown (not permitted)");
-        assert_eq!(replica("xyz", "up").confirm(&[&Replication::default()]).unwrap(), "of h:1, in step");
+        assert_eq!(
+            replica("xyz", "up").confirm(&[&Replication::default()]).unwrap(),
+            "of h:1, in step"
+        );
     }
 }

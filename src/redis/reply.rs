@@ -15,9 +15,13 @@ const MAX_DEPTH: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// Moves whole replies from `buffer` to `replies` until there are `wanted` of them or bytes are missing. What a server pushes
-/// besides (RESP3) answers nothing and is left out.
-pub(super) fn drain(buffer: &mut BytesMut, replies: &mut Vec<Value>, wanted: usize) -> Result<(), Malformed> {
+/// Moves whole replies from `buffer` to `replies` until there are `wanted` of them or bytes are
+/// missing. What a server pushes besides (RESP3) answers nothing and is left out.
+pub(super) fn drain(
+    buffer: &mut BytesMut,
+    replies: &mut Vec<Value>,
+    wanted: usize,
+) -> Result<(), Malformed> {
     let mut at = 0;
     let mut result = Ok(());
     while replies.len() < wanted || buffer.get(at) == Some(&b'>') {
@@ -120,7 +124,8 @@ fn count(line: &[u8], limit: usize) -> Result<Option<usize>, Malformed> {
     if line == b"-1" {
         return Ok(None);
     }
-    let number = std::str::from_utf8(line).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    let number =
+        std::str::from_utf8(line).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
     number.and_then(|text| text.parse().ok()).filter(|&n| n <= limit).map(Some).ok_or(Malformed)
 }
 
@@ -145,7 +150,10 @@ mod tests {
 
     #[test]
     fn every_kind_of_reply() {
-        let (replies, rest) = all(b":7\r\n+OK\r\n$3\r\na\r\n\r\n$-1\r\n*2\r\n:-1\r\n$0\r\n\r\n:12345678901\r\n*-1\r\n").unwrap();
+        let (replies, rest) = all(
+            b":7\r\n+OK\r\n$3\r\na\r\n\r\n$-1\r\n*2\r\n:-1\r\n$0\r\n\r\n:12345678901\r\n*-1\r\n",
+        )
+        .unwrap();
         let bulk = |bytes: &[u8]| Value::BulkString(bytes.to_vec());
         let expected = [
             Value::Int(7),
@@ -161,12 +169,16 @@ mod tests {
 
     #[test]
     fn replies_of_resp3() {
-        let bytes = b"=7\r\ntxt:a\r\n\r\n_\r\n%1\r\n+a\r\n~1\r\n#t\r\n,1.5\r\n(7\r\n|1\r\n+ttl\r\n:9\r\n:3\r\n!5\r\nERR x\r\n";
+        let bytes = b"=7\r\ntxt:a\r\n\r\n_\r\n%1\r\n+a\r\n~1\r\n#t\r\n,\
+            1.5\r\n(7\r\n|1\r\n+ttl\r\n:9\r\n:3\r\n!5\r\nERR x\r\n";
         let (replies, rest) = all(bytes).unwrap();
         let expected = [
             Value::VerbatimString { format: redis::VerbatimFormat::Text, text: "a\r\n".to_owned() },
             Value::Nil,
-            Value::Map(vec![(Value::SimpleString("a".to_owned()), Value::Set(vec![Value::Boolean(true)]))]),
+            Value::Map(vec![(
+                Value::SimpleString("a".to_owned()),
+                Value::Set(vec![Value::Boolean(true)]),
+            )]),
             Value::Double(1.5),
             Value::BigNumber(b"7".into()),
             Value::Int(3),
@@ -178,7 +190,8 @@ mod tests {
     #[test]
     fn what_is_pushed_answers_nothing() {
         let push = b">3\r\n+message\r\n+channel\r\n$1\r\nx\r\n";
-        let mut buffer = BytesMut::from(&[&push[..], b":1\r\n", push, b":2\r\n", push].concat()[..]);
+        let mut buffer =
+            BytesMut::from(&[&push[..], b":1\r\n", push, b":2\r\n", push].concat()[..]);
         let mut replies = Vec::new();
         drain(&mut buffer, &mut replies, 2).unwrap();
         assert_eq!((replies.as_slice(), buffer.len()), (&[Value::Int(1), Value::Int(2)][..], 0));
@@ -186,7 +199,9 @@ mod tests {
 
     #[test]
     fn an_error_that_quotes_half_a_character_stays_an_error() {
-        let (replies, _) = all(b"-ERR unknown command 'HSET', with args beginning with: 'user:\xe2\x82\r\n:1\r\n").unwrap();
+        let (replies, _) =
+            all(b"-ERR unknown command 'HSET', with args beginning with: 'user:\xe2\x82\r\n:1\r\n")
+                .unwrap();
         assert_eq!(server_error(&replies[0]).0, "ERR");
         assert_eq!(replies[1], Value::Int(1));
     }
@@ -200,9 +215,14 @@ mod tests {
 
     #[test]
     fn what_is_not_redis_is_refused() {
-        for bytes in
-            [&b"HTTP/1.1 400 Bad Request\r\n"[..], b"\x15\x03\x01\x00\x02\x02\x46", b"$x\r\n", b":1a\r\n", b"$1\r\nabc", b":\r\n"]
-        {
+        for bytes in [
+            &b"HTTP/1.1 400 Bad Request\r\n"[..],
+            b"\x15\x03\x01\x00\x02\x02\x46",
+            b"$x\r\n",
+            b":1a\r\n",
+            b"$1\r\nabc",
+            b":\r\n",
+        ] {
             assert_eq!(all(bytes), Err(Malformed), "{}", bytes.escape_ascii());
         }
         assert_eq!(all(b"$99999999999\r\n"), Err(Malformed));
@@ -222,8 +242,12 @@ mod tests {
             any::<i64>().prop_map(|n| format!(":{n}\r\n").into_bytes()),
             "[ -~]{0,20}".prop_map(|s| format!("+{s}\r\n").into_bytes()),
             "[A-Z]{2,8} [ -~]{0,20}".prop_map(|s| format!("-{s}\r\n").into_bytes()),
-            proptest::collection::vec(any::<u8>(), 0..40)
-                .prop_map(|b| [format!("${}\r\n", b.len()).as_bytes(), &b, b"\r\n"].concat()),
+            proptest::collection::vec(any::<u8>(), 0..40).prop_map(|b| [
+                format!("${}\r\n", b.len()).as_bytes(),
+                &b,
+                b"\r\n"
+            ]
+            .concat()),
             "[ -~]{0,20}".prop_map(|s| format!("={}\r\ntxt:{s}\r\n", s.len() + 4).into_bytes()),
             Just(b"_\r\n".to_vec()),
             Just(b"#f\r\n".to_vec()),
@@ -232,9 +256,19 @@ mod tests {
             let list = |kind: char, items: Vec<Vec<u8>>, per: usize| {
                 [format!("{kind}{}\r\n", items.len() / per).into_bytes(), items.concat()].concat()
             };
-            let pairs = proptest::collection::vec((inner.clone(), inner.clone()), 0..3)
-                .prop_map(move |pairs| list('%', pairs.into_iter().flat_map(|(name, value)| [name, value]).collect(), 2));
-            prop_oneof![proptest::collection::vec(inner, 0..5).prop_map(move |items| list('*', items, 1)), pairs]
+            let pairs = proptest::collection::vec((inner.clone(), inner.clone()), 0..3).prop_map(
+                move |pairs| {
+                    list(
+                        '%',
+                        pairs.into_iter().flat_map(|(name, value)| [name, value]).collect(),
+                        2,
+                    )
+                },
+            );
+            prop_oneof![
+                proptest::collection::vec(inner, 0..5).prop_map(move |items| list('*', items, 1)),
+                pairs
+            ]
         })
     }
 

@@ -3,7 +3,8 @@
 /// Redis hash slots.
 pub const SLOTS: usize = 16_384;
 
-/// Redis's hash slot: CRC16 of the key, or of what stands between the first `{` and the next `}` unless that is empty.
+/// Redis's hash slot: CRC16 of the key, or of what stands between the first `{` and the next `}`
+/// unless that is empty.
 pub fn slot_of(key: &[u8]) -> u16 {
     let tag = memchr::memchr(b'{', key).and_then(|open| {
         let inner = &key[open + 1..];

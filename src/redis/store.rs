@@ -29,9 +29,15 @@ impl Store {
     /// For `lane`: its number, and how many there are, as [`Topology::placement`] places keys.
     pub fn new(topology: &Topology, lane: (usize, usize), metrics: Arc<Metrics>) -> Self {
         Self(match topology.kind() {
-            Kind::One(connector) | Kind::PrimaryReplicas(connector, _) => Way::to(connector, metrics),
-            Kind::Cluster(cluster) => Way::Cluster(Box::new(ClusterStore::new(Arc::clone(cluster), lane, metrics))),
-            Kind::Sentinel(sentinel) => Way::Sentinel(Box::new(SentinelStore::new(Arc::clone(sentinel), metrics))),
+            Kind::One(connector) | Kind::PrimaryReplicas(connector, _) => {
+                Way::to(connector, metrics)
+            }
+            Kind::Cluster(cluster) => {
+                Way::Cluster(Box::new(ClusterStore::new(Arc::clone(cluster), lane, metrics)))
+            }
+            Kind::Sentinel(sentinel) => {
+                Way::Sentinel(Box::new(SentinelStore::new(Arc::clone(sentinel), metrics)))
+            }
             Kind::Sharded(shards) => Way::to(shards.of_lane(lane), metrics),
         })
     }
@@ -40,7 +46,11 @@ impl Store {
 impl Way {
     fn to(connector: &Connector, metrics: Arc<Metrics>) -> Self {
         let key = connector.blank_key().to_owned();
-        Self::One { link: Box::new(Link::new(connector.clone(), metrics)), key, answers: Vec::new() }
+        Self::One {
+            link: Box::new(Link::new(connector.clone(), metrics)),
+            key,
+            answers: Vec::new(),
+        }
     }
 }
 
@@ -53,10 +63,16 @@ impl Apply for Store {
         }
     }
 
-    async fn apply(&mut self, writes: &Writes, allowed: Allowed<'_>, verdicts: &mut Vec<Verdict>) -> Option<Trouble> {
+    async fn apply(
+        &mut self,
+        writes: &Writes,
+        allowed: Allowed<'_>,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Option<Trouble> {
         match &mut self.0 {
             Way::One { link, answers, .. } => {
-                let trouble = link.write(writes.packed(), writes.len(), false, allowed, answers).await;
+                let trouble =
+                    link.write(writes.packed(), writes.len(), false, allowed, answers).await;
                 verdicts.extend(answers.drain(..).map(Answer::verdict));
                 trouble
             }

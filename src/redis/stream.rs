@@ -30,8 +30,12 @@ pub(super) async fn dial_tcp(
 ) -> Result<(Box<dyn Stream>, Option<TlsSession>), ConnectError> {
     let deadline = Instant::now() + timeout;
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let resolved = within(deadline, lookup_host((bare, port))).await.map_err(|error| hint::resolve(node, bare, &error))?;
-    let tcp = first_answering(resolved.collect(), deadline).await.map_err(|error| hint::dial(node, &error, timeout))?;
+    let resolved = within(deadline, lookup_host((bare, port)))
+        .await
+        .map_err(|error| hint::resolve(node, bare, &error))?;
+    let tcp = first_answering(resolved.collect(), deadline)
+        .await
+        .map_err(|error| hint::dial(node, &error, timeout))?;
     tune(&tcp, options).map_err(|error| hint::dial(node, &error, timeout))?;
     let Some(tls) = tls else { return Ok((Box::new(tcp), None)) };
     match timeout_at(deadline, tls.connect(bare, tcp)).await {
@@ -45,7 +49,10 @@ pub(super) async fn dial_tcp(
 }
 
 /// Connects to the socket at `path`.
-pub(super) async fn dial_unix(path: &Path, timeout: Duration) -> Result<Box<dyn Stream>, ConnectError> {
+pub(super) async fn dial_unix(
+    path: &Path,
+    timeout: Duration,
+) -> Result<Box<dyn Stream>, ConnectError> {
     match within(Instant::now() + timeout, UnixStream::connect(path)).await {
         Ok(stream) => Ok(Box::new(stream)),
         Err(error) => Err(hint::dial_unix(path, &error)),
@@ -76,7 +83,9 @@ fn tune(stream: &TcpStream, options: &Tcp) -> io::Result<()> {
     let socket = SockRef::from(stream);
     if let Some(time) = options.keepalive {
         let interval = (time / 3).max(Duration::from_secs(1));
-        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(3))?;
+        socket.set_tcp_keepalive(
+            &TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(3),
+        )?;
     }
     #[cfg(target_os = "linux")]
     if options.user_timeout.is_some() {
@@ -93,7 +102,10 @@ mod tests {
 
     #[tokio::test]
     async fn goes_on_to_an_address_that_answers() {
-        let (closed, open) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let (closed, open) = (
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        );
         let (dead, alive) = (closed.local_addr().unwrap(), open.local_addr().unwrap());
         drop(closed);
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -108,9 +120,11 @@ mod tests {
     async fn sockets_get_their_options() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (seconds, millis) = (Duration::from_secs, Duration::from_millis);
-        for (keepalive, user_timeout) in
-            [(Some(seconds(15)), Some(seconds(10))), (Some(seconds(1)), Some(millis(1))), (None, None)]
-        {
+        for (keepalive, user_timeout) in [
+            (Some(seconds(15)), Some(seconds(10))),
+            (Some(seconds(1)), Some(millis(1))),
+            (None, None),
+        ] {
             let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             tune(&stream, &Tcp { keepalive, user_timeout }).unwrap();
             let socket = SockRef::from(&stream);
@@ -118,7 +132,10 @@ mod tests {
             assert_eq!(socket.keepalive().unwrap(), keepalive.is_some());
             if let Some(time) = keepalive {
                 assert_eq!(socket.tcp_keepalive_time().unwrap(), time);
-                assert_eq!(socket.tcp_keepalive_interval().unwrap(), seconds((time.as_secs() / 3).max(1)));
+                assert_eq!(
+                    socket.tcp_keepalive_interval().unwrap(),
+                    seconds((time.as_secs() / 3).max(1))
+                );
             }
             #[cfg(target_os = "linux")]
             assert_eq!(socket.tcp_user_timeout().unwrap(), user_timeout);

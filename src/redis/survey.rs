@@ -1,4 +1,5 @@
-//! What `check --connect` finds: every server that will be used, and whether it is what it is said to be.
+//! What `check --connect` finds: every server that will be used, and whether it is what it is said
+//! to be.
 
 use super::topology::{Kind, Topology};
 use super::{Connector, Report, SLOTS, probe};
@@ -27,8 +28,9 @@ impl From<Vec<String>> for Survey {
 }
 
 impl Topology {
-    /// What [`probe()`] tells of each node that takes writes and of each replica that is configured, with `all` of those besides
-    /// that a cluster has, and what there is to say of its place among others; and all that is wrong.
+    /// What [`probe()`] tells of each node that takes writes and of each replica that is
+    /// configured, with `all` of those besides that a cluster has, and what there is to say of its
+    /// place among others; and all that is wrong.
     pub async fn survey(&self, all: bool) -> Survey {
         self.look(all).await.unwrap_or_else(Survey::from)
     }
@@ -38,22 +40,28 @@ impl Topology {
         let primaries: Vec<(Connector, Lines)> = match self.kind() {
             Kind::One(connector) => vec![(connector.clone(), Vec::new())],
             Kind::Cluster(cluster) => {
-                let (owners, uncovered) = cluster.survey().await.map_err(|trouble| vec![trouble.message])?;
+                let (owners, uncovered) =
+                    cluster.survey().await.map_err(|trouble| vec![trouble.message])?;
                 if uncovered > 0 {
                     missing.push(format!(
-                        "{uncovered} of the cluster's {SLOTS} slots have no owner: see `redis-cli --cluster check`"
+                        "{uncovered} of the cluster's {SLOTS} slots have no owner: see `redis-cli \
+                         --cluster check`"
                     ));
                 }
                 if all {
                     replicas = cluster.replicas();
                 }
                 let slots = |slots: usize| vec![("slots", slots.to_string())];
-                owners.into_iter().map(|(node, count)| (cluster.connector(&node), slots(count))).collect()
+                owners
+                    .into_iter()
+                    .map(|(node, count)| (cluster.connector(&node), slots(count)))
+                    .collect()
             }
             Kind::Sentinel(sentinel) => {
                 let (master, said) = sentinel.survey().await?;
                 if all {
-                    replicas = sentinel.replicas().await.map_err(|trouble| vec![trouble.message])?;
+                    replicas =
+                        sentinel.replicas().await.map_err(|trouble| vec![trouble.message])?;
                 }
                 let said = said.into_iter().map(|line| ("sentinel", line)).collect();
                 vec![(sentinel.connector(&master), said)]
@@ -71,7 +79,9 @@ impl Topology {
         for (connector, more) in primaries {
             match probe(&connector).await {
                 Ok(report) => {
-                    missing.extend(report.refused.iter().map(|what| format!("{}: {what}", connector.node())));
+                    missing.extend(
+                        report.refused.iter().map(|what| format!("{}: {what}", connector.node())),
+                    );
                     found.push(Surveyed { connector, report, more });
                 }
                 Err(error) => missing.push(error.message),
@@ -81,9 +91,16 @@ impl Topology {
         for connector in replicas {
             match probe(&connector).await {
                 Ok(report) => {
-                    let known: Vec<_> = found[..primaries].iter().map(|primary| &primary.report.replication).collect();
+                    let known: Vec<_> = found[..primaries]
+                        .iter()
+                        .map(|primary| &primary.report.replication)
+                        .collect();
                     match report.replication.confirm(&known) {
-                        Ok(place) => found.push(Surveyed { connector, report, more: vec![("replica", place)] }),
+                        Ok(place) => found.push(Surveyed {
+                            connector,
+                            report,
+                            more: vec![("replica", place)],
+                        }),
                         Err(what) => missing.push(format!("{}: {what}", connector.node())),
                     }
                 }

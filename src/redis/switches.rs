@@ -1,4 +1,5 @@
-//! Counts the times that another server may have taken the place of the one that confirmed the last writes, without all of them.
+//! Counts the times that another server may have taken the place of the one that confirmed the last
+//! writes, without all of them.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -25,13 +26,14 @@ impl Switches {
         self.0.subscribe()
     }
 
-    /// Data may have moved, for `reason`, which is logged. Call it when no write that begins later can reach the old server.
+    /// Data may have moved, for `reason`, which is logged. Call it when no write that begins later
+    /// can reach the old server.
     pub fn note(&self, reason: impl Display) {
         self.note_since(self.count(), reason);
     }
 
-    /// The same for one of many lanes, whose last write to the old server was confirmed when the count was `seen`: what was counted
-    /// since then includes it.
+    /// The same for one of many lanes, whose last write to the old server was confirmed when the
+    /// count was `seen`: what was counted since then includes it.
     pub fn note_since(&self, seen: u64, reason: impl Display) {
         let counted = self.0.send_if_modified(|count| {
             let first = *count == seen;

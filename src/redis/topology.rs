@@ -33,7 +33,9 @@ impl Topology {
         Ok(Self(match &redis.mode {
             Mode::Standalone(address) => Kind::One(Connector::new(redis, address.clone())?),
             Mode::Embedded(listen) => Kind::One(Connector::new(redis, address_at(*listen))?),
-            Mode::Local(local) => Kind::One(Connector::new(redis, Address::Unix(Local::socket_in(&local.data_dir)))?),
+            Mode::Local(local) => {
+                Kind::One(Connector::new(redis, Address::Unix(Local::socket_in(&local.data_dir)))?)
+            }
             Mode::Cluster(cluster) => Kind::Cluster(Arc::new(Cluster::new(redis, cluster)?)),
             Mode::Sentinel(sentinel) => Kind::Sentinel(Arc::new(Sentinel::new(redis, sentinel)?)),
             Mode::Sharded(shards) => Kind::Sharded(Arc::new(Shards::new(redis, shards)?)),
@@ -48,12 +50,15 @@ impl Topology {
     /// Which of so many `lanes` writes which key.
     pub fn placement(&self, lanes: usize) -> Placement {
         match &self.0 {
-            Kind::One(_) | Kind::Cluster(_) | Kind::Sentinel(_) | Kind::PrimaryReplicas(..) => Placement::by_slot(lanes),
+            Kind::One(_) | Kind::Cluster(_) | Kind::Sentinel(_) | Kind::PrimaryReplicas(..) => {
+                Placement::by_slot(lanes)
+            }
             Kind::Sharded(shards) => Placement::by_shard(Arc::clone(shards), lanes),
         }
     }
 
-    /// Counts the times that confirmed writes may have been lost because another server took over: see [`super::Switches`].
+    /// Counts the times that confirmed writes may have been lost because another server took over:
+    /// see [`super::Switches`].
     pub fn switches(&self) -> watch::Receiver<u64> {
         let connector = match &self.0 {
             Kind::One(connector) | Kind::PrimaryReplicas(connector, _) => connector,

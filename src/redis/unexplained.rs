@@ -1,9 +1,11 @@
-//! Error replies that no row of the table explains: do they speak of the server, and which of them are the same text? Pure.
+//! Error replies that no row of the table explains: do they speak of the server, and which of them
+//! are the same text? Pure.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// Beginnings and parts of words in texts about a server, or about the way to it, in lower case. What a proxy or a managed service
-/// says of a backend that is gone, of a quota or of maintenance concerns all keys, whichever one it is told to.
+/// Beginnings and parts of words in texts about a server, or about the way to it, in lower case.
+/// What a proxy or a managed service says of a backend that is gone, of a quota or of maintenance
+/// concerns all keys, whichever one it is told to.
 const OF_SERVERS: &[&str] = &[
     "connect",
     "timeout",
@@ -47,18 +49,22 @@ const OF_SERVERS: &[&str] = &[
 /// Words of a text that are compared: later ones may be data.
 const WORDS: usize = 2;
 
-/// Whether the text speaks of a connection, a time-out, an upstream, a backend, availability, or the like.
+/// Whether the text speaks of a connection, a time-out, an upstream, a backend, availability, or
+/// the like.
 pub(super) fn concerns_server(code: &str, detail: &str) -> bool {
     let text = format!("{code} {detail}").to_lowercase();
     OF_SERVERS.iter().any(|words| text.contains(words))
 }
 
-/// Equal for replies that say the same. Texts may quote a key, a field or a value, so only the code and the first plain words
-/// count: two texts are rather taken for the same than one for two.
+/// Equal for replies that say the same. Texts may quote a key, a field or a value, so only the code
+/// and the first plain words count: two texts are rather taken for the same than one for two.
 pub(super) fn text_id(code: &str, detail: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
-    let plain = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b':' || byte == b',');
-    for word in std::iter::once(code).chain(detail.split_whitespace().take(WORDS)).take_while(plain) {
+    let plain = |word: &&str| {
+        word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b':' || byte == b',')
+    };
+    for word in std::iter::once(code).chain(detail.split_whitespace().take(WORDS)).take_while(plain)
+    {
         word.to_ascii_lowercase().hash(&mut hasher);
     }
     hasher.finish()
@@ -81,7 +87,11 @@ mod tests {
         ] {
             assert!(concerns_server(code, detail), "{code} {detail}");
         }
-        for (code, detail) in [("ERR", "value is not good"), ("ERR", "Invalid argument: field too large"), ("NEWCODE", "")] {
+        for (code, detail) in [
+            ("ERR", "value is not good"),
+            ("ERR", "Invalid argument: field too large"),
+            ("NEWCODE", ""),
+        ] {
             assert!(!concerns_server(code, detail), "{code} {detail}");
         }
     }
@@ -89,7 +99,9 @@ mod tests {
     #[test]
     fn quoted_data_makes_no_other_text() {
         let same = [("ERR", "bad key 'user:1' x"), ("ERR", "bad key user:2"), ("ERR", "Bad key")];
-        assert!(same.iter().all(|(code, detail)| text_id(code, detail) == text_id("ERR", "bad key")));
+        assert!(
+            same.iter().all(|(code, detail)| text_id(code, detail) == text_id("ERR", "bad key"))
+        );
         assert_eq!(text_id("ERR", "'user:1' is bad"), text_id("ERR", "user:2 is bad"));
         assert_eq!(text_id("jane@example.com", "x"), text_id("joe@example.com", "y"));
         assert_ne!(text_id("ERR", "bad key"), text_id("ERR", "bad value"));

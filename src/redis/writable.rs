@@ -1,7 +1,8 @@
 //! Whether a server takes writes: PING does not tell.
 //!
-//! A replica, a full server, one without its replicas and one whose ACL denies HSET all answer PING. A write that is queued in a
-//! transaction and discarded passes every check of Redis's except that of the key's type, and changes nothing.
+//! A replica, a full server, one without its replicas and one whose ACL denies HSET all answer
+//! PING. A write that is queued in a transaction and discarded passes every check of Redis's except
+//! that of the key's type, and changes nothing.
 
 use redis::Value;
 
@@ -34,7 +35,8 @@ pub(super) enum Writable {
     Yes,
     /// Other keys, perhaps: the ACL denies the one that was asked about.
     OtherKeys,
-    /// The server answers; more cannot be known. `forbidden`: an ACL is the reason, which may change at any time.
+    /// The server answers; more cannot be known. `forbidden`: an ACL is the reason, which may
+    /// change at any time.
     Unknown {
         forbidden: bool,
     },
@@ -43,7 +45,8 @@ pub(super) enum Writable {
 /// Asks without writing whether an HSET of so many `fields` to `key` would be taken now.
 ///
 /// # Errors
-/// Why not. [`Broken::Closed`], [`Broken::Io`] and [`Broken::Unfinished`]: the question itself may be the reason.
+/// Why not. [`Broken::Closed`], [`Broken::Io`] and [`Broken::Unfinished`]: the question itself may
+/// be the reason.
 pub(super) async fn ask(
     connection: &mut Connection,
     key: &str,
@@ -86,11 +89,14 @@ pub(super) async fn ask(
             }
         }
         [Value::SimpleString(_), Value::Okay] => Ok(Writable::Yes),
-        // Who cannot leave a transaction must not write on this connection: nothing would ever be executed.
-        [_, Value::ServerError(refusal)] => match refusal::concerns_all(refusal.code(), refusal.details().unwrap_or_default()) {
-            true => Err(QueryError::reply(refusal)),
-            false => Err(Broken::Unfinished.into()),
-        },
+        // Who cannot leave a transaction must not write on this connection: nothing would ever be
+        // executed.
+        [_, Value::ServerError(refusal)] => {
+            match refusal::concerns_all(refusal.code(), refusal.details().unwrap_or_default()) {
+                true => Err(QueryError::reply(refusal)),
+                false => Err(Broken::Unfinished.into()),
+            }
+        }
         _ => Err(Broken::Malformed.into()),
     }
 }
@@ -105,7 +111,9 @@ async fn ping(connection: &mut Connection, forbidden: bool) -> Result<Writable, 
     let mut replies = Vec::with_capacity(1);
     connection.exchange(&redis::cmd("PING").get_packed_command(), 1, &mut replies).await?;
     match replies.first() {
-        Some(Value::ServerError(error)) if refusal::concerns_all(error.code(), error.details().unwrap_or_default()) => {
+        Some(Value::ServerError(error))
+            if refusal::concerns_all(error.code(), error.details().unwrap_or_default()) =>
+        {
             Err(QueryError::reply(error))
         }
         _ => Ok(Writable::Unknown { forbidden }),

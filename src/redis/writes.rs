@@ -23,15 +23,23 @@ impl Writes {
         self.commands.clear();
     }
 
-    /// Adds `HSET key field value ..`: the key as one RESP bulk string, `fields` pairs of them in `parts`.
-    pub fn hset<'a>(&mut self, packed_key: &[u8], fields: u32, parts: impl Iterator<Item = &'a [u8]>) {
+    /// Adds `HSET key field value ..`: the key as one RESP bulk string, `fields` pairs of them in
+    /// `parts`.
+    pub fn hset<'a>(
+        &mut self,
+        packed_key: &[u8],
+        fields: u32,
+        parts: impl Iterator<Item = &'a [u8]>,
+    ) {
         self.packed.push(b'*');
-        self.packed.extend_from_slice(itoa::Buffer::new().format(2 + 2 * u64::from(fields)).as_bytes());
+        self.packed
+            .extend_from_slice(itoa::Buffer::new().format(2 + 2 * u64::from(fields)).as_bytes());
         self.packed.extend_from_slice(b"\r\n$4\r\nHSET\r\n");
         let key = self.packed.len() + packed_key.len();
         self.packed.extend_from_slice(packed_key);
         // Without `$length` and the line ends.
-        let start = key - packed_key.len() + packed_key.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let start = key - packed_key.len()
+            + packed_key.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         for part in parts {
             self.packed.extend_from_slice(part);
         }
@@ -87,14 +95,16 @@ pub enum Verdict {
     Suspect(Suspicion),
     /// Not written; to be tried again after what the class asks for.
     Retry(Class),
-    /// Sent, and the connection was lost before the reply: perhaps written. The connection is fenced before anything is sent again.
+    /// Sent, and the connection was lost before the reply: perhaps written. The connection is
+    /// fenced before anything is sent again.
     Unknown,
 }
 
 /// What is known about a refusal that nobody can explain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Suspicion {
-    /// Equal for refusals with the same text, whichever server it came from; none when the text speaks of the server.
+    /// Equal for refusals with the same text, whichever server it came from; none when the text
+    /// speaks of the server.
     pub text: Option<u64>,
     /// Equal for the same server.
     pub server: u64,
@@ -114,7 +124,9 @@ pub struct Trouble {
 impl Trouble {
     /// The one of two that asks for more than another try; else the first.
     pub(super) fn graver(first: Option<Self>, second: Option<Self>) -> Option<Self> {
-        let grave = |trouble: &Option<Self>| trouble.as_ref().is_some_and(|trouble| trouble.class != Class::Retry);
+        let grave = |trouble: &Option<Self>| {
+            trouble.as_ref().is_some_and(|trouble| trouble.class != Class::Retry)
+        };
         if !grave(&first) && grave(&second) { second } else { first.or(second) }
     }
 
@@ -129,8 +141,9 @@ pub trait Apply: Send {
     /// Reaches the store without writing: connects when needed, or asks whether it still answers.
     fn reach(&mut self) -> impl Future<Output = Result<(), Trouble>> + Send;
 
-    /// Writes all, in order, and pushes one verdict for each onto `verdicts`. Sends nothing more once `allowed` is false, which is
-    /// asked right before bytes are sent. The trouble is why some of them must be tried again, for logs and readiness.
+    /// Writes all, in order, and pushes one verdict for each onto `verdicts`. Sends nothing more
+    /// once `allowed` is false, which is asked right before bytes are sent. The trouble is why some
+    /// of them must be tried again, for logs and readiness.
     fn apply(
         &mut self,
         writes: &Writes,
@@ -149,7 +162,10 @@ mod tests {
         let parts: [&[u8]; 1] = [b"$1\r\na\r\n$1\r\n1\r\n"];
         writes.hset(b"$6\r\nuser:1\r\n", 1, parts.into_iter());
         writes.hset(b"$5\r\n{x}\r\n\r\n", 1, parts.into_iter());
-        assert_eq!(writes.command(0), b"*4\r\n$4\r\nHSET\r\n$6\r\nuser:1\r\n$1\r\na\r\n$1\r\n1\r\n");
+        assert_eq!(
+            writes.command(0),
+            b"*4\r\n$4\r\nHSET\r\n$6\r\nuser:1\r\n$1\r\na\r\n$1\r\n1\r\n"
+        );
         assert_eq!([writes.command(0), writes.command(1)].concat(), writes.packed());
         assert_eq!([writes.slot(0), writes.slot(1)], [slot_of(b"user:1"), slot_of(b"x")]);
         writes.clear();

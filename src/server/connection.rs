@@ -20,12 +20,17 @@ use super::body::Watched;
 use super::phase::Phase;
 use super::socket::Socket;
 
-/// Bytes of a request's head, and of what is read of a body at once, at most: the least that hyper takes. Every connection may
-/// hold as much twice.
+/// Bytes of a request's head, and of what is read of a body at once, at most: the least that hyper
+/// takes. Every connection may hold as much twice.
 const BUFFER: usize = 8 * 1024;
 
 /// Serves one client until it leaves, stalls, or has been answered after `soft` was cancelled.
-pub(super) async fn run(stream: TcpStream, app: Router, phase: Arc<Phase>, soft: CancellationToken) {
+pub(super) async fn run(
+    stream: TcpStream,
+    app: Router,
+    phase: Arc<Phase>,
+    soft: CancellationToken,
+) {
     // Answers are short and whole: waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
     let service = {
@@ -41,7 +46,8 @@ pub(super) async fn run(stream: TcpStream, app: Router, phase: Arc<Phase>, soft:
             }
         })
     };
-    // hyper's own header timeout also runs between two requests, where a client may be idle for much longer.
+    // hyper's own header timeout also runs between two requests, where a client may be idle for
+    // much longer.
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(None)

@@ -43,11 +43,16 @@ struct Member {
 
 impl Crowd {
     pub(super) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { max, members: Mutex::default(), left: Notify::new(), evictions: Throttle::new(LOG_EVERY) })
+        Arc::new(Self {
+            max,
+            members: Mutex::default(),
+            left: Notify::new(),
+            evictions: Throttle::new(LOG_EVERY),
+        })
     }
 
-    /// Returns when there is room for one more. The client that is silent for longest makes it; when all are being answered,
-    /// the first that ends.
+    /// Returns when there is room for one more. The client that is silent for longest makes it;
+    /// when all are being answered, the first that ends.
     pub(super) async fn room(&self) {
         loop {
             let leaving = {
@@ -87,7 +92,9 @@ impl Crowd {
             member.task.as_ref()?;
             Some((member.phase.silence(now)?, id))
         };
-        let Some((silence, id)) = members.open.iter().filter_map(silent).max() else { return false };
+        let Some((silence, id)) = members.open.iter().filter_map(silent).max() else {
+            return false;
+        };
         let task = members.open.remove(&id).and_then(|member| member.task);
         members.leaving += 1;
         drop(members);

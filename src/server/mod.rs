@@ -1,5 +1,5 @@
-//! The serving loop of every HTTP listener: accepts every client, closes connections that stall or that fall silent when there
-//! are too many, ends gracefully.
+//! The serving loop of every HTTP listener: accepts every client, closes connections that stall or
+//! that fall silent when there are too many, ends gracefully.
 
 mod body;
 mod connection;
@@ -25,9 +25,11 @@ use phase::Phase;
 /// What one listener grants its clients.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// At one more the client that is silent for longest gives way; while all are being answered, it waits.
+    /// At one more the client that is silent for longest gives way; while all are being answered,
+    /// it waits.
     pub max_connections: usize,
-    /// From the first byte of a request (on a new connection: from accepting it) to the end of its headers.
+    /// From the first byte of a request (on a new connection: from accepting it) to the end of its
+    /// headers.
     pub header_timeout: Duration,
     /// How long a connection may stay open between two requests.
     pub idle_timeout: Duration,
@@ -36,15 +38,26 @@ pub struct Limits {
 impl Default for Limits {
     /// For a listener that only operators reach.
     fn default() -> Self {
-        Self { max_connections: 64, header_timeout: Duration::from_secs(10), idle_timeout: Duration::from_secs(75) }
+        Self {
+            max_connections: 64,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+        }
     }
 }
 
-/// Serves `app` until `soft` is cancelled and every connection has ended, or until `hard` is cancelled.
+/// Serves `app` until `soft` is cancelled and every connection has ended, or until `hard` is
+/// cancelled.
 ///
-/// After `soft` nothing is accepted, idle connections are closed, and requests already begun are still answered; `hard`
-/// drops what is left.
-pub async fn serve(listener: TcpListener, app: Router, limits: Limits, soft: CancellationToken, hard: CancellationToken) {
+/// After `soft` nothing is accepted, idle connections are closed, and requests already begun are
+/// still answered; `hard` drops what is left.
+pub async fn serve(
+    listener: TcpListener,
+    app: Router,
+    limits: Limits,
+    soft: CancellationToken,
+    hard: CancellationToken,
+) {
     let crowd = Crowd::new(limits.max_connections);
     let limits = Arc::new(limits);
     let connections = TaskTracker::new();
@@ -74,7 +87,8 @@ pub async fn serve(listener: TcpListener, app: Router, limits: Limits, soft: Can
 /// Clients can bring about a failure between each two connections.
 static FAILURES: Throttle = Throttle::new(Duration::from_secs(10));
 
-/// Pauses between failing accepts: without file descriptors `accept` fails at once, for as long as none is freed.
+/// Pauses between failing accepts: without file descriptors `accept` fails at once, for as long as
+/// none is freed.
 #[derive(Default)]
 struct Backoff(Duration);
 

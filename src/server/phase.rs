@@ -10,12 +10,12 @@ use super::Limits;
 /// A client that sends a body more slowly counts as silent for the difference. Bytes per second.
 const BODY_RATE: u64 = 4096;
 
-/// A client that was answered before counts as silent for this part of the time that it is: a pause between two requests is
-/// usual, a new connection that says nothing is not.
+/// A client that was answered before counts as silent for this part of the time that it is: a pause
+/// between two requests is usual, a new connection that says nothing is not.
 const ANSWERED_BEFORE: u32 = 16;
 
-/// The state of one connection, shared by its socket (which sees bytes), its service (which sees requests) and its task
-/// (which closes it when [`Phase::deadline`] has passed).
+/// The state of one connection, shared by its socket (which sees bytes), its service (which sees
+/// requests) and its task (which closes it when [`Phase::deadline`] has passed).
 pub(super) struct Phase {
     state: Mutex<State>,
     limits: Arc<Limits>,
@@ -30,7 +30,8 @@ struct State {
 enum Step {
     /// The head of a request is coming in since then.
     Head(Instant),
-    /// The body of a request is waited for. The time to which the client kept up with [`BODY_RATE`].
+    /// The body of a request is waited for. The time to which the client kept up with
+    /// [`BODY_RATE`].
     Body(Instant),
     /// A request is being answered; its own deadlines hold.
     Answering,
@@ -41,7 +42,10 @@ enum Step {
 impl Phase {
     /// The state of a connection just accepted: its first request is due.
     pub(super) fn new(limits: Arc<Limits>) -> Self {
-        Self { state: Mutex::new(State { step: Step::Head(Instant::now()), answered: false }), limits }
+        Self {
+            state: Mutex::new(State { step: Step::Head(Instant::now()), answered: false }),
+            limits,
+        }
     }
 
     pub(super) fn bytes_came(&self, count: usize) {

@@ -15,7 +15,8 @@ use super::phase::Phase;
 /// How long an answered client may go on sending what nobody reads.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Tells the connection's [`Phase`] about incoming bytes, and closes without cutting off the last answer.
+/// Tells the connection's [`Phase`] about incoming bytes, and closes without cutting off the last
+/// answer.
 pub(super) struct Socket {
     stream: TcpStream,
     phase: Arc<Phase>,
@@ -38,13 +39,18 @@ impl Socket {
                 Poll::Pending => break,
             }
         }
-        let deadline = self.closing.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + LINGER)));
+        let deadline =
+            self.closing.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + LINGER)));
         deadline.as_mut().poll(cx).map(Ok)
     }
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let count = buffer.filled().len() - before;
@@ -56,7 +62,11 @@ impl AsyncRead for Socket {
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -64,8 +74,9 @@ impl AsyncWrite for Socket {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Sends FIN, then reads on: closing with unread bytes would make the kernel send a reset, which destroys an answer
-    /// (413, 401) that the client has not read yet because it is still sending.
+    /// Sends FIN, then reads on: closing with unread bytes would make the kernel send a reset,
+    /// which destroys an answer (413, 401) that the client has not read yet because it is still
+    /// sending.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.closing.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;

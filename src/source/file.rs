@@ -76,12 +76,18 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Reads `input` to its end, or to the stop, and returns when every event taken is settled. `progress` is given the bytes read.
-    /// Blocks on reading: run it where that is allowed, with `runtime` to wait on.
+    /// Reads `input` to its end, or to the stop, and returns when every event taken is settled.
+    /// `progress` is given the bytes read. Blocks on reading: run it where that is allowed, with
+    /// `runtime` to wait on.
     ///
     /// # Errors
     /// Reading failed.
-    pub fn run(&self, input: impl Read, runtime: &tokio::runtime::Handle, progress: impl Fn(u64)) -> io::Result<()> {
+    pub fn run(
+        &self,
+        input: impl Read,
+        runtime: &tokio::runtime::Handle,
+        progress: impl Fn(u64),
+    ) -> io::Result<()> {
         // A list or a wrapper may be larger than any event in it.
         let max_line = self.intake.rules().limits.max_event.max(self.intake.budget().limit() / 4);
         let mut lines = Lines::new(input, max_line);
@@ -135,7 +141,13 @@ impl Replay {
     /// The ack of one more event.
     fn ack(&self) -> Ack {
         let position = self.tally.taken.fetch_add(1, Ordering::AcqRel);
-        Ack::new(Source::File, Arc::clone(&self.tally) as _, position, Arc::clone(&self.metrics), Instant::now())
+        Ack::new(
+            Source::File,
+            Arc::clone(&self.tally) as _,
+            position,
+            Arc::clone(&self.metrics),
+            Instant::now(),
+        )
     }
 
     /// Pushes one event, waiting for room: the next one must not overtake it.
@@ -145,7 +157,9 @@ impl Replay {
         loop {
             match refusal {
                 Ok(()) => return,
-                Err(Refusal::Rejected(reason, ack)) => return self.bury(reason, ack, &message.bytes()[line]).await,
+                Err(Refusal::Rejected(reason, ack)) => {
+                    return self.bury(reason, ack, &message.bytes()[line]).await;
+                }
                 // Dropping the job fails its ack.
                 Err(Refusal::Busy(..)) if self.stop.is_cancelled() => return,
                 Err(Refusal::Busy(_, job)) => {
@@ -221,7 +235,11 @@ impl<R: Read> Lines<R> {
             }
             if self.ended {
                 let bytes = self.buffer.split().freeze();
-                return Ok((!bytes.is_empty()).then_some(Chunk { read: bytes.len() as u64, bytes, cut: false }));
+                return Ok((!bytes.is_empty()).then_some(Chunk {
+                    read: bytes.len() as u64,
+                    bytes,
+                    cut: false,
+                }));
             }
             self.fill()?;
         }

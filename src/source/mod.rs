@@ -1,4 +1,5 @@
-//! Where messages come from. A source asks the pipeline to take events and keeps them until it says how each ended.
+//! Where messages come from. A source asks the pipeline to take events and keeps them until it says
+//! how each ended.
 
 pub mod file;
 pub mod http;

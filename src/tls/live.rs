@@ -38,8 +38,8 @@ impl LiveTls {
         !self.settings.skip_verify
     }
 
-    /// For the next connection. Reads the files, and says when they changed; if what they hold now cannot be used, the former
-    /// client stays.
+    /// For the next connection. Reads the files, and says when they changed; if what they hold now
+    /// cannot be used, the former client stays.
     pub fn current(&self) -> Arc<TlsClient> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = fingerprints(&self.settings);
@@ -51,7 +51,10 @@ impl LiveTls {
                     tracing::info!("the TLS files changed and are in use for new connections");
                 }
                 Err(error) => {
-                    tracing::warn!("the TLS files changed and cannot be used, so the former ones stay in use: {error}");
+                    tracing::warn!(
+                        "the TLS files changed and cannot be used, so the former ones stay in use: \
+                         {error}"
+                    );
                 }
             }
         }
@@ -59,12 +62,15 @@ impl LiveTls {
     }
 }
 
-/// Of each file's content; `None` when it cannot be read. Times of modification would miss what was copied with its own.
+/// Of each file's content; `None` when it cannot be read. Times of modification would miss what was
+/// copied with its own.
 fn fingerprints(tls: &Tls) -> Vec<Option<Fingerprint>> {
     let client = tls.client.iter().flat_map(|(certificate, key)| [certificate, key]);
     let files = tls.ca.iter().chain(client).filter_map(|pem| match pem {
         Pem::File(path) => Some(path),
         Pem::Inline(..) => None,
     });
-    files.map(|path| std::fs::read(path).ok().map(|content| Sha256::digest(content).into())).collect()
+    files
+        .map(|path| std::fs::read(path).ok().map(|content| Sha256::digest(content).into()))
+        .collect()
 }

@@ -1,6 +1,7 @@
 //! The few facts of a server's certificate that make an error readable. Pure.
 //!
-//! The library that verifies refuses old certificates before it tells anything about them, hence this small DER reader.
+//! The library that verifies refuses old certificates before it tells anything about them, hence
+//! this small DER reader.
 
 use crate::printable::printable;
 
@@ -132,7 +133,10 @@ mod tests {
     fn reads_names_and_version() {
         let read = PeerCertificate::read(&certificate(&["localhost"])).unwrap();
         let name = r"CN=red\u{a}is, O=Example".to_owned();
-        assert_eq!(read, PeerCertificate { version: 3, subject: name.clone(), issuer: name, has_names: true });
+        assert_eq!(
+            read,
+            PeerCertificate { version: 3, subject: name.clone(), issuer: name, has_names: true }
+        );
         assert!(read.is_self_signed());
         assert!(!PeerCertificate::read(&certificate(&[])).unwrap().has_names);
     }

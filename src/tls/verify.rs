@@ -33,7 +33,8 @@ impl ServerCertVerifier for Anything {
         Ok(ServerCertVerified::assertion())
     }
 
-    // The usual check parses the certificate first, which fails for the X.509 v1 ones that this mode is for.
+    // The usual check parses the certificate first, which fails for the X.509 v1 ones that this
+    // mode is for.
     fn verify_tls12_signature(
         &self,
         _: &[u8],

@@ -81,7 +81,11 @@ fn only_get_and_head_are_answered() {
         assert_eq!(head.status, fixture.request("GET", path).status, "{path}");
         for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
             let response = fixture.request(method, path);
-            assert_eq!((response.status, response.header("allow")), (405, Some("GET,HEAD")), "{method} {path}");
+            assert_eq!(
+                (response.status, response.header("allow")),
+                (405, Some("GET,HEAD")),
+                "{method} {path}"
+            );
         }
     }
     assert_eq!(fixture.request("GET", "/").status, 404);

@@ -12,7 +12,8 @@ use crate::http::start;
 use crate::http_corpus::{Profiles, profiles};
 use crate::wire::Wire;
 
-/// Each recording, how many of its requests are sent, and how many are not because their path is not answered yet.
+/// Each recording, how many of its requests are sent, and how many are not because their path is
+/// not answered yet.
 const RECORDINGS: [(&str, usize, usize); 8] = [
     ("analytics-node", 15, 0),
     ("jitsu", 0, 24),
@@ -57,17 +58,23 @@ struct Request {
 fn requests(name: &str) -> Vec<Request> {
     let path = format!("{}/tests/it/data/captures/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let recording: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let recording: Value =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
     let lists: Vec<&Value> = match &recording["modes"] {
         Value::Object(modes) => modes.values().collect(),
         _ => vec![&recording["requests"]],
     };
-    lists.into_iter().flat_map(|list| list.as_array().expect("a list of requests")).map(request).collect()
+    lists
+        .into_iter()
+        .flat_map(|list| list.as_array().expect("a list of requests"))
+        .map(request)
+        .collect()
 }
 
 fn request(recorded: &Value) -> Request {
     let text = |key: &str| recorded[key].as_str().unwrap_or_default().to_owned();
-    let headers: Vec<(String, String)> = serde_json::from_value(recorded["headers"].clone()).expect("pairs");
+    let headers: Vec<(String, String)> =
+        serde_json::from_value(recorded["headers"].clone()).expect("pairs");
     let body = match &recorded["body_text"] {
         Value::String(exact) => exact.clone(),
         _ => recorded["body"].to_string(),
@@ -85,7 +92,9 @@ fn request(recorded: &Value) -> Request {
 impl Request {
     fn path_type(&self) -> Option<&str> {
         let call = self.path.strip_prefix("/v1/")?;
-        ["identify", "track", "page", "screen", "group", "alias"].into_iter().find(|&known| known == call)
+        ["identify", "track", "page", "screen", "group", "alias"]
+            .into_iter()
+            .find(|&known| known == call)
     }
 
     fn is_answered(&self) -> bool {
@@ -93,18 +102,32 @@ impl Request {
     }
 
     /// Sends the request with its own headers; `usual` are those of the first request of each path.
-    fn send(&self, address: SocketAddr, usual: &mut BTreeMap<String, Vec<(String, String)>>) -> u16 {
+    fn send(
+        &self,
+        address: SocketAddr,
+        usual: &mut BTreeMap<String, Vec<(String, String)>>,
+    ) -> u16 {
         let mut headers = self.headers.clone();
         let first = usual.entry(self.path.clone()).or_insert_with(|| headers.clone());
         if self.abridged {
-            let given = |name: &str| self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+            let given =
+                |name: &str| self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
             headers.extend(first.iter().filter(|(name, _)| !given(name)).cloned());
         }
-        headers.retain(|(name, _)| !name.eq_ignore_ascii_case("host") && !name.eq_ignore_ascii_case("content-length"));
-        let gzip = headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("content-encoding") && value == "gzip");
+        headers.retain(|(name, _)| {
+            !name.eq_ignore_ascii_case("host") && !name.eq_ignore_ascii_case("content-length")
+        });
+        let gzip = headers
+            .iter()
+            .any(|(name, value)| name.eq_ignore_ascii_case("content-encoding") && value == "gzip");
         let body = if gzip { compress(&self.body) } else { self.body.clone().into_bytes() };
-        let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let head = format!("POST {} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n{lines}\r\n", self.path, body.len());
+        let lines: String =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!(
+            "POST {} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n{lines}\r\n",
+            self.path,
+            body.len()
+        );
         let mut wire = Wire::connect(address);
         wire.send([head.as_bytes(), &body].concat());
         wire.response().expect("an answer").status
@@ -113,12 +136,15 @@ impl Request {
     /// Does to `profiles` what the request should do to Redis.
     fn apply(&self, profiles: &mut Profiles) {
         // Strict parsers refuse lone surrogates, which SDKs do send; they are written as U+FFFD.
-        let Ok(body) = serde_json::from_str::<Value>(&self.body.replace("\\ud83d", "\\ufffd")) else {
+        let Ok(body) = serde_json::from_str::<Value>(&self.body.replace("\\ud83d", "\\ufffd"))
+        else {
             assert!(self.body.contains("NaN"), "{}: no JSON for another reason", self.what);
             return; // the one event of that batch is rejected
         };
         match body["batch"].as_array() {
-            Some(events) => events.iter().for_each(|event| apply(event, event["type"].as_str(), profiles)),
+            Some(events) => {
+                events.iter().for_each(|event| apply(event, event["type"].as_str(), profiles))
+            }
             None => apply(&body, self.path_type(), profiles),
         }
     }
@@ -136,7 +162,8 @@ fn apply(event: &Value, kind: Option<&str>, profiles: &mut Profiles) {
     let mut fields = BTreeMap::new();
     flatten("", &event["context"]["traits"], &mut fields);
     flatten("", &event["traits"], &mut fields);
-    let fields: BTreeMap<_, _> = fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let fields: BTreeMap<_, _> =
+        fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     if !fields.is_empty() {
         profiles.entry(format!("user:{user}")).or_default().extend(fields);
     }
@@ -161,7 +188,9 @@ fn flatten(path: &str, value: &Value, fields: &mut BTreeMap<String, Option<Strin
         }
         Value::Object(_) | Value::Null => None,
         Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(ryu_js::Buffer::new().format(number.as_f64().expect("a double")).to_owned()),
+        Value::Number(number) => {
+            Some(ryu_js::Buffer::new().format(number.as_f64().expect("a double")).to_owned())
+        }
         Value::Bool(_) | Value::Array(_) => Some(value.to_string()),
     };
     if !path.is_empty() {

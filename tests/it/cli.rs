@@ -1,4 +1,5 @@
-//! The command line, by running the real binary: help, exit codes, what is printed and what never is.
+//! The command line, by running the real binary: help, exit codes, what is printed and what never
+//! is.
 
 use std::fs;
 use std::path::Path;
@@ -69,7 +70,13 @@ fn help_names_every_verb_and_the_options_everywhere() {
     for verb in ["run", "demo", "check", "explain", "replay", "config", "completions"] {
         assert!(help.contains(&format!("\n  {verb} ")), "{verb}");
         let help = out(&traitsink(&[verb, "--help"], &[]));
-        for option in ["--config <FILE>", "--set <KEY=VALUE>", "--quiet", "--verbose", "--log-format <FORMAT>"] {
+        for option in [
+            "--config <FILE>",
+            "--set <KEY=VALUE>",
+            "--quiet",
+            "--verbose",
+            "--log-format <FORMAT>",
+        ] {
             assert!(help.contains(option), "{verb} {option}");
         }
     }
@@ -81,7 +88,11 @@ fn the_long_version_names_features() {
     assert_eq!(out(&traitsink(&["-V"], &[])), version);
     let long = out(&traitsink(&["--version"], &[]));
     assert!(long.starts_with(version) && long.contains("\nrustc: 1."), "{long}");
-    let features = if cfg!(feature = "kafka") { "\nfeatures: kafka (librdkafka 2." } else { "\nfeatures: none\n" };
+    let features = if cfg!(feature = "kafka") {
+        "\nfeatures: kafka (librdkafka 2."
+    } else {
+        "\nfeatures: none\n"
+    };
     assert!(long.contains(features), "{long}");
 }
 
@@ -89,7 +100,9 @@ fn the_long_version_names_features() {
 fn completions_name_the_verbs() {
     for shell in ["bash", "zsh", "fish"] {
         let script = out(&traitsink(&["completions", shell], &[]));
-        for verb in ["run", "demo", "check", "explain", "replay", "config", "completions", "log-format"] {
+        for verb in
+            ["run", "demo", "check", "explain", "replay", "config", "completions", "log-format"]
+        {
             assert!(script.contains(verb), "{shell} {verb}");
         }
     }
@@ -99,7 +112,8 @@ fn completions_name_the_verbs() {
 fn the_documented_file_and_the_schema_are_printed() {
     let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/traitsink.toml");
     assert_eq!(out(&traitsink(&["config", "default"], &[])), fs::read_to_string(deploy).unwrap());
-    let schema: serde_json::Value = serde_json::from_str(&out(&traitsink(&["config", "schema"], &[]))).unwrap();
+    let schema: serde_json::Value =
+        serde_json::from_str(&out(&traitsink(&["config", "schema"], &[]))).unwrap();
     assert_eq!(schema["properties"]["delivery"]["properties"]["lanes"]["maximum"], 1024);
     assert_eq!(schema["additionalProperties"], false);
 }
@@ -108,7 +122,9 @@ fn the_documented_file_and_the_schema_are_printed() {
 fn every_deployed_configuration_passes_check() {
     let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
     let files = fs::read_dir(deploy).unwrap().map(|entry| entry.unwrap().path());
-    let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect();
+    let files: Vec<_> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
     assert!(files.iter().any(|path| path.ends_with("traitsink.toml")), "{files:?}");
     for path in files {
         let output = traitsink(&["-c", path.to_str().unwrap(), "check"], &[]);
@@ -124,9 +140,16 @@ fn a_ca_file_without_a_certificate_is_an_error() {
     fs::write(&ca, "not a certificate").unwrap();
     let setting = format!("redis.tls.ca_file={}", ca.display());
     for verb in ["check", "run"] {
-        let output = traitsink(&["-s", "redis.url=rediss://h", "-s", &setting, "-s", "http.listen=127.0.0.1:0", verb], &[]);
+        let output = traitsink(
+            &["-s", "redis.url=rediss://h", "-s", &setting, "-s", "http.listen=127.0.0.1:0", verb],
+            &[],
+        );
         assert_eq!(output.status.code(), Some(78), "{verb}");
-        assert!(err(&output).contains(&format!("no certificates found in {}", ca.display())), "{}", err(&output));
+        assert!(
+            err(&output).contains(&format!("no certificates found in {}", ca.display())),
+            "{}",
+            err(&output)
+        );
     }
 }
 
@@ -135,8 +158,14 @@ fn check_says_what_it_would_do_and_quiet_says_nothing() {
     let directory = TempDir::new().unwrap();
     let authority = Authority::new("private");
     let (ca, file) = (authority.ca_file(), directory.path().join("a.toml"));
-    fs::write(&file, format!("[redis]\nurl = \"rediss://u:canary@cache:1/2\"\n[redis.tls]\nca_file = \"{}\"", ca.display()))
-        .unwrap();
+    fs::write(
+        &file,
+        format!(
+            "[redis]\nurl = \"rediss://u:canary@cache:1/2\"\n[redis.tls]\nca_file = \"{}\"",
+            ca.display()
+        ),
+    )
+    .unwrap();
     let output = traitsink(&["check", "-c", file.to_str().unwrap()], &[]);
     let expected = format!(
         "source        none: `run` needs one, such as [http]\n\
@@ -150,9 +179,16 @@ fn check_says_what_it_would_do_and_quiet_says_nothing() {
     assert_eq!((out(&output), err(&output)), (expected, String::new()));
 
     let quiet = traitsink(&["-q", "check", "-s", "redis.url=rediss://h#insecure"], &[]);
-    assert_eq!((quiet.status.code(), out(&quiet), err(&quiet)), (Some(0), String::new(), String::new()));
+    assert_eq!(
+        (quiet.status.code(), out(&quiet), err(&quiet)),
+        (Some(0), String::new(), String::new())
+    );
     let loud = traitsink(&["check", "-s", "redis.url=rediss://h#insecure"], &[]);
-    assert!(err(&loud).starts_with("warning: redis: TLS certificates are NOT verified"), "{}", err(&loud));
+    assert!(
+        err(&loud).starts_with("warning: redis: TLS certificates are NOT verified"),
+        "{}",
+        err(&loud)
+    );
     assert!(out(&loud).contains("TLS, certificates NOT verified"));
 }
 
@@ -165,28 +201,41 @@ fn check_lists_all_errors_and_all_missing_files() {
          redis.ulr (--set): unknown key; the nearest known key is redis.url\n\
          delivery.lanes (--set): 0 is not a whole number from 1 to 1024\n"
     );
-    let tls = ["redis.tls.enabled=true", "redis.tls.ca_file=/no/ca", "redis.tls.cert_file=/no/cert", "redis.tls.key_file=/"];
-    let args: Vec<_> = ["check"].into_iter().chain(tls.iter().flat_map(|set| ["-s", set])).collect();
+    let tls = [
+        "redis.tls.enabled=true",
+        "redis.tls.ca_file=/no/ca",
+        "redis.tls.cert_file=/no/cert",
+        "redis.tls.key_file=/",
+    ];
+    let args: Vec<_> =
+        ["check"].into_iter().chain(tls.iter().flat_map(|set| ["-s", set])).collect();
     let output = traitsink(&args, &[]);
     assert_eq!(output.status.code(), Some(78));
     assert_eq!(
         err(&output),
         "traitsink: 3 errors in the configuration (`traitsink config default` shows every key)\n\
          redis.tls.ca_file (--set): /no/ca cannot be read: No such file or directory (os error 2)\n\
-         redis.tls.cert_file (--set): /no/cert cannot be read: No such file or directory (os error 2)\n\
+         redis.tls.cert_file (--set): /no/cert cannot be read: No such file or directory (os error \
+         2)\n\
          redis.tls.key_file (--set): / cannot be read: is a directory\n"
     );
 }
 
 #[test]
 fn show_prints_what_is_effective() {
-    let shown = out(&traitsink(&["config", "show"], &[("TRAITSINK_REDIS__PREFIX", "0123"), ("TRAITSINK_DELIVERY__LANES", "8")]));
+    let shown = out(&traitsink(
+        &["config", "show"],
+        &[("TRAITSINK_REDIS__PREFIX", "0123"), ("TRAITSINK_DELIVERY__LANES", "8")],
+    ));
     let shown: toml::Table = shown.parse().unwrap();
     assert_eq!(shown["redis"]["prefix"].as_str(), Some("0123"));
     assert_eq!(shown["delivery"]["lanes"].as_integer(), Some(8));
     assert_eq!(shown["redis"]["url"].as_str(), Some("redis://127.0.0.1:6379/0"));
     assert_eq!(shown["log"]["level"].as_str(), Some("info"));
-    let level = |flag| out(&traitsink(&["config", "show", flag], &[])).parse::<toml::Table>().unwrap()["log"].clone();
+    let level = |flag| {
+        out(&traitsink(&["config", "show", flag], &[])).parse::<toml::Table>().unwrap()["log"]
+            .clone()
+    };
     assert_eq!(level("-q")["level"].as_str(), Some("warn"));
     assert_eq!(level("-v")["level"].as_str(), Some("debug"));
     assert_eq!(level("--log-format=json")["format"].as_str(), Some("json"));
@@ -202,14 +251,27 @@ fn secrets_are_never_printed() {
     };
     let secret = write("secret", "canary\n");
     let broken = write("broken.toml", "[redis]\npassword = \"canary\n");
-    let misplaced = write("misplaced.yaml", "redis: 'redis://:canary@h'\nhttp: {write_keys: canary}\n");
-    let settings =
-        write("settings.json", r#"{"address": "h:1", "clusterMode": false, "password": "canary", "caCertificate": "canary"}"#);
+    let misplaced =
+        write("misplaced.yaml", "redis: 'redis://:canary@h'\nhttp: {write_keys: canary}\n");
+    let settings = write(
+        "settings.json",
+        r#"{"address": "h:1", "clusterMode": false, "password": "canary", "caCertificate": "canary"}"#,
+    );
     let from_file = format!("redis.password_file={secret}");
     let source = format!("http.sources=[{{write_key_file=\"{secret}\"}}]");
     for (args, code) in [
         (&["config", "show", "-s", "redis.url=rediss://u:canary@h/0"][..], 0),
-        (&["config", "show", "-s", "redis.password=canary", "-s", "http.write_keys=canary,canary2"], 0),
+        (
+            &[
+                "config",
+                "show",
+                "-s",
+                "redis.password=canary",
+                "-s",
+                "http.write_keys=canary,canary2",
+            ],
+            0,
+        ),
         (&["config", "show", "-s", &from_file, "-s", &source], 0),
         (&["config", "show", "-s", "redis.tls.enabled=true", "-s", "redis.tls.ca_pem=canary"], 0),
         (&["check", "-v", "-s", "redis.url=redis://:canary@h"], 0),
@@ -233,10 +295,17 @@ fn secrets_are_never_printed() {
         assert_eq!(output.status.code(), Some(code), "{args:?}: {}", err(&output));
         assert!(!(out(&output) + &err(&output)).contains("canary"), "{args:?}");
     }
-    let variables = [("TRAITSINK_REDIS__PASSWORD", "canary"), ("TRAITSINK_HTTP__WRITE_KEYS", "canary")];
+    let variables =
+        [("TRAITSINK_REDIS__PASSWORD", "canary"), ("TRAITSINK_HTTP__WRITE_KEYS", "canary")];
     let shown = out(&traitsink(&["config", "show"], &variables));
-    assert!(shown.contains("password = \"***\"") && shown.contains("write_keys = [\"***\"]"), "{shown}");
-    assert!(shown.contains("url = \"redis://:***@127.0.0.1:6379/0\"") && !shown.contains("canary"), "{shown}");
+    assert!(
+        shown.contains("password = \"***\"") && shown.contains("write_keys = [\"***\"]"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("url = \"redis://:***@127.0.0.1:6379/0\"") && !shown.contains("canary"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -39,7 +39,10 @@ fn c2_slots_move_under_load() {
         let users = load.stop();
         check_users(&users, |key| cluster.hgetall(key));
         assert_eq!(refused, 0, "a request was refused while slots moved");
-        assert!(app.metric("traitsink_redis_errors_total", "MOVED") > 0.0, "no slot was met that had moved");
+        assert!(
+            app.metric("traitsink_redis_errors_total", "MOVED") > 0.0,
+            "no slot was met that had moved"
+        );
         assert!(app.dead_letters().is_empty());
         app.assert_at_rest();
     });
@@ -61,7 +64,9 @@ fn c1_a_master_dies() {
         }
         let others = [1, 2, 3, 4, 5].map(|node| &cluster.nodes[node]);
         round.recovers(|| {
-            eventually("a replica took over", || others.iter().filter(|node| is_master(node)).count() == 3);
+            eventually("a replica took over", || {
+                others.iter().filter(|node| is_master(node)).count() == 3
+            });
             progress(&load, 500);
         });
         if frozen {
@@ -106,26 +111,35 @@ fn c3_masters_change_places() {
     });
 }
 
-/// All nodes come back elsewhere: only the seed, which has one address for whichever node is behind it, knows where.
+/// All nodes come back elsewhere: only the seed, which has one address for whichever node is behind
+/// it, knows where.
 #[test]
 fn c3_all_addresses_change() {
-    play("C3", "a whole cluster is killed, and all its nodes come back with other addresses", 2..=5, |round| {
-        let mut cluster = Cluster::with(3, 1, |node| node.option("appendonly", "yes").option("appendfsync", "always"));
-        let seed = Proxy::start(cluster.nodes[0].port());
-        let app = App::start(&format!("redis://127.0.0.1:{}", seed.port()), &["redis.mode=cluster"]);
-        let load = Load::start(app.http, 12, 20, OnError::Retry);
-        progress(&load, 500);
-        cluster.nodes.iter_mut().for_each(|node| node.kill());
-        let_pass(round.up_to(1000));
-        cluster.nodes.iter_mut().for_each(|node| node.move_away());
-        seed.lead_to(cluster.nodes[round.rng.usize(0..6)].port());
-        cluster.wait_until_whole();
-        round.recovers(|| progress(&load, 500));
-        app.wait_ready();
-        check_users(&load.stop(), |key| cluster.hgetall(key));
-        assert!(app.dead_letters().is_empty());
-        app.assert_at_rest();
-    });
+    play(
+        "C3",
+        "a whole cluster is killed, and all its nodes come back with other addresses",
+        2..=5,
+        |round| {
+            let mut cluster = Cluster::with(3, 1, |node| {
+                node.option("appendonly", "yes").option("appendfsync", "always")
+            });
+            let seed = Proxy::start(cluster.nodes[0].port());
+            let app =
+                App::start(&format!("redis://127.0.0.1:{}", seed.port()), &["redis.mode=cluster"]);
+            let load = Load::start(app.http, 12, 20, OnError::Retry);
+            progress(&load, 500);
+            cluster.nodes.iter_mut().for_each(|node| node.kill());
+            let_pass(round.up_to(1000));
+            cluster.nodes.iter_mut().for_each(|node| node.move_away());
+            seed.lead_to(cluster.nodes[round.rng.usize(0..6)].port());
+            cluster.wait_until_whole();
+            round.recovers(|| progress(&load, 500));
+            app.wait_ready();
+            check_users(&load.stop(), |key| cluster.hgetall(key));
+            assert!(app.dead_letters().is_empty());
+            app.assert_at_rest();
+        },
+    );
 }
 
 #[test]
@@ -133,7 +147,8 @@ fn a_cluster_that_is_away_is_waited_for() {
     let mut cluster = Cluster::start(3, 0);
     cluster.nodes.iter_mut().for_each(|node| node.kill());
     let app = worker(&cluster, &["http.wait=300ms"]);
-    let identify = || app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status;
+    let identify =
+        || app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status;
     assert_eq!(identify(), 503);
     assert!(!app.ready());
     cluster.nodes.iter_mut().for_each(|node| node.restart());

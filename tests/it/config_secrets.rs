@@ -9,7 +9,12 @@ use crate::harness::app::run;
 /// Whoever names the master must be trusted, or the master known by its certificate.
 #[test]
 fn sentinels_in_plain_text_are_warned_of_unless_the_master_is_known() {
-    let sentinels = ["redis.mode=sentinel", "redis.sentinel.master=m", "redis.sentinel.nodes=[\"a\"]", "redis.tls.enabled=true"];
+    let sentinels = [
+        "redis.mode=sentinel",
+        "redis.sentinel.master=m",
+        "redis.sentinel.nodes=[\"a\"]",
+        "redis.tls.enabled=true",
+    ];
     for (more, warned) in [
         (&[][..], true),
         (&["redis.password=p"], true),
@@ -19,19 +24,27 @@ fn sentinels_in_plain_text_are_warned_of_unless_the_master_is_known() {
         (&["redis.tls.enabled=false"], false),
     ] {
         let warnings = set(&[&sentinels, more].concat()).unwrap().warnings;
-        assert_eq!(warnings.iter().any(|warning| warning.contains("any host with a public certificate")), warned, "{more:?}");
+        assert_eq!(
+            warnings.iter().any(|warning| warning.contains("any host with a public certificate")),
+            warned,
+            "{more:?}"
+        );
     }
 }
 
 #[test]
 fn a_variable_with_single_underscores_is_warned_of() {
     let layers = Layers {
-        variables: &[("TRAITSINK_REDIS_URL", "redis://:canary@h"), ("TRAITSINK_REDIS_PORT", "tcp://10.0.0.1:1")],
+        variables: &[
+            ("TRAITSINK_REDIS_URL", "redis://:canary@h"),
+            ("TRAITSINK_REDIS_PORT", "tcp://10.0.0.1:1"),
+        ],
         ..Layers::default()
     };
     assert_eq!(
         layers.load().unwrap().warnings,
-        ["variable TRAITSINK_REDIS_URL is ignored: for redis.url write TRAITSINK_REDIS__URL, two underscores for each dot"]
+        ["variable TRAITSINK_REDIS_URL is ignored: for redis.url write TRAITSINK_REDIS__URL, \
+             two underscores for each dot"]
     );
 }
 
@@ -94,7 +107,12 @@ const SCENES: [&[&str]; 9] = [
     ],
     &["redis.mode=primary_replicas", "redis.replicas.nodes=[\"127.0.0.1:1\"]"],
     &["redis.mode=local"],
-    &["kafka.sasl.mechanism=PLAIN", "kafka.sasl.username=u", "kafka.sasl.password=p", "kafka.tls.enabled=true"],
+    &[
+        "kafka.sasl.mechanism=PLAIN",
+        "kafka.sasl.username=u",
+        "kafka.sasl.password=p",
+        "kafka.tls.enabled=true",
+    ],
     &[
         "kafka.sasl.mechanism=OAUTHBEARER",
         "kafka.sasl.token_url=https://h",
@@ -104,25 +122,36 @@ const SCENES: [&[&str]; 9] = [
     &["dead_letter.to=kafka", "dead_letter.topic=d", "dead_letter.bootstrap_servers=127.0.0.1:1"],
 ];
 
-/// Every key that takes free text, as `redis.nodes[].username`; `redis.nodes[]` for a list of texts that may be tables.
+/// Every key that takes free text, as `redis.nodes[].username`; `redis.nodes[]` for a list of texts
+/// that may be tables.
 fn texts(schema: &Value, path: String, out: &mut Vec<String>) {
     for one in schema["anyOf"].as_array().into_iter().flatten() {
         texts(one, path.clone(), out);
     }
     if let Some(keys) = schema["properties"].as_object() {
         for (name, inner) in keys {
-            texts(inner, if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, out);
+            texts(
+                inner,
+                if path.is_empty() { name.clone() } else { format!("{path}.{name}") },
+                out,
+            );
         }
     }
-    let is =
-        |name: &str| schema["type"] == name || schema["type"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
+    let is = |name: &str| {
+        schema["type"] == name
+            || schema["type"].as_array().is_some_and(|names| names.iter().any(|one| one == name))
+    };
     if is("array") {
         let tables = &schema["items"];
         let holds_tables = tables["properties"].is_object() || tables["anyOf"].is_array();
         texts(tables, if holds_tables { format!("{path}[]") } else { path.clone() }, out);
     }
     let measured = ["duration", "size", "address"].iter().any(|form| schema["x-form"] == *form);
-    let free = is("string") && schema["enum"].is_null() && schema["const"].is_null() && schema["oneOf"].is_null() && !measured;
+    let free = is("string")
+        && schema["enum"].is_null()
+        && schema["const"].is_null()
+        && schema["oneOf"].is_null()
+        && !measured;
     if (free || schema["additionalProperties"].is_object()) && !out.contains(&path) {
         out.push(path);
     }
@@ -146,12 +175,17 @@ fn setting(key: &str, value: &str) -> Vec<String> {
         None if key == "redis.password_command" => {
             vec![format!("{key}=[\"true\", \"{value}\"]"), format!("{key}=[\"true {value}\"]")]
         }
-        None if ["topics", "write_keys"].iter().any(|end| key.ends_with(end)) => vec![format!("{key}=[\"{value}\"]")],
+        None if ["topics", "write_keys"].iter().any(|end| key.ends_with(end)) => {
+            vec![format!("{key}=[\"{value}\"]")]
+        }
         None => vec![format!("{key}={value}")],
         Some((list, "")) => vec![format!("{list}=[\"{value}\"]")],
         Some((list, name)) => {
-            let host =
-                if name == ".url" || name == ".host" || list == "http.sources" { "" } else { "host = \"127.0.0.1\", port = 1, " };
+            let host = if name == ".url" || name == ".host" || list == "http.sources" {
+                ""
+            } else {
+                "host = \"127.0.0.1\", port = 1, "
+            };
             vec![format!("{list}=[{{{host}{} = \"{value}\"}}]", &name[1..])]
         }
     }
@@ -162,7 +196,8 @@ fn no_output_shows_what_may_be_a_secret() {
     let mut keys = Vec::new();
     texts(&schema(), String::new(), &mut keys);
     assert!(keys.len() > 45, "{keys:?}");
-    let unknown: Vec<_> = OPEN.iter().chain(&HOSTS).filter(|key| !keys.iter().any(|known| known == *key)).collect();
+    let unknown: Vec<_> =
+        OPEN.iter().chain(&HOSTS).filter(|key| !keys.iter().any(|known| known == *key)).collect();
     assert!(unknown.is_empty(), "{unknown:?} of {keys:?}");
     let login = [
         format!("u:{CANARY}@h:1"),
@@ -174,10 +209,15 @@ fn no_output_shows_what_may_be_a_secret() {
     ];
     let plain = [CANARY.to_owned(), format!("{CANARY} {CANARY}"), format!("{CANARY}/x#y")];
     let (mut valid, mut checks) = (0, Vec::new());
-    for key in keys.iter().filter(|key| !OPEN.contains(&key.as_str()) && !key.ends_with("_file") && *key != "dead_letter.path") {
+    for key in keys.iter().filter(|key| {
+        !OPEN.contains(&key.as_str()) && !key.ends_with("_file") && *key != "dead_letter.path"
+    }) {
         let hosts = HOSTS.contains(&key.as_str());
         for value in login.iter().chain(plain.iter().filter(|_| !hosts)) {
-            for (setting, scene) in setting(key, value).iter().flat_map(|one| SCENES.iter().map(move |scene| (one, scene))) {
+            for (setting, scene) in setting(key, value)
+                .iter()
+                .flat_map(|one| SCENES.iter().map(move |scene| (one, scene)))
+            {
                 let all = [*scene, &[setting.as_str()]].concat();
                 let said = match set(&all) {
                     Ok(loaded) => {
@@ -195,12 +235,18 @@ fn no_output_shows_what_may_be_a_secret() {
     // What the program itself prints, of a part of them that has every key.
     for (n, all) in checks.iter().enumerate().filter(|(n, _)| n % 7 == 0) {
         let settings: Vec<&str> = all.iter().flat_map(|one| ["-s", one.as_str()]).collect();
-        let reaches = !all.iter().any(|one| one.starts_with("kafka.") || one.starts_with("dead_letter.") || one.contains("@h"));
-        let verbs: &[&[&str]] =
-            if reaches && n % 35 == 0 { &[&["check"], &["config", "show"], &["check", "--connect"]] } else { &[&["check"]] };
+        let reaches = !all.iter().any(|one| {
+            one.starts_with("kafka.") || one.starts_with("dead_letter.") || one.contains("@h")
+        });
+        let verbs: &[&[&str]] = if reaches && n % 35 == 0 {
+            &[&["check"], &["config", "show"], &["check", "--connect"]]
+        } else {
+            &[&["check"]]
+        };
         for verb in verbs {
             let output = run(&[&settings[..], verb].concat(), b"");
-            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            let said =
+                String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
             assert!(!said.contains(CANARY), "{verb:?} {all:?}: {said}");
         }
     }
@@ -211,22 +257,45 @@ fn no_output_shows_what_may_be_a_secret() {
 fn a_token_url_that_cannot_be_used_is_an_error() {
     for (url, error) in [
         ("http://login.example/t", "would send the client secret in plain text: use https"),
-        ("https://u:canary@login.example/t", "holds credentials: use kafka.sasl.client_id and client_secret"),
+        (
+            "https://u:canary@login.example/t",
+            "holds credentials: use kafka.sasl.client_id and client_secret",
+        ),
         ("ftp://login.example", "must begin with https://"),
         ("login", "must begin with https://"),
         ("https://", "is not a URL"),
     ] {
         let setting = format!("kafka.sasl.token_url={url}");
-        let others = ["kafka.sasl.mechanism=OAUTHBEARER", "kafka.sasl.client_id=c", "kafka.sasl.client_secret=s"];
-        let output = run(&["-s", &setting, "-s", others[0], "-s", others[1], "-s", others[2], "check"], b"");
+        let others = [
+            "kafka.sasl.mechanism=OAUTHBEARER",
+            "kafka.sasl.client_id=c",
+            "kafka.sasl.client_secret=s",
+        ];
+        let output =
+            run(&["-s", &setting, "-s", others[0], "-s", others[1], "-s", others[2], "check"], b"");
         assert_eq!(output.status.code(), Some(78), "{url}");
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains(&format!("kafka.sasl.token_url (--set): {error}")) && !said.contains("canary"), "{url}: {said}");
+        assert!(
+            said.contains(&format!("kafka.sasl.token_url (--set): {error}"))
+                && !said.contains("canary"),
+            "{url}: {said}"
+        );
     }
-    for url in ["https://login.example/t?tenant=x", "http://127.0.0.1:1/t", "http://[::1]/t", "http://localhost/t"] {
+    for url in [
+        "https://login.example/t?tenant=x",
+        "http://127.0.0.1:1/t",
+        "http://[::1]/t",
+        "http://localhost/t",
+    ] {
         let setting = format!("kafka.sasl.token_url={url}");
         assert!(
-            set(&[&setting, "kafka.sasl.mechanism=OAUTHBEARER", "kafka.sasl.client_id=c", "kafka.sasl.client_secret=s"]).is_ok()
+            set(&[
+                &setting,
+                "kafka.sasl.mechanism=OAUTHBEARER",
+                "kafka.sasl.client_id=c",
+                "kafka.sasl.client_secret=s"
+            ])
+            .is_ok()
         );
     }
 }

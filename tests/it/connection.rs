@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use redis::{Cmd, Value};
 use traitsink::config::{self, Address, Handshake};
-use traitsink::redis::{Broken, Class, ConnectError, Connection, Identity, QueryError, minimal_acl, probe};
+use traitsink::redis::{
+    Broken, Class, ConnectError, Connection, Identity, QueryError, minimal_acl, probe,
+};
 
 use crate::harness::redis::{Redis, free_port};
 use crate::harness::{connector, let_pass, run, settings, tcp};
@@ -18,7 +20,11 @@ fn plain(server: &Redis) -> config::Redis {
 }
 
 fn user(server: &Redis, name: Option<&str>, password: &str) -> config::Redis {
-    config::Redis { username: name.map(str::to_owned), password: Some(password.to_owned().into()), ..plain(server) }
+    config::Redis {
+        username: name.map(str::to_owned),
+        password: Some(password.to_owned().into()),
+        ..plain(server)
+    }
 }
 
 async fn connect(settings: &config::Redis) -> Result<Connection, ConnectError> {
@@ -27,7 +33,8 @@ async fn connect(settings: &config::Redis) -> Result<Connection, ConnectError> {
 
 /// The error of a connection that must fail, with all these words.
 async fn refused(settings: &config::Redis, class: Class, code: &str, words: &[&str]) -> String {
-    let error = connect(settings).await.err().unwrap_or_else(|| panic!("connected; expected {words:?}"));
+    let error =
+        connect(settings).await.err().unwrap_or_else(|| panic!("connected; expected {words:?}"));
     for word in words {
         assert!(error.message.contains(word), "{word:?} is not in: {}", error.message);
     }
@@ -67,18 +74,28 @@ async fn connects_names_itself_and_writes() {
     assert_eq!(connector.node(), format!("127.0.0.1:{}", server.port()));
     let mut connection = connector.connect().await.unwrap();
     let identity = connection.identity().expect("an identity").clone();
-    let list =
-        String::from_utf8(redis::from_redis_value(server.cli(&["CLIENT", "LIST", "ID", &identity.id.to_string()])).unwrap());
+    let list = String::from_utf8(
+        redis::from_redis_value(server.cli(&["CLIENT", "LIST", "ID", &identity.id.to_string()]))
+            .unwrap(),
+    );
     let list = list.unwrap();
     assert!(
-        list.contains(&format!("addr={} ", identity.addr)) && list.contains("name=traitsink") && list.contains("db=3"),
+        list.contains(&format!("addr={} ", identity.addr))
+            && list.contains("name=traitsink")
+            && list.contains("db=3"),
         "{list}"
     );
     assert_eq!(identity.run_id.as_deref().map(str::len), Some(40));
-    assert_eq!(connection.query(&command(&["HSET", "user:1", "a", "1"])).await.unwrap(), Value::Int(1));
+    assert_eq!(
+        connection.query(&command(&["HSET", "user:1", "a", "1"])).await.unwrap(),
+        Value::Int(1)
+    );
     let error = connection.query(&command(&["HGET", "user:1"])).await.expect_err("an error reply");
     assert!(matches!(&error, QueryError::Reply { code, .. } if code == "ERR"), "{error}");
-    assert_eq!(connection.query(&command(&["HGET", "user:1", "a"])).await.unwrap(), Value::BulkString(b"1".to_vec()));
+    assert_eq!(
+        connection.query(&command(&["HGET", "user:1", "a"])).await.unwrap(),
+        Value::BulkString(b"1".to_vec())
+    );
 }
 
 #[tokio::test]
@@ -87,7 +104,9 @@ async fn a_batch_has_one_reply_for_each_command() {
     server.cli(&["SET", "user:7", "a string"]);
     let mut connection = connect(&plain(&server)).await.unwrap();
     let value = "v".repeat(1000);
-    let batch: Vec<u8> = (0..512).flat_map(|i| packed(&["HSET", &format!("user:{i}"), "a", &value, "b", "2"])).collect();
+    let batch: Vec<u8> = (0..512)
+        .flat_map(|i| packed(&["HSET", &format!("user:{i}"), "a", &value, "b", "2"]))
+        .collect();
     let mut replies = vec![Value::Okay];
     connection.exchange(&batch, 512, &mut replies).await.unwrap();
     assert_eq!(replies.len(), 513);
@@ -100,7 +119,8 @@ async fn a_batch_has_one_reply_for_each_command() {
     assert_eq!(server.cli(&["DBSIZE"]), Value::Int(512));
 }
 
-/// The embedded store stops reading while its replies are not read: whoever only writes would wait for ever.
+/// The embedded store stops reading while its replies are not read: whoever only writes would wait
+/// for ever.
 #[tokio::test]
 async fn reads_while_it_writes() {
     let embedded = traitsink::redis::Embedded::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
@@ -118,15 +138,36 @@ async fn reads_while_it_writes() {
 
 #[tokio::test]
 async fn passwords() {
-    let server = Redis::builder().password("s3cret").option("user", "writer on >s3cret ~user:* +@all").start();
+    let server = Redis::builder()
+        .password("s3cret")
+        .option("user", "writer on >s3cret ~user:* +@all")
+        .start();
     connect(&user(&server, None, "s3cret")).await.expect("the default user");
     connect(&user(&server, Some("writer"), "s3cret")).await.expect("an ACL user");
-    let said = refused(&user(&server, None, "wr0ng"), Class::Config, "WRONGPASS", &["redis.username and redis.password"]).await;
+    let said = refused(
+        &user(&server, None, "wr0ng"),
+        Class::Config,
+        "WRONGPASS",
+        &["redis.username and redis.password"],
+    )
+    .await;
     assert!(!said.contains("wr0ng"), "{said}");
-    refused(&user(&server, Some("nobody"), "s3cret"), Class::Config, "WRONGPASS", &["redis.username"]).await;
+    refused(
+        &user(&server, Some("nobody"), "s3cret"),
+        Class::Config,
+        "WRONGPASS",
+        &["redis.username"],
+    )
+    .await;
     refused(&plain(&server), Class::Config, "NOAUTH", &["set redis.password"]).await;
     let open = Redis::start();
-    refused(&user(&open, None, "s3cret"), Class::Config, "ERR", &["the server has none", "remove redis.password"]).await;
+    refused(
+        &user(&open, None, "s3cret"),
+        Class::Config,
+        "ERR",
+        &["the server has none", "remove redis.password"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -134,7 +175,13 @@ async fn databases() {
     let server = Redis::builder().option("databases", "2").start();
     connect(&config::Redis { database: 1, ..plain(&server) }).await.expect("database 1");
     let settings = config::Redis { database: 2, ..plain(&server) };
-    refused(&settings, Class::Config, "ERR", &["SELECT", "no database with this number", "redis.database"]).await;
+    refused(
+        &settings,
+        Class::Config,
+        "ERR",
+        &["SELECT", "no database with this number", "redis.database"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -144,22 +191,43 @@ async fn a_unix_socket() {
     connection.query(&command(&["HSET", "user:1", "a", "1"])).await.unwrap();
     assert_eq!(server.hgetall("user:1").len(), 1);
     let lost = connection.identity().expect("an identity").clone();
-    assert!(connect(&settings(Address::Unix(server.socket()))).await.unwrap().fence(&lost).await.unwrap());
+    assert!(
+        connect(&settings(Address::Unix(server.socket())))
+            .await
+            .unwrap()
+            .fence(&lost)
+            .await
+            .unwrap()
+    );
     assert!(connection.query(&command(&["PING"])).await.is_err());
     let missing = settings(Address::Unix(PathBuf::from("/nonexistent/redis.sock")));
-    refused(&missing, Class::Reconnect, "NONE", &["/nonexistent/redis.sock", "is Redis running"]).await;
-    let tls = config::Redis { tls: Some(config::Tls::default()), ..settings(Address::Unix(server.socket())) };
+    refused(&missing, Class::Reconnect, "NONE", &["/nonexistent/redis.sock", "is Redis running"])
+        .await;
+    let tls = config::Redis {
+        tls: Some(config::Tls::default()),
+        ..settings(Address::Unix(server.socket()))
+    };
     assert!(connector(&tls).is_err());
 }
 
 #[tokio::test]
 async fn nobody_there() {
     let port = free_port();
-    let said =
-        refused(&settings(tcp("127.0.0.1", port)), Class::Reconnect, "NONE", &["connection refused", "is Redis running"]).await;
+    let said = refused(
+        &settings(tcp("127.0.0.1", port)),
+        Class::Reconnect,
+        "NONE",
+        &["connection refused", "is Redis running"],
+    )
+    .await;
     assert!(said.contains(&format!("127.0.0.1:{port}")), "{said}");
-    refused(&settings(tcp("no-such-host.invalid", 6379)), Class::Reconnect, "NONE", &["no-such-host.invalid", "was not found"])
-        .await;
+    refused(
+        &settings(tcp("no-such-host.invalid", 6379)),
+        Class::Reconnect,
+        "NONE",
+        &["no-such-host.invalid", "was not found"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -174,20 +242,38 @@ async fn no_room_for_more_clients() {
         assert!(open.len() <= 3);
     };
     assert_eq!((error.class, error.code.as_str()), (Class::Reconnect, "ERR"));
-    assert!(error.message.contains("no room for more clients; raise maxclients"), "{}", error.message);
+    assert!(
+        error.message.contains("no room for more clients; raise maxclients"),
+        "{}",
+        error.message
+    );
 }
 
 #[tokio::test]
 async fn a_replica_that_lost_its_primary() {
-    let server = Redis::builder().option("replicaof", "127.0.0.1 1").option("replica-serve-stale-data", "no").start();
-    refused(&plain(&server), Class::Rediscover, "MASTERDOWN", &["point redis.url at the primary"]).await;
+    let server = Redis::builder()
+        .option("replicaof", "127.0.0.1 1")
+        .option("replica-serve-stale-data", "no")
+        .start();
+    refused(&plain(&server), Class::Rediscover, "MASTERDOWN", &["point redis.url at the primary"])
+        .await;
 }
 
 #[tokio::test]
 async fn what_a_server_says_before_it_hangs_up() {
     for (answer, class, code, words) in [
-        (&b"-DENIED Redis is running in protected mode because...\r\n"[..], Class::Config, "DENIED", "protected mode"),
-        (b"-LOADING Redis is loading the dataset in memory\r\n", Class::Retry, "LOADING", "still loading"),
+        (
+            &b"-DENIED Redis is running in protected mode because...\r\n"[..],
+            Class::Config,
+            "DENIED",
+            "protected mode",
+        ),
+        (
+            b"-LOADING Redis is loading the dataset in memory\r\n",
+            Class::Retry,
+            "LOADING",
+            "still loading",
+        ),
         (b"-ERR max number of clients reached\r\n", Class::Reconnect, "ERR", "maxclients"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", Class::Config, "NONE", "the port of a Redis server?"),
         (b"\x15\x03\x01\x00\x02\x02\x46", Class::Config, "NONE", "rediss://"),
@@ -208,7 +294,9 @@ async fn replies_that_arrived_stay_when_the_rest_is_lost() {
     let port = listener.local_addr().unwrap().port();
     let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        for answer in [&b"+OK\r\n$-1\r\n$-1\r\n+PONG\r\n"[..], b":1\r\n-OOM command not allowed\r\n:"] {
+        for answer in
+            [&b"+OK\r\n$-1\r\n$-1\r\n+PONG\r\n"[..], b":1\r\n-OOM command not allowed\r\n:"]
+        {
             assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
             stream.write_all(answer).unwrap();
         }
@@ -216,9 +304,14 @@ async fn replies_that_arrived_stay_when_the_rest_is_lost() {
     let mut connection = connect(&settings(tcp("127.0.0.1", port))).await.unwrap();
     assert!(connection.identity().is_none());
     let mut replies = Vec::new();
-    let lost = connection.exchange(&packed(&["HSET", "user:1", "a", "1"]).repeat(3), 3, &mut replies).await;
+    let lost = connection
+        .exchange(&packed(&["HSET", "user:1", "a", "1"]).repeat(3), 3, &mut replies)
+        .await;
     assert!(matches!(lost, Err(Broken::Closed)), "{lost:?}");
-    assert!(matches!(replies.as_slice(), [Value::Int(1), Value::ServerError(oom)] if oom.code() == "OOM"), "{replies:?}");
+    assert!(
+        matches!(replies.as_slice(), [Value::Int(1), Value::ServerError(oom)] if oom.code() == "OOM"),
+        "{replies:?}"
+    );
     assert!(matches!(connection.exchange(b"", 0, &mut replies).await, Err(Broken::Unfinished)));
     server.join().unwrap();
 }
@@ -257,10 +350,16 @@ async fn a_slow_server_that_goes_on_does_not_time_out() {
             stream.write_all(b":1\r\n").unwrap();
         }
     });
-    let settings = config::Redis { response_timeout: Duration::from_secs(2), ..settings(tcp("127.0.0.1", port)) };
+    let settings = config::Redis {
+        response_timeout: Duration::from_secs(2),
+        ..settings(tcp("127.0.0.1", port))
+    };
     let mut connection = connect(&settings).await.unwrap();
     let mut replies = Vec::new();
-    connection.exchange(&packed(&["HSET", "user:1", "a", "1"]).repeat(4), 4, &mut replies).await.unwrap();
+    connection
+        .exchange(&packed(&["HSET", "user:1", "a", "1"]).repeat(4), 4, &mut replies)
+        .await
+        .unwrap();
     assert_eq!(replies, [Value::Int(1), Value::Int(1), Value::Int(1), Value::Int(1)]);
     server.join().unwrap();
 }
@@ -308,24 +407,37 @@ async fn a_fence_closes_the_lost_connection_and_no_other() {
 #[tokio::test]
 async fn the_minimal_acl_is_enough() {
     let server = Redis::start();
-    let line = minimal_acl("writer", &["", "team a[1]\"*"], &plain(&server).mode, None).replace("PASSWORD", "s3cret");
+    let line = minimal_acl("writer", &["", "team a[1]\"*"], &plain(&server).mode, None)
+        .replace("PASSWORD", "s3cret");
     std::fs::write(server.socket().with_file_name("typed"), line).unwrap();
-    let typed = run("sh", &["-c", "redis-cli -s redis.sock < typed"], server.socket().parent().unwrap());
+    let typed =
+        run("sh", &["-c", "redis-cli -s redis.sock < typed"], server.socket().parent().unwrap());
     assert_eq!(typed, "OK\n");
 
     let settings = config::Redis { database: 1, ..user(&server, Some("writer"), "s3cret") };
-    let (mut lost, mut next) = (connect(&settings).await.unwrap(), connect(&settings).await.unwrap());
+    let (mut lost, mut next) =
+        (connect(&settings).await.unwrap(), connect(&settings).await.unwrap());
     for key in ["user:1", "team a[1]\"*:user:1"] {
-        assert_eq!(next.query(&command(&["HSET", key, "a", "1"])).await.unwrap(), Value::Int(1), "{key}");
+        assert_eq!(
+            next.query(&command(&["HSET", key, "a", "1"])).await.unwrap(),
+            Value::Int(1),
+            "{key}"
+        );
     }
     let identity = lost.identity().expect("CLIENT INFO is permitted").clone();
     assert!(identity.run_id.is_some() && next.fence(&identity).await.unwrap());
     assert!(lost.query(&command(&["PING"])).await.is_err());
-    for denied in
-        [&["HSET", "team a1\"x:user:1", "a", "1"][..], &["HSET", "other", "a", "1"], &["HGETALL", "user:1"], &["CLIENT", "LIST"]]
-    {
+    for denied in [
+        &["HSET", "team a1\"x:user:1", "a", "1"][..],
+        &["HSET", "other", "a", "1"],
+        &["HGETALL", "user:1"],
+        &["CLIENT", "LIST"],
+    ] {
         let error = next.query(&command(denied)).await.expect_err("denied");
-        assert!(matches!(&error, QueryError::Reply { code, .. } if code == "NOPERM"), "{denied:?}: {error}");
+        assert!(
+            matches!(&error, QueryError::Reply { code, .. } if code == "NOPERM"),
+            "{denied:?}: {error}"
+        );
     }
     let report = probe(&connector(&settings).unwrap()).await.unwrap();
     assert_eq!((report.role.as_str(), report.eviction_policy.as_str()), ("master", "noeviction"));
@@ -337,11 +449,18 @@ async fn an_acl_that_permits_hset_alone_is_enough_too() {
     let connector = connector(&user(&server, Some("writer"), "s3cret")).unwrap();
     let mut connection = connector.connect().await.expect("CLIENT, INFO and PING are not required");
     assert_eq!(connection.identity(), None);
-    assert_eq!(connection.query(&command(&["HSET", "user:1", "a", "1"])).await.unwrap(), Value::Int(1));
+    assert_eq!(
+        connection.query(&command(&["HSET", "user:1", "a", "1"])).await.unwrap(),
+        Value::Int(1)
+    );
     let report = probe(&connector).await.unwrap();
     assert_eq!(report.version, "unknown (not permitted)");
     assert_eq!(report.eviction_policy, "unknown (not permitted)");
-    assert!(report.notes.iter().any(|note| note.contains("CLIENT INFO is not permitted")), "{:?}", report.notes);
+    assert!(
+        report.notes.iter().any(|note| note.contains("CLIENT INFO is not permitted")),
+        "{:?}",
+        report.notes
+    );
 }
 
 #[tokio::test]
@@ -350,28 +469,56 @@ async fn an_unknown_command_that_quotes_half_a_character() {
     let mut connection = connect(&plain(&server)).await.unwrap();
     let long = "é".repeat(200);
     let mut replies = Vec::new();
-    connection.exchange(&packed(&["HSET", "x", &format!("u{long}"), &long]), 1, &mut replies).await.unwrap();
+    connection
+        .exchange(&packed(&["HSET", "x", &format!("u{long}"), &long]), 1, &mut replies)
+        .await
+        .unwrap();
     let Some(Value::ServerError(error)) = replies.pop() else { panic!("no error") };
     assert_eq!(error.code(), "ERR");
-    assert!(error.details().is_some_and(|text| text.starts_with("unknown command") && text.contains('\u{fffd}')), "{error}");
+    assert!(
+        error
+            .details()
+            .is_some_and(|text| text.starts_with("unknown command") && text.contains('\u{fffd}')),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn the_probe_tells_what_will_go_wrong() {
-    let server = Redis::builder().option("maxmemory", "50mb").option("maxmemory-policy", "allkeys-lru").start();
-    let report = probe(&connector(&config::Redis { database: 2, ..plain(&server) }).unwrap()).await.unwrap();
-    assert_eq!((report.role.as_str(), report.database, report.eviction_policy.as_str()), ("master", 2, "allkeys-lru"));
+    let server = Redis::builder()
+        .option("maxmemory", "50mb")
+        .option("maxmemory-policy", "allkeys-lru")
+        .start();
+    let report =
+        probe(&connector(&config::Redis { database: 2, ..plain(&server) }).unwrap()).await.unwrap();
+    assert_eq!(
+        (report.role.as_str(), report.database, report.eviction_policy.as_str()),
+        ("master", 2, "allkeys-lru")
+    );
     assert!(report.version.split('.').count() >= 3 && report.tls.is_none());
-    assert!(matches!(report.notes.as_slice(), [note] if note.contains("delete profiles")), "{:?}", report.notes);
+    assert!(
+        matches!(report.notes.as_slice(), [note] if note.contains("delete profiles")),
+        "{:?}",
+        report.notes
+    );
 
     server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
     let report = probe(&connector(&plain(&server)).unwrap()).await.unwrap();
-    assert!(matches!(report.refused.as_slice(), [what] if what.contains("refused now: OOM: ")), "{:?}", report.refused);
+    assert!(
+        matches!(report.refused.as_slice(), [what] if what.contains("refused now: OOM: ")),
+        "{:?}",
+        report.refused
+    );
 
-    let replica = Redis::builder().option("replicaof", &format!("127.0.0.1 {}", server.port())).start();
+    let replica =
+        Redis::builder().option("replicaof", &format!("127.0.0.1 {}", server.port())).start();
     let report = probe(&connector(&plain(&replica)).unwrap()).await.unwrap();
     assert_eq!(report.role, "slave");
-    assert!(matches!(report.refused.as_slice(), [what] if what.contains("replica")), "{:?}", report.refused);
+    assert!(
+        matches!(report.refused.as_slice(), [what] if what.contains("replica")),
+        "{:?}",
+        report.refused
+    );
 
     let cluster = Redis::builder().option("cluster-enabled", "yes").start();
     let report = probe(&connector(&plain(&cluster)).unwrap()).await.unwrap();

@@ -36,7 +36,11 @@ fn every_metric_of_the_dashboards_is_exported() {
     for entry in std::fs::read_dir(dashboards).expect("dashboards") {
         let path = entry.expect("a file").path();
         let text = std::fs::read_to_string(&path).expect("readable");
-        expressions(&serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())), &mut found);
+        expressions(
+            &serde_json::from_str(&text)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+            &mut found,
+        );
         files += 1;
     }
     let named: BTreeSet<&str> = found.iter().flat_map(|expression| metrics(expression)).collect();
@@ -45,8 +49,12 @@ fn every_metric_of_the_dashboards_is_exported() {
     let app = App::start_with(&["redis.mode=embedded", "redis.embedded.listen=127.0.0.1:0"]);
     app.wait_ready();
     let text = app.metrics();
-    let exported: BTreeSet<&str> =
-        text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(['{', ' ']).next()).collect();
-    let missing: Vec<_> = named.difference(&exported).filter(|name| !PER_PARTITION.contains(name)).collect();
+    let exported: BTreeSet<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split(['{', ' ']).next())
+        .collect();
+    let missing: Vec<_> =
+        named.difference(&exported).filter(|name| !PER_PARTITION.contains(name)).collect();
     assert!(missing.is_empty(), "not exported: {missing:?}");
 }

@@ -1,4 +1,5 @@
-//! What operators and other processes do to the dead-letter file; no letter acknowledged afterwards may be missing or damaged.
+//! What operators and other processes do to the dead-letter file; no letter acknowledged afterwards
+//! may be missing or damaged.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -35,8 +36,10 @@ pub(crate) fn send(app: &App, number: u64) -> bool {
 pub(crate) fn numbers(path: &Path) -> Vec<u64> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let number = |line: &str| {
-        let letter: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
-        let event: serde_json::Value = serde_json::from_str(letter["event"].as_str().expect("a text")).expect("JSON");
+        let letter: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        let event: serde_json::Value =
+            serde_json::from_str(letter["event"].as_str().expect("a text")).expect("JSON");
         event["traits"]["n"].as_u64().expect("a number")
     };
     text.lines().filter(|line| !line.is_empty()).map(number).collect()
@@ -58,8 +61,14 @@ fn logrotate(how: &str) -> String {
 
 /// Each of these leaves the file, if there is one, without the letters that it held before.
 fn changes() -> Vec<String> {
-    let other_file = "umask 077; touch new; mv dead-letters.ndjson gone; mv new dead-letters.ndjson";
-    let plain = ["rm dead-letters.ndjson", "mv dead-letters.ndjson moved", ": >dead-letters.ndjson", other_file];
+    let other_file =
+        "umask 077; touch new; mv dead-letters.ndjson gone; mv new dead-letters.ndjson";
+    let plain = [
+        "rm dead-letters.ndjson",
+        "mv dead-letters.ndjson moved",
+        ": >dead-letters.ndjson",
+        other_file,
+    ];
     let rotations = ["create 0600", "copytruncate", "create 0600\ncompress"].map(logrotate);
     plain.into_iter().map(str::to_owned).chain(rotations).collect()
 }
@@ -128,9 +137,11 @@ fn half_a_line_spoils_no_letter() {
 fn only_a_regular_file_is_written_to() {
     let (redis, app) = start(&[]);
     let path = app.dead_letter_file();
-    for (number, (make, what)) in
-        (1..).zip([("mkfifo", "a FIFO"), ("mkdir", "a directory"), ("ln -s elsewhere", "a symbolic link")])
-    {
+    for (number, (make, what)) in (1..).zip([
+        ("mkfifo", "a FIFO"),
+        ("mkdir", "a directory"),
+        ("ln -s elsewhere", "a symbolic link"),
+    ]) {
         shell(&app, &format!("rm dead-letters.ndjson; {make} dead-letters.ndjson"));
         assert!(!send(&app, number), "{what}");
         let url = format!("redis.url=redis://127.0.0.1:{}", redis.port());
@@ -143,7 +154,11 @@ fn only_a_regular_file_is_written_to() {
         assert_eq!(numbers(&path), [number]);
     }
     app.wait_for_line("the events are not acknowledged");
-    let said = app.log().into_iter().filter(|line| line.contains("the events are not acknowledged")).count();
+    let said = app
+        .log()
+        .into_iter()
+        .filter(|line| line.contains("the events are not acknowledged"))
+        .count();
     assert_eq!(said, 1, "once in a while, not with every request");
 }
 
@@ -153,7 +168,9 @@ fn a_hangup_has_the_file_closed() {
     let path = app.dead_letter_file();
     let open = || {
         let links = std::fs::read_dir(format!("/proc/{}/fd", app.pid())).unwrap();
-        links.filter_map(|link| std::fs::read_link(link.ok()?.path()).ok()).any(|to| to.starts_with(&path))
+        links
+            .filter_map(|link| std::fs::read_link(link.ok()?.path()).ok())
+            .any(|to| to.starts_with(&path))
     };
     assert!(send(&app, 1) && open());
     std::fs::rename(&path, app.data_dir().join("moved")).unwrap();
@@ -171,7 +188,9 @@ fn a_process_that_keeps_the_file_locked_is_named() {
     let file = File::open(app.dead_letter_file()).unwrap();
     file.lock().unwrap();
     assert!(!send(&app, 1));
-    eventually("the log names the lock", || app.log().iter().any(|line| line.contains("keeps the dead-letter file")));
+    eventually("the log names the lock", || {
+        app.log().iter().any(|line| line.contains("keeps the dead-letter file"))
+    });
     file.unlock().unwrap();
     assert!(send(&app, 2));
     assert!(numbers(&app.dead_letter_file()).contains(&2));
@@ -181,21 +200,30 @@ fn a_process_that_keeps_the_file_locked_is_named() {
 fn others_who_may_read_or_replace_the_file_are_a_warning() {
     let (redis, data) = (Redis::start(), tempfile::tempdir().unwrap());
     std::fs::write(data.path().join("dead-letters.ndjson"), "").unwrap();
-    let settings = [format!("redis.url=redis://127.0.0.1:{}", redis.port()), format!("data_dir={}", data.path().display())];
+    let settings = [
+        format!("redis.url=redis://127.0.0.1:{}", redis.port()),
+        format!("data_dir={}", data.path().display()),
+    ];
     let said = |verb: &[&str]| {
         let output = run(&[&["-s", &settings[0], "-s", &settings[1]], verb].concat(), b"");
         assert!(output.status.success());
         String::from_utf8(output.stderr).unwrap()
     };
-    for (file, directory, named) in [(0o640, 0o700, "0640"), (0o600, 0o777, "0777"), (0o600, 0o755, "")] {
+    for (file, directory, named) in
+        [(0o640, 0o700, "0640"), (0o600, 0o777, "0777"), (0o600, 0o755, "")]
+    {
         let chmod = |name: &str, mode| {
-            std::fs::set_permissions(data.path().join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+            std::fs::set_permissions(data.path().join(name), std::fs::Permissions::from_mode(mode))
+                .unwrap();
         };
         chmod("dead-letters.ndjson", file);
         chmod("", directory);
         for verb in [&["check"][..], &["replay", "-"]] {
             let said = said(verb);
-            assert!(said.contains("other users") != named.is_empty() && said.contains(named), "{verb:?}: {said}");
+            assert!(
+                said.contains("other users") != named.is_empty() && said.contains(named),
+                "{verb:?}: {said}"
+            );
         }
     }
 }

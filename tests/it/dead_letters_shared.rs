@@ -1,4 +1,5 @@
-//! Several processes on one dead-letter file, writes that fail in the middle, and a file that is moved all the while.
+//! Several processes on one dead-letter file, writes that fail in the middle, and a file that is
+//! moved all the while.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,12 +13,19 @@ use crate::harness::{self, pause};
 /// From now on files of this process can grow to `bytes` only; `None`: without a limit.
 fn limit_files(app: &App, bytes: Option<u64>) {
     let bytes = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
-    harness::run("prlimit", &["--pid", &app.pid().to_string(), &format!("--fsize={bytes}:")], app.data_dir());
+    harness::run(
+        "prlimit",
+        &["--pid", &app.pid().to_string(), &format!("--fsize={bytes}:")],
+        app.data_dir(),
+    );
 }
 
 /// Replays the events with these numbers into the worker's dead letters.
 fn replay(redis: &Redis, path: &Path, events: std::ops::Range<u64>) {
-    let settings = [format!("redis.url=redis://127.0.0.1:{}", redis.port()), format!("dead_letter.path={}", path.display())];
+    let settings = [
+        format!("redis.url=redis://127.0.0.1:{}", redis.port()),
+        format!("dead_letter.path={}", path.display()),
+    ];
     let lines: String = events.map(|number| event(number) + "\n").collect();
     let output = run(&["-s", &settings[0], "-s", &settings[1], "replay", "-"], lines.as_bytes());
     assert_eq!(output.status.code(), Some(65), "{}", String::from_utf8_lossy(&output.stderr));
@@ -50,7 +58,8 @@ fn writes_that_fail_beside_another_process_lose_nothing() {
         let replay = scope.spawn(|| replay(&redis, &path, 0..2000));
         let mut number = 2000;
         while !replay.is_finished() || refused == 0 {
-            // The other process may have written beyond the limit by then: that is another way to fail.
+            // The other process may have written beyond the limit by then: that is another way to
+            // fail.
             limit_files(&app, Some(path.metadata().unwrap().len() + 200));
             for _ in 0..5 {
                 if send(&app, number) {
@@ -68,7 +77,11 @@ fn writes_that_fail_beside_another_process_lose_nothing() {
     });
     let found = BTreeSet::from_iter(numbers(&path));
     let lost: Vec<_> = acknowledged.difference(&found).collect();
-    assert!(lost.is_empty() && acknowledged.len() > 2000, "{lost:?} of {} are lost", acknowledged.len());
+    assert!(
+        lost.is_empty() && acknowledged.len() > 2000,
+        "{lost:?} of {} are lost",
+        acknowledged.len()
+    );
     app.assert_at_rest();
 }
 
@@ -96,7 +109,8 @@ fn processes_that_write_to_a_file_that_is_moved_again_and_again_lose_nothing() {
     let write = |app: &App, start: u64| {
         let enough = |number: u64| number >= start + 200 && moves.load(Ordering::Relaxed) >= MOVES;
         let sent = (start..start + 5000).take_while(|&number| !enough(number));
-        sent.map(|number| send(app, number).then_some(number).expect("acknowledged")).collect::<Vec<_>>()
+        sent.map(|number| send(app, number).then_some(number).expect("acknowledged"))
+            .collect::<Vec<_>>()
     };
     let sent: BTreeSet<u64> = std::thread::scope(|scope| {
         let _end_of_moving = Done(&done);
@@ -108,12 +122,18 @@ fn processes_that_write_to_a_file_that_is_moved_again_and_again_lose_nothing() {
                 pause();
             }
         });
-        let workers = [(&first, 0), (&second, 10_000)].map(|(app, start)| scope.spawn(move || write(app, start)));
+        let workers = [(&first, 0), (&second, 10_000)]
+            .map(|(app, start)| scope.spawn(move || write(app, start)));
         replay(&redis, &path, 20_000..21_000);
-        workers.into_iter().flat_map(|worker| worker.join().unwrap()).chain(20_000..21_000).collect()
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap())
+            .chain(20_000..21_000)
+            .collect()
     });
     let moves = moves.into_inner();
     assert!(moves >= MOVES, "the file was there only {moves} times");
-    let found: BTreeSet<u64> = (0..moves).map(moved).chain([path.clone()]).flat_map(|file| numbers(&file)).collect();
+    let found: BTreeSet<u64> =
+        (0..moves).map(moved).chain([path.clone()]).flat_map(|file| numbers(&file)).collect();
     assert_eq!(found, sent);
 }

@@ -9,8 +9,14 @@ use nix::unistd::Pid;
 use crate::harness::app::run;
 use crate::harness::http::Client;
 
-const FREE_PORTS: [&str; 6] =
-    ["-s", "http.listen=127.0.0.1:0", "-s", "admin.listen=127.0.0.1:0", "-s", "redis.embedded.listen=127.0.0.1:0"];
+const FREE_PORTS: [&str; 6] = [
+    "-s",
+    "http.listen=127.0.0.1:0",
+    "-s",
+    "admin.listen=127.0.0.1:0",
+    "-s",
+    "redis.embedded.listen=127.0.0.1:0",
+];
 
 #[test]
 fn prints_what_the_examples_became_and_ends() {
@@ -19,7 +25,8 @@ fn prints_what_the_examples_became_and_ends() {
     let text = String::from_utf8(output.stdout).unwrap();
     for hash in [
         "HGETALL user:user-1\n  1) \"name\"\n  2) \"John Doe\"\n  3) \"title\"\n  4) \"CEO\"\n",
-        "HGETALL user:user-2\n  1) \"location.state\"\n  2) \"Texas\"\n  3) \"location.city\"\n  4) \"Austin\"\n",
+        "HGETALL user:user-2\n  1) \"location.state\"\n  2) \"Texas\"\n  3) \"location.city\"\n  \
+         4) \"Austin\"\n",
         "HGETALL rudderstack:user:user-3\n  1) \"age\"\n  2) \"23\"\n",
     ] {
         assert!(text.contains(hash), "{hash}\nis missing in\n{text}");
@@ -36,17 +43,20 @@ fn stays_up_and_its_next_lines_work() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let keeps_nothing = lines.find(|line| line.contains("keeps nothing")).expect("what becomes of the data");
+    let keeps_nothing =
+        lines.find(|line| line.contains("keeps nothing")).expect("what becomes of the data");
     assert_eq!(
         keeps_nothing,
-        "The store is inside this process and keeps nothing: all that it holds is gone when the demo ends."
+        "The store is inside this process and keeps nothing: all that it holds is gone when the \
+         demo ends."
     );
     assert_eq!(lines.next().as_deref(), Some("Try next, until ctrl-C:"));
     let curl = lines.find(|line| line.starts_with("  curl -u demo:")).expect("the curl line");
     let redis_cli = lines.next().expect("the redis-cli line");
     let metrics = lines.next().expect("the metrics line");
 
-    let shell = |line: &str| crate::harness::run("sh", &["-c", line.trim()], std::path::Path::new("."));
+    let shell =
+        |line: &str| crate::harness::run("sh", &["-c", line.trim()], std::path::Path::new("."));
     // The curl line as a person would run it, without needing curl.
     let address = curl.split("http://").nth(1).unwrap().split('/').next().unwrap();
     let body = curl.split("-d '").nth(1).unwrap().trim_end_matches('\'');
@@ -72,6 +82,11 @@ fn a_port_in_use_names_the_option() {
         let output = run(&[&FREE_PORTS[..], &["-s", &setting, "demo", "--once"]].concat(), b"");
         assert_eq!(output.status.code(), Some(69), "{option}");
         let text = String::from_utf8(output.stderr).unwrap();
-        assert!(text.contains(&format!("({option}): the port is in use; choose another with -s {option}=")), "{text}");
+        assert!(
+            text.contains(&format!(
+                "({option}): the port is in use; choose another with -s {option}="
+            )),
+            "{text}"
+        );
     }
 }

@@ -30,7 +30,11 @@ impl Running {
     }
 
     async fn connect(&self) -> Connection {
-        connector(&settings(tcp("127.0.0.1", self.addr.port()))).unwrap().connect().await.expect("the embedded store")
+        connector(&settings(tcp("127.0.0.1", self.addr.port())))
+            .unwrap()
+            .connect()
+            .await
+            .expect("the embedded store")
     }
 }
 
@@ -49,7 +53,10 @@ async fn redis_cli_reads_what_was_written() {
     // In the order in which they came, in both versions of the protocol.
     assert_eq!(store.cli(&["HGETALL", "user:1"]), "name\nJohn\nage\n23\na b\n\"x\"\n\n");
     assert_eq!(store.cli(&["--no-raw", "HGETALL", "user:1"]).lines().next(), Some("1) \"name\""));
-    assert_eq!(store.cli(&["-3", "--no-raw", "HGETALL", "user:1"]).lines().next(), Some("1# \"name\" => \"John\""));
+    assert_eq!(
+        store.cli(&["-3", "--no-raw", "HGETALL", "user:1"]).lines().next(),
+        Some("1# \"name\" => \"John\"")
+    );
     for (command, answer) in [
         (&["HGET", "user:1", "age"][..], "23\n"),
         (&["HGET", "user:1", "nothing"], "\n"),
@@ -81,7 +88,8 @@ async fn redis_cli_starts_and_scans() {
         query(&mut connection, &["HSET", &format!("user:{id}"), "id", "x"]).await;
     }
     query(&mut connection, &["HSET", "other:1", "id", "x"]).await;
-    let mut keys: Vec<String> = store.cli(&["--scan", "--pattern", "user:*"]).lines().map(str::to_owned).collect();
+    let mut keys: Vec<String> =
+        store.cli(&["--scan", "--pattern", "user:*"]).lines().map(str::to_owned).collect();
     keys.sort();
     keys.dedup();
     assert_eq!(keys.len(), 100);
@@ -90,7 +98,12 @@ async fn redis_cli_starts_and_scans() {
     assert_eq!(store.cli(&["COMMAND"]), "\n");
     assert!(store.cli(&["COMMAND", "COUNT"]).trim().parse::<u32>().is_ok());
     let info = store.cli(&["INFO"]);
-    for line in ["server_name:traitsink", "role:master", "maxmemory_policy:noeviction", "db0:keys=101,expires=0"] {
+    for line in [
+        "server_name:traitsink",
+        "role:master",
+        "maxmemory_policy:noeviction",
+        "db0:keys=101,expires=0",
+    ] {
         assert!(info.contains(line), "{line} is not in {info}");
     }
 }
@@ -99,7 +112,10 @@ async fn redis_cli_starts_and_scans() {
 async fn what_it_does_not_know_is_a_clear_error() {
     let store = Running::start().await;
     for (command, words) in [
-        (&["SET", "a", "b"][..], "ERR unknown command 'SET': the embedded store of traitsink knows AUTH, CLIENT,"),
+        (
+            &["SET", "a", "b"][..],
+            "ERR unknown command 'SET': the embedded store of traitsink knows AUTH, CLIENT,",
+        ),
         (&["HSET", "user:1", "name"], "ERR wrong number of arguments for 'hset' command"),
         (&["HGETALL"], "ERR wrong number of arguments for 'hgetall' command"),
         (&["SELECT", "16"], "ERR DB index is out of range"),
@@ -120,10 +136,12 @@ async fn what_it_does_not_know_is_a_clear_error() {
 async fn pipelines_are_answered_in_order() {
     let store = Running::start().await;
     let mut connection = store.connect().await;
-    let packed: Vec<u8> = (0..1000).flat_map(|i| redis::cmd("ECHO").arg(i).get_packed_command()).collect();
+    let packed: Vec<u8> =
+        (0..1000).flat_map(|i| redis::cmd("ECHO").arg(i).get_packed_command()).collect();
     let mut replies = Vec::new();
     connection.exchange(&packed, 1000, &mut replies).await.unwrap();
-    let expected: Vec<_> = (0..1000).map(|i| Value::BulkString(i.to_string().into_bytes())).collect();
+    let expected: Vec<_> =
+        (0..1000).map(|i| Value::BulkString(i.to_string().into_bytes())).collect();
     assert_eq!(replies, expected);
 }
 
@@ -135,9 +153,15 @@ async fn each_client_has_its_name_and_database() {
     query(&mut one, &["HSET", "user:1", "a", "1"]).await;
     assert_eq!(query(&mut two, &["DBSIZE"]).await, Value::Int(0));
     query(&mut two, &["CLIENT", "SETNAME", "two"]).await;
-    assert_eq!(query(&mut one, &["CLIENT", "GETNAME"]).await, Value::BulkString(b"traitsink".to_vec()));
+    assert_eq!(
+        query(&mut one, &["CLIENT", "GETNAME"]).await,
+        Value::BulkString(b"traitsink".to_vec())
+    );
     assert_eq!(query(&mut two, &["CLIENT", "GETNAME"]).await, Value::BulkString(b"two".to_vec()));
-    assert_eq!(query(&mut two, &["CLIENT", "ID"]).await, Value::Int(two.identity().unwrap().id as i64));
+    assert_eq!(
+        query(&mut two, &["CLIENT", "ID"]).await,
+        Value::Int(two.identity().unwrap().id as i64)
+    );
 }
 
 #[tokio::test]
@@ -151,7 +175,10 @@ async fn a_client_can_be_killed_by_id_and_address() {
     assert!(other.fence(&identity).await.unwrap());
     assert!(!other.fence(&identity).await.unwrap());
     let answer = victim.query(&redis::cmd("PING")).await;
-    assert!(matches!(answer, Err(QueryError::Broken(Broken::Closed | Broken::Io(_)))), "{answer:?}");
+    assert!(
+        matches!(answer, Err(QueryError::Broken(Broken::Closed | Broken::Io(_)))),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
@@ -159,8 +186,14 @@ async fn quit_and_broken_requests_end_the_conversation() {
     let store = Running::start().await;
     for (request, answer) in [
         (&b"*1\r\n$4\r\nQUIT\r\n*1\r\n$4\r\nPING\r\n"[..], "+OK\r\n"),
-        (b"GET / HTTP/1.1\r\n\r\n", "-ERR Protocol error: expected '*': inline commands are not supported\r\n"),
-        (b"*1\r\n$4\r\nPING\r\n*1\r\n$99999999999\r\n", "+PONG\r\n-ERR Protocol error: invalid bulk length\r\n"),
+        (
+            b"GET / HTTP/1.1\r\n\r\n",
+            "-ERR Protocol error: expected '*': inline commands are not supported\r\n",
+        ),
+        (
+            b"*1\r\n$4\r\nPING\r\n*1\r\n$99999999999\r\n",
+            "+PONG\r\n-ERR Protocol error: invalid bulk length\r\n",
+        ),
     ] {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let mut stream = tokio::net::TcpStream::connect(store.addr).await.unwrap();

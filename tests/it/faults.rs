@@ -1,5 +1,5 @@
-//! Faults under load, with an oracle: what was acknowledged is in Redis, and nothing older overwrites it. Each is a row
-//! of the matrix; letters and numbers are those of the test plan.
+//! Faults under load, with an oracle: what was acknowledged is in Redis, and nothing older
+//! overwrites it. Each is a row of the matrix; letters and numbers are those of the test plan.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -48,12 +48,16 @@ pub(crate) fn progress(load: &Load, more: u64) {
     eventually("events are acknowledged", || load.acked() >= goal);
 }
 
-/// Invariants I1 and I3: each hash agrees with what its user's writer knows, and there is no key besides.
+/// Invariants I1 and I3: each hash agrees with what its user's writer knows, and there is no key
+/// besides.
 pub(crate) fn check(redis: &Redis, users: &BTreeMap<String, User>) {
     check_users(users, |key| redis.hgetall(key));
     let keys: Vec<String> = redis::from_redis_value(redis.cli(&["KEYS", "*"])).expect("names");
     for key in keys {
-        assert!(key.strip_prefix("user:").is_some_and(|name| users.contains_key(name)), "unexpected key {key}");
+        assert!(
+            key.strip_prefix("user:").is_some_and(|name| users.contains_key(name)),
+            "unexpected key {key}"
+        );
     }
 }
 
@@ -116,7 +120,11 @@ fn a4_worker_stopped_while_redis_is_down() {
         app.signal(Signal::SIGTERM);
         let status = app.wait(Duration::from_secs(30));
         assert!(!status.success(), "events were unsettled, and the worker says {status}");
-        assert!(app.log().iter().any(|line| line.contains("unsettled")), "{}", app.log().join("\n"));
+        assert!(
+            app.log().iter().any(|line| line.contains("unsettled")),
+            "{}",
+            app.log().join("\n")
+        );
 
         let mut app = worker(&redis, port, &[]);
         app.signal(Signal::SIGTERM);
@@ -148,7 +156,10 @@ fn b1_redis_killed_and_restarted() {
         progress(&load, 50);
         check(&redis, &load.stop());
         app.assert_at_rest();
-        assert!(app.dead_letters().is_empty(), "nothing may be dead-lettered because Redis was away");
+        assert!(
+            app.dead_letters().is_empty(),
+            "nothing may be dead-lettered because Redis was away"
+        );
     });
 }
 
@@ -157,7 +168,8 @@ fn b2_redis_frozen_and_thawed() {
     play("B2", "Redis is frozen and thawed", 2..=30, |round| {
         let redis = Redis::start();
         let port = free_port();
-        // Requests are given up while Redis is frozen, and their events must not come back to life over newer ones.
+        // Requests are given up while Redis is frozen, and their events must not come back to life
+        // over newer ones.
         let app = worker(&redis, port, &["http.wait=1s", "redis.response_timeout=500ms"]);
         let load = load(port, OnError::GiveUp);
         let watch = Watch::start(&redis);
@@ -198,19 +210,35 @@ fn b6_some_keys_hold_another_type() {
         for name in &strings {
             users.remove(name);
             let key = format!("user:{name}");
-            let text: String = redis::from_redis_value(redis.cli(&["GET", &key])).expect("still a string");
+            let text: String =
+                redis::from_redis_value(redis.cli(&["GET", &key])).expect("still a string");
             assert_eq!(text, "a string");
             redis.cli(&["DEL", &key]);
-            let mine: Vec<_> = letters.iter().filter(|letter| letter["key"] == key.as_str()).collect();
+            let mine: Vec<_> =
+                letters.iter().filter(|letter| letter["key"] == key.as_str()).collect();
             assert!(!mine.is_empty(), "no letter for {key}");
             for letter in mine {
-                assert_eq!((&letter["reason"], &letter["source"]), (&"wrong_type".into(), &"http".into()));
-                assert!(letter["event"].as_str().expect("text").contains(&format!("\"userId\":\"{name}\"")), "{letter}");
+                assert_eq!(
+                    (&letter["reason"], &letter["source"]),
+                    (&"wrong_type".into(), &"http".into())
+                );
+                assert!(
+                    letter["event"]
+                        .as_str()
+                        .expect("text")
+                        .contains(&format!("\"userId\":\"{name}\"")),
+                    "{letter}"
+                );
             }
         }
-        let others = letters.iter().filter(|letter| !strings.iter().any(|name| letter["key"] == format!("user:{name}")));
+        let others = letters
+            .iter()
+            .filter(|letter| !strings.iter().any(|name| letter["key"] == format!("user:{name}")));
         assert_eq!(others.count(), 0, "a neighbour was dead-lettered");
-        assert_eq!(letters.len() as f64, app.metric("traitsink_events_dead_lettered_total", "wrong_type"));
+        assert_eq!(
+            letters.len() as f64,
+            app.metric("traitsink_events_dead_lettered_total", "wrong_type")
+        );
         check(&redis, &users);
     });
 }
@@ -230,8 +258,13 @@ impl Watch {
             let mut connection = client.get_connection().expect("Redis accepts");
             let mut seen = BTreeMap::new();
             while !told.load(std::sync::atomic::Ordering::Relaxed) {
-                let name = format!("user:w{}-{}", fastrand::usize(0..WRITERS), fastrand::usize(0..USERS));
-                let number: Option<u64> = redis::cmd("HGET").arg(&name).arg("seq").query(&mut connection).expect("a number");
+                let name =
+                    format!("user:w{}-{}", fastrand::usize(0..WRITERS), fastrand::usize(0..USERS));
+                let number: Option<u64> = redis::cmd("HGET")
+                    .arg(&name)
+                    .arg("seq")
+                    .query(&mut connection)
+                    .expect("a number");
                 let before = seen.insert(name.clone(), number);
                 assert!(before.flatten() <= number, "{name} fell from {before:?} to {number:?}");
             }

@@ -1,5 +1,6 @@
-//! What networks do between the worker and Redis, under load: connections cut at any byte, silent, late, slow or corrupt, and names
-//! that lead elsewhere. What was acknowledged is in Redis after each round; nothing is dead-lettered.
+//! What networks do between the worker and Redis, under load: connections cut at any byte, silent,
+//! late, slow or corrupt, and names that lead elsewhere. What was acknowledged is in Redis after
+//! each round; nothing is dead-lettered.
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,10 @@ impl Scene {
         let redis = Redis::start();
         let proxy = Proxy::start(redis.port());
         let url = format!("redis://127.0.0.1:{}", proxy.port());
-        let app = App::start(&url, &[&["http.wait=1s", "redis.response_timeout=500ms"], settings].concat());
+        let app = App::start(
+            &url,
+            &[&["http.wait=1s", "redis.response_timeout=500ms"], settings].concat(),
+        );
         Self { redis, proxy, app }
     }
 
@@ -49,7 +53,8 @@ impl Scene {
         self.redis.cli(&["FLUSHALL"]);
     }
 
-    /// Has new connections broken, and waits until that has happened to all of them and events are written again.
+    /// Has new connections broken, and waits until that has happened to all of them and events are
+    /// written again.
     fn break_connections(&self, round: &mut Round, load: &Load, breaks: Vec<Break>) {
         let wanted = self.proxy.broken() + breaks.len();
         self.proxy.break_next(breaks);
@@ -67,17 +72,22 @@ impl Scene {
 #[test]
 fn e1_connections_cut_at_every_byte() {
     let scene = Scene::new(&["delivery.lanes=1", "delivery.retry_min=10ms"]);
-    play("E1", "a connection to Redis is cut or reset at each byte, both ways", 64..=4096, |round| {
-        let after = if round.night { round.number as usize - 1 } else { round.rng.usize(0..FIRST) };
-        let (cut_first, load) = (round.rng.bool(), scene.load());
-        let breaks = [(Toward::Server, cut_first), (Toward::Client, !cut_first)].map(|(toward, cut)| Break {
-            toward,
-            after,
-            end: if cut { End::Cut } else { End::Reset },
-        });
-        scene.break_connections(round, &load, breaks.into());
-        scene.finish(load);
-    });
+    play(
+        "E1",
+        "a connection to Redis is cut or reset at each byte, both ways",
+        64..=4096,
+        |round| {
+            let after =
+                if round.night { round.number as usize - 1 } else { round.rng.usize(0..FIRST) };
+            let (cut_first, load) = (round.rng.bool(), scene.load());
+            let breaks =
+                [(Toward::Server, cut_first), (Toward::Client, !cut_first)].map(|(toward, cut)| {
+                    Break { toward, after, end: if cut { End::Cut } else { End::Reset } }
+                });
+            scene.break_connections(round, &load, breaks.into());
+            scene.finish(load);
+        },
+    );
 }
 
 #[test]
@@ -108,22 +118,27 @@ fn e2_half_open_connections() {
 #[test]
 fn e3_late_bytes_of_lost_connections() {
     let scene = Scene::new(&["delivery.retry_min=10ms", "redis.response_timeout=200ms"]);
-    play("E3", "bytes of a lost connection arrive after newer ones were written", 4..=200, |round| {
-        let load = scene.load();
-        scene.proxy.hold();
-        round.recovers(|| progress(&load, FRESH));
-        // Most users once more.
-        progress(&load, 500);
-        let users = load.stop();
-        scene.app.assert_at_rest();
-        assert!(scene.proxy.holds());
-        scene.proxy.release();
-        eventually("what was held back has gone on", || !scene.proxy.holds());
-        // A new connection's answer: Redis has read what was sent before.
-        scene.redis.cli(&["PING"]);
-        check(&scene.redis, &users);
-        scene.redis.cli(&["FLUSHALL"]);
-    });
+    play(
+        "E3",
+        "bytes of a lost connection arrive after newer ones were written",
+        4..=200,
+        |round| {
+            let load = scene.load();
+            scene.proxy.hold();
+            round.recovers(|| progress(&load, FRESH));
+            // Most users once more.
+            progress(&load, 500);
+            let users = load.stop();
+            scene.app.assert_at_rest();
+            assert!(scene.proxy.holds());
+            scene.proxy.release();
+            eventually("what was held back has gone on", || !scene.proxy.holds());
+            // A new connection's answer: Redis has read what was sent before.
+            scene.redis.cli(&["PING"]);
+            check(&scene.redis, &users);
+            scene.redis.cli(&["FLUSHALL"]);
+        },
+    );
 }
 
 /// A slow network breaks nothing, neither connections nor those that are made meanwhile.
@@ -174,7 +189,10 @@ fn e4_truncated_and_garbled_replies() {
         let mut ends = vec![(Toward::Client, End::Cut)];
         for garbage in GARBAGE.map(<[u8]>::to_vec).into_iter().chain([noise]) {
             // In place of a reply, and in place of doing what the worker says.
-            ends.extend([Toward::Client, Toward::Server].map(|toward| (toward, End::Garbage(garbage.clone()))));
+            ends.extend(
+                [Toward::Client, Toward::Server]
+                    .map(|toward| (toward, End::Garbage(garbage.clone()))),
+            );
         }
         for (toward, end) in ends {
             let (after, reconnects) = (round.rng.usize(0..FIRST), scene.reconnects());
@@ -188,34 +206,39 @@ fn e4_truncated_and_garbled_replies() {
 #[test]
 fn e5_names_that_lead_elsewhere() {
     const NAME: &str = "redis.test";
-    play("E5", "the name of Redis is unknown, moves, and has one address that is dead", 2..=5, |round| {
-        let (redis, hosts) = (Redis::start(), Hosts::new());
-        let url = format!("redis.url=redis://{NAME}:{}", redis.port());
-        let app = App::start_with_hosts(&hosts, &[&url, "http.wait=1s"]);
-        let load = load_of(&app, OnError::Retry);
-        let mut cured_by = |addresses: &[&str]| {
-            let_pass(round.up_to(2000));
-            hosts.set(NAME, addresses);
-            round.recovers(|| progress(&load, FRESH));
-        };
-        waits_for(&app, "was not found");
-        cured_by(&["127.0.0.1"]);
+    play(
+        "E5",
+        "the name of Redis is unknown, moves, and has one address that is dead",
+        2..=5,
+        |round| {
+            let (redis, hosts) = (Redis::start(), Hosts::new());
+            let url = format!("redis.url=redis://{NAME}:{}", redis.port());
+            let app = App::start_with_hosts(&hosts, &[&url, "http.wait=1s"]);
+            let load = load_of(&app, OnError::Retry);
+            let mut cured_by = |addresses: &[&str]| {
+                let_pass(round.up_to(2000));
+                hosts.set(NAME, addresses);
+                round.recovers(|| progress(&load, FRESH));
+            };
+            waits_for(&app, "was not found");
+            cured_by(&["127.0.0.1"]);
 
-        assert_eq!(redis.cli(&["CONFIG", "SET", "bind", "127.0.0.2"]), redis::Value::Okay);
-        redis.kill_clients();
-        waits_for(&app, "connection refused");
-        cured_by(&["127.0.0.2"]);
-
-        // Nobody listens on one of them.
-        for addresses in [["127.0.0.3", "127.0.0.2"], ["127.0.0.2", "127.0.0.3"]] {
-            hosts.set(NAME, &["127.0.0.3"]);
+            assert_eq!(redis.cli(&["CONFIG", "SET", "bind", "127.0.0.2"]), redis::Value::Okay);
             redis.kill_clients();
             waits_for(&app, "connection refused");
-            cured_by(&addresses);
-        }
-        app.wait_ready();
-        check(&redis, &load.stop());
-        app.assert_at_rest();
-        assert!(app.dead_letters().is_empty());
-    });
+            cured_by(&["127.0.0.2"]);
+
+            // Nobody listens on one of them.
+            for addresses in [["127.0.0.3", "127.0.0.2"], ["127.0.0.2", "127.0.0.3"]] {
+                hosts.set(NAME, &["127.0.0.3"]);
+                redis.kill_clients();
+                waits_for(&app, "connection refused");
+                cured_by(&addresses);
+            }
+            app.wait_ready();
+            check(&redis, &load.stop());
+            app.assert_at_rest();
+            assert!(app.dead_letters().is_empty());
+        },
+    );
 }

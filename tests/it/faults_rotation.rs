@@ -1,4 +1,5 @@
-//! Passwords and certificates change under load: new connections use them, and no request fails. Row H1 of the test plan.
+//! Passwords and certificates change under load: new connections use them, and no request fails.
+//! Row H1 of the test plan.
 
 use std::fs;
 use std::path::Path;
@@ -96,7 +97,8 @@ fn h1_the_password_command_tells_another_one() {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("password");
         fs::write(&file, "canary-1\n").expect("writing the password");
-        let app = start(&redis, &[&format!("redis.password_command=[\"cat\", \"{}\"]", file.display())]);
+        let app =
+            start(&redis, &[&format!("redis.password_command=[\"cat\", \"{}\"]", file.display())]);
         let load = load_of(&app, OnError::Retry);
         progress(&load, 50);
         let_in(&redis, "canary-2");
@@ -108,7 +110,9 @@ fn h1_the_password_command_tells_another_one() {
         fs::remove_file(&file).expect("removing the file");
         redis.kill_clients();
         waits_for(&app, r#"redis.password_command: \"cat\" ended with exit status: 1"#);
-        assert!(app.metric("traitsink_redis_errors_total", "class=\"config\",code=\"NONE\"") >= 1.0);
+        assert!(
+            app.metric("traitsink_redis_errors_total", "class=\"config\",code=\"NONE\"") >= 1.0
+        );
         fs::write(&file, "canary-2\n").expect("writing the password");
         progress(&load, 50);
         app.wait_ready();
@@ -125,8 +129,18 @@ fn check_runs_the_password_command() {
     for (command, verb, code, words) in [
         ("[\"echo\", \"canary-1\"]", &["check"][..], 0, "as user \"worker\""),
         ("[\"echo\", \"canary-1\"]", &["check", "--connect"], 0, "reached"),
-        ("[\"sh\", \"-c\", \"echo canary-1; exit 4\"]", &["check"], 78, "\"sh\" ended with exit status: 4; run it by hand"),
-        ("[\"/no/such/program\"]", &["check"], 78, "\"/no/such/program\" cannot be started: No such file"),
+        (
+            "[\"sh\", \"-c\", \"echo canary-1; exit 4\"]",
+            &["check"],
+            78,
+            "\"sh\" ended with exit status: 4; run it by hand",
+        ),
+        (
+            "[\"/no/such/program\"]",
+            &["check"],
+            78,
+            "\"/no/such/program\" cannot be started: No such file",
+        ),
         ("[\"echo\", \"canary-2\"]", &["check", "--connect"], 69, "WRONGPASS"),
     ] {
         let setting = format!("redis.password_command={command}");
@@ -146,14 +160,23 @@ struct Files<'a> {
 impl Files<'_> {
     /// Puts what `authority` issued in their place, one after the other.
     fn replace(&self, authority: &Authority, client: &Issued) {
-        for (name, from) in [("ca.pem", &authority.ca_file()), ("client.pem", &client.certificate), ("client.key", &client.key)] {
+        for (name, from) in [
+            ("ca.pem", &authority.ca_file()),
+            ("client.pem", &client.certificate),
+            ("client.key", &client.key),
+        ] {
             fs::copy(from, self.dir.join(name)).expect("copying PEM");
         }
     }
 
     fn settings(&self) -> [String; 3] {
-        let option = |key: &str, name: &str| format!("redis.tls.{key}={}", self.dir.join(name).display());
-        [option("ca_file", "ca.pem"), option("cert_file", "client.pem"), option("key_file", "client.key")]
+        let option =
+            |key: &str, name: &str| format!("redis.tls.{key}={}", self.dir.join(name).display());
+        [
+            option("ca_file", "ca.pem"),
+            option("cert_file", "client.pem"),
+            option("key_file", "client.key"),
+        ]
     }
 }
 
@@ -164,7 +187,8 @@ const KEPT: &str = "the TLS files changed and cannot be used, so the former ones
 fn h1_certificates_of_another_authority() {
     play("H1", "certificates of another authority", 2..=3, |_| {
         let (old, new) = (Authority::new("old CA"), Authority::new("new CA"));
-        let redis = Redis::builder().mutual_tls(&old.server(&["127.0.0.1"]), &old.ca_file()).start();
+        let redis =
+            Redis::builder().mutual_tls(&old.server(&["127.0.0.1"]), &old.ca_file()).start();
         let dir = tempfile::tempdir().expect("a directory");
         let files = Files { dir: dir.path() };
         files.replace(&old, &old.client());
@@ -176,8 +200,18 @@ fn h1_certificates_of_another_authority() {
 
         files.replace(&new, &new.client());
         let (server, ca) = (new.server(&["127.0.0.1"]), new.ca_file());
-        let [certificate, key, ca] = [&server.certificate, &server.key, &ca].map(|path| path.display().to_string());
-        let options = ["CONFIG", "SET", "tls-cert-file", &certificate, "tls-key-file", &key, "tls-ca-cert-file", &ca];
+        let [certificate, key, ca] =
+            [&server.certificate, &server.key, &ca].map(|path| path.display().to_string());
+        let options = [
+            "CONFIG",
+            "SET",
+            "tls-cert-file",
+            &certificate,
+            "tls-key-file",
+            &key,
+            "tls-ca-cert-file",
+            &ca,
+        ];
         assert_eq!(redis.cli(&options), redis::Value::Okay);
         redis.kill_clients();
         progress(&load, 50);

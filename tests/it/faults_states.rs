@@ -1,5 +1,6 @@
-//! A server that answers and takes no writes, under load, until it is cured: clients are told to come again, nothing is lost or
-//! dead-lettered, `/ready` says why for as long as it lasts, and writing goes on by itself.
+//! A server that answers and takes no writes, under load, until it is cured: clients are told to
+//! come again, nothing is lost or dead-lettered, `/ready` says why for as long as it lasts, and
+//! writing goes on by itself.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -33,8 +34,15 @@ struct State {
 }
 
 impl State {
-    /// Plays rounds: `start` a server, `enter` the state under load, `leave` it. `login` is what stands before the host in the URL.
-    fn play(&self, login: &str, start: impl Fn() -> Redis, enter: impl Fn(&mut Redis), leave: impl Fn(&mut Redis)) {
+    /// Plays rounds: `start` a server, `enter` the state under load, `leave` it. `login` is what
+    /// stands before the host in the URL.
+    fn play(
+        &self,
+        login: &str,
+        start: impl Fn() -> Redis,
+        enter: impl Fn(&mut Redis),
+        leave: impl Fn(&mut Redis),
+    ) {
         play(self.fault, self.name, 2..=5, |round| {
             let mut redis = start();
             let port = free_port();
@@ -65,7 +73,11 @@ impl State {
             idle.wait_ready();
             check(&redis, &load.stop());
             app.assert_at_rest();
-            assert!(app.dead_letters().is_empty(), "{}: dead-lettered because of the server's state", self.fault);
+            assert!(
+                app.dead_letters().is_empty(),
+                "{}: dead-lettered because of the server's state",
+                self.fault
+            );
         });
     }
 
@@ -76,7 +88,12 @@ impl State {
             for app in apps {
                 let answer = Client::new(app.admin).get("/ready").expect("an answer");
                 let text = answer.text();
-                assert!(answer.status == 503 && text.contains(self.words), "{}: {} {text}", self.fault, answer.status);
+                assert!(
+                    answer.status == 503 && text.contains(self.words),
+                    "{}: {} {text}",
+                    self.fault,
+                    answer.status
+                );
             }
         }
     }
@@ -101,8 +118,19 @@ fn told(redis: &Redis, line: &str) {
 
 #[test]
 fn b4_memory_is_full() {
-    let state = State { fault: "B4", name: "memory is full (OOM)", class: "retry", code: "OOM", words: "raise maxmemory" };
-    state.play("", Redis::start, |redis| set(redis, "maxmemory", "1"), |redis| set(redis, "maxmemory", "0"));
+    let state = State {
+        fault: "B4",
+        name: "memory is full (OOM)",
+        class: "retry",
+        code: "OOM",
+        words: "raise maxmemory",
+    };
+    state.play(
+        "",
+        Redis::start,
+        |redis| set(redis, "maxmemory", "1"),
+        |redis| set(redis, "maxmemory", "0"),
+    );
 }
 
 #[test]
@@ -142,7 +170,11 @@ fn b5_the_append_only_file_cannot_grow() {
         words: "cannot save to disk",
     };
     let limit = |redis: &Redis, bytes: &str| {
-        run("prlimit", &["--pid", &redis.pid().to_string(), &format!("--fsize={bytes}:")], redis.dir());
+        run(
+            "prlimit",
+            &["--pid", &redis.pid().to_string(), &format!("--fsize={bytes}:")],
+            redis.dir(),
+        );
     };
     state.play(
         "",
@@ -154,8 +186,13 @@ fn b5_the_append_only_file_cannot_grow() {
 
 #[test]
 fn b7_a_script_keeps_the_server_busy() {
-    let state =
-        State { fault: "B7", name: "a script keeps Redis busy (BUSY)", class: "retry", code: "BUSY", words: "SCRIPT KILL" };
+    let state = State {
+        fault: "B7",
+        name: "a script keeps Redis busy (BUSY)",
+        class: "retry",
+        code: "BUSY",
+        words: "SCRIPT KILL",
+    };
     state.play(
         "",
         || Redis::builder().option("busy-reply-threshold", "100").start(),
@@ -177,13 +214,21 @@ fn b7_a_script_keeps_the_server_busy() {
 
 #[test]
 fn b7_the_server_is_loading() {
-    let state =
-        State { fault: "B7", name: "Redis is loading (LOADING)", class: "retry", code: "LOADING", words: "still loading" };
+    let state = State {
+        fault: "B7",
+        name: "Redis is loading (LOADING)",
+        class: "retry",
+        code: "LOADING",
+        words: "still loading",
+    };
     state.play(
         "",
         || {
             let answering_often = ("loading-process-events-interval-bytes", "1024");
-            Redis::builder().option("save", "3600 1000000").option(answering_often.0, answering_often.1).start()
+            Redis::builder()
+                .option("save", "3600 1000000")
+                .option(answering_often.0, answering_often.1)
+                .start()
         },
         |redis| redis.restart_loading(Duration::from_millis(60)),
         |redis| {
@@ -207,17 +252,26 @@ fn b7_no_room_for_more_clients() {
     let held_set = |value: &str| {
         let mut held = held.borrow_mut();
         let connection: &mut redis::Connection = held.as_mut().expect("held");
-        redis::cmd("CONFIG").arg("SET").arg("maxclients").arg(value).exec(connection).expect("CONFIG SET");
+        redis::cmd("CONFIG")
+            .arg("SET")
+            .arg("maxclients")
+            .arg(value)
+            .exec(connection)
+            .expect("CONFIG SET");
     };
     state.play(
         "",
         Redis::start,
         |redis| {
-            let client = redis::Client::open(format!("redis+unix://{}", redis.socket().display())).expect("a valid URL");
+            let client = redis::Client::open(format!("redis+unix://{}", redis.socket().display()))
+                .expect("a valid URL");
             *held.borrow_mut() = Some(client.get_connection().expect("Redis accepts"));
             held_set("1");
             let mut held = held.borrow_mut();
-            redis::cmd("CLIENT").arg(&["KILL", "TYPE", "normal"]).exec(held.as_mut().expect("held")).expect("CLIENT KILL");
+            redis::cmd("CLIENT")
+                .arg(&["KILL", "TYPE", "normal"])
+                .exec(held.as_mut().expect("held"))
+                .expect("CLIENT KILL");
         },
         |_| held_set("100"),
     );
@@ -318,7 +372,8 @@ fn b8_the_primary_became_a_replica() {
     state.play("", Redis::start, demote, |redis| done(redis, &["REPLICAOF", "NO", "ONE"]));
 }
 
-/// It refuses a write with READONLY before it comes to its own state, which it tells to who connects.
+/// It refuses a write with READONLY before it comes to its own state, which it tells to who
+/// connects.
 #[test]
 fn b8_a_replica_lost_its_primary() {
     let state = State {
@@ -349,7 +404,10 @@ fn b8_the_replica_is_gone() {
     state.play(
         "",
         || {
-            let primary = Redis::builder().option("min-replicas-to-write", "1").option("repl-diskless-sync-delay", "0").start();
+            let primary = Redis::builder()
+                .option("min-replicas-to-write", "1")
+                .option("repl-diskless-sync-delay", "0")
+                .start();
             let of_it = format!("127.0.0.1 {}", primary.port());
             *replica.borrow_mut() = Some(Redis::builder().option("replicaof", &of_it).start());
             told(&primary, "min_slaves_good_slaves:1");

@@ -1,11 +1,13 @@
 //! What one event becomes: the tables in `tests/golden`, one JSON object per line.
 //!
-//! - `id`: `3`, or `3a`, `3b`.. for row 3 of the acceptance table; `GROUP-WHAT` in the tables of bad input.
+//! - `id`: `3`, or `3a`, `3b`.. for row 3 of the acceptance table; `GROUP-WHAT` in the tables of
+//!   bad input.
 //! - `input`: one text or a list of texts to be joined. A text is a string, `{"base64":".."}`, or
 //!   `{"repeat":"..","times":n,"join":".."}` where `{n}` stands for 0, 1, 2..
 //! - `prefix`: of the Redis key, untrimmed. `limits`: those that differ from the defaults.
-//! - `expect`: as `explain` prints it, `{"skipped":..}`, `{"rejected":..}` or `{"key":text,"fields":{..}}`; fields may also be a
-//!   list of `[name, value]` and `[name, value, times]`, where name and value are texts.
+//! - `expect`: as `explain` prints it, `{"skipped":..}`, `{"rejected":..}` or
+//!   `{"key":text,"fields":{..}}`; fields may also be a list of `[name, value]` and `[name, value,
+//!   times]`, where name and value are texts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -29,7 +31,8 @@ const TABLES: &[(&str, usize)] = &[
     ("max_update", 14),
 ];
 
-/// Events in wrappers, which are looked for from Kafka, in files and in `explain`, and their number.
+/// Events in wrappers, which are looked for from Kafka, in files and in `explain`, and their
+/// number.
 const WRAPPERS: (&str, usize) = ("wrappers", 22);
 
 /// One row of a table.
@@ -64,9 +67,19 @@ pub(crate) fn default_rules() -> Rules {
 
 /// The cases of one table.
 pub(crate) fn table(name: &str) -> Vec<Case> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name).with_extension("ndjson");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    text.lines().map(|line| serde_json::from_str::<Row>(line).unwrap_or_else(|error| panic!("{line}: {error}")).case()).collect()
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
+        .with_extension("ndjson");
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.lines()
+        .map(|line| {
+            serde_json::from_str::<Row>(line)
+                .unwrap_or_else(|error| panic!("{line}: {error}"))
+                .case()
+        })
+        .collect()
 }
 
 /// The cases of all tables, whose events come as SDKs send them.
@@ -81,10 +94,13 @@ pub(crate) fn wrapped_cases() -> Vec<Case> {
 
 impl From<&Decision> for Expect {
     fn from(decision: &Decision) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("keys, names and values are UTF-8");
+        let text = |bytes: &[u8]| {
+            String::from_utf8(bytes.to_vec()).expect("keys, names and values are UTF-8")
+        };
         match decision {
             Decision::Update(update) => {
-                let fields: BTreeMap<_, _> = update.fields().map(|(name, value)| (text(name), text(value))).collect();
+                let fields: BTreeMap<_, _> =
+                    update.fields().map(|(name, value)| (text(name), text(value))).collect();
                 assert_eq!(fields.len(), update.field_count() as usize, "a field is written once");
                 Self::Update { key: text(update.key()), fields }
             }
@@ -149,7 +165,9 @@ impl Text {
         match self {
             Self::Plain(text) => text.clone().into_bytes(),
             Self::Base64 { base64 } => BASE64_STANDARD.decode(base64).unwrap(),
-            Self::Repeat { repeat, times, join } if join.is_empty() && !repeat.contains("{n}") => repeat.repeat(*times).into(),
+            Self::Repeat { repeat, times, join } if join.is_empty() && !repeat.contains("{n}") => {
+                repeat.repeat(*times).into()
+            }
             Self::Repeat { repeat, times, join } => {
                 (0..*times).map(|n| numbered(repeat, n)).collect::<Vec<_>>().join(join).into_bytes()
             }
@@ -179,7 +197,9 @@ impl FieldRow {
     fn pairs(&self) -> Vec<(String, String)> {
         match self {
             Self::One(name, value) => vec![(name.string(), value.string())],
-            Self::Many(name, value, times) => (0..*times).map(|n| (numbered(name, n), numbered(value, n))).collect(),
+            Self::Many(name, value, times) => {
+                (0..*times).map(|n| (numbered(name, n), numbered(value, n))).collect()
+            }
         }
     }
 }
@@ -196,7 +216,9 @@ impl Row {
             }
         }
         let expect = match self.expect {
-            ExpectRow::Update { key, fields } => Expect::Update { key: key.string(), fields: fields.map() },
+            ExpectRow::Update { key, fields } => {
+                Expect::Update { key: key.string(), fields: fields.map() }
+            }
             ExpectRow::Skipped { skipped } => Expect::Skipped(skipped),
             ExpectRow::Rejected { rejected } => Expect::Rejected(rejected),
         };
@@ -209,9 +231,15 @@ fn every_row_is_there() {
     for (name, count) in TABLES.iter().chain([&WRAPPERS]) {
         let cases = table(name);
         assert_eq!(cases.len(), *count, "{name}");
-        assert_eq!(cases.iter().map(|case| &case.id).collect::<BTreeSet<_>>().len(), *count, "{name}: ids are unique");
+        assert_eq!(
+            cases.iter().map(|case| &case.id).collect::<BTreeSet<_>>().len(),
+            *count,
+            "{name}: ids are unique"
+        );
     }
-    let number = |case: Case| case.id.trim_end_matches(|c: char| c.is_ascii_lowercase()).parse::<u32>().unwrap();
+    let number = |case: Case| {
+        case.id.trim_end_matches(|c: char| c.is_ascii_lowercase()).parse::<u32>().unwrap()
+    };
     let rows: BTreeSet<_> = table("acceptance").into_iter().map(number).collect();
     assert_eq!(rows, (1..=46).chain(50..=59).chain(73..=77).collect());
 }
@@ -222,8 +250,18 @@ fn the_transform_agrees_with_every_row_on_both_of_its_paths() {
     let (mut usual, mut literal) = (Transformer::default(), Transformer::literal());
     for case in all_cases() {
         let origin = Origin { prefix: trim_js(&case.prefix), ..Origin::default() };
-        assert_eq!(Expect::from(&usual.transform(&case.rules, origin, &case.input)), case.expect, "{}", case.id);
-        assert_eq!(Expect::from(&literal.transform(&case.rules, origin, &case.input)), case.expect, "{}", case.id);
+        assert_eq!(
+            Expect::from(&usual.transform(&case.rules, origin, &case.input)),
+            case.expect,
+            "{}",
+            case.id
+        );
+        assert_eq!(
+            Expect::from(&literal.transform(&case.rules, origin, &case.input)),
+            case.expect,
+            "{}",
+            case.id
+        );
         seen += 1;
     }
     assert_eq!(seen, TABLES.iter().map(|(_, count)| count).sum::<usize>());
@@ -234,14 +272,29 @@ fn wrappers_are_opened_where_they_may_be_and_nowhere_else() {
     let (mut usual, mut literal) = (Transformer::default(), Transformer::literal());
     let wrapped = Origin { wrapped: true, ..Origin::default() };
     for case in wrapped_cases() {
-        assert_eq!(Expect::from(&usual.transform(&case.rules, wrapped, &case.input)), case.expect, "{}", case.id);
-        assert_eq!(Expect::from(&literal.transform(&case.rules, wrapped, &case.input)), case.expect, "{}", case.id);
+        assert_eq!(
+            Expect::from(&usual.transform(&case.rules, wrapped, &case.input)),
+            case.expect,
+            "{}",
+            case.id
+        );
+        assert_eq!(
+            Expect::from(&literal.transform(&case.rules, wrapped, &case.input)),
+            case.expect,
+            "{}",
+            case.id
+        );
         let bare = usual.transform(&case.rules, Origin::default(), &case.input);
         assert!(!matches!(bare, Decision::Update(_)), "{}: HTTP knows no wrappers", case.id);
     }
     for case in all_cases() {
         let origin = Origin { prefix: trim_js(&case.prefix), ..wrapped };
-        assert_eq!(Expect::from(&usual.transform(&case.rules, origin, &case.input)), case.expect, "{}", case.id);
+        assert_eq!(
+            Expect::from(&usual.transform(&case.rules, origin, &case.input)),
+            case.expect,
+            "{}",
+            case.id
+        );
     }
 }
 
@@ -313,10 +366,14 @@ fn the_type_of_a_path_wins_over_the_type_of_the_body() {
         let origin = Origin { path_type: Some(path_type), ..Origin::default() };
         Expect::from(&transformer.transform(&default_rules(), origin, text.as_bytes()))
     };
-    let update = Expect::Update { key: "user:u".into(), fields: BTreeMap::from([("a".into(), "1".into())]) };
+    let update =
+        Expect::Update { key: "user:u".into(), fields: BTreeMap::from([("a".into(), "1".into())]) };
     assert_eq!(decide("identify", r#"{"userId":"u","traits":{"a":1}}"#), update);
     assert_eq!(decide("identify", r#"{"type":"track","userId":"u","traits":{"a":1}}"#), update);
-    assert_eq!(decide("track", r#"{"type":"identify","userId":"u","traits":{"a":1}}"#), Expect::Skipped("not_identify".into()));
+    assert_eq!(
+        decide("track", r#"{"type":"identify","userId":"u","traits":{"a":1}}"#),
+        Expect::Skipped("not_identify".into())
+    );
     assert_eq!(decide("track", "[]"), Expect::Rejected("not_an_object".into()));
 }
 
@@ -329,8 +386,12 @@ fn the_deepest_events_fit_the_smallest_stack() {
     let arrays = event(format!("{{\"a\":{}[1]{}}}", "[{\"b\":".repeat(499), "}]".repeat(499)));
     let deepest = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
         for text in [objects, arrays] {
-            let decision = Transformer::default().transform(&rules, Origin::default(), text.as_bytes());
-            assert!(matches!(&decision, Decision::Update(update) if update.field_count() == 1), "{decision:?}");
+            let decision =
+                Transformer::default().transform(&rules, Origin::default(), text.as_bytes());
+            assert!(
+                matches!(&decision, Decision::Update(update) if update.field_count() == 1),
+                "{decision:?}"
+            );
         }
     });
     deepest.unwrap().join().unwrap();

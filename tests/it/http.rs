@@ -18,7 +18,10 @@ pub(crate) fn start(settings: &[&str]) -> (Redis, App) {
 }
 
 fn post(path: &str, body: &str) -> String {
-    format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn send(address: SocketAddr, request: &str) -> Response {
@@ -32,7 +35,11 @@ fn identify(app: &App, user: &str, traits: &str) -> Response {
 }
 
 fn assert_problem(response: &Response, status: u16, code: &str, retry_after: Option<&str>) {
-    assert_eq!((response.status, response.json()["code"].as_str()), (status, Some(code)), "{response:?}");
+    assert_eq!(
+        (response.status, response.json()["code"].as_str()),
+        (status, Some(code)),
+        "{response:?}"
+    );
     assert_eq!(response.header("retry-after"), retry_after);
 }
 
@@ -49,15 +56,27 @@ fn what_was_not_sent_at_the_deadline_is_taken_back() {
     redis.cli(&["CLIENT", "PAUSE", "600000", "WRITE"]);
     assert_problem(&identify(&app, "u1", r#"{"sent":1,"last":"sent"}"#), 503, "late", Some("5"));
     // The lane has one write in flight, so this one waits in it.
-    assert_problem(&identify(&app, "u1", r#"{"waiting":1,"last":"waiting"}"#), 503, "late", Some("5"));
+    assert_problem(
+        &identify(&app, "u1", r#"{"waiting":1,"last":"waiting"}"#),
+        503,
+        "late",
+        Some("5"),
+    );
     redis.cli(&["CLIENT", "UNPAUSE"]);
     assert_eq!(identify(&app, "u1", r#"{"after":1}"#).status, 200);
 
     let profile = profiles(&redis).remove("user:u1").expect("it is written");
     let fields: Vec<&str> = profile.keys().map(String::as_str).collect();
-    assert_eq!(fields, ["after", "first", "last", "sent"], "the write in flight kept its own outcome");
+    assert_eq!(
+        fields,
+        ["after", "first", "last", "sent"],
+        "the write in flight kept its own outcome"
+    );
     assert_eq!(profile["last"], "sent");
-    assert_eq!(["received", "written", "failed"].map(|outcome| events(&app, outcome)), [4.0, 3.0, 1.0]);
+    assert_eq!(
+        ["received", "written", "failed"].map(|outcome| events(&app, outcome)),
+        [4.0, 3.0, 1.0]
+    );
     app.assert_at_rest();
 }
 
@@ -81,19 +100,24 @@ fn a_key_of_another_type_costs_only_itself() {
     let (redis, app) = start(&[]);
     redis.cli(&["SET", "user:string", "x"]);
     assert_eq!(identify(&app, "string", r#"{"a":1}"#).status, 200);
-    let event = |user: &str| format!(r#"{{"type":"identify","userId":"{user}","traits":{{"a":1}}}}"#);
+    let event =
+        |user: &str| format!(r#"{{"type":"identify","userId":"{user}","traits":{{"a":1}}}}"#);
     let batch = format!(r#"{{"batch":[{},{},{}]}}"#, event("u1"), event("string"), event("u2"));
     assert_eq!(send(app.http, &post("/v1/batch", &batch)).status, 200);
     redis.cli(&["DEL", "user:string"]);
     assert_eq!(profiles(&redis).into_keys().collect::<Vec<_>>(), ["user:u1", "user:u2"]);
-    assert_eq!(["received", "written", "dead_lettered"].map(|outcome| events(&app, outcome)), [4.0, 2.0, 2.0]);
+    assert_eq!(
+        ["received", "written", "dead_lettered"].map(|outcome| events(&app, outcome)),
+        [4.0, 2.0, 2.0]
+    );
     assert_eq!(app.dead_letters().len(), 2);
     app.assert_at_rest();
 }
 
 #[test]
 fn a_body_counts_while_it_is_read_and_gives_way_while_it_is_silent() {
-    let (_redis, app) = start(&["http.max_body=1MiB", "delivery.max_in_flight=1MiB", "delivery.lanes=1"]);
+    let (_redis, app) =
+        start(&["http.max_body=1MiB", "delivery.max_in_flight=1MiB", "delivery.lanes=1"]);
     let event = r#"{"userId":"u1","traits":{"a":1}}"#;
     let body = |size: usize| format!("{event}{}", " ".repeat(size - event.len()));
     let request = |size: usize| post("/v1/identify", &body(size));
@@ -110,19 +134,25 @@ fn a_body_counts_while_it_is_read_and_gives_way_while_it_is_silent() {
     silent.send(most);
     eventually("most of it is held", || app.metric("traitsink_in_flight_bytes", "") > 590_000.0);
     let_pass(Duration::from_millis(50));
-    assert_eq!(send(app.http, &request(500_000)).status, 200, "who sends does not wait for who does not");
+    assert_eq!(
+        send(app.http, &request(500_000)).status,
+        200,
+        "who sends does not wait for who does not"
+    );
     let refused = silent.response().expect("an answer");
     assert_problem(&refused, 503, "body_gave_way", Some("1"));
     assert_eq!(refused.header("connection"), Some("close"));
     app.assert_at_rest();
 }
 
-/// Promise 3: a list whose elements are tiny, and that has no end, so that nothing of it is delivered.
+/// Promise 3: a list whose elements are tiny, and that has no end, so that nothing of it is
+/// delivered.
 #[test]
 fn millions_of_elements_take_no_more_memory_than_their_text() {
     let (_redis, app) = start(&[]);
     let peak = || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", app.pid())).expect("the worker runs");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", app.pid()))
+            .expect("the worker runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") >> 10
     };
@@ -174,7 +204,8 @@ fn a_client_that_leaves_takes_its_events_along() {
     let_pass(Duration::from_millis(500));
     redis.cli(&["CLIENT", "UNPAUSE"]);
     app.assert_at_rest();
-    let fields: Vec<String> = profiles(&redis).remove("user:u1").unwrap_or_default().into_keys().collect();
+    let fields: Vec<String> =
+        profiles(&redis).remove("user:u1").unwrap_or_default().into_keys().collect();
     assert_eq!(fields, ["n1"], "only what was in flight is written");
     assert_eq!(events(&app, "failed"), 1.0);
 }
@@ -182,8 +213,9 @@ fn a_client_that_leaves_takes_its_events_along() {
 #[test]
 fn every_answer_is_counted() {
     let (_redis, app) = start(&[]);
-    let count =
-        |path: &str, status: u16| app.metric("traitsink_http_requests_total", &format!(r#"path="{path}",status="{status}""#));
+    let count = |path: &str, status: u16| {
+        app.metric("traitsink_http_requests_total", &format!(r#"path="{path}",status="{status}""#))
+    };
     let rows = [
         ("/v1/identify", 200, r#"{"userId":"u1","traits":{"a":1}}"#),
         ("/v1/batch", 400, r#"{"batch":[]}"#),
@@ -208,8 +240,11 @@ fn a_worker_without_descriptors_recovers() {
         .args(["--pid", &app.pid().to_string(), &format!("--nofile={limit}:{limit}")])
         .status();
     assert!(done.expect("prlimit is part of util-linux").success());
-    let crowd: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(app.http).expect("the kernel accepts")).collect();
-    eventually("its descriptors run out", || app.log().iter().any(|line| line.contains("cannot accept")));
+    let crowd: Vec<TcpStream> =
+        (0..100).map(|_| TcpStream::connect(app.http).expect("the kernel accepts")).collect();
+    eventually("its descriptors run out", || {
+        app.log().iter().any(|line| line.contains("cannot accept"))
+    });
     let before = cpu_ticks(app.pid());
     let_pass(Duration::from_secs(1));
     let spent = cpu_ticks(app.pid()) - before;

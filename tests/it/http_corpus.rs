@@ -75,7 +75,8 @@ struct Item {
     rejected: BTreeMap<String, u64>,
 }
 
-/// Either `METHOD PATH`, with the usual headers, or every line; `{length}` and `{auth}` are filled in.
+/// Either `METHOD PATH`, with the usual headers, or every line; `{length}` and `{auth}` are filled
+/// in.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Head {
@@ -83,8 +84,8 @@ enum Head {
     Lines(Vec<String>),
 }
 
-/// A body too large to be written out: `prefix`, `times` `item`s (`{i}` counts) with commas between, blanks up to `pad`
-/// bytes in all, `suffix`.
+/// A body too large to be written out: `prefix`, `times` `item`s (`{i}` counts) with commas
+/// between, blanks up to `pad` bytes in all, `suffix`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Generate {
@@ -104,7 +105,8 @@ fn once() -> usize {
 
 impl Generate {
     fn body(&self) -> String {
-        let items: Vec<String> = (0..self.times).map(|i| self.item.replace("{i}", &i.to_string())).collect();
+        let items: Vec<String> =
+            (0..self.times).map(|i| self.item.replace("{i}", &i.to_string())).collect();
         let start = format!("{}{}", self.prefix, items.join(","));
         let padding = self.pad.saturating_sub(start.len() + self.suffix.len());
         format!("{start}{}{}", " ".repeat(padding), self.suffix)
@@ -113,7 +115,8 @@ impl Generate {
 
 impl Item {
     fn body(&self) -> Vec<u8> {
-        let body = self.generate.as_ref().map_or_else(|| self.body.clone(), Generate::body).into_bytes();
+        let body =
+            self.generate.as_ref().map_or_else(|| self.body.clone(), Generate::body).into_bytes();
         if !self.gzip {
             return body;
         }
@@ -134,7 +137,10 @@ impl Item {
         let more = self.many_headers.map_or(0, |many| many - (lines.len() - 1));
         lines.extend((0..more).map(|i| format!("X-{i}: x")));
         lines.extend(self.large_header.map(|large| format!("X-Large: {}", "x".repeat(large))));
-        let head = lines.join("\r\n").replace("{length}", &body.len().to_string()).replace("{auth}", AUTHORIZATION);
+        let head = lines
+            .join("\r\n")
+            .replace("{length}", &body.len().to_string())
+            .replace("{auth}", AUTHORIZATION);
         [head.as_bytes(), b"\r\n\r\n", &body].concat()
     }
 
@@ -159,21 +165,29 @@ impl Item {
             let_pass(Duration::from_millis(100));
             wire.send(&bytes[1..]);
         } else {
-            // When the server has seen enough it may close before everything is sent; its answer is there all the same.
+            // When the server has seen enough it may close before everything is sent; its answer is
+            // there all the same.
             wire.send(&bytes);
         }
         if self.finish {
             wire.finish();
         }
         for status in self.expected() {
-            let response = if self.is_head_request() { wire.response_to_head() } else { wire.response() };
+            let response =
+                if self.is_head_request() { wire.response_to_head() } else { wire.response() };
             let response = response.ok_or_else(|| format!("closed, expected {status}"))?;
             self.check(status, &response)?;
         }
         if self.closes {
             match wire.response() {
                 None => {}
-                Some(response) => return Err(format!("not closed but answered {}: {:?}", response.status, response.text())),
+                Some(response) => {
+                    return Err(format!(
+                        "not closed but answered {}: {:?}",
+                        response.status,
+                        response.text()
+                    ));
+                }
             }
         }
         Ok(())
@@ -181,9 +195,16 @@ impl Item {
 
     fn check(&self, status: u16, response: &Response) -> Result<(), String> {
         if response.status != status {
-            return Err(format!("answered {} {:?}, expected {status}", response.status, response.text()));
+            return Err(format!(
+                "answered {} {:?}, expected {status}",
+                response.status,
+                response.text()
+            ));
         }
-        if status == 200 && (response.text() != "OK" || response.header("content-type") != Some("text/plain; charset=utf-8")) {
+        if status == 200
+            && (response.text() != "OK"
+                || response.header("content-type") != Some("text/plain; charset=utf-8"))
+        {
             return Err(format!("200, but {response:?}"));
         }
         if let Some(code) = &self.code {
@@ -204,12 +225,14 @@ impl Item {
     }
 }
 
-/// Sends every item of `tests/it/data/FILE` to a worker, whose Redis is emptied before each, and fails with all that was wrong.
+/// Sends every item of `tests/it/data/FILE` to a worker, whose Redis is emptied before each, and
+/// fails with all that was wrong.
 fn run(file: &str, count: usize) {
     let (redis, app) = start(&SETTINGS);
     let path = format!("{}/tests/it/data/{file}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let items: Vec<Item> = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let items: Vec<Item> =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
     let mut wrong = Vec::new();
     for item in &items {
         redis.cli(&["FLUSHALL"]);
@@ -230,7 +253,13 @@ fn run(file: &str, count: usize) {
             wrong.push(format!("{}: rejected {grown:?}, expected {:?}", item.name, item.rejected));
         }
     }
-    assert!(wrong.is_empty(), "{} of {} items of {file}:\n{}", wrong.len(), items.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} items of {file}:\n{}",
+        wrong.len(),
+        items.len(),
+        wrong.join("\n")
+    );
     assert_eq!(items.len(), count, "items of {file}");
     app.assert_at_rest();
 }
@@ -238,7 +267,8 @@ fn run(file: &str, count: usize) {
 /// All hashes of the database.
 pub(crate) fn profiles(redis: &Redis) -> Profiles {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the tests write text");
-    let keys: Vec<String> = redis::from_redis_value(redis.cli(&["KEYS", "*"])).expect("a list of keys");
+    let keys: Vec<String> =
+        redis::from_redis_value(redis.cli(&["KEYS", "*"])).expect("a list of keys");
     let profile = |key: String| {
         let fields = redis.hgetall(&key).into_iter().map(|(name, value)| (text(name), text(value)));
         (key, fields.collect())

@@ -1,4 +1,5 @@
-//! Clients that stay silent, send too much, or come from elsewhere, against the real binary; beside them, honest ones.
+//! Clients that stay silent, send too much, or come from elsewhere, against the real binary; beside
+//! them, honest ones.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -20,13 +21,19 @@ const EVENT: &str = r#"{"userId":"u1","traits":{"a":1}}"#;
 
 /// A request for `length` bytes of body, with `headers`, without any of them.
 fn head(length: usize, headers: &str) -> String {
-    format!("POST /v1/identify HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n{headers}\r\n")
+    format!(
+        "POST /v1/identify HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n{headers}\r\n"
+    )
 }
 
 /// The answer to an event of `size` bytes on a new connection.
 fn honest(address: SocketAddr, size: usize) -> Response {
     let mut wire = Wire::connect(address);
-    wire.send(format!("{}{EVENT}{}", head(size.max(EVENT.len()), ""), " ".repeat(size.saturating_sub(EVENT.len()))));
+    wire.send(format!(
+        "{}{EVENT}{}",
+        head(size.max(EVENT.len()), ""),
+        " ".repeat(size.saturating_sub(EVENT.len()))
+    ));
     wire.response().expect("an answer")
 }
 
@@ -49,7 +56,9 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 fn resident_mib(app: &App) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", app.pid())).expect("a process");
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<u64>().ok());
+    let resident = status.lines().find_map(|line| {
+        line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<u64>().ok()
+    });
     resident.expect("kilobytes") / 1024
 }
 
@@ -68,7 +77,10 @@ fn silent_clients_of_both_listeners_keep_nobody_out() {
     let redis = Redis::start();
     let app = start_granted(&redis, "256:4096", &[]);
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", app.pid())).unwrap();
-    let files = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit of descriptors");
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .expect("a limit of descriptors");
     assert_eq!(files.split_whitespace().nth(3), Some("4096"), "the soft limit is raised");
     let silent = crowd(app.http, 1100, |_| Vec::new());
     let silent_admin = crowd(app.admin, 100, |_| b"GET /live HT".to_vec());
@@ -96,7 +108,8 @@ fn where_few_descriptors_are_granted_fewer_connections_are_served_at_once() {
 fn bodies_that_are_never_finished_keep_nobody_out() {
     let (_redis, app) = start(&[]);
     const LARGEST: usize = 8 << 20;
-    let large = crowd(app.http, 5, |_| [head(LARGEST, "").as_bytes(), &vec![b' '; LARGEST - 1]].concat());
+    let large =
+        crowd(app.http, 5, |_| [head(LARGEST, "").as_bytes(), &vec![b' '; LARGEST - 1]].concat());
     let many = crowd(app.http, 300, |_| [head(100_000, "").as_bytes(), &[b' '; 70_000]].concat());
     for size in [0, 1000, 100_000, 1_000_000] {
         for _ in 0..5 {
@@ -111,11 +124,17 @@ fn bodies_that_are_never_finished_keep_nobody_out() {
 fn memory_stays_within_its_bound_and_comes_back() {
     let (_redis, app) = start(&[]);
     let long = (0..95).map(|n| format!("X-{n}: {}\r\n", "y".repeat(65))).collect::<String>();
-    let compressed = gzip(&(0..2000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect::<Vec<u8>>());
+    let compressed = gzip(
+        &(0..2000u32)
+            .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
+            .collect::<Vec<u8>>(),
+    );
     let start = |n| match n % 200 {
         0 => [head(8 << 20, "").as_bytes(), &vec![b' '; (8 << 20) - 1]].concat(),
         1..70 => head(100_000, &long).into_bytes(),
-        70..130 => [head(100_000, "Content-Encoding: gzip\r\n").as_bytes(), &compressed[..1000]].concat(),
+        70..130 => {
+            [head(100_000, "Content-Encoding: gzip\r\n").as_bytes(), &compressed[..1000]].concat()
+        }
         _ => [head(8 << 20, "").as_bytes(), &[b' '; 70_000]].concat(),
     };
     let begun = Instant::now();
@@ -147,9 +166,15 @@ fn compressed_bytes_and_members_are_bounded() {
     let members = gzip(b"").repeat(65);
     assert_eq!(answer(&[&*members, &gzip(EVENT.as_bytes())].concat()).status, 400);
     // A compressed form of nothing that is larger than what may be sent.
-    let blocks = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255][..], &[0, 0, 0, 0xff, 0xff].repeat((1 << 20) / 5)].concat();
+    let blocks =
+        [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255][..], &[0, 0, 0, 0xff, 0xff].repeat((1 << 20) / 5)]
+            .concat();
     assert_eq!(answer(&blocks).status, 413);
-    assert_eq!(answer(&[gzip(EVENT.as_bytes()), gzip(b" ")].concat()).status, 200, "two members are one body");
+    assert_eq!(
+        answer(&[gzip(EVENT.as_bytes()), gzip(b" ")].concat()).status,
+        200,
+        "two members are one body"
+    );
     app.assert_at_rest();
 }
 
@@ -159,29 +184,60 @@ fn without_write_keys_websites_and_foreign_names_are_refused() {
     let answer = |version: &str, headers: &str| {
         let mut wire = Wire::connect(app.http);
         let length = EVENT.len();
-        wire.send(format!("POST /v1/identify HTTP/{version}\r\nContent-Length: {length}\r\n{headers}\r\n{EVENT}"));
+        wire.send(format!(
+            "POST /v1/identify HTTP/{version}\r\nContent-Length: {length}\r\n{headers}\r\n{EVENT}"
+        ));
         wire.response().expect("an answer")
     };
-    let local = ["localhost", "LOCALHOST:3000", "127.0.0.1:8080", "127.1.2.3", "[::1]:8080", "shop.localhost"];
-    let foreign = ["evil.example", "evil.example:8080", "10.0.0.1", "localhost.evil.example", "[::2]"];
+    let local = [
+        "localhost",
+        "LOCALHOST:3000",
+        "127.0.0.1:8080",
+        "127.1.2.3",
+        "[::1]:8080",
+        "shop.localhost",
+    ];
+    let foreign =
+        ["evil.example", "evil.example:8080", "10.0.0.1", "localhost.evil.example", "[::2]"];
     for host in local {
         assert_eq!(answer("1.1", &format!("Host: {host}\r\n")).status, 200, "{host}");
-        assert_eq!(answer("1.1", &format!("Host: localhost\r\nOrigin: http://{host}\r\n")).status, 200, "{host}");
+        assert_eq!(
+            answer("1.1", &format!("Host: localhost\r\nOrigin: http://{host}\r\n")).status,
+            200,
+            "{host}"
+        );
     }
     assert_eq!(answer("1.0", "").status, 200);
     for host in foreign {
-        let alone = [format!("Host: {host}\r\n"), format!("Host: localhost\r\nOrigin: https://{host}\r\n")];
-        for headers in alone.into_iter().chain([format!("Host: {host}\r\nOrigin: http://{host}\r\n")]) {
+        let alone =
+            [format!("Host: {host}\r\n"), format!("Host: localhost\r\nOrigin: https://{host}\r\n")];
+        for headers in
+            alone.into_iter().chain([format!("Host: {host}\r\nOrigin: http://{host}\r\n")])
+        {
             let refused = answer("1.1", &headers);
-            assert_eq!((refused.status, refused.json()["code"].as_str()), (403, Some("foreign_origin")), "{headers}");
+            assert_eq!(
+                (refused.status, refused.json()["code"].as_str()),
+                (403, Some("foreign_origin")),
+                "{headers}"
+            );
             assert!(refused.json()["message"].as_str().unwrap().contains("http.write_keys"));
         }
     }
-    assert_eq!(answer("1.1", "Host: localhost\r\nOrigin: null\r\nContent-Type: text/plain\r\n").status, 403);
+    assert_eq!(
+        answer("1.1", "Host: localhost\r\nOrigin: null\r\nContent-Type: text/plain\r\n").status,
+        403
+    );
     app.assert_at_rest();
 
     let (_redis, app) = start(&["http.write_keys=key"]);
     let mut wire = Wire::connect(app.http);
-    wire.send(format!("{}{EVENT}", head(EVENT.len(), "Origin: https://shop.example\r\nAuthorization: Basic a2V5Og==\r\n")));
-    assert_eq!(wire.response().expect("an answer").status, 200, "with a write key Origin plays no part");
+    wire.send(format!(
+        "{}{EVENT}",
+        head(EVENT.len(), "Origin: https://shop.example\r\nAuthorization: Basic a2V5Og==\r\n")
+    ));
+    assert_eq!(
+        wire.response().expect("an answer").status,
+        200,
+        "with a write key Origin plays no part"
+    );
 }

@@ -1,5 +1,6 @@
-//! `config import`. A case in `tests/import/SYSTEM/` is a file of that system, what is printed for it (`.out`), and what is said
-//! about it (`.err`); the exit code is 78 where something cannot be converted.
+//! `config import`. A case in `tests/import/SYSTEM/` is a file of that system, what is printed for
+//! it (`.out`), and what is said about it (`.err`); the exit code is 78 where something cannot be
+//! converted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,10 @@ fn import(system: &str, file: &Path) -> Output {
         .arg(file)
         .env_clear()
         .envs([("HOME", "/home/u"), ("REDIS_HOST", "cache.example.org"), ("REDIS_PORT", "6380")])
-        .envs([("REDIS_PASSWORD", "canary"), ("REDIS_CA", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----")])
+        .envs([
+            ("REDIS_PASSWORD", "canary"),
+            ("REDIS_CA", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"),
+        ])
         .stdin(Stdio::null())
         .output()
         .unwrap()
@@ -32,7 +36,8 @@ fn import_text(system: &str, name: &str, text: &str) -> (Option<i32>, String, St
     let path = directory.path().join(name);
     fs::write(&path, text).unwrap();
     let output = import(system, &path);
-    let said = String::from_utf8(output.stderr).unwrap().replace(&path.display().to_string(), "FILE");
+    let said =
+        String::from_utf8(output.stderr).unwrap().replace(&path.display().to_string(), "FILE");
     (output.status.code(), String::from_utf8(output.stdout).unwrap(), said)
 }
 
@@ -40,8 +45,11 @@ fn import_text(system: &str, name: &str, text: &str) -> (Option<i32>, String, St
 fn cases(system: &str) -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import").join(system);
     let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let mut cases: Vec<_> =
-        files.filter(|path| path.extension().is_some_and(|extension| extension != "out" && extension != "err")).collect();
+    let mut cases: Vec<_> = files
+        .filter(|path| {
+            path.extension().is_some_and(|extension| extension != "out" && extension != "err")
+        })
+        .collect();
     cases.sort();
     assert!(cases.len() >= 4, "only {} cases of {system}", cases.len());
     cases
@@ -55,10 +63,17 @@ fn expected(case: &Path, end: &str) -> String {
 
 #[test]
 fn every_case_prints_and_says_what_is_expected() {
-    for (system, case) in SYSTEMS.iter().flat_map(|system| cases(system).into_iter().map(move |case| (system, case))) {
+    for (system, case) in
+        SYSTEMS.iter().flat_map(|system| cases(system).into_iter().map(move |case| (system, case)))
+    {
         let output = import(system, &case);
         let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), expected(&case, "out"), "{}", case.display());
+        assert_eq!(
+            String::from_utf8(output.stdout).unwrap(),
+            expected(&case, "out"),
+            "{}",
+            case.display()
+        );
         assert_eq!(said, expected(&case, "err"), "{}", case.display());
         let code = if said.contains("cannot be converted: ") { 78 } else { 0 };
         assert_eq!(output.status.code(), Some(code), "{}", case.display());
@@ -68,13 +83,22 @@ fn every_case_prints_and_says_what_is_expected() {
 #[test]
 fn what_is_printed_is_a_valid_configuration() {
     let mut valid = 0;
-    for (system, case) in SYSTEMS.iter().flat_map(|system| cases(system).into_iter().map(move |case| (system, case))) {
+    for (system, case) in
+        SYSTEMS.iter().flat_map(|system| cases(system).into_iter().map(move |case| (system, case)))
+    {
         let output = import(system, &case);
         let directory = TempDir::new().unwrap();
-        let (file, secret) = (directory.path().join("traitsink.toml"), directory.path().join("secret"));
-        let text = String::from_utf8(output.stdout).unwrap().replace("/run/secrets/redis", secret.to_str().unwrap());
+        let (file, secret) =
+            (directory.path().join("traitsink.toml"), directory.path().join("secret"));
+        let text = String::from_utf8(output.stdout)
+            .unwrap()
+            .replace("/run/secrets/redis", secret.to_str().unwrap());
         let table: Result<toml::Table, _> = text.parse();
-        assert!(table.is_ok_and(|table| table["redis"]["mode"].is_str()), "{}: {text}", case.display());
+        assert!(
+            table.is_ok_and(|table| table["redis"]["mode"].is_str()),
+            "{}: {text}",
+            case.display()
+        );
         if output.status.code() != Some(0) {
             continue;
         }
@@ -94,11 +118,28 @@ fn what_is_imported_reaches_its_server() {
     let redis = Redis::builder().password("pw").start();
     let port = redis.port();
     for (system, text) in [
-        ("oxd", format!("storage: redis\nstorage_configuration: {{servers: '127.0.0.1:{port}', password: pw}}")),
+        (
+            "oxd",
+            format!(
+                "storage: redis\nstorage_configuration: {{servers: '127.0.0.1:{port}', password: \
+                 pw}}"
+            ),
+        ),
         ("stalwart", format!(r#"{{"@type": "Redis", "url": "redis://:pw@127.0.0.1:{port}"}}"#)),
-        ("deepstream", format!("cache: {{name: redis, options: {{host: 127.0.0.1, port: {port}, password: pw}}}}")),
-        ("redwood", format!("provider=redis\npassword=pw\nmaster.host=127.0.0.1\nmaster.port={port}")),
-        ("rudderstack", format!(r#"{{"address": "127.0.0.1:{port}", "clusterMode": false, "password": "pw"}}"#)),
+        (
+            "deepstream",
+            format!(
+                "cache: {{name: redis, options: {{host: 127.0.0.1, port: {port}, password: pw}}}}"
+            ),
+        ),
+        (
+            "redwood",
+            format!("provider=redis\npassword=pw\nmaster.host=127.0.0.1\nmaster.port={port}"),
+        ),
+        (
+            "rudderstack",
+            format!(r#"{{"address": "127.0.0.1:{port}", "clusterMode": false, "password": "pw"}}"#),
+        ),
     ] {
         reaches(system, &text);
     }
@@ -110,7 +151,13 @@ fn what_is_imported_reaches_shards_replicas_and_local_servers() {
     let servers = ["one", "two"].map(|password| Redis::builder().password(password).start());
     let [one, two] = servers.each_ref().map(Redis::port);
     let shards = format!("redis://:one@127.0.0.1:{one}, redis://:two@127.0.0.1:{two}/2");
-    reaches("oxd", &format!("storage: redis\nstorage_configuration: {{redisProviderType: SHARDED, servers: '{shards}'}}"));
+    reaches(
+        "oxd",
+        &format!(
+            "storage: redis\nstorage_configuration: {{redisProviderType: SHARDED, servers: \
+             '{shards}'}}"
+        ),
+    );
     let primary = Redis::builder().password("pw").start();
     let replica = Redis::builder().password("pw").replica_of(&primary);
     let [master, replicas] = [("master", &primary), ("replicas", &replica)]
@@ -124,13 +171,22 @@ fn what_is_imported_reaches_shards_replicas_and_local_servers() {
 fn what_is_imported_reaches_the_master_of_its_sentinels() {
     let trio = Sentinels::with(1, |server| server, |sentinel| sentinel.password(PASSWORD));
     let ports: Vec<u16> = trio.sentinels.iter().map(Redis::port).collect();
-    let [servers, urls, nodes] = ["127.0.0.1:PORT", "\"redis://127.0.0.1:PORT\"", "{host: 127.0.0.1, port: PORT}"]
-        .map(|form| ports.iter().map(|port| form.replace("PORT", &port.to_string())).collect::<Vec<_>>().join(", "));
+    let [servers, urls, nodes] =
+        ["127.0.0.1:PORT", "\"redis://127.0.0.1:PORT\"", "{host: 127.0.0.1, port: PORT}"].map(
+            |form| {
+                ports
+                    .iter()
+                    .map(|port| form.replace("PORT", &port.to_string()))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            },
+        );
     for (system, text) in [
         (
             "oxd",
             format!(
-                "storage: redis\nstorage_configuration: {{redisProviderType: SENTINEL, servers: '{servers}', \
+                "storage: redis\nstorage_configuration: {{redisProviderType: SENTINEL, servers: \
+                 '{servers}', \
                  sentinelMasterGroupName: {MASTER}, password: {PASSWORD}}}"
             ),
         ),
@@ -145,7 +201,8 @@ fn what_is_imported_reaches_the_master_of_its_sentinels() {
         (
             "deepstream",
             format!(
-                "cache: {{name: redis, options: {{sentinels: [{nodes}], name: {MASTER}, password: {PASSWORD}, \
+                "cache: {{name: redis, options: {{sentinels: [{nodes}], name: {MASTER}, password: \
+                 {PASSWORD}, \
                  sentinelPassword: {PASSWORD}}}}}"
             ),
         ),
@@ -163,39 +220,64 @@ fn reaches(system: &str, text: &str) {
     fs::write(&file, printed).unwrap();
     let data_dir = format!("data_dir={}", directory.path().display());
     let output = run(&["-c", file.to_str().unwrap(), "-s", &data_dir, "check", "--connect"], b"");
-    assert_eq!(output.status.code(), Some(0), "{system}: {}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{system}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
-/// Every option that these systems have for Redis: `tests/import` holds each, and each has exactly one line in each case.
+/// Every option that these systems have for Redis: `tests/import` holds each, and each has exactly
+/// one line in each case.
 #[test]
 fn no_option_is_left_without_a_line() {
-    const OXD: &str = "storage redisProviderType servers password sentinelMasterGroupName useSSL sslTrustStoreFilePath \
-        sslTrustStorePassword sslKeyStoreFilePath sslKeyStorePassword maxIdleConnections maxTotalConnections connectionTimeout \
+    const OXD: &str = "storage redisProviderType servers password sentinelMasterGroupName useSSL \
+        sslTrustStoreFilePath \
+        sslTrustStorePassword sslKeyStoreFilePath sslKeyStorePassword maxIdleConnections \
+        maxTotalConnections connectionTimeout \
         soTimeout maxRetryAttempts defaultPutExpiration";
-    const STALWART: &str = "@type url urls timeout authUsername authSecret maxRetries maxRetryWait minRetryWait \
-        readFromReplicas protocolVersion serviceName sentinelUsername sentinelSecret poolMaxConnections poolTimeoutCreate \
-        poolTimeoutWait poolTimeoutRecycle redis-type user password retry.total retry.max-wait retry.min-wait \
-        read-from-replicas protocol-version pool.max-connections pool.create-timeout pool.wait-timeout pool.recycle-timeout";
+    const STALWART: &str = "@type url urls timeout authUsername authSecret maxRetries maxRetryWait \
+        minRetryWait \
+        readFromReplicas protocolVersion serviceName sentinelUsername sentinelSecret \
+        poolMaxConnections poolTimeoutCreate \
+        poolTimeoutWait poolTimeoutRecycle redis-type user password retry.total retry.max-wait \
+        retry.min-wait \
+        read-from-replicas protocol-version pool.max-connections pool.create-timeout \
+        pool.wait-timeout pool.recycle-timeout";
     const REDWOOD: &str = "provider memurai.path password master replicas \
         deployment.dependencies.redis.values.replica.replicaCount \
         deployment.dependencies.redis.values.master.persistence.enabled \
         deployment.dependencies.redis.values.replica.persistence.enabled";
-    const RUDDERSTACK: &str = "address password database prefix clusterMode cluster_mode secure skipVerify skip_verify \
-        caCertificate ca_certificate useJSONModule use_json_module consentManagement|consent_management \
+    const RUDDERSTACK: &str = "address password database prefix clusterMode cluster_mode secure \
+        skipVerify skip_verify \
+        caCertificate ca_certificate useJSONModule use_json_module \
+        consentManagement|consent_management \
         oneTrustCookieCategories ketchConsentPurposes connectionMode connection_mode useNativeSDK";
     const DEEPSTREAM: &str = "host port serverName password db ttl tls url nodes maxRedirections \
         redisOptions.username redisOptions.password redisOptions.db redisOptions.tls \
-        path family username connectTimeout disconnectTimeout commandTimeout keepAlive noDelay connectionName keyPrefix readOnly \
-        lazyConnect maxRetriesPerRequest maxLoadingRetryTime enableOfflineQueue enableReadyCheck autoResubscribe \
-        autoResendUnfulfilledCommands stringNumbers enableAutoPipelining autoPipeliningIgnoredCommands maxScriptsCachingTime \
-        showFriendlyErrorStack dropBufferSupport sentinels name role preferredSlaves sentinelUsername sentinelPassword \
-        enableTLSForSentinelMode sentinelTLS sentinelCommandTimeout sentinelMaxConnections updateSentinels failoverDetector natMap \
-        scaleReads retryDelayOnFailover retryDelayOnClusterDown retryDelayOnTryAgain retryDelayOnMoved slotsRefreshTimeout \
-        slotsRefreshInterval useSRVRecords tls.ca tls.cert tls.key tls.passphrase tls.pfx tls.servername tls.rejectUnauthorized \
+        path family username connectTimeout disconnectTimeout commandTimeout keepAlive noDelay \
+        connectionName keyPrefix readOnly \
+        lazyConnect maxRetriesPerRequest maxLoadingRetryTime enableOfflineQueue enableReadyCheck \
+        autoResubscribe \
+        autoResendUnfulfilledCommands stringNumbers enableAutoPipelining \
+        autoPipeliningIgnoredCommands maxScriptsCachingTime \
+        showFriendlyErrorStack dropBufferSupport sentinels name role preferredSlaves \
+        sentinelUsername sentinelPassword \
+        enableTLSForSentinelMode sentinelTLS sentinelCommandTimeout sentinelMaxConnections \
+        updateSentinels failoverDetector natMap \
+        scaleReads retryDelayOnFailover retryDelayOnClusterDown retryDelayOnTryAgain \
+        retryDelayOnMoved slotsRefreshTimeout \
+        slotsRefreshInterval useSRVRecords tls.ca tls.cert tls.key tls.passphrase tls.pfx \
+        tls.servername tls.rejectUnauthorized \
         tls.minVersion tls.maxVersion tls.ciphers";
-    for (system, options) in
-        [("oxd", OXD), ("stalwart", STALWART), ("redwood", REDWOOD), ("rudderstack", RUDDERSTACK), ("deepstream", DEEPSTREAM)]
-    {
+    for (system, options) in [
+        ("oxd", OXD),
+        ("stalwart", STALWART),
+        ("redwood", REDWOOD),
+        ("rudderstack", RUDDERSTACK),
+        ("deepstream", DEEPSTREAM),
+    ] {
         let mut seen = Vec::new();
         for case in cases(system) {
             let said = expected(&case, "err");
@@ -208,7 +290,10 @@ fn no_option_is_left_without_a_line() {
         }
         for option in options.split_whitespace() {
             let names: Vec<_> = option.split('|').collect();
-            assert!(seen.iter().any(|seen| names.contains(&seen.as_str())), "{system}: {option} has no line anywhere");
+            assert!(
+                seen.iter().any(|seen| names.contains(&seen.as_str())),
+                "{system}: {option} has no line anywhere"
+            );
         }
     }
 }
@@ -218,8 +303,11 @@ fn subjects(line: &str) -> Vec<&str> {
     if line.starts_with("no meaning here: all outside ") {
         return Vec::new();
     }
-    let kinds = ["mapped: ", "no meaning here: ", "not there yet: ", "unknown: ", "cannot be converted: "];
-    let Some(rest) = kinds.iter().find_map(|kind| line.strip_prefix(kind)) else { return Vec::new() };
+    let kinds =
+        ["mapped: ", "no meaning here: ", "not there yet: ", "unknown: ", "cannot be converted: "];
+    let Some(rest) = kinds.iter().find_map(|kind| line.strip_prefix(kind)) else {
+        return Vec::new();
+    };
     let end = [" -> ", " ("].iter().filter_map(|end| rest.find(end)).min().unwrap_or(rest.len());
     rest[..end].split(", ").collect()
 }
@@ -228,14 +316,24 @@ fn subjects(line: &str) -> Vec<&str> {
 fn files_that_hold_no_redis_are_refused() {
     for (system, name, text, error) in [
         ("oxd", "f", "storage: h2", "its storage is not redis: there is nothing to import"),
-        ("oxd", "f", "server_name: x", "says no storage, which is oxd's embedded database: there is nothing to import"),
+        (
+            "oxd",
+            "f",
+            "server_name: x",
+            "says no storage, which is oxd's embedded database: there is nothing to import",
+        ),
         (
             "oxd",
             "f",
             "storage: redis\nstorage_configuration: {redisProviderType: RING}",
             "redisProviderType is none of STANDALONE, CLUSTER, SHARDED, SENTINEL",
         ),
-        ("stalwart", "f", "[store.x]\ntype = \"rocksdb\"", "has no store that is Redis: there is nothing to import"),
+        (
+            "stalwart",
+            "f",
+            "[store.x]\ntype = \"rocksdb\"",
+            "has no store that is Redis: there is nothing to import",
+        ),
         (
             "stalwart",
             "f",
@@ -243,11 +341,26 @@ fn files_that_hold_no_redis_are_refused() {
             "has several Redis stores: leave one of a, b",
         ),
         ("stalwart", "f", "[store", "is not valid: line 1, column 7: unclosed table, expected `]`"),
-        ("deepstream", "f", "cache: {name: memcached}", "has a cache that is not Redis: there is nothing to import"),
+        (
+            "deepstream",
+            "f",
+            "cache: {name: memcached}",
+            "has a cache that is not Redis: there is nothing to import",
+        ),
         ("deepstream", "f", "logLevel: INFO", "has no \"cache\", and is not the options of one"),
         ("redwood", "f", "debugMode=true", "has no persistence.redis: there is nothing to import"),
-        ("redwood", "f", "persistence.redis.provider=dragonfly", "provider is none of stub, memurai, redis"),
-        ("rudderstack", "f", r#"{"config": {"host": "x"}}"#, "has no \"address\": it is no Redis destination"),
+        (
+            "redwood",
+            "f",
+            "persistence.redis.provider=dragonfly",
+            "provider is none of stub, memurai, redis",
+        ),
+        (
+            "rudderstack",
+            "f",
+            r#"{"config": {"host": "x"}}"#,
+            "has no \"address\": it is no Redis destination",
+        ),
         (
             "rudderstack",
             "f",
@@ -256,7 +369,11 @@ fn files_that_hold_no_redis_are_refused() {
         ),
     ] {
         let found = import_text(system, name, text);
-        assert_eq!(found, (Some(78), String::new(), format!("traitsink: FILE {error}\n")), "{text}");
+        assert_eq!(
+            found,
+            (Some(78), String::new(), format!("traitsink: FILE {error}\n")),
+            "{text}"
+        );
     }
 }
 
@@ -274,16 +391,29 @@ fn secrets_are_never_said() {
     for (system, text) in [
         (
             "oxd",
-            "storage: redis\nstorage_configuration: {servers: 'redis://:canary@h:1', redisProviderType: CLUSTER, password: canary}",
+            "storage: redis\nstorage_configuration: {servers: 'redis://:canary@h:1', \
+             redisProviderType: CLUSTER, password: canary}",
         ),
-        ("oxd", "storage: redis\nstorage_configuration: {servers: 'h:canary', password: [canary], soTimeout: canary}"),
-        ("oxd", "storage: redis\nstorage_configuration: {servers: 'redis://:canary/x@h:1', redisProviderType: SHARDED}"),
+        (
+            "oxd",
+            "storage: redis\nstorage_configuration: {servers: 'h:canary', password: [canary], \
+             soTimeout: canary}",
+        ),
+        (
+            "oxd",
+            "storage: redis\nstorage_configuration: {servers: 'redis://:canary/x@h:1', \
+             redisProviderType: SHARDED}",
+        ),
         ("stalwart", r#"{"@type": "Redis", "url": "redis://:canary/x@h", "timeout": "1s"}"#),
         (
             "stalwart",
             r#"{"@type": "RedisCluster", "urls": ["redis://:canary@h", "canary"], "authSecret": {"@type": "X", "secret": "canary"}}"#,
         ),
-        ("deepstream", "{url: 'redis://:canary#@h', password: canary, tls: {ca: canary, key: canary, passphrase: canary}}"),
+        (
+            "deepstream",
+            "{url: 'redis://:canary#@h', password: canary, tls: {ca: canary, key: canary, \
+             passphrase: canary}}",
+        ),
         ("deepstream", "{nodes: ['redis://:canary@h'], redisOptions: {password: canary}}"),
         ("redwood", "provider=redis\npassword=canary\nmaster=redis://:canary@h"),
         (

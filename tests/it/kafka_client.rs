@@ -25,20 +25,28 @@ fn produce(kafka: &Kafka, topic: &str, values: &[&str]) {
     let producer: ThreadedProducer<DefaultProducerContext> =
         kafka.client().set("socket.timeout.ms", "3000").create().expect("a producer");
     for value in values {
-        producer.send(BaseRecord::<(), str>::to(topic).payload(value).partition(0)).expect("room in the queue");
+        producer
+            .send(BaseRecord::<(), str>::to(topic).payload(value).partition(0))
+            .expect("room in the queue");
     }
     producer.flush(PATIENCE).expect("brokers answer");
 }
 
 /// Reads `count` records of `topic` as a member of `group`, and commits.
 fn consume(kafka: &Kafka, group: &str, topic: &str, count: usize) -> Vec<String> {
-    let consumer: BaseConsumer =
-        kafka.client().set("group.id", group).set("auto.offset.reset", "earliest").create().expect("a consumer");
+    let consumer: BaseConsumer = kafka
+        .client()
+        .set("group.id", group)
+        .set("auto.offset.reset", "earliest")
+        .create()
+        .expect("a consumer");
     consumer.subscribe(&[topic]).expect("a valid name");
     let mut values = Vec::new();
     eventually("records arrive", || {
         if let Some(Ok(record)) = consumer.poll(Duration::from_millis(100)) {
-            values.push(String::from_utf8(record.payload().expect("a value").to_vec()).expect("text"));
+            values.push(
+                String::from_utf8(record.payload().expect("a value").to_vec()).expect("text"),
+            );
         }
         values.len() == count
     });
@@ -82,16 +90,30 @@ fn a_cluster_survives_a_killed_and_a_paused_broker() {
 }
 
 fn client(listener: Listener, sasl: Option<Sasl>, tls: Option<Tls>) -> KafkaClient {
-    KafkaClient { bootstrap_servers: Secured::shared().server(listener), sasl, tls, librdkafka: BTreeMap::new() }
+    KafkaClient {
+        bootstrap_servers: Secured::shared().server(listener),
+        sasl,
+        tls,
+        librdkafka: BTreeMap::new(),
+    }
 }
 
 fn password(mechanism: &'static str, username: &str, password: &str) -> Option<Sasl> {
-    Some(Sasl::Password { mechanism, username: username.to_owned(), password: password.to_owned().into() })
+    Some(Sasl::Password {
+        mechanism,
+        username: username.to_owned(),
+        password: password.to_owned().into(),
+    })
 }
 
 fn token(client_secret: &str) -> Option<Sasl> {
     let (token_url, client_id) = (Tokens::start().url(), "reader".to_owned());
-    Some(Sasl::OAuthBearer { token_url, client_id, client_secret: client_secret.to_owned().into(), scope: None })
+    Some(Sasl::OAuthBearer {
+        token_url,
+        client_id,
+        client_secret: client_secret.to_owned().into(),
+        scope: None,
+    })
 }
 
 /// Trusts the CA in the file of this name.
@@ -108,7 +130,8 @@ fn with_certificate() -> Tls {
 fn reach(client: &KafkaClient) -> Result<(), String> {
     let events = Arc::new(ClientEvents::new("kafka", client).expect("usable settings"));
     let settings = client_config(client).expect("usable settings");
-    let consumer: BaseConsumer<_> = settings.create_with_context(PlainContext(Arc::clone(&events))).expect("a consumer");
+    let consumer: BaseConsumer<_> =
+        settings.create_with_context(PlainContext(Arc::clone(&events))).expect("a consumer");
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
         drop(consumer.poll(Duration::from_millis(10)));
@@ -128,7 +151,11 @@ fn every_way_in() {
     for listener in [Listener::Login, Listener::LoginTls] {
         let tls = || matches!(listener, Listener::LoginTls).then(|| tls("ca.pem"));
         for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
-            assert_eq!(reach(&client(listener, password(mechanism, "reader", PASSWORD), tls())), Ok(()), "{mechanism}");
+            assert_eq!(
+                reach(&client(listener, password(mechanism, "reader", PASSWORD), tls())),
+                Ok(()),
+                "{mechanism}"
+            );
         }
         assert_eq!(reach(&client(listener, token(PASSWORD), tls())), Ok(()), "OAUTHBEARER");
     }
@@ -145,15 +172,35 @@ fn every_way_to_be_refused() {
     let cases = [
         ("unknown CA", client(L::Tls, None, Some(Tls::default())), "kafka.tls.ca_file"),
         ("wrong CA", client(L::Tls, None, Some(tls("stranger.pem"))), "kafka.tls.ca_file"),
-        ("no client certificate", client(L::MutualTls, None, Some(tls("ca.pem"))), "kafka.tls.cert_file"),
+        (
+            "no client certificate",
+            client(L::MutualTls, None, Some(tls("ca.pem"))),
+            "kafka.tls.cert_file",
+        ),
         ("TLS to plain text", client(L::Plain, None, Some(tls("ca.pem"))), "speak plain text"),
         ("plain text to TLS", client(L::Tls, None, None), "speak TLS"),
         ("no login", client(L::Login, None, None), "kafka.sasl"),
         ("no login, TLS", client(L::LoginTls, None, Some(tls("ca.pem"))), "kafka.sasl"),
-        ("login where there is none", client(L::Plain, password("PLAIN", "reader", PASSWORD), None), "takes no login"),
-        ("wrong password, PLAIN", client(L::Login, password("PLAIN", "reader", "wrong-s3cret"), None), "kafka.sasl.username"),
-        ("wrong password", client(L::Login, password("SCRAM-SHA-256", "reader", "wrong-s3cret"), None), "kafka.sasl.username"),
-        ("wrong user", client(L::Login, password("SCRAM-SHA-512", "nobody", PASSWORD), None), "kafka.sasl.username"),
+        (
+            "login where there is none",
+            client(L::Plain, password("PLAIN", "reader", PASSWORD), None),
+            "takes no login",
+        ),
+        (
+            "wrong password, PLAIN",
+            client(L::Login, password("PLAIN", "reader", "wrong-s3cret"), None),
+            "kafka.sasl.username",
+        ),
+        (
+            "wrong password",
+            client(L::Login, password("SCRAM-SHA-256", "reader", "wrong-s3cret"), None),
+            "kafka.sasl.username",
+        ),
+        (
+            "wrong user",
+            client(L::Login, password("SCRAM-SHA-512", "nobody", PASSWORD), None),
+            "kafka.sasl.username",
+        ),
         ("wrong client secret", client(L::Login, token("wrong-s3cret"), None), "invalid_client"),
     ];
     let mut wrong = Vec::new();
@@ -174,7 +221,8 @@ fn a_worker_reads_behind_every_lock() {
     produce(&secured.kafka, &topic, &[r#"{"type":"identify","userId":"u","traits":{"a":1}}"#]);
     let tokens = Tokens::start();
     let file = |name| secured.file(name).display().to_string();
-    let trust = ["kafka.tls.enabled=true".to_owned(), format!("kafka.tls.ca_file={}", file("ca.pem"))];
+    let trust =
+        ["kafka.tls.enabled=true".to_owned(), format!("kafka.tls.ca_file={}", file("ca.pem"))];
     let login = |mechanism: &str| {
         [
             format!("kafka.sasl.mechanism={mechanism}"),
@@ -188,8 +236,10 @@ fn a_worker_reads_behind_every_lock() {
         "kafka.sasl.client_id=reader".to_owned(),
         format!("kafka.sasl.client_secret={PASSWORD}"),
     ];
-    let certificate =
-        [format!("kafka.tls.cert_file={}", file("client.pem")), format!("kafka.tls.key_file={}", file("client.key"))];
+    let certificate = [
+        format!("kafka.tls.cert_file={}", file("client.pem")),
+        format!("kafka.tls.key_file={}", file("client.key")),
+    ];
     for (listener, settings) in [
         (Listener::Login, login("SCRAM-SHA-256").to_vec()),
         (Listener::LoginTls, [&login("SCRAM-SHA-512")[..], &trust].concat()),

@@ -40,8 +40,15 @@ impl Scene {
 
     fn worker_with(&self, settings: &[&str]) -> App {
         let servers = format!("kafka.bootstrap_servers={}", self.kafka.servers());
-        let (topics, group) = (format!("kafka.topics={}", self.topic), format!("kafka.group_id={}", self.group));
-        let mut all = vec![servers.as_str(), &topics, &group, "kafka.session_timeout=6s", "kafka.commit_interval=200ms"];
+        let (topics, group) =
+            (format!("kafka.topics={}", self.topic), format!("kafka.group_id={}", self.group));
+        let mut all = vec![
+            servers.as_str(),
+            &topics,
+            &group,
+            "kafka.session_timeout=6s",
+            "kafka.commit_interval=200ms",
+        ];
         all.extend(settings);
         App::start_with(&all)
     }
@@ -50,13 +57,21 @@ impl Scene {
     fn produce(&mut self, count: usize) {
         let users = self.records..self.records + count;
         self.records = users.end;
-        let events: Vec<String> =
-            users.map(|user| format!(r#"{{"type":"identify","userId":"u{user}","traits":{{"n":{user}}}}}"#)).collect();
-        write(self.kafka, &self.topic, &events.iter().map(|event| value(event.as_bytes())).collect::<Vec<_>>());
+        let events: Vec<String> = users
+            .map(|user| {
+                format!(r#"{{"type":"identify","userId":"u{user}","traits":{{"n":{user}}}}}"#)
+            })
+            .collect();
+        write(
+            self.kafka,
+            &self.topic,
+            &events.iter().map(|event| value(event.as_bytes())).collect::<Vec<_>>(),
+        );
     }
 
     fn committed(&self) -> usize {
-        self.kafka.committed(&self.group, &self.topic)[0].map_or(0, |offset| usize::try_from(offset).expect("not negative"))
+        self.kafka.committed(&self.group, &self.topic)[0]
+            .map_or(0, |offset| usize::try_from(offset).expect("not negative"))
     }
 
     fn wait_committed(&self) {
@@ -81,8 +96,8 @@ fn replays(app: &App) -> usize {
     app.metric("traitsink_kafka_replays_total", "") as usize
 }
 
-/// A master dies that no longer replicated, and its replica answers at the same address. Returns how many users are missing there
-/// at the end.
+/// A master dies that no longer replicated, and its replica answers at the same address. Returns
+/// how many users are missing there at the end.
 fn fail_over(name: &str, settings: &[&str]) -> (App, usize) {
     let mut scene = Scene::new(name);
     let (mut master, replica) = (Redis::start(), Redis::start());
@@ -103,7 +118,9 @@ fn fail_over(name: &str, settings: &[&str]) -> (App, usize) {
     master.kill();
     proxy.lead_to(replica.port());
     app.wait_ready();
-    eventually("the lanes have noticed", || app.metric("traitsink_redis_reconnects_total", "") >= 4.0);
+    eventually("the lanes have noticed", || {
+        app.metric("traitsink_redis_reconnects_total", "") >= 4.0
+    });
     scene.wait_committed();
     app.assert_at_rest();
     let missing = missing(&scene, &replica);
@@ -123,25 +140,33 @@ fn what_a_dead_master_had_not_replicated_is_written_again() {
 
 #[test]
 fn c5_what_sentinels_throw_away_is_written_again() {
-    play("C5", "Sentinel: replication is cut and the master dies, from Kafka with failover_replay", 1..=10, |round| {
-        let (mut scene, mut trio) = (Scene::new("sentinels"), Sentinels::start(1));
-        let settings = trio.settings();
-        let settings: Vec<&str> = settings.iter().map(String::as_str).chain(["kafka.failover_replay=10s"]).collect();
-        let app = scene.worker_with(&settings);
-        scene.produce(KEPT);
-        scene.wait_committed();
-        eventually("the replica has everything", || missing(&scene, &trio.servers[1]) == 0);
-        trio.cut_replication(0);
-        scene.produce(LOST);
-        eventually("the master has everything", || missing(&scene, &trio.servers[0]) == 0);
-        trio.servers[0].kill();
-        round.recovers(|| {
-            let master = trio.switched(0, &[0, 1, 2]);
-            eventually("the next master has everything", || missing(&scene, &trio.servers[master]) == 0);
-        });
-        assert_eq!(replays(&app), 1);
-        app.assert_at_rest();
-    });
+    play(
+        "C5",
+        "Sentinel: replication is cut and the master dies, from Kafka with failover_replay",
+        1..=10,
+        |round| {
+            let (mut scene, mut trio) = (Scene::new("sentinels"), Sentinels::start(1));
+            let settings = trio.settings();
+            let settings: Vec<&str> =
+                settings.iter().map(String::as_str).chain(["kafka.failover_replay=10s"]).collect();
+            let app = scene.worker_with(&settings);
+            scene.produce(KEPT);
+            scene.wait_committed();
+            eventually("the replica has everything", || missing(&scene, &trio.servers[1]) == 0);
+            trio.cut_replication(0);
+            scene.produce(LOST);
+            eventually("the master has everything", || missing(&scene, &trio.servers[0]) == 0);
+            trio.servers[0].kill();
+            round.recovers(|| {
+                let master = trio.switched(0, &[0, 1, 2]);
+                eventually("the next master has everything", || {
+                    missing(&scene, &trio.servers[master]) == 0
+                });
+            });
+            assert_eq!(replays(&app), 1);
+            app.assert_at_rest();
+        },
+    );
 }
 
 /// The fault is a fault: without the option the same costs events.
@@ -151,7 +176,8 @@ fn without_a_replay_it_is_lost() {
     assert_eq!((missing, received(&app), replays(&app)), (LOST, KEPT + LOST, 0));
 }
 
-/// A server that comes back empty, with nothing committed yet: everything is written again. What is dead comes back, too.
+/// A server that comes back empty, with nothing committed yet: everything is written again. What is
+/// dead comes back, too.
 #[test]
 fn a_server_that_comes_back_empty_is_filled_again() {
     let (mut scene, mut redis) = (Scene::new("empty"), Redis::start());
@@ -161,7 +187,9 @@ fn a_server_that_comes_back_empty_is_filled_again() {
     let app = scene.worker(&url, &["kafka.failover_replay=1h"]);
     eventually("all is written", || app.dead_letters().len() == 1 && missing(&scene, &redis) == 0);
     redis.restart();
-    eventually("all is written again", || app.dead_letters().len() == 2 && missing(&scene, &redis) == 0);
+    eventually("all is written again", || {
+        app.dead_letters().len() == 2 && missing(&scene, &redis) == 0
+    });
     assert_eq!((scene.committed(), replays(&app)), (0, 1));
     app.assert_at_rest();
 }
@@ -218,9 +246,13 @@ fn a_restart_replays_what_was_held_back() {
 #[test]
 fn a_clusters_failover_is_replayed_and_a_reshard_is_not() {
     let (mut scene, mut cluster) = (Scene::new("cluster"), Cluster::start(3, 1));
-    let app = scene.worker(&cluster.url(), &["redis.mode=cluster", "redis.cluster.refresh=1s", "kafka.failover_replay=1h"]);
+    let app = scene.worker(
+        &cluster.url(),
+        &["redis.mode=cluster", "redis.cluster.refresh=1s", "kafka.failover_replay=1h"],
+    );
     scene.produce(KEPT);
-    let missing = |scene: &Scene, cluster: &Cluster| scene.missing(|key| cluster.hgetall(key).len());
+    let missing =
+        |scene: &Scene, cluster: &Cluster| scene.missing(|key| cluster.hgetall(key).len());
     eventually("all is written", || missing(&scene, &cluster) == 0);
     cluster.reshard(0, 2, 100);
     scene.produce(LOST);
@@ -232,7 +264,8 @@ fn a_clusters_failover_is_replayed_and_a_reshard_is_not() {
     eventually("it is read again", || replays(&app) > 0);
     scene.produce(LOST);
     eventually("all is written", || {
-        app.metric("traitsink_events_in_flight", "") == 0.0 && received(&app) >= 2 * (KEPT + LOST) + LOST
+        app.metric("traitsink_events_in_flight", "") == 0.0
+            && received(&app) >= 2 * (KEPT + LOST) + LOST
     });
     assert_eq!(missing(&scene, &cluster), 0);
     app.assert_at_rest();

@@ -1,6 +1,6 @@
-//! Faults under load from Kafka, with an oracle: what is committed is in Redis, nothing older overwrites it, and in the end each
-//! hash is the fold of its events. Letters and numbers are those of the test plan; each is a row of the
-//! matrix.
+//! Faults under load from Kafka, with an oracle: what is committed is in Redis, nothing older
+//! overwrites it, and in the end each hash is the fold of its events. Letters and numbers are those
+//! of the test plan; each is a row of the matrix.
 
 use std::time::Duration;
 
@@ -55,14 +55,21 @@ impl<'a> Scene<'a> {
 
     /// Waits until all that is in the topic now is committed.
     fn wait_behind(&self) {
-        let ends: Vec<Option<i64>> = self.kafka.watermarks(&self.topic).into_iter().map(|(_, end)| Some(end)).collect();
-        eventually("all so far is committed", || self.committed().iter().zip(&ends).all(|(committed, end)| committed >= end));
+        let ends: Vec<Option<i64>> =
+            self.kafka.watermarks(&self.topic).into_iter().map(|(_, end)| Some(end)).collect();
+        eventually("all so far is committed", || {
+            self.committed().iter().zip(&ends).all(|(committed, end)| committed >= end)
+        });
     }
 
     /// Invariant I2, now. Call it while nobody commits.
     fn check_committed(&self) {
         let committed = self.committed();
-        assert_eq!(self.stream.known().lost_below(&committed, &self.redis), Vec::<String>::new(), "below {committed:?}");
+        assert_eq!(
+            self.stream.known().lost_below(&committed, &self.redis),
+            Vec::<String>::new(),
+            "below {committed:?}"
+        );
     }
 
     /// Ends the load, waits until all is committed, and checks I1 and I3.
@@ -79,11 +86,13 @@ fn a1_worker_killed_under_load() {
     play("A1", "the worker is killed under load from Kafka", 2..=50, |round| {
         let scene = Scene::new(Kafka::shared(), "a1", 4);
         // Every other round keeps its partitions across the restart.
-        let identity: &[&str] = if round.number % 2 == 0 { &["kafka.group_instance_id=a1"] } else { &[] };
+        let identity: &[&str] =
+            if round.number % 2 == 0 { &["kafka.group_instance_id=a1"] } else { &[] };
         let mut app = scene.worker(identity);
         scene.progress(500);
         let_pass(round.up_to(3000));
-        // Most often Redis is silent for a moment, so that much is taken and not written when the worker dies.
+        // Most often Redis is silent for a moment, so that much is taken and not written when the
+        // worker dies.
         if round.number % 3 > 0 {
             scene.redis.pause();
             let_pass(Duration::from_millis(round.rng.u64(300..1500)));
@@ -123,18 +132,26 @@ fn a3_worker_stopped_under_load() {
     });
 }
 
-/// What a rebalance takes away from a worker that is stopping is another's, and no reason to exit as if something were lost.
+/// What a rebalance takes away from a worker that is stopping is another's, and no reason to exit
+/// as if something were lost.
 #[test]
 fn a_stop_amid_a_rebalance_is_a_success() {
     let scene = Scene::new(Kafka::shared(), "rolling", 4);
     let mut app = scene.worker(&["delivery.stop_grace=60s"]);
     scene.progress(500);
     scene.redis.pause();
-    eventually("partitions are paused", || app.metric("traitsink_kafka_partitions_paused", "") == 4.0);
+    eventually("partitions are paused", || {
+        app.metric("traitsink_kafka_partitions_paused", "") == 4.0
+    });
     app.signal(Signal::SIGTERM);
     let other = scene.worker(&[]);
-    eventually("the other has some", || other.metric("traitsink_kafka_partitions_assigned", "") >= 1.0);
-    assert!(app.metric("traitsink_kafka_events_handed_over_total", "") > 0.0, "nothing was taken away");
+    eventually("the other has some", || {
+        other.metric("traitsink_kafka_partitions_assigned", "") >= 1.0
+    });
+    assert!(
+        app.metric("traitsink_kafka_events_handed_over_total", "") > 0.0,
+        "nothing was taken away"
+    );
     scene.redis.resume();
     let status = app.wait(Duration::from_secs(60));
     assert!(status.success(), "{status}\n{}", app.log().join("\n"));
@@ -148,20 +165,25 @@ fn a5_worker_frozen_past_its_session_while_another_takes_over() {
         let scene = Scene::new(Kafka::shared(), "a5", 4);
         let frozen = scene.worker(&[]);
         scene.progress(500);
-        // With Redis silent for a moment, the worker has much in hand that is not sent when it is frozen.
+        // With Redis silent for a moment, the worker has much in hand that is not sent when it is
+        // frozen.
         scene.redis.pause();
         let_pass(Duration::from_millis(round.rng.u64(50..800)));
         frozen.signal(Signal::SIGSTOP);
         scene.redis.resume();
         let other = scene.worker(&[]);
-        eventually("the other has all partitions", || other.metric("traitsink_kafka_partitions_assigned", "") == 4.0);
-        // What the frozen one had written and not committed is written again; when that is over, no number may fall any more.
+        eventually("the other has all partitions", || {
+            other.metric("traitsink_kafka_partitions_assigned", "") == 4.0
+        });
+        // What the frozen one had written and not committed is written again; when that is over, no
+        // number may fall any more.
         scene.wait_behind();
         let watch = Watch::start(&scene.redis);
         scene.progress(500);
         frozen.signal(Signal::SIGCONT);
         eventually("the partitions are shared again", || {
-            [&frozen, &other].map(|app| app.metric("traitsink_kafka_partitions_assigned", "")) == [2.0, 2.0]
+            [&frozen, &other].map(|app| app.metric("traitsink_kafka_partitions_assigned", ""))
+                == [2.0, 2.0]
         });
         frozen.wait_for_line("stood still");
         scene.progress(500);
@@ -172,28 +194,39 @@ fn a5_worker_frozen_past_its_session_while_another_takes_over() {
     });
 }
 
-/// Whoever has it next begins behind all that was written: a worker that joins under load makes nothing be read twice.
+/// Whoever has it next begins behind all that was written: a worker that joins under load makes
+/// nothing be read twice.
 #[test]
 fn a_partition_is_handed_over_with_all_that_was_taken() {
     let scene = Scene::new(Kafka::shared(), "handover", 12);
     let first = scene.worker(&[]);
     scene.progress(500);
     let second = scene.worker(&[]);
-    eventually("two share the partitions", || second.metric("traitsink_kafka_partitions_assigned", "") == 6.0);
+    eventually("two share the partitions", || {
+        second.metric("traitsink_kafka_partitions_assigned", "") == 6.0
+    });
     scene.progress(500);
     let produced = scene.finish();
-    let received = [&first, &second].map(|app| app.metric("traitsink_events_received_total", "kafka") as usize);
+    let received = [&first, &second]
+        .map(|app| app.metric("traitsink_events_received_total", "kafka") as usize);
     assert_eq!(received[0] + received[1], produced.received(), "{received:?}");
 }
 
-/// Workers join, leave and are killed: one, three, and one again; in the long run every few seconds for ten minutes.
+/// Workers join, leave and are killed: one, three, and one again; in the long run every few seconds
+/// for ten minutes.
 #[test]
 fn d1_workers_come_and_go() {
     play("D1", "workers join, leave and are killed", 2..=20, |round| {
         let scene = Scene::new(Kafka::shared(), "d1", 12);
         let shared = |apps: &[&App]| {
-            let sum = apps.iter().map(|app| app.metric("traitsink_kafka_partitions_assigned", "")).sum::<f64>();
-            sum == 12.0 && apps.iter().all(|app| app.metric("traitsink_kafka_partitions_assigned", "") > 0.0)
+            let sum = apps
+                .iter()
+                .map(|app| app.metric("traitsink_kafka_partitions_assigned", ""))
+                .sum::<f64>();
+            sum == 12.0
+                && apps
+                    .iter()
+                    .all(|app| app.metric("traitsink_kafka_partitions_assigned", "") > 0.0)
         };
         let gap = if round.night { 7000..9000 } else { 0..1500 };
         let watch = Watch::start(&scene.redis);
@@ -250,23 +283,33 @@ fn d2_brokers_killed_frozen_and_restarted() {
     });
 }
 
-/// Redis is away for longer than `max.poll.interval.ms`: the member keeps polling, and its partitions.
+/// Redis is away for longer than `max.poll.interval.ms`: the member keeps polling, and its
+/// partitions.
 #[test]
 fn d3_a_slow_redis_costs_no_partition() {
     play("D3", "Redis is frozen for longer than max.poll.interval.ms", 2..=5, |round| {
         let scene = Scene::new(Kafka::shared(), "d3", 4);
-        let settings = ["kafka.librdkafka.max.poll.interval.ms=10000", "delivery.max_in_flight=2MiB"];
-        let small = ["transform.max_event=512KiB", "http.max_body=512KiB", "delivery.max_batch_bytes=256KiB"];
+        let settings =
+            ["kafka.librdkafka.max.poll.interval.ms=10000", "delivery.max_in_flight=2MiB"];
+        let small = [
+            "transform.max_event=512KiB",
+            "http.max_body=512KiB",
+            "delivery.max_batch_bytes=256KiB",
+        ];
         let app = scene.worker(&[&settings[..], &small].concat());
         scene.progress(500);
         let rebalances = app.metric("traitsink_kafka_rebalances_total", "");
         scene.redis.pause();
-        eventually("partitions are paused", || app.metric("traitsink_kafka_partitions_paused", "") == 4.0);
+        eventually("partitions are paused", || {
+            app.metric("traitsink_kafka_partitions_paused", "") == 4.0
+        });
         assert!(app.metric("traitsink_in_flight_bytes", "") <= 2_097_152.0);
         let_pass(Duration::from_millis(11_000 + round.rng.u64(0..2000)));
         scene.redis.resume();
         round.recovers(|| scene.progress(500));
-        eventually("partitions flow again", || app.metric("traitsink_kafka_partitions_paused", "") == 0.0);
+        eventually("partitions flow again", || {
+            app.metric("traitsink_kafka_partitions_paused", "") == 0.0
+        });
         assert_eq!(app.metric("traitsink_kafka_rebalances_total", ""), rebalances);
         scene.finish();
         app.assert_at_rest();
@@ -276,11 +319,13 @@ fn d3_a_slow_redis_costs_no_partition() {
 /// Stops one thread of a process, by its name, for a while; the others go on.
 fn freeze_thread(process: u32, name: &str, time: Duration) {
     let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("own child");
-    let thread = tasks
-        .map(|task| task.expect("own child").path())
-        .find(|task| std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name));
+    let thread = tasks.map(|task| task.expect("own child").path()).find(|task| {
+        std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name)
+    });
     let thread = thread.unwrap_or_else(|| panic!("the worker has no thread {name}"));
-    let id = Pid::from_raw(thread.file_name().expect("a number").to_string_lossy().parse().expect("a number"));
+    let id = Pid::from_raw(
+        thread.file_name().expect("a number").to_string_lossy().parse().expect("a number"),
+    );
     ptrace::seize(id, ptrace::Options::empty()).expect("own child may be traced");
     ptrace::interrupt(id).expect("a seized thread");
     waitpid(id, Some(WaitPidFlag::__WALL)).expect("it stops");
@@ -288,7 +333,8 @@ fn freeze_thread(process: u32, name: &str, time: Duration) {
     ptrace::detach(id, None).expect("a stopped thread");
 }
 
-/// The member stops polling, although the process lives: the group gives its partitions away, and the worker ends.
+/// The member stops polling, although the process lives: the group gives its partitions away, and
+/// the worker ends.
 #[test]
 fn d3_a_member_that_does_not_poll_ends() {
     play("D3", "a group member does not poll", 2..=5, |round| {
@@ -297,7 +343,11 @@ fn d3_a_member_that_does_not_poll_ends() {
         scene.progress(500);
         freeze_thread(app.pid(), "kafka", Duration::from_secs(8));
         assert_eq!(app.wait(Duration::from_secs(30)).code(), Some(70), "{}", app.log().join("\n"));
-        assert!(app.log().iter().any(|line| line.contains("max.poll.interval.ms")), "{}", app.log().join("\n"));
+        assert!(
+            app.log().iter().any(|line| line.contains("max.poll.interval.ms")),
+            "{}",
+            app.log().join("\n")
+        );
         scene.check_committed();
         let _app = scene.worker(&[]);
         round.recovers(|| scene.progress(1));

@@ -15,17 +15,30 @@ use crate::harness::stream::fill;
 const PARTITIONS: usize = 4;
 
 /// A worker that reads `topic` as `group`, beside HTTP.
-pub(crate) fn worker(kafka: &Kafka, redis: &Redis, topic: &str, group: &str, settings: &[&str]) -> App {
+pub(crate) fn worker(
+    kafka: &Kafka,
+    redis: &Redis,
+    topic: &str,
+    group: &str,
+    settings: &[&str],
+) -> App {
     let servers = format!("kafka.bootstrap_servers={}", kafka.servers());
     let (topics, group) = (format!("kafka.topics={topic}"), format!("kafka.group_id={group}"));
-    let mut all = vec![servers.as_str(), &topics, &group, "kafka.session_timeout=6s", "kafka.commit_interval=200ms"];
+    let mut all = vec![
+        servers.as_str(),
+        &topics,
+        &group,
+        "kafka.session_timeout=6s",
+        "kafka.commit_interval=200ms",
+    ];
     all.extend(settings);
     App::start(&format!("redis://127.0.0.1:{}", redis.port()), &all)
 }
 
 /// Waits until `group` has committed all of `topic`.
 pub(crate) fn wait_committed(kafka: &Kafka, group: &str, topic: &str) {
-    let ends: Vec<Option<i64>> = kafka.watermarks(topic).into_iter().map(|(_, end)| (end > 0).then_some(end)).collect();
+    let ends: Vec<Option<i64>> =
+        kafka.watermarks(topic).into_iter().map(|(_, end)| (end > 0).then_some(end)).collect();
     eventually("all is committed", || kafka.committed(group, topic) == ends);
 }
 
@@ -48,10 +61,15 @@ fn each_hash_is_the_fold_of_its_events() {
     wait_committed(kafka, &group, &topic);
     assert_eq!(produced.differences(&redis), Vec::<String>::new());
     app.assert_at_rest();
-    eventually("nothing is left to read", || app.metric("traitsink_kafka_consumer_lag", &topic) == 0.0);
+    eventually("nothing is left to read", || {
+        app.metric("traitsink_kafka_consumer_lag", &topic) == 0.0
+    });
     assert_eq!(app.metric("traitsink_kafka_partitions_assigned", ""), 4.0);
     assert!(app.metric("traitsink_kafka_commits_total", "") > 0.0);
-    assert!(app.metric("traitsink_events_skipped_total", "reason=\"empty\",source=\"kafka\"") == 20_000.0);
+    assert!(
+        app.metric("traitsink_events_skipped_total", "reason=\"empty\",source=\"kafka\"")
+            == 20_000.0
+    );
 }
 
 /// Each of them between two good neighbours: none stalls, none is lost without a count.
@@ -59,8 +77,15 @@ fn each_hash_is_the_fold_of_its_events() {
 fn bad_records_are_counted_and_their_neighbours_arrive() {
     let (kafka, redis) = (Kafka::shared(), Redis::start());
     let (topic, group) = (kafka.topic("bad", 1, &[]), unique("group"));
-    let large = format!(r#"{{"type":"identify","userId":"u","traits":{{"a":"{}"}}}}"#, "x".repeat(1_100_000));
-    let deep = format!(r#"{{"type":"identify","userId":"u","traits":{{"a":{}1{}}}}}"#, "{\"b\":".repeat(201), "}".repeat(201));
+    let large = format!(
+        r#"{{"type":"identify","userId":"u","traits":{{"a":"{}"}}}}"#,
+        "x".repeat(1_100_000)
+    );
+    let deep = format!(
+        r#"{{"type":"identify","userId":"u","traits":{{"a":{}1{}}}}}"#,
+        "{\"b\":".repeat(201),
+        "}".repeat(201)
+    );
     let gzip = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x4b, 4, 0, 0x43, 0xbe, 0xb7, 0xe8];
     let avro = *b"\0\0\0\0\x07\x02u\x04ab";
     let (skipped, dead) = ("skipped", "dead_lettered");
@@ -71,16 +96,28 @@ fn bad_records_are_counted_and_their_neighbours_arrive() {
         (Some(b"[]"), skipped, "empty"),
         (Some(b"{\"batch\":[]}"), skipped, "empty"),
         (Some(b"{\"type\":\"track\",\"userId\":\"u\"}"), skipped, "not_identify"),
-        (Some(b"{\"type\":\"identify\",\"userId\":\" \",\"traits\":{\"a\":1}}"), skipped, "blank_user_id"),
+        (
+            Some(b"{\"type\":\"identify\",\"userId\":\" \",\"traits\":{\"a\":1}}"),
+            skipped,
+            "blank_user_id",
+        ),
         (Some(b"{\"type\":\"identify\""), dead, "invalid_json"),
-        (Some(b"{\"type\":\"identify\",\"userId\":\"u\",\"traits\":{\"a\":1}} x"), dead, "invalid_json"),
+        (
+            Some(b"{\"type\":\"identify\",\"userId\":\"u\",\"traits\":{\"a\":1}} x"),
+            dead,
+            "invalid_json",
+        ),
         (Some(b"id,name\n1,x"), dead, "invalid_json"),
         (Some(b"\xff\xfe\x00\x80"), dead, "invalid_utf8"),
         (Some(&gzip), dead, "invalid_utf8"),
         (Some(&avro), dead, "invalid_json"),
         (Some(b"7"), dead, "not_an_object"),
         (Some(b"\"text\""), dead, "not_an_object"),
-        (Some(b"{\"type\":\"identify\",\"userId\":\"u\",\"traits\":{\"a\":\"\xff\"}}"), dead, "invalid_utf8"),
+        (
+            Some(b"{\"type\":\"identify\",\"userId\":\"u\",\"traits\":{\"a\":\"\xff\"}}"),
+            dead,
+            "invalid_utf8",
+        ),
         (Some(large.as_bytes()), dead, "too_large"),
         (Some(deep.as_bytes()), dead, "too_deep"),
     ];
@@ -110,13 +147,22 @@ fn bad_records_are_counted_and_their_neighbours_arrive() {
         }
     }
     let letters = app.dead_letters();
-    let places = bad.iter().zip(offsets.iter().skip(1).step_by(2)).filter(|((_, outcome, _), _)| *outcome == dead);
-    let expected: Vec<_> = places.map(|((_, _, reason), offset)| (*reason, topic.as_str(), 0, *offset)).collect();
+    let places = bad
+        .iter()
+        .zip(offsets.iter().skip(1).step_by(2))
+        .filter(|((_, outcome, _), _)| *outcome == dead);
+    let expected: Vec<_> =
+        places.map(|((_, _, reason), offset)| (*reason, topic.as_str(), 0, *offset)).collect();
     let mut found: Vec<_> = letters
         .iter()
         .map(|letter| {
             let number = |name: &str| letter[name].as_i64().unwrap();
-            (letter["reason"].as_str().unwrap(), letter["topic"].as_str().unwrap(), number("partition"), number("offset"))
+            (
+                letter["reason"].as_str().unwrap(),
+                letter["topic"].as_str().unwrap(),
+                number("partition"),
+                number("offset"),
+            )
         })
         .collect();
     found.sort_by_key(|letter| letter.3);
@@ -130,7 +176,11 @@ fn every_shape_holds_its_events() {
     let (topic, group) = (kafka.topic("shapes", 1, &[]), unique("group"));
     let event = |user: &str| identify(user, 1);
     let list = format!("[{}, 7, {}]", event("l1"), event("l2"));
-    let batch = format!(r#"{{"sentAt":"2026-01-01T00:00:00Z","batch":[{},{}]}}"#, event("b1"), identify("b1", 2));
+    let batch = format!(
+        r#"{{"sentAt":"2026-01-01T00:00:00Z","batch":[{},{}]}}"#,
+        event("b1"),
+        identify("b1", 2)
+    );
     let wrapped = format!(r#"{{"message":{}}}"#, event("w1"));
     let bare = event("e1");
     let records = [&bare, &list, &batch, &wrapped].map(|text| value(text.as_bytes()));
@@ -142,27 +192,43 @@ fn every_shape_holds_its_events() {
     }
     assert_eq!(app.metric("traitsink_events_received_total", "kafka"), 7.0);
     let letters = app.dead_letters();
-    assert_eq!((letters.len(), &letters[0]["event"], &letters[0]["offset"]), (1, &"7".into(), &1.into()));
+    assert_eq!(
+        (letters.len(), &letters[0]["event"], &letters[0]["offset"]),
+        (1, &"7".into(), &1.into())
+    );
 }
 
 #[test]
 fn a_poison_record_goes_to_the_dead_letter_topic() {
     let (kafka, redis) = (Kafka::shared(), Redis::start());
-    let (topic, dead, group) = (kafka.topic("poisoned", 1, &[]), kafka.topic("dead", 1, &[]), unique("group"));
+    let (topic, dead, group) =
+        (kafka.topic("poisoned", 1, &[]), kafka.topic("dead", 1, &[]), unique("group"));
     redis.cli(&["SET", "user:string", "x"]);
     let (before, refused, after) = (identify("p1", 1), identify("string", 1), identify("p2", 1));
-    let poison = Given { key: Some(b"the key"), value: Some(b"{\"type\":"), headers: &[("trace", "7"), ("trace", "8")] };
+    let poison = Given {
+        key: Some(b"the key"),
+        value: Some(b"{\"type\":"),
+        headers: &[("trace", "7"), ("trace", "8")],
+    };
     let refused = Given { key: Some(b"string"), ..value(refused.as_bytes()) };
     write(kafka, &topic, &[value(before.as_bytes()), poison, refused, value(after.as_bytes())]);
     let letters = ["dead_letter.to=kafka".to_owned(), format!("dead_letter.topic={dead}")];
     let app = worker(kafka, &redis, &topic, &group, &letters.each_ref().map(String::as_str));
     wait_committed(kafka, &group, &topic);
-    assert_eq!((stored(&redis, "p1").as_deref(), stored(&redis, "p2").as_deref()), (Some("1"), Some("1")));
+    assert_eq!(
+        (stored(&redis, "p1").as_deref(), stored(&redis, "p2").as_deref()),
+        (Some("1"), Some("1"))
+    );
 
     let mut letters = read(kafka, &dead, 2);
     letters.sort_by_key(|letter| letter.key().map(<[u8]>::len));
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let of = |n: usize| headers(&letters[n]).into_iter().filter(|(name, _)| name != "traitsink-timestamp").collect::<Vec<_>>();
+    let of = |n: usize| {
+        headers(&letters[n])
+            .into_iter()
+            .filter(|(name, _)| name != "traitsink-timestamp")
+            .collect::<Vec<_>>()
+    };
     assert_eq!((letters[0].key(), letters[0].payload()), (refused.key, refused.value));
     assert_eq!(
         of(0),
@@ -176,8 +242,15 @@ fn a_poison_record_goes_to_the_dead_letter_topic() {
         ]
     );
     assert_eq!((letters[1].key(), letters[1].payload()), (poison.key, poison.value));
-    assert_eq!(of(1)[..3], [header("trace", "7"), header("trace", "8"), header("traitsink-reason", "invalid_json")]);
-    assert!(headers(&letters[1]).iter().any(|(name, value)| name == "traitsink-timestamp" && value.parse::<i64>().is_ok()));
+    assert_eq!(
+        of(1)[..3],
+        [header("trace", "7"), header("trace", "8"), header("traitsink-reason", "invalid_json")]
+    );
+    assert!(
+        headers(&letters[1])
+            .iter()
+            .any(|(name, value)| name == "traitsink-timestamp" && value.parse::<i64>().is_ok())
+    );
     app.assert_at_rest();
 }
 
@@ -189,8 +262,12 @@ fn a_dead_letter_that_cannot_be_written_holds_the_offset() {
     write(kafka, &topic, &[value(before.as_bytes()), value(b"poison"), value(after.as_bytes())]);
     let letters = ["dead_letter.to=kafka".to_owned(), format!("dead_letter.topic={dead}")];
     let app = worker(kafka, &redis, &topic, &group, &letters.each_ref().map(String::as_str));
-    eventually("the letter failed", || app.log().iter().any(|line| line.contains("cannot write to the dead-letter topic")));
-    eventually("the good record before it is committed", || kafka.committed(&group, &topic) == [Some(1)]);
+    eventually("the letter failed", || {
+        app.log().iter().any(|line| line.contains("cannot write to the dead-letter topic"))
+    });
+    eventually("the good record before it is committed", || {
+        kafka.committed(&group, &topic) == [Some(1)]
+    });
     kafka.create_topic(&dead, 1, &[]);
     wait_committed(kafka, &group, &topic);
     assert_eq!(read(kafka, &dead, 1)[0].payload(), Some(&b"poison"[..]));
@@ -205,8 +282,12 @@ fn a_full_dead_letter_file_holds_the_offset() {
     let (before, after) = (identify("f1", 1), identify("f2", 1));
     write(kafka, &topic, &[value(before.as_bytes()), value(b"poison"), value(after.as_bytes())]);
     let mut app = worker(kafka, &redis, &topic, &group, &["dead_letter.max_size=10B"]);
-    eventually("the letter failed", || app.log().iter().any(|line| line.contains("has reached dead_letter.max_size")));
-    eventually("the good record before it is committed", || kafka.committed(&group, &topic) == [Some(1)]);
+    eventually("the letter failed", || {
+        app.log().iter().any(|line| line.contains("has reached dead_letter.max_size"))
+    });
+    eventually("the good record before it is committed", || {
+        kafka.committed(&group, &topic) == [Some(1)]
+    });
     app.signal(Signal::SIGTERM);
     app.wait(Duration::from_secs(30));
     assert_eq!(kafka.committed(&group, &topic), [Some(1)]);
@@ -228,7 +309,10 @@ fn the_breaker_stops_the_worker_before_the_topic_is_drained() {
     assert!(app.log().iter().any(|line| line.contains("dead_letter.breaker")));
     let committed = kafka.committed(&group, &topic)[0].expect("an offset");
     let letters = app.dead_letters().len() as i64;
-    assert!((101..1500).contains(&committed) && committed == letters + 1, "{committed} committed, {letters} letters");
+    assert!(
+        (101..1500).contains(&committed) && committed == letters + 1,
+        "{committed} committed, {letters} letters"
+    );
 }
 
 #[test]
@@ -275,23 +359,33 @@ fn a_pattern_never_reads_the_dead_letters() {
     }
     write(kafka, &events, &[value(b"poison"), value(identify("after", 1).as_bytes())]);
     let letters = ["dead_letter.to=kafka".to_owned(), format!("dead_letter.topic={dead}")];
-    let app = worker(kafka, &redis, &format!("^{stem}\\..*"), &group, &letters.each_ref().map(String::as_str));
+    let app = worker(
+        kafka,
+        &redis,
+        &format!("^{stem}\\..*"),
+        &group,
+        &letters.each_ref().map(String::as_str),
+    );
     wait_committed(kafka, &group, &events);
     assert_eq!(read(kafka, &dead, 1)[0].payload(), Some(&b"poison"[..]));
     assert_eq!(app.metric("traitsink_kafka_partitions_assigned", ""), 1.0);
     assert_eq!(kafka.watermarks(&dead), [(0, 1)]);
 }
 
-/// Large records of many partitions wait for Redis without taking all the room that is needed to go on.
+/// Large records of many partitions wait for Redis without taking all the room that is needed to go
+/// on.
 #[test]
 fn many_large_records_in_hand_leave_room() {
     let (kafka, mut redis) = (Kafka::shared(), Redis::start());
     let (topic, group) = (kafka.topic("large", 12, &[]), unique("group"));
     let produced = fill_large(kafka, &topic, 12, 400_000);
-    let small = ["delivery.max_in_flight=4MiB", "http.max_body=1MiB", "delivery.max_batch_bytes=1MiB"];
+    let small =
+        ["delivery.max_in_flight=4MiB", "http.max_body=1MiB", "delivery.max_batch_bytes=1MiB"];
     redis.kill();
     let app = worker(kafka, &redis, &topic, &group, &small);
-    eventually("Redis is known to be down", || app.client().post("/v1/identify", identify("h", 1)).unwrap().status == 503);
+    eventually("Redis is known to be down", || {
+        app.client().post("/v1/identify", identify("h", 1)).unwrap().status == 503
+    });
     eventually("partitions wait", || app.metric("traitsink_kafka_partitions_paused", "") >= 10.0);
     redis.restart();
     wait_committed(kafka, &group, &topic);
@@ -307,7 +401,10 @@ fn fill_large(kafka: &Kafka, topic: &str, partitions: i32, size: usize) -> Vec<S
     for partition in 0..partitions {
         for number in 0..2 {
             let user = format!("large-{partition}-{number}");
-            let event = format!(r#"{{"type":"identify","userId":"{user}","traits":{{"a":"{}"}}}}"#, "x".repeat(size));
+            let event = format!(
+                r#"{{"type":"identify","userId":"{user}","traits":{{"a":"{}"}}}}"#,
+                "x".repeat(size)
+            );
             write_to(kafka, topic, partition, &[value(event.as_bytes())]);
             users.push(user);
         }
@@ -321,16 +418,23 @@ fn a_group_begins_where_it_is_told() {
     let topic = kafka.topic("begin", 1, &[]);
     write(kafka, &topic, &[value(identify("old", 1).as_bytes())]);
     let app = worker(kafka, &redis, &topic, &unique("group"), &["kafka.auto_offset_reset=latest"]);
-    eventually("a partition is assigned", || app.metric("traitsink_kafka_partitions_assigned", "") == 1.0);
+    eventually("a partition is assigned", || {
+        app.metric("traitsink_kafka_partitions_assigned", "") == 1.0
+    });
     eventually("the end is known", || {
         write(kafka, &topic, &[value(identify("new", 1).as_bytes())]);
         stored(&redis, "new").is_some()
     });
     assert_eq!(stored(&redis, "old"), None);
 
-    let mut app = worker(kafka, &redis, &topic, &unique("group"), &["kafka.auto_offset_reset=error"]);
+    let mut app =
+        worker(kafka, &redis, &topic, &unique("group"), &["kafka.auto_offset_reset=error"]);
     assert_eq!(app.wait(Duration::from_secs(30)).code(), Some(70), "{}", app.log().join("\n"));
-    assert!(app.log().iter().any(|line| line.contains("choose earliest or latest")), "{}", app.log().join("\n"));
+    assert!(
+        app.log().iter().any(|line| line.contains("choose earliest or latest")),
+        "{}",
+        app.log().join("\n")
+    );
 }
 
 #[test]
@@ -345,18 +449,35 @@ fn a_member_without_partitions_is_ready_and_one_without_brokers_is_not() {
 
     let nowhere = ["kafka.bootstrap_servers=127.0.0.1:9"];
     let app = App::start(&format!("redis://127.0.0.1:{}", redis.port()), &nowhere);
-    let reason = || crate::harness::http::Client::new(app.admin).get("/ready").map(|answer| answer.text()).unwrap_or_default();
+    let reason = || {
+        crate::harness::http::Client::new(app.admin)
+            .get("/ready")
+            .map(|answer| answer.text())
+            .unwrap_or_default()
+    };
     eventually("the reason is told", || reason().contains("kafka.bootstrap_servers right?"));
     assert!(reason().contains("\"part\":\"kafka\""), "{}", reason());
-    assert_eq!(app.client().post("/v1/identify", identify("h", 1)).unwrap().status, 200, "HTTP goes on");
+    assert_eq!(
+        app.client().post("/v1/identify", identify("h", 1)).unwrap().status,
+        200,
+        "HTTP goes on"
+    );
 }
 
 #[test]
 fn a_missing_topic_is_waited_for() {
     let (kafka, redis) = (Kafka::shared(), Redis::start());
     let (topic, group) = (unique("late"), unique("group"));
-    let app = worker(kafka, &redis, &topic, &group, &["kafka.librdkafka.topic.metadata.refresh.interval.ms=500"]);
-    eventually("it is said", || app.log().iter().any(|line| line.contains("kafka-topics --create")));
+    let app = worker(
+        kafka,
+        &redis,
+        &topic,
+        &group,
+        &["kafka.librdkafka.topic.metadata.refresh.interval.ms=500"],
+    );
+    eventually("it is said", || {
+        app.log().iter().any(|line| line.contains("kafka-topics --create"))
+    });
     assert!(!app.ready());
     kafka.create_topic(&topic, 1, &[]);
     write(kafka, &topic, &[value(identify("late", 1).as_bytes())]);
@@ -368,8 +489,10 @@ fn a_missing_topic_is_waited_for() {
 fn check_reaches_brokers_and_says_all_that_is_missing() {
     let (kafka, redis) = (Kafka::shared(), Redis::start());
     let (topic, group) = (kafka.topic("check", 3, &[]), unique("group"));
-    let (url, servers) =
-        (format!("redis.url=redis://127.0.0.1:{}", redis.port()), format!("kafka.bootstrap_servers={}", kafka.servers()));
+    let (url, servers) = (
+        format!("redis.url=redis://127.0.0.1:{}", redis.port()),
+        format!("kafka.bootstrap_servers={}", kafka.servers()),
+    );
     let check = |settings: &[&str]| {
         let mut args = vec!["-s", &url, "-s", &servers, "-s", "data_dir=/tmp"];
         settings.iter().for_each(|setting| args.extend(["-s", setting]));
@@ -378,16 +501,26 @@ fn check_reaches_brokers_and_says_all_that_is_missing() {
         (output.status.code(), text(output.stdout), text(output.stderr))
     };
     let (topics, group) = (format!("kafka.topics={topic}"), format!("kafka.group_id={group}"));
-    let letters = ["dead_letter.to=kafka".to_owned(), format!("dead_letter.topic={}", kafka.topic("dead", 1, &[]))];
+    let letters = [
+        "dead_letter.to=kafka".to_owned(),
+        format!("dead_letter.topic={}", kafka.topic("dead", 1, &[])),
+    ];
     let (code, found, _) = check(&[&topics, &group, &letters[0], &letters[1]]);
     assert_eq!(code, Some(0), "{found}");
-    assert!(found.contains("Redis 7.") && found.contains(&format!("{topic}, 3 partitions")), "{found}");
+    assert!(
+        found.contains("Redis 7.") && found.contains(&format!("{topic}, 3 partitions")),
+        "{found}"
+    );
 
-    let (code, _, said) = check(&["kafka.topics=nowhere", "dead_letter.to=kafka", "dead_letter.topic=no-letters"]);
+    let (code, _, said) =
+        check(&["kafka.topics=nowhere", "dead_letter.to=kafka", "dead_letter.topic=no-letters"]);
     assert_eq!(code, Some(69), "{said}");
     let lines: Vec<_> = said.lines().collect();
     assert!(lines[0].starts_with("traitsink: kafka: ") && lines[0].contains("nowhere"), "{said}");
-    assert!(lines[1].starts_with("traitsink: dead letters: ") && lines[1].contains("no-letters"), "{said}");
+    assert!(
+        lines[1].starts_with("traitsink: dead letters: ") && lines[1].contains("no-letters"),
+        "{said}"
+    );
 
     let (code, _, said) = check(&["kafka.librdkafka.no.such.property=1"]);
     assert_eq!(code, Some(78), "{said}");

@@ -1,4 +1,5 @@
-//! Topics that are not plain logs: compacted, transactional, cut off at the old end, with odd records.
+//! Topics that are not plain logs: compacted, transactional, cut off at the old end, with odd
+//! records.
 
 use std::time::Duration;
 
@@ -27,7 +28,9 @@ fn stored(redis: &Redis, user: &str) -> Option<u32> {
 
 fn no_lag(app: &App, topic: &str) {
     eventually("a lag is known", || app.metrics().contains(&format!("topic=\"{topic}\"")));
-    eventually("nothing is left to read", || app.metric("traitsink_kafka_consumer_lag", topic) == 0.0);
+    eventually("nothing is left to read", || {
+        app.metric("traitsink_kafka_consumer_lag", topic) == 0.0
+    });
 }
 
 /// Topics that the worker found created again.
@@ -40,14 +43,20 @@ pub(crate) fn recreations(app: &App) -> f64 {
 fn d5_a_compacted_topic_does_not_stall() {
     play("D5", "a compacted topic", 2..=3, |_| {
         let (kafka, redis) = (Kafka::shared(), Redis::start());
-        let compact = [("cleanup.policy", "compact"), ("segment.ms", "100"), ("min.cleanable.dirty.ratio", "0.001")];
+        let compact = [
+            ("cleanup.policy", "compact"),
+            ("segment.ms", "100"),
+            ("min.cleanable.dirty.ratio", "0.001"),
+        ];
         let (topic, group) = (kafka.topic("compacted", 1, &compact), unique("group"));
         let batch = |from: u32| {
             let texts: Vec<(String, String)> = (from..from + 50)
                 .map(|n| (format!("c{}", n % 5), n))
                 .map(|(user, n)| (user.clone(), identify(&user, n)))
                 .collect();
-            let records = texts.iter().map(|(user, text)| Given { key: Some(user.as_bytes()), ..value(text.as_bytes()) });
+            let records = texts
+                .iter()
+                .map(|(user, text)| Given { key: Some(user.as_bytes()), ..value(text.as_bytes()) });
             write(kafka, &topic, &records.collect::<Vec<_>>());
         };
         batch(0);
@@ -78,16 +87,25 @@ fn d5_a_transactional_topic_does_not_stall() {
         let (kafka, redis) = (Kafka::shared(), Redis::start());
         let (topic, group) = (kafka.topic("transactional", 1, &[]), unique("group"));
         let mut settings = kafka.client();
-        let producer: BaseProducer = settings.set("transactional.id", unique("writer")).create().expect("a producer");
+        let producer: BaseProducer =
+            settings.set("transactional.id", unique("writer")).create().expect("a producer");
         producer.init_transactions(PATIENCE).expect("a coordinator");
         let transaction = |from: u32, commit: bool| {
             producer.begin_transaction().expect("a transaction");
             for number in from..from + 10 {
                 let text = identify("t", number);
-                producer.send(BaseRecord::<(), _>::to(&topic).payload(&text)).map_err(|(error, _)| error).expect("room");
+                producer
+                    .send(BaseRecord::<(), _>::to(&topic).payload(&text))
+                    .map_err(|(error, _)| error)
+                    .expect("room");
             }
             producer.flush(PATIENCE).expect("records are taken");
-            if commit { producer.commit_transaction(PATIENCE) } else { producer.abort_transaction(PATIENCE) }.expect("it ends");
+            if commit {
+                producer.commit_transaction(PATIENCE)
+            } else {
+                producer.abort_transaction(PATIENCE)
+            }
+            .expect("it ends");
         };
         transaction(100, true);
         transaction(200, false);
@@ -117,25 +135,42 @@ fn d6_records_that_are_gone_are_passed_over() {
         app.signal(Signal::SIGTERM);
         assert!(app.wait(Duration::from_secs(20)).success());
 
-        let large = format!(r#"{{"type":"identify","userId":"r","traits":{{"large":"{}"}}}}"#, "x".repeat(1_000_000));
+        let large = format!(
+            r#"{{"type":"identify","userId":"r","traits":{{"large":"{}"}}}}"#,
+            "x".repeat(1_000_000)
+        );
         let newest = identify("r", 9);
         let empty = Given { key: Some(b"r"), ..Given::default() };
         write(
             kafka,
             &topic,
-            &[value(identify("r", 2).as_bytes()), empty, value(large.as_bytes()), value(b""), value(newest.as_bytes())],
+            &[
+                value(identify("r", 2).as_bytes()),
+                empty,
+                value(large.as_bytes()),
+                value(b""),
+                value(newest.as_bytes()),
+            ],
         );
         kafka.delete_before(&topic, 3);
 
         let mut strict = worker(kafka, &redis, &topic, &group, &["kafka.auto_offset_reset=error"]);
-        assert_eq!(strict.wait(Duration::from_secs(30)).code(), Some(70), "{}", strict.log().join("\n"));
+        assert_eq!(
+            strict.wait(Duration::from_secs(30)).code(),
+            Some(70),
+            "{}",
+            strict.log().join("\n")
+        );
         assert_eq!(kafka.committed(&group, &topic), [Some(1)]);
 
         let app = worker(kafka, &redis, &topic, &group, &[]);
         eventually("the newest is stored", || stored(&redis, "r") == Some(9));
         eventually("all is committed", || kafka.committed(&group, &topic) == [Some(6)]);
         assert_eq!(redis.hgetall("user:r")[&b"large"[..]].len(), 1_000_000);
-        assert_eq!(app.metric("traitsink_events_skipped_total", "reason=\"empty\",source=\"kafka\""), 1.0);
+        assert_eq!(
+            app.metric("traitsink_events_skipped_total", "reason=\"empty\",source=\"kafka\""),
+            1.0
+        );
         assert_eq!(recreations(&app), 0.0);
         app.assert_at_rest();
     });
@@ -151,8 +186,8 @@ enum Sight {
     Gone,
 }
 
-/// A topic is deleted and created again under its name while a worker reads it; it then holds `records` instead of the five that
-/// the worker had read.
+/// A topic is deleted and created again under its name while a worker reads it; it then holds
+/// `records` instead of the five that the worker had read.
 fn recreate(records: u32, sight: Sight) -> (App, Redis) {
     let (kafka, redis) = (Kafka::shared(), Redis::start());
     let (topic, group) = (kafka.topic("recreated", 1, &[]), unique("group"));

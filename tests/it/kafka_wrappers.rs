@@ -22,8 +22,15 @@ fn wrappers_are_opened() {
         format!(r#"{{"message":{}}}"#, text("text")),
         format!(r#"{{"schema":{{"type":"struct"}},"payload":{}}}"#, identify("connect")),
         format!(r#"{{"schema":{{"type":"string"}},"payload":{}}}"#, text("connect-text")),
-        format!(r#"{{"specversion":"1.0","type":"com.example","id":"1","data":{}}}"#, identify("cloud")),
-        format!(r#"[{{"message":{}}} {{"schema":null,"payload":{}}},,7,]"#, identify("first"), text("second")),
+        format!(
+            r#"{{"specversion":"1.0","type":"com.example","id":"1","data":{}}}"#,
+            identify("cloud")
+        ),
+        format!(
+            r#"[{{"message":{}}} {{"schema":null,"payload":{}}},,7,]"#,
+            identify("first"),
+            text("second")
+        ),
         format!(r#"{{"batch":[{}{}]}}"#, identify("comma"), identify("missing")),
         cut.to_owned(),
         r#"{"userId":"untyped","traits":{"a":1}}"#.to_owned(),
@@ -33,13 +40,28 @@ fn wrappers_are_opened() {
     write(kafka, &topic, &records);
     let app = worker(kafka, &redis, &topic, &group, &[]);
     wait_committed(kafka, &group, &topic);
-    for user in ["text", "connect", "connect-text", "cloud", "first", "second", "comma", "missing"] {
+    for user in ["text", "connect", "connect-text", "cloud", "first", "second", "comma", "missing"]
+    {
         assert_eq!(redis.hgetall(&format!("user:{user}")).len(), 1, "{user}");
     }
-    let letters: Vec<_> = app.dead_letters().iter().map(|letter| json!([letter["reason"], letter["event"]])).collect();
-    assert_eq!(letters, [json!(["not_an_object", "7"]), json!(["invalid_json", cut])], "each as it was sent");
-    assert_eq!(app.metric("traitsink_events_skipped_total", "reason=\"no_type\",source=\"kafka\""), 1.0);
-    assert_eq!(app.metric("traitsink_events_skipped_total", "reason=\"empty\",source=\"kafka\""), 1.0);
+    let letters: Vec<_> = app
+        .dead_letters()
+        .iter()
+        .map(|letter| json!([letter["reason"], letter["event"]]))
+        .collect();
+    assert_eq!(
+        letters,
+        [json!(["not_an_object", "7"]), json!(["invalid_json", cut])],
+        "each as it was sent"
+    );
+    assert_eq!(
+        app.metric("traitsink_events_skipped_total", "reason=\"no_type\",source=\"kafka\""),
+        1.0
+    );
+    assert_eq!(
+        app.metric("traitsink_events_skipped_total", "reason=\"empty\",source=\"kafka\""),
+        1.0
+    );
     app.assert_at_rest();
 }
 
@@ -52,12 +74,16 @@ fn one_warning_says_how_a_topic_without_types_is_wrapped() {
     write(kafka, &topic, &records);
     let app = worker(kafka, &redis, &topic, &group, &[]);
     wait_committed(kafka, &group, &topic);
-    let warnings = || app.log().into_iter().filter(|line| line.contains("have no `type`")).collect::<Vec<_>>();
+    let warnings =
+        || app.log().into_iter().filter(|line| line.contains("have no `type`")).collect::<Vec<_>>();
     eventually("the warning", || !warnings().is_empty());
     let warnings = warnings();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains(&topic) && warnings[0].contains("before, after"), "{warnings:?}");
     assert!(!app.log().iter().any(|line| line.contains("jane")), "names may be personal");
-    assert_eq!(app.metric("traitsink_events_skipped_total", "reason=\"no_type\",source=\"kafka\""), 250.0);
+    assert_eq!(
+        app.metric("traitsink_events_skipped_total", "reason=\"no_type\",source=\"kafka\""),
+        250.0
+    );
     app.assert_at_rest();
 }

@@ -20,7 +20,8 @@ use crate::harness::matrix::play;
 use crate::harness::redis::{Redis, free_port};
 use crate::harness::{eventually, guide};
 
-/// The server of a worker; outlives it where that is killed, as it is at the end of a test, and ends when dropped.
+/// The server of a worker; outlives it where that is killed, as it is at the end of a test, and
+/// ends when dropped.
 struct Server {
     data: PathBuf,
 }
@@ -32,8 +33,10 @@ impl Server {
 
     /// As an operator who reads the log and the password's file.
     fn open(&self) -> redis::RedisResult<redis::Connection> {
-        let password = std::fs::read_to_string(self.data.join("traitsink.password")).unwrap_or_default();
-        let login = if password.is_empty() { String::new() } else { format!("?pass={}", password.trim()) };
+        let password =
+            std::fs::read_to_string(self.data.join("traitsink.password")).unwrap_or_default();
+        let login =
+            if password.is_empty() { String::new() } else { format!("?pass={}", password.trim()) };
         redis::Client::open(format!("redis+unix://{}{login}", self.socket().display()))?
             .get_connection_with_timeout(Duration::from_secs(5))
     }
@@ -44,7 +47,8 @@ impl Server {
 
     fn pid(&self) -> Pid {
         let info: String = redis::cmd("INFO").arg("server").query(&mut self.connection()).unwrap();
-        let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")).expect("a process id");
+        let pid =
+            info.lines().find_map(|line| line.strip_prefix("process_id:")).expect("a process id");
         Pid::from_raw(pid.trim().parse().unwrap())
     }
 
@@ -101,7 +105,8 @@ fn the_examples_of_the_guide_are_written() {
 fn it_keeps_what_it_was_given_and_ends_with_the_worker() {
     let data = TempDir::new().unwrap();
     let (server, mut app) = worker(data.path(), &["redis.database=20"]);
-    let status = app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status;
+    let status =
+        app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status;
     assert_eq!(status, 200);
     app.signal(Signal::SIGTERM);
     assert!(app.wait(Duration::from_secs(20)).success(), "{}", app.log().join("\n"));
@@ -117,19 +122,28 @@ fn it_keeps_what_it_was_given_and_ends_with_the_worker() {
 fn as_nobody(arguments: &[&str]) -> String {
     let mut command = Command::new("runuser");
     command.args(["-u", "nobody", "--", "redis-cli"]).args(arguments);
-    let output = command.output().expect("runuser (Debian package util-linux) and redis-cli are needed");
+    let output =
+        command.output().expect("runuser (Debian package util-linux) and redis-cli are needed");
     [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat()
 }
 
 /// TCP ports on which the process listens.
 fn listens(pid: Pid) -> Vec<String> {
     let links = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
-    let links: Vec<String> =
-        links.filter_map(|link| Some(std::fs::read_link(link.path()).ok()?.to_string_lossy().into_owned())).collect();
-    let table =
-        ["tcp", "tcp6"].map(|table| std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default()).concat();
+    let links: Vec<String> = links
+        .filter_map(|link| {
+            Some(std::fs::read_link(link.path()).ok()?.to_string_lossy().into_owned())
+        })
+        .collect();
+    let table = ["tcp", "tcp6"]
+        .map(|table| {
+            std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default()
+        })
+        .concat();
     let fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let own = fields.filter(|fields| fields.get(3) == Some(&"0A") && links.contains(&format!("socket:[{}]", fields[9])));
+    let own = fields.filter(|fields| {
+        fields.get(3) == Some(&"0A") && links.contains(&format!("socket:[{}]", fields[9]))
+    });
     own.map(|fields| fields[1].to_owned()).collect()
 }
 
@@ -143,12 +157,16 @@ fn no_other_user_reaches_it() {
         std::fs::set_permissions(directory, PermissionsExt::from_mode(0o755)).unwrap();
     }
     let (server, app) = worker(&open, &[]);
-    assert_eq!(app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status, 200);
+    assert_eq!(
+        app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status,
+        200
+    );
     assert_eq!(listens(server.pid()), Vec::<String>::new(), "a port is open");
     let socket = server.socket().display().to_string();
     assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o700);
     app.wait_for_line(&format!("redis-cli -s {socket}"));
-    let root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    let root = std::fs::metadata("/proc/self")
+        .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
     if root {
         let said = as_nobody(&["-s", &socket, "FLUSHALL"]);
         assert!(said.contains("Permission denied"), "{said}");
@@ -159,19 +177,28 @@ fn no_other_user_reaches_it() {
 #[test]
 fn a_port_is_opened_when_it_is_asked_for_and_wants_a_password() {
     let data = TempDir::new().unwrap();
-    let (port, file) = (free_port().to_string(), data.path().canonicalize().unwrap().join("traitsink.password"));
+    let (port, file) =
+        (free_port().to_string(), data.path().canonicalize().unwrap().join("traitsink.password"));
     let setting = format!("redis.local.port={port}");
     let (server, mut app) = worker(data.path(), &[&setting]);
-    assert_eq!(app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status, 200);
+    assert_eq!(
+        app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status,
+        200
+    );
     assert_eq!(listens(server.pid()).len(), 1);
     assert!(TcpStream::connect(format!("127.0.0.1:{port}")).is_ok());
     let ask = |login: &str| {
         let client = redis::Client::open(format!("redis://{login}127.0.0.1:{port}")).unwrap();
-        client.get_connection().and_then(|mut connection| connection.hget::<_, _, String>("user:u", "a"))
+        client
+            .get_connection()
+            .and_then(|mut connection| connection.hget::<_, _, String>("user:u", "a"))
     };
     assert!(ask("").unwrap_err().to_string().contains("Authentication required"));
     let password = std::fs::read_to_string(&file).unwrap().trim().to_owned();
-    assert_eq!((password.len(), std::fs::metadata(&file).unwrap().permissions().mode() & 0o777), (64, 0o600));
+    assert_eq!(
+        (password.len(), std::fs::metadata(&file).unwrap().permissions().mode() & 0o777),
+        (64, 0o600)
+    );
     assert_eq!(ask(&format!(":{password}@")).unwrap(), "1");
     let line = std::fs::read_to_string(format!("/proc/{}/cmdline", server.pid())).unwrap();
     app.wait_for_line(&file.display().to_string());
@@ -193,7 +220,8 @@ fn a_port_is_opened_when_it_is_asked_for_and_wants_a_password() {
 fn a_directory_that_is_too_deep_for_a_socket_is_told_before_the_start() {
     let data = TempDir::new().unwrap();
     let root = data.path().canonicalize().unwrap();
-    let deep = |bytes: usize| root.join("d".repeat(bytes - root.as_os_str().len() - "//redis.sock".len()));
+    let deep =
+        |bytes: usize| root.join("d".repeat(bytes - root.as_os_str().len() - "//redis.sock".len()));
     let (server, app) = worker(&deep(107), &[]);
     app.wait_ready();
     assert!(server.is_there());
@@ -202,7 +230,10 @@ fn a_directory_that_is_too_deep_for_a_socket_is_told_before_the_start() {
         let output = run(&[&["-s", "redis.mode=local", "-s", &setting], verb].concat(), b"");
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(78), "{verb:?}: {said}");
-        assert!(said.contains("redis.local.data_dir") && said.contains("has 108 bytes"), "{verb:?}: {said}");
+        assert!(
+            said.contains("redis.local.data_dir") && said.contains("has 108 bytes"),
+            "{verb:?}: {said}"
+        );
     }
 }
 
@@ -242,7 +273,8 @@ fn what_a_killed_worker_leaves_behind_is_ended_by_the_next() {
         let keys = [("data_dir", own.path()), ("redis.local.data_dir", data.path())];
         let keys = keys.map(|(key, path)| format!("{key}={}", path.display()));
         let others = ["redis.mode=local", "redis.response_timeout=300ms"];
-        let settings = keys.iter().map(String::as_str).chain(others).flat_map(|setting| ["-s", setting]);
+        let settings =
+            keys.iter().map(String::as_str).chain(others).flat_map(|setting| ["-s", setting]);
         // Unlike `run` it ends by itself where it is not refused.
         let output = run(&settings.chain(["replay", "-"]).collect::<Vec<_>>(), b"");
         let said = String::from_utf8(output.stderr).unwrap();
@@ -273,14 +305,19 @@ fn what_cannot_be_started_is_told() {
     let file = data.path().join("file");
     std::fs::write(&file, "").unwrap();
     for (setting, code, error) in [
-        ("redis.local.binary=no-such-redis", 78, "redis.local.binary: there is no no-such-redis: install Redis"),
+        (
+            "redis.local.binary=no-such-redis",
+            78,
+            "redis.local.binary: there is no no-such-redis: install Redis",
+        ),
         ("redis.local.binary=/", 78, "redis.local.binary: / cannot be started: "),
         ("redis.local.binary=false", 69, "redis.local: the server ended at once (exit status: 1)"),
         (&port, 69, "Address already in use"),
         (&format!("redis.local.data_dir={}", file.display()), 74, "redis.local.data_dir: "),
     ] {
         let own = format!("data_dir={}", data.path().display());
-        let output = run(&["-s", "redis.mode=local", "-s", &own, "-s", setting, "replay", "-"], b"");
+        let output =
+            run(&["-s", "redis.mode=local", "-s", &own, "-s", setting, "replay", "-"], b"");
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{setting}: {said}");
         assert!(said.contains(error), "{setting}: {said}");

@@ -21,7 +21,13 @@ impl Unheard {
     fn start(args: &[&str], stdout: Stdio) -> Self {
         let (reader, writer) = full_pipe();
         let mut command = Command::new(env!("CARGO_BIN_EXE_traitsink"));
-        let child = command.args(args).stdin(Stdio::null()).stdout(stdout).stderr(writer).spawn().expect("it starts");
+        let child = command
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(stdout)
+            .stderr(writer)
+            .spawn()
+            .expect("it starts");
         Self { child, _stderr: reader }
     }
 
@@ -72,14 +78,27 @@ fn a_worker_that_nobody_listens_to_answers_counts_and_stops() {
     let (redis, data) = (Redis::start(), tempfile::tempdir().unwrap());
     let url = format!("redis.url=redis://127.0.0.1:{}", redis.port());
     let data_dir = format!("data_dir={}", data.path().display());
-    let ((http, http_listen), (admin, admin_listen)) = (listen("http.listen"), listen("admin.listen"));
-    let settings = [&url, &data_dir, &http_listen, &admin_listen, "log.level=debug", "delivery.stop_grace=20s"];
-    let args: Vec<&str> = settings.into_iter().flat_map(|setting| ["-s", setting]).chain(["run"]).collect();
+    let ((http, http_listen), (admin, admin_listen)) =
+        (listen("http.listen"), listen("admin.listen"));
+    let settings = [
+        &url,
+        &data_dir,
+        &http_listen,
+        &admin_listen,
+        "log.level=debug",
+        "delivery.stop_grace=20s",
+    ];
+    let args: Vec<&str> =
+        settings.into_iter().flat_map(|setting| ["-s", setting]).chain(["run"]).collect();
     let mut worker = Unheard::start(&args, Stdio::null());
-    eventually("it is ready", || Client::new(admin).get("/ready").is_some_and(|answer| answer.status == 200));
+    eventually("it is ready", || {
+        Client::new(admin).get("/ready").is_some_and(|answer| answer.status == 200)
+    });
     let dropped = || {
         let text = Client::new(admin).get("/metrics").expect("metrics answer").text();
-        let count = text.lines().find_map(|line| line.strip_prefix("traitsink_log_lines_dropped_total ")?.parse::<u64>().ok());
+        let count = text.lines().find_map(|line| {
+            line.strip_prefix("traitsink_log_lines_dropped_total ")?.parse::<u64>().ok()
+        });
         count.expect("the series is there from the start")
     };
     assert_eq!(dropped(), 0);
@@ -99,8 +118,13 @@ fn a_replay_that_nobody_listens_to_ends() {
     let url = format!("redis.url=redis://127.0.0.1:{}", redis.port());
     let data_dir = format!("data_dir={}", data.path().display());
     let file = data.path().join("events.ndjson");
-    std::fs::write(&file, "{\"type\":\"identify\",\"userId\":\"u\",\"traits\":{\"a\":1}}\n{\"broken\n").unwrap();
-    let args = ["-s", &url, "-s", &data_dir, "-s", "log.level=debug", "replay", file.to_str().unwrap()];
+    std::fs::write(
+        &file,
+        "{\"type\":\"identify\",\"userId\":\"u\",\"traits\":{\"a\":1}}\n{\"broken\n",
+    )
+    .unwrap();
+    let args =
+        ["-s", &url, "-s", &data_dir, "-s", "log.level=debug", "replay", file.to_str().unwrap()];
     assert_eq!(Unheard::start(&args, Stdio::null()).end().code(), Some(65));
     assert!(!redis.hgetall("user:u").is_empty());
     assert!(data.path().join("dead-letters.ndjson").metadata().unwrap().len() > 0);
@@ -109,10 +133,20 @@ fn a_replay_that_nobody_listens_to_ends() {
 #[test]
 fn a_demo_that_nobody_listens_to_stops() {
     let (http, http_listen) = listen("http.listen");
-    let args = ["-s", &http_listen, "-s", "admin.listen=127.0.0.1:0", "-s", "redis.embedded.listen=127.0.0.1:0", "demo"];
+    let args = [
+        "-s",
+        &http_listen,
+        "-s",
+        "admin.listen=127.0.0.1:0",
+        "-s",
+        "redis.embedded.listen=127.0.0.1:0",
+        "demo",
+    ];
     let (_stdout, full) = full_pipe();
     let mut demo = Unheard::start(&args, full.into());
-    eventually("it answers", || Client::new(http).get("/v1/identify").is_some_and(|answer| answer.status == 405));
+    eventually("it answers", || {
+        Client::new(http).get("/v1/identify").is_some_and(|answer| answer.status == 405)
+    });
     demo.signal(Signal::SIGINT);
     assert!(demo.end().success());
 }

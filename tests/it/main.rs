@@ -8,7 +8,8 @@ mod attacks;
 mod captures;
 /// `check --connect`: a write that would be refused now, and what a server says of itself.
 mod check_connect;
-/// The command line, by running the real binary: help, exit codes, what is printed and what never is.
+/// The command line, by running the real binary: help, exit codes, what is printed and what never
+/// is.
 mod cli;
 /// A real Redis Cluster: slots that move, masters that die.
 mod cluster;
@@ -40,7 +41,8 @@ mod faults;
 mod faults_network;
 /// Passwords and certificates change under load.
 mod faults_rotation;
-/// A server that answers and takes no writes: full, a replica, busy, loading, closed to this user; then cured.
+/// A server that answers and takes no writes: full, a replica, busy, loading, closed to this user;
+/// then cured.
 mod faults_states;
 /// Late bytes of a lost connection.
 mod fence;
@@ -54,7 +56,8 @@ mod http;
 mod http_corpus;
 /// Clients that stay silent, send too much, or come from elsewhere.
 mod http_crowd;
-/// Other systems' files, and what `config import` makes of them: a new case goes into `tests/import`.
+/// Other systems' files, and what `config import` makes of them: a new case goes into
+/// `tests/import`.
 mod import;
 /// Real brokers: what the harness promises, every way to log in and to be refused, the probe.
 #[cfg(feature = "kafka")]
@@ -99,7 +102,8 @@ mod replicas;
 mod resp3;
 /// RudderStack's destination settings as the `[redis]` section.
 mod rudderstack;
-/// The master that sentinels name: masters that die, freeze, are replaced; sentinels that are dead or wrong.
+/// The master that sentinels name: masters that die, freeze, are replaced; sentinels that are dead
+/// or wrong.
 mod sentinel;
 /// The serving loop's deadlines, cap and stops, with services of our own.
 mod server;

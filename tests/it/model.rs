@@ -1,4 +1,5 @@
-//! Lanes against a simulated Redis that fails in every way, in paused time: order, one write in flight, one outcome each.
+//! Lanes against a simulated Redis that fails in every way, in paused time: order, one write in
+//! flight, one outcome each.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,7 +14,8 @@ use traitsink::event::{Limits, Origin, Rules};
 use traitsink::logging::UserIds;
 use traitsink::metrics::Metrics;
 use traitsink::pipeline::{
-    Ack, Budget, Busy, DeadReason, Health, Intake, Lane, LaneLimits, Message, Outcome, Refusal, Source, Suspects,
+    Ack, Budget, Busy, DeadReason, Health, Intake, Lane, LaneLimits, Message, Outcome, Refusal,
+    Source, Suspects,
 };
 use traitsink::readiness::Readiness;
 use traitsink::redis::{Allowed, Apply, Class, Placement, Trouble, Verdict, Writes};
@@ -35,12 +37,19 @@ struct Sent {
 }
 
 fn rules() -> Rules {
-    let limits = Limits { max_event: 4096, max_depth: 10, max_fields: 100, max_key: 100, max_field_name: 100, max_update: 4096 };
+    let limits = Limits {
+        max_event: 4096,
+        max_depth: 10,
+        max_fields: 100,
+        max_key: 100,
+        max_field_name: 100,
+        max_update: 4096,
+    };
     Rules { limits, destination: "Redis".into() }
 }
 
-/// Plays one seed: sends, sometimes gives up, sometimes crashes; with `late`, bytes outlive their connection. Returns the log of
-/// events and the server.
+/// Plays one seed: sends, sometimes gives up, sometimes crashes; with `late`, bytes outlive their
+/// connection. Returns the log of events and the server.
 async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
     let mut rng = Rng::with_seed(seed);
     let crash = rng.bool();
@@ -104,10 +113,19 @@ async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
         let user = if event < EVENTS { rng.u64(0..USERS) } else { 2 };
         numbers[user as usize] += 1;
         let number = numbers[user as usize];
-        let text = format!(r#"{{"type":"identify","userId":"u-{user}","traits":{{"n":{number},"f{}":1}}}}"#, number % 3);
+        let text = format!(
+            r#"{{"type":"identify","userId":"u-{user}","traits":{{"n":{number},"f{}":1}}}}"#,
+            number % 3
+        );
         let told = Arc::new(Told::default());
         server.lock().unwrap().told.insert((format!("user:u-{user}"), number), Arc::clone(&told));
-        let ack = Ack::new(Source::Http, Arc::clone(&told) as _, event, Arc::clone(&metrics), Instant::now());
+        let ack = Ack::new(
+            Source::Http,
+            Arc::clone(&told) as _,
+            event,
+            Arc::clone(&metrics),
+            Instant::now(),
+        );
         let held = budget.try_reserve(text.len());
         if let Some(held) = held {
             let message = Message::new(Bytes::from(text), held);
@@ -125,7 +143,13 @@ async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
         if event < EVENTS && rng.f64() < 0.01 {
             for lost in &sent {
                 lost.told.revoked.store(true, Ordering::Release);
-                server.lock().unwrap().revoked.entry(lost.key.clone()).or_default().push(lost.number);
+                server
+                    .lock()
+                    .unwrap()
+                    .revoked
+                    .entry(lost.key.clone())
+                    .or_default()
+                    .push(lost.number);
             }
             intake.drop_cancelled();
         }
@@ -149,23 +173,34 @@ async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
 
 #[tokio::test(start_paused = true)]
 async fn order_and_outcomes_survive_every_fault() {
-    let seeds = std::env::var("PROPTEST_CASES").map_or(300, |cases| cases.parse::<u64>().expect("a number") / 10);
+    let seeds = std::env::var("PROPTEST_CASES")
+        .map_or(300, |cases| cases.parse::<u64>().expect("a number") / 10);
     let (mut crashes, mut written, mut failed, mut poisoned) = (0, 0, 0, 0);
     // In 882 poison stands behind events of one command that may have been applied.
-    for (seed, late) in (0..seeds).flat_map(|seed| [(seed, false), (seed, true)]).chain([(882, false)]) {
+    for (seed, late) in
+        (0..seeds).flat_map(|seed| [(seed, false), (seed, true)]).chain([(882, false)])
+    {
         let (sent, server, crash) = play(seed, late).await;
         let server = server.lock().unwrap();
         assert!(server.faults.is_empty(), "seed {seed}, late: {late}: {:?}", server.faults);
         for Sent { key, number, told } in &sent {
             let outcomes = told.outcomes.lock().unwrap();
-            let outcome = outcomes.values().next().unwrap_or_else(|| panic!("seed {seed}: {key} {number} has no outcome"));
+            let outcome = outcomes
+                .values()
+                .next()
+                .unwrap_or_else(|| panic!("seed {seed}: {key} {number} has no outcome"));
             let applied = server.applied.get(key).is_some_and(|numbers| numbers.contains(number));
             match outcome {
-                Outcome::Written => assert!(applied, "seed {seed}: {key} {number} is written but not in Redis"),
+                Outcome::Written => {
+                    assert!(applied, "seed {seed}: {key} {number} is written but not in Redis")
+                }
                 Outcome::DeadLettered(reason) => {
                     let wrong_type = key.ends_with("-0") && *reason == DeadReason::WrongType;
                     let refused = is_poison(key, *number) && *reason == DeadReason::Refused;
-                    assert!((wrong_type || refused) && !applied, "seed {seed}: {key} {number} is {reason:?}");
+                    assert!(
+                        (wrong_type || refused) && !applied,
+                        "seed {seed}: {key} {number} is {reason:?}"
+                    );
                     poisoned += u64::from(refused);
                 }
                 Outcome::Failed => {}
@@ -176,7 +211,8 @@ async fn order_and_outcomes_survive_every_fault() {
         }
         crashes += u64::from(crash);
     }
-    let counts = format!("{crashes} crashes, {written} written, {failed} failed, {poisoned} poisoned");
+    let counts =
+        format!("{crashes} crashes, {written} written, {failed} failed, {poisoned} poisoned");
     assert!(crashes > 0 && written > 1000 && failed > 100 && poisoned > 100, "{counts}: too tame");
 }
 
@@ -198,7 +234,11 @@ impl Apply for Away {
 async fn a_lane_is_down_after_the_configured_failures_in_a_row() {
     for retry_count in [1, 5, 100] {
         let metrics = Arc::new(Metrics::new());
-        let intake = Intake::new(rules(), Budget::new(1 << 20, metrics.in_flight_bytes.clone()), Placement::by_slot(1));
+        let intake = Intake::new(
+            rules(),
+            Budget::new(1 << 20, metrics.in_flight_bytes.clone()),
+            Placement::by_slot(1),
+        );
         let (tried, hard) = (Arc::new(AtomicU32::new(0)), CancellationToken::new());
         let limits = LaneLimits {
             max_batch: 1,
@@ -221,7 +261,10 @@ async fn a_lane_is_down_after_the_configured_failures_in_a_row() {
         while intake.queues()[0].refuses().is_none() {
             tokio::time::sleep(Duration::from_micros(100)).await;
         }
-        assert_eq!((intake.queues()[0].refuses(), tried.load(Ordering::Relaxed)), (Some(Busy::Down), retry_count));
+        assert_eq!(
+            (intake.queues()[0].refuses(), tried.load(Ordering::Relaxed)),
+            (Some(Busy::Down), retry_count)
+        );
         hard.cancel();
         lane.await.expect("a lane does not panic");
     }

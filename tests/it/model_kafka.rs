@@ -1,5 +1,5 @@
-//! The watermark over real lanes and a simulated Redis, killed at a thousand points, in paused time: what is below it is written,
-//! and a second life that begins there completes the rest.
+//! The watermark over real lanes and a simulated Redis, killed at a thousand points, in paused
+//! time: what is below it is written, and a second life that begins there completes the rest.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,9 @@ use traitsink::dead_letter::DeadLetters;
 use traitsink::event::{Limits, Origin, Rules};
 use traitsink::logging::UserIds;
 use traitsink::metrics::Metrics;
-use traitsink::pipeline::{Ack, Budget, Health, Intake, Lane, LaneLimits, Message, Outcome, Receipts, Source, Suspects};
+use traitsink::pipeline::{
+    Ack, Budget, Health, Intake, Lane, LaneLimits, Message, Outcome, Receipts, Source, Suspects,
+};
 use traitsink::readiness::Readiness;
 use traitsink::redis::{Allowed, Apply, Class, Placement, Trouble, Verdict, Writes};
 use traitsink::source::kafka::Offsets;
@@ -60,7 +62,12 @@ impl Apply for Simulated {
         Ok(())
     }
 
-    async fn apply(&mut self, writes: &Writes, allowed: Allowed<'_>, verdicts: &mut Vec<Verdict>) -> Option<Trouble> {
+    async fn apply(
+        &mut self,
+        writes: &Writes,
+        allowed: Allowed<'_>,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Option<Trouble> {
         tokio::time::sleep(Duration::from_micros(self.rng.u64(1..5000))).await;
         assert!(allowed(), "nothing is revoked here");
         let mut trouble = None;
@@ -76,7 +83,11 @@ impl Apply for Simulated {
                 self.redis.lock().unwrap().insert(key, *numbers.last().expect("a number"));
             }
             if fate < 2 {
-                trouble = Some(Trouble { class: Class::Retry, code: "NONE".into(), message: "simulated".into() });
+                trouble = Some(Trouble {
+                    class: Class::Retry,
+                    code: "NONE".into(),
+                    message: "simulated".into(),
+                });
             }
         }
         tokio::time::sleep(Duration::from_micros(self.rng.u64(1..3000))).await;
@@ -96,12 +107,20 @@ impl Receipts for Partition {
     }
 }
 
-/// One life of a worker: takes `records` until it is killed before the event `kill`, if it comes to that; returns its watermark.
+/// One life of a worker: takes `records` until it is killed before the event `kill`, if it comes to
+/// that; returns its watermark.
 async fn live(records: &[Record], redis: &Redis, seed: u64, kill: Option<usize>) -> Option<i64> {
     let mut rng = Rng::with_seed(seed);
     let metrics = Arc::new(Metrics::new());
     let budget = Budget::new(1 << 20, metrics.in_flight_bytes.clone());
-    let limits = Limits { max_event: 4096, max_depth: 10, max_fields: 100, max_key: 100, max_field_name: 100, max_update: 4096 };
+    let limits = Limits {
+        max_event: 4096,
+        max_depth: 10,
+        max_fields: 100,
+        max_key: 100,
+        max_field_name: 100,
+        max_update: 4096,
+    };
     let rules = Rules { limits, destination: "Redis".into() };
     let intake = Intake::new(rules, Arc::clone(&budget), Placement::by_slot(LANES));
     let health = Health::new(LANES, Arc::new(Readiness::new([])));
@@ -109,7 +128,11 @@ async fn live(records: &[Record], redis: &Redis, seed: u64, kill: Option<usize>)
     let hard = CancellationToken::new();
     let lane = |(number, queue): (usize, &Arc<_>)| Lane {
         queue: Arc::clone(queue),
-        store: Simulated { redis: Arc::clone(redis), faulty: kill.is_some(), rng: Rng::with_seed(seed ^ number as u64) },
+        store: Simulated {
+            redis: Arc::clone(redis),
+            faulty: kill.is_some(),
+            rng: Rng::with_seed(seed ^ number as u64),
+        },
         letters: letters.clone(),
         limits: LaneLimits {
             max_batch: 5,
@@ -123,21 +146,31 @@ async fn live(records: &[Record], redis: &Redis, seed: u64, kill: Option<usize>)
         suspects: Suspects::new(5, Duration::from_millis(50)),
         hard: hard.clone(),
     };
-    let lanes: Vec<_> = intake.queues().iter().enumerate().map(|queue| tokio::spawn(lane(queue).run())).collect();
+    let lanes: Vec<_> =
+        intake.queues().iter().enumerate().map(|queue| tokio::spawn(lane(queue).run())).collect();
     let partition = Arc::new(Partition::default());
     let mut taken = 0;
     'records: for record in records {
-        let position = partition.0.lock().unwrap().deliver(record.offset, record.events.len() as u32);
+        let position =
+            partition.0.lock().unwrap().deliver(record.offset, record.events.len() as u32);
         for (user, number) in &record.events {
             if kill == Some(taken) {
                 hard.cancel();
                 break 'records;
             }
             taken += 1;
-            let text = format!(r#"{{"type":"identify","userId":"u-{user}","traits":{{"n":{number}}}}}"#);
+            let text =
+                format!(r#"{{"type":"identify","userId":"u-{user}","traits":{{"n":{number}}}}}"#);
             let message = Message::new(Bytes::from(text), budget.try_reserve(64).expect("room"));
-            let ack = Ack::new(Source::Kafka, Arc::clone(&partition) as _, position, Arc::clone(&metrics), Instant::now());
-            let accepted = intake.accept(&message, 0..message.bytes().len(), Origin::default(), ack);
+            let ack = Ack::new(
+                Source::Kafka,
+                Arc::clone(&partition) as _,
+                position,
+                Arc::clone(&metrics),
+                Instant::now(),
+            );
+            let accepted =
+                intake.accept(&message, 0..message.bytes().len(), Origin::default(), ack);
             assert!(accepted.is_ok() || kill.is_some(), "there is room for all");
         }
         if rng.u8(0..4) == 0 {
@@ -163,16 +196,30 @@ async fn killed_at_a_thousand_points() {
         let below = |record: &&Record| watermark.is_some_and(|watermark| record.offset < watermark);
         for (user, number) in records.iter().filter(below).flat_map(|record| &record.events) {
             let stored = redis.lock().unwrap().get(&format!("user:u-{user}")).copied();
-            assert!(stored >= Some(*number), "seed {seed}: u-{user} {number} is below {watermark:?}, Redis holds {stored:?}");
+            assert!(
+                stored >= Some(*number),
+                "seed {seed}: u-{user} {number} is below {watermark:?}, Redis holds {stored:?}"
+            );
         }
         let rest = records.iter().position(|record| !below(&record)).unwrap_or(records.len());
-        (moved, cut) = (moved + usize::from(watermark.is_some()), cut + usize::from(rest < records.len()));
+        (moved, cut) =
+            (moved + usize::from(watermark.is_some()), cut + usize::from(rest < records.len()));
 
         let second = live(&records[rest..], &redis, seed + 1, None).await;
-        assert_eq!(second.or(watermark), records.last().map(|record| record.offset + 1), "seed {seed}");
-        let fold: BTreeMap<String, u64> =
-            records.iter().flat_map(|record| &record.events).map(|(user, number)| (format!("user:u-{user}"), *number)).collect();
+        assert_eq!(
+            second.or(watermark),
+            records.last().map(|record| record.offset + 1),
+            "seed {seed}"
+        );
+        let fold: BTreeMap<String, u64> = records
+            .iter()
+            .flat_map(|record| &record.events)
+            .map(|(user, number)| (format!("user:u-{user}"), *number))
+            .collect();
         assert_eq!(*redis.lock().unwrap(), fold, "seed {seed}");
     }
-    assert!(moved > 800 && cut > 800, "{moved} lives moved the watermark, {cut} were cut short: too tame");
+    assert!(
+        moved > 800 && cut > 800,
+        "{moved} lives moved the watermark, {cut} were cut short: too tame"
+    );
 }

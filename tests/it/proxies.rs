@@ -1,4 +1,5 @@
-//! Proxies and managed services between the worker and Redis, which know fewer commands than Redis does.
+//! Proxies and managed services between the worker and Redis, which know fewer commands than Redis
+//! does.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -14,20 +15,23 @@ use crate::harness::sentinel::Sentinels;
 use crate::harness::{connector, eventually, settings, tcp};
 
 pub(crate) const UNSUPPORTED: Act = Act::Answer("-unsupported command\r\n");
-pub(crate) const QUOTA: Act = Act::Answer("-ERR max daily request limit exceeded. Limit: 10000, Usage: 10000.\r\n");
+pub(crate) const QUOTA: Act =
+    Act::Answer("-ERR max daily request limit exceeded. Limit: 10000, Usage: 10000.\r\n");
 
 fn is(words: Words<'_>, commands: &[&str]) -> bool {
     commands.contains(&words[0].as_str())
 }
 
-/// Envoy before 1.32: a list of commands that it knows, PING among them, and one answer to all others.
+/// Envoy before 1.32: a list of commands that it knows, PING among them, and one answer to all
+/// others.
 fn envoy(words: Words<'_>) -> Act {
     if is(words, &["AUTH", "PING", "HSET", "HGETALL", "HLEN"]) { Act::Pass } else { UNSUPPORTED }
 }
 
 /// Twemproxy hangs up on what it does not know, and on an empty argument.
 fn twemproxy(words: Words<'_>) -> Act {
-    let is_known = is(words, &["AUTH", "PING", "HSET", "HGETALL", "HLEN"]) && words.iter().all(|word| !word.is_empty());
+    let is_known = is(words, &["AUTH", "PING", "HSET", "HGETALL", "HLEN"])
+        && words.iter().all(|word| !word.is_empty());
     if is_known { Act::Pass } else { Act::HangUp }
 }
 
@@ -42,7 +46,9 @@ fn codis(words: Words<'_>) -> Act {
 /// Kvrocks and KeyDB know all of it, and call themselves by other names.
 fn kvrocks(words: Words<'_>) -> Act {
     match words[0].as_str() {
-        "INFO" => Act::Answer("$57\r\nredis_version:4.0.0\r\nkvrocks_version:2.8.0\r\nrole:master\r\n\r\n"),
+        "INFO" => Act::Answer(
+            "$57\r\nredis_version:4.0.0\r\nkvrocks_version:2.8.0\r\nrole:master\r\n\r\n",
+        ),
         _ => Act::Pass,
     }
 }
@@ -54,10 +60,13 @@ fn only(commands: &'static [&'static str]) -> impl Fn(Words<'_>) -> Act {
 
 /// Refuses these, in words of its own.
 fn without(commands: &'static [&'static str]) -> impl Fn(Words<'_>) -> Act {
-    move |words| if is(words, commands) { Act::Answer("-ODD no such thing here\r\n") } else { Act::Pass }
+    move |words| {
+        if is(words, commands) { Act::Answer("-ODD no such thing here\r\n") } else { Act::Pass }
+    }
 }
 
-/// Sends `count` events of two fields through a worker behind `picky`: each is acknowledged and in Redis.
+/// Sends `count` events of two fields through a worker behind `picky`: each is acknowledged and in
+/// Redis.
 fn write(picky: &Picky, redis: &Redis, app: &App, count: usize) {
     app.wait_ready();
     let mut client = app.client();
@@ -77,13 +86,21 @@ pub(crate) fn check(url: &str, more: &[&str]) -> (Option<i32>, String) {
     let settings = ["data_dir=/tmp", &url].into_iter().chain(more.iter().copied());
     let options: Vec<&str> = settings.flat_map(|setting| ["-s", setting]).collect();
     let output = run(&[&options[..], &["check", "--connect"]].concat(), b"");
-    (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).expect("text"))
+    (
+        output.status.code(),
+        String::from_utf8([output.stdout, output.stderr].concat()).expect("text"),
+    )
 }
 
 #[test]
 fn events_arrive_through_proxies_that_know_few_commands() {
     let redis = Redis::start();
-    let rules = [("Envoy", envoy as fn(Words<'_>) -> Act), ("Twemproxy", twemproxy), ("Codis", codis), ("Kvrocks", kvrocks)];
+    let rules = [
+        ("Envoy", envoy as fn(Words<'_>) -> Act),
+        ("Twemproxy", twemproxy),
+        ("Codis", codis),
+        ("Kvrocks", kvrocks),
+    ];
     for (name, rule) in rules {
         let picky = Picky::start(redis.port(), rule);
         let app = App::start(&picky.url(), &[]);
@@ -94,7 +111,11 @@ fn events_arrive_through_proxies_that_know_few_commands() {
         assert!(app.ready(), "{name}");
         let (code, said) = check(&picky.url(), &[]);
         assert_eq!(code, Some(0), "{name}: {said}");
-        let words = if name == "Kvrocks" { "server        Kvrocks 2.8.0, master" } else { "cannot be known without writing" };
+        let words = if name == "Kvrocks" {
+            "server        Kvrocks 2.8.0, master"
+        } else {
+            "cannot be known without writing"
+        };
         assert!(said.contains(words), "{name}: {said}");
     }
 }
@@ -114,8 +135,12 @@ fn a_probe_is_no_stricter_than_a_write() {
         write(&picky, &redis, &App::start(&picky.url(), &[]), 3);
         assert!(picky.received("HSET") >= 3, "{n}");
     }
-    let hung_up_on: [&'static [&'static str]; 4] =
-        [&["HSET", "HLEN"], &["HSET", "AUTH"], &["HSET", "INFO", "CLIENT"], &["HSET", "PING", "MULTI", "DISCARD"]];
+    let hung_up_on: [&'static [&'static str]; 4] = [
+        &["HSET", "HLEN"],
+        &["HSET", "AUTH"],
+        &["HSET", "INFO", "CLIENT"],
+        &["HSET", "PING", "MULTI", "DISCARD"],
+    ];
     for known in hung_up_on {
         let picky = Picky::start(redis.port(), only(known));
         write(&picky, &redis, &App::start(&picky.url(), &[]), 3);
@@ -140,7 +165,11 @@ async fn what_a_server_hangs_up_on_is_left_out_from_then_on() {
     assert!(connections <= 4, "{connections} tries");
     for again in 1..=3 {
         connector.clone().connect().await.expect("it takes writes");
-        assert_eq!((picky.connections(), picky.received("CLIENT")), (connections + again, clients), "nothing is tried again");
+        assert_eq!(
+            (picky.connections(), picky.received("CLIENT")),
+            (connections + again, clients),
+            "nothing is tried again"
+        );
     }
 }
 
@@ -150,7 +179,8 @@ async fn hang_ups_that_end_by_themselves_are_not_remembered() {
     let redis = Redis::start();
     let left = AtomicUsize::new(2);
     let picky = Picky::start(redis.port(), move |words| {
-        let breaks = words[0] == "CLIENT" && left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+        let breaks = words[0] == "CLIENT"
+            && left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
         if breaks { Act::HangUp } else { Act::Pass }
     });
     let connector = connector(&settings(tcp("127.0.0.1", picky.port()))).unwrap();
@@ -166,11 +196,17 @@ async fn another_server_is_asked_for_all_of_it_again() {
     let connector = connector(&settings(tcp("127.0.0.1", picky.port()))).unwrap();
     assert!(connector.connect().await.expect("it takes writes").identity().is_none());
     picky.replace(|_| Act::Pass);
-    assert!(connector.connect().await.expect("it takes writes").identity().is_none(), "the same server");
+    assert!(
+        connector.connect().await.expect("it takes writes").identity().is_none(),
+        "the same server"
+    );
     let info = format!("run_id:{:040}\r\n", 7);
     let other: &'static str = Box::leak(format!("${}\r\n{info}\r\n", info.len()).into_boxed_str());
     picky.replace(move |words| if words[0] == "INFO" { Act::Answer(other) } else { Act::Pass });
-    assert!(connector.connect().await.expect("it takes writes").identity().is_some(), "another server");
+    assert!(
+        connector.connect().await.expect("it takes writes").identity().is_some(),
+        "another server"
+    );
 }
 
 fn envoy_with_info(words: Words<'_>) -> Act {
@@ -186,20 +222,37 @@ async fn full_and_minimal() {
         password: Some("s3cret".to_owned().into()),
         ..settings(tcp("127.0.0.1", picky.port()))
     };
-    let error = connector(&with(Handshake::Full)).unwrap().connect().await.err().expect("a hang-up is an error");
+    let error = connector(&with(Handshake::Full))
+        .unwrap()
+        .connect()
+        .await
+        .err()
+        .expect("a hang-up is an error");
     assert_eq!((error.class, picky.connections()), (Class::Reconnect, 1), "{error}");
-    assert!(error.message.contains("proxy") && error.message.contains("redis.handshake"), "{error}");
+    assert!(
+        error.message.contains("proxy") && error.message.contains("redis.handshake"),
+        "{error}"
+    );
 
     let minimal = connector(&with(Handshake::Minimal)).unwrap();
     minimal.connect().await.expect("a login");
-    assert_eq!(["AUTH", "CLIENT", "INFO", "PING"].map(|command| picky.received(command)), [2, 1, 0, 0]);
+    assert_eq!(
+        ["AUTH", "CLIENT", "INFO", "PING"].map(|command| picky.received(command)),
+        [2, 1, 0, 0]
+    );
     let report = probe(&minimal).await.unwrap();
     assert!(report.refused.is_empty() && report.version.contains("not asked"), "{report:?}");
 
     let url = format!("redis://:s3cret@127.0.0.1:{}", picky.port());
     let app = App::start(&url, &["redis.handshake=minimal"]);
     app.wait_ready();
-    assert_eq!(app.client().post("/v1/identify", r#"{"userId":"m","traits":{"a":1,"b":2}}"#).unwrap().status, 200);
+    assert_eq!(
+        app.client()
+            .post("/v1/identify", r#"{"userId":"m","traits":{"a":1,"b":2}}"#)
+            .unwrap()
+            .status,
+        200
+    );
     assert_eq!(redis.hgetall("user:m").len(), 2);
     assert_eq!(["MULTI", "INFO", "PING"].map(|command| picky.received(command)), [0, 0, 0]);
 }
@@ -217,9 +270,14 @@ fn minimal_reaches_a_server_that_takes_nothing_but_writes() {
 async fn an_empty_name_is_not_set() {
     let redis = Redis::start();
     let picky = Picky::start(redis.port(), |words| {
-        if words.get(1).is_some_and(|word| word.eq_ignore_ascii_case("setname")) { Act::HangUp } else { Act::Pass }
+        if words.get(1).is_some_and(|word| word.eq_ignore_ascii_case("setname")) {
+            Act::HangUp
+        } else {
+            Act::Pass
+        }
     });
-    let nameless = config::Redis { client_name: String::new(), ..settings(tcp("127.0.0.1", picky.port())) };
+    let nameless =
+        config::Redis { client_name: String::new(), ..settings(tcp("127.0.0.1", picky.port())) };
     assert!(connector(&nameless).unwrap().connect().await.unwrap().identity().is_some());
     assert_eq!(picky.connections(), 1);
 }
@@ -233,11 +291,14 @@ fn a_server_that_hangs_up_on_everything_is_not_ready() {
     assert!(said.contains("rediss://") && said.contains("proxy"), "{said}");
 }
 
-/// Redis Enterprise's discovery service, as far as it goes: no SENTINEL REPLICAS, no SENTINEL MASTER, no CLIENT, no INFO.
+/// Redis Enterprise's discovery service, as far as it goes: no SENTINEL REPLICAS, no SENTINEL
+/// MASTER, no CLIENT, no INFO.
 fn discovery(words: Words<'_>) -> Act {
     let subcommand = words.get(1).map(|word| word.to_ascii_lowercase()).unwrap_or_default();
     match (words[0].as_str(), subcommand.as_str()) {
-        ("SENTINEL", "get-master-addr-by-name" | "slaves") | ("AUTH" | "PING" | "SUBSCRIBE", _) => Act::Pass,
+        ("SENTINEL", "get-master-addr-by-name" | "slaves") | ("AUTH" | "PING" | "SUBSCRIBE", _) => {
+            Act::Pass
+        }
         _ => Act::Answer("-ERR unknown command\r\n"),
     }
 }
@@ -245,15 +306,21 @@ fn discovery(words: Words<'_>) -> Act {
 #[test]
 fn a_discovery_service_that_knows_only_the_old_names() {
     let trio = Sentinels::start(1);
-    let pickies: Vec<Picky> = trio.sentinels.iter().map(|sentinel| Picky::start(sentinel.port(), discovery)).collect();
-    let nodes: Vec<String> = pickies.iter().map(|picky| format!("127.0.0.1:{}", picky.port())).collect();
+    let pickies: Vec<Picky> =
+        trio.sentinels.iter().map(|sentinel| Picky::start(sentinel.port(), discovery)).collect();
+    let nodes: Vec<String> =
+        pickies.iter().map(|picky| format!("127.0.0.1:{}", picky.port())).collect();
     let nodes = format!("redis.sentinel.nodes={}", serde_json::json!(nodes));
     let settings = trio.settings();
-    let mut settings: Vec<&str> = settings.iter().map(String::as_str).filter(|set| !set.contains("sentinel.nodes")).collect();
+    let mut settings: Vec<&str> =
+        settings.iter().map(String::as_str).filter(|set| !set.contains("sentinel.nodes")).collect();
     settings.push(&nodes);
     let app = App::start_with(&settings);
     app.wait_ready();
-    assert_eq!(app.client().post("/v1/identify", r#"{"userId":"d","traits":{"a":1}}"#).unwrap().status, 200);
+    assert_eq!(
+        app.client().post("/v1/identify", r#"{"userId":"d","traits":{"a":1}}"#).unwrap().status,
+        200
+    );
     assert_eq!(trio.hgetall(0, "user:d").len(), 1);
     settings.extend(["redis.read_from_replicas=true", "data_dir=/tmp"]);
     let options: Vec<&str> = settings.iter().flat_map(|setting| ["-s", setting]).collect();
@@ -282,7 +349,10 @@ fn nodes_of_a_cluster_that_announce_no_name() {
         for user in 0..30 {
             let event = format!(r#"{{"userId":"u{user}","traits":{{"round":{round}}}}}"#);
             assert_eq!(client.post("/v1/identify", event).unwrap().status, 200);
-            assert_eq!(cluster.hgetall(&format!("user:u{user}"))[&b"round"[..]], round.to_string().as_bytes());
+            assert_eq!(
+                cluster.hgetall(&format!("user:u{user}"))[&b"round"[..]],
+                round.to_string().as_bytes()
+            );
         }
     };
     write(1);
@@ -297,8 +367,13 @@ fn a_used_up_quota_is_waited_for() {
     let app = App::start(&picky.url(), &["http.wait=200ms", "delivery.retry_max=200ms"]);
     write(&picky, &redis, &app, 3);
     picky.replace(|_| QUOTA);
-    eventually("the quota is told", || Client::new(app.admin).get("/ready").unwrap().text().contains("daily quota"));
-    assert_eq!(app.client().post("/v1/identify", r#"{"userId":"late","traits":{"a":1}}"#).unwrap().status, 503);
+    eventually("the quota is told", || {
+        Client::new(app.admin).get("/ready").unwrap().text().contains("daily quota")
+    });
+    assert_eq!(
+        app.client().post("/v1/identify", r#"{"userId":"late","traits":{"a":1}}"#).unwrap().status,
+        503
+    );
     picky.replace(|_| Act::Pass);
     write(&picky, &redis, &app, 3);
 }

@@ -1,5 +1,6 @@
-//! The transform written once more, for comparison: character by character, a tree, strings in UTF-16 as JavaScript has them,
-//! objects as lists that are searched from end to end. Slow, without limits, and only for events that are objects.
+//! The transform written once more, for comparison: character by character, a tree, strings in
+//! UTF-16 as JavaScript has them, objects as lists that are searched from end to end. Slow, without
+//! limits, and only for events that are objects.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,8 @@ enum Js {
     Object(Vec<(Name, Js)>),
 }
 
-/// What becomes of an event without prefix, for the destination `Redis`, whose names and values may have `max_update` bytes.
+/// What becomes of an event without prefix, for the destination `Redis`, whose names and values may
+/// have `max_update` bytes.
 pub(crate) fn transform_within(text: &str, max_update: usize) -> Expect {
     let expect = transform(text);
     let Expect::Update { fields, .. } = &expect else { return expect };
@@ -43,13 +45,16 @@ pub(crate) fn transform(text: &str) -> Expect {
     if !delivered(event.get("integrations")) {
         return Expect::Skipped("integration_off".into());
     }
-    let id = event.get("userId").filter(|id| **id != Js::Null).and_then(to_string).unwrap_or_default();
+    let id =
+        event.get("userId").filter(|id| **id != Js::Null).and_then(to_string).unwrap_or_default();
     let id = String::from_utf16_lossy(&id);
     if id.chars().all(|c| " \t\n\r\u{b}\u{c}\u{a0}\u{feff}\u{2028}\u{3000}".contains(c)) {
         return Expect::Skipped("blank_user_id".into());
     }
     let mut collected = Collected::default();
-    if let Some(traits @ Js::Object(_)) = event.get("context").and_then(|context| context.get("traits")) {
+    if let Some(traits @ Js::Object(_)) =
+        event.get("context").and_then(|context| context.get("traits"))
+    {
         collected = flatten(traits);
     }
     if let Some(traits @ Js::Object(_)) = event.get("traits") {
@@ -66,7 +71,11 @@ pub(crate) fn transform(text: &str) -> Expect {
         Some((String::from_utf16_lossy(name), value))
     };
     let fields: BTreeMap<_, _> = collected.own.iter().filter_map(text).collect();
-    if fields.is_empty() { Expect::Skipped("no_traits".into()) } else { Expect::Update { key: format!("user:{id}"), fields } }
+    if fields.is_empty() {
+        Expect::Skipped("no_traits".into())
+    } else {
+        Expect::Update { key: format!("user:{id}"), fields }
+    }
 }
 
 fn delivered(integrations: Option<&Js>) -> bool {
@@ -106,7 +115,8 @@ impl Collected {
 fn flatten(traits: &Js) -> Collected {
     fn step(object: &[(Name, Js)], parent: &[u16], out: &mut Collected) {
         for (key, value) in object {
-            let name = if parent.is_empty() { key.clone() } else { [parent, &utf16("."), key].concat() };
+            let name =
+                if parent.is_empty() { key.clone() } else { [parent, &utf16("."), key].concat() };
             match value {
                 Js::Object(members) if !members.is_empty() => step(members, &name, out),
                 leaf => out.assign(name, leaf.clone()),
@@ -139,7 +149,9 @@ fn to_string(value: &Js) -> Option<Name> {
         Js::Number(number) if *number == 0.0 && number.is_sign_negative() => utf16("-0"),
         Js::Number(number) => utf16(&number_text(*number)),
         Js::String(text) => text.clone(),
-        Js::Array(elements) => elements.iter().map(to_string).collect::<Option<Vec<_>>>()?.join(&u16::from(b',')),
+        Js::Array(elements) => {
+            elements.iter().map(to_string).collect::<Option<Vec<_>>>()?.join(&u16::from(b','))
+        }
         Js::Object(_) if value.get("toString").is_some() => return None,
         Js::Object(_) => utf16("[object Object]"),
     })
@@ -152,9 +164,12 @@ fn stringify(value: &Js) -> String {
         Js::Number(number) if !number.is_finite() => "null".into(),
         Js::Number(number) => number_text(*number),
         Js::String(text) => quote(text),
-        Js::Array(elements) => format!("[{}]", elements.iter().map(stringify).collect::<Vec<_>>().join(",")),
+        Js::Array(elements) => {
+            format!("[{}]", elements.iter().map(stringify).collect::<Vec<_>>().join(","))
+        }
         Js::Object(members) => {
-            let members: Vec<_> = members.iter().map(|(name, value)| quote(name) + ":" + &stringify(value)).collect();
+            let members: Vec<_> =
+                members.iter().map(|(name, value)| quote(name) + ":" + &stringify(value)).collect();
             format!("{{{}}}", members.join(","))
         }
     }
@@ -250,7 +265,8 @@ impl Reader {
             let text = String::from_utf16_lossy(name);
             text.parse::<u32>().ok().filter(|index| index.to_string() == text && *index < u32::MAX)
         };
-        let (mut numbered, named): (Vec<_>, Vec<_>) = members.into_iter().partition(|(name, _)| index(name).is_some());
+        let (mut numbered, named): (Vec<_>, Vec<_>) =
+            members.into_iter().partition(|(name, _)| index(name).is_some());
         numbered.sort_by_key(|(name, _)| index(name));
         numbered.extend(named);
         Some(Js::Object(numbered))
@@ -293,7 +309,8 @@ impl Reader {
                         'r' => 13,
                         't' => 9,
                         'u' => {
-                            let hex: String = self.chars.get(self.at + 1..self.at + 5)?.iter().collect();
+                            let hex: String =
+                                self.chars.get(self.at + 1..self.at + 5)?.iter().collect();
                             self.at += 4;
                             if !hex.chars().all(|c| c.is_ascii_hexdigit()) {
                                 return None;

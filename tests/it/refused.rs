@@ -1,4 +1,5 @@
-//! Servers that refuse some keys in words of their own: one poison event must stop no other, and a sick server must cost nothing.
+//! Servers that refuse some keys in words of their own: one poison event must stop no other, and a
+//! sick server must cost nothing.
 
 use std::thread::JoinHandle;
 
@@ -8,13 +9,20 @@ use crate::harness::http::Client;
 use crate::harness::picky::{Act, Picky};
 use crate::harness::redis::Redis;
 
-const KVROCKS: &str = "ERR Invalid argument: WRONGTYPE Operation against a key holding the wrong kind of value";
+const KVROCKS: &str =
+    "ERR Invalid argument: WRONGTYPE Operation against a key holding the wrong kind of value";
 const UPSTASH: &str = "ERR max request size exceeded. Limit: 1000000 bytes, Actual: 1000050 bytes.";
 
-/// In front of the server on `port`: refuses an HSET with the text that `rule` gives for its key and its other parts.
-fn refusing(port: u16, rule: impl Fn(&str, &[String]) -> Option<&'static str> + Send + Sync + 'static) -> Picky {
+/// In front of the server on `port`: refuses an HSET with the text that `rule` gives for its key
+/// and its other parts.
+fn refusing(
+    port: u16,
+    rule: impl Fn(&str, &[String]) -> Option<&'static str> + Send + Sync + 'static,
+) -> Picky {
     Picky::start(port, move |words| match words {
-        [command, key, parts @ ..] if command == "HSET" => rule(key, parts).map_or(Act::Pass, Act::Refuse),
+        [command, key, parts @ ..] if command == "HSET" => {
+            rule(key, parts).map_or(Act::Pass, Act::Refuse)
+        }
         _ => Act::Pass,
     })
 }
@@ -43,7 +51,9 @@ fn identify(client: &mut Client, user: &str, value: &str) -> u16 {
 /// Sends in a thread until it is answered with 200.
 fn until_taken(app: &App, user: &'static str, value: &'static str) -> JoinHandle<()> {
     let mut client = app.client();
-    std::thread::spawn(move || eventually("it is taken", || identify(&mut client, user, value) == 200))
+    std::thread::spawn(move || {
+        eventually("it is taken", || identify(&mut client, user, value) == 200)
+    })
 }
 
 /// Writes of other keys, each taken within `http.wait`, until `done`.
@@ -52,7 +62,11 @@ fn neighbours(app: &App, done: impl Fn() -> bool) {
     let mut number = 0;
     eventually("the neighbours prove it", || {
         number += 1;
-        assert_eq!(identify(&mut client, &format!("neighbour-{}", number % 20), "good"), 200, "a neighbour was held back");
+        assert_eq!(
+            identify(&mut client, &format!("neighbour-{}", number % 20), "good"),
+            200,
+            "a neighbour was held back"
+        );
         done()
     });
 }
@@ -63,7 +77,10 @@ fn refusals(app: &App) -> f64 {
 
 fn reasons(app: &App) -> Vec<(String, String)> {
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    app.dead_letters().iter().map(|letter| (text(&letter["reason"]), text(&letter["key"]))).collect()
+    app.dead_letters()
+        .iter()
+        .map(|letter| (text(&letter["reason"]), text(&letter["key"])))
+        .collect()
 }
 
 fn value(redis: &Redis, key: &str) -> Option<String> {
@@ -88,11 +105,16 @@ fn events_that_are_too_large_only_together_are_written_one_by_one() {
     let redis = Redis::start();
     let too_large = |_: &str, parts: &[String]| (parts.len() > 4).then_some(UPSTASH);
     let app = start(&refusing(redis.port(), too_large));
-    let event = |number| format!(r#"{{"type":"identify","userId":"u","traits":{{"v":"{number}","f{number}":1}}}}"#);
+    let event = |number| {
+        format!(r#"{{"type":"identify","userId":"u","traits":{{"v":"{number}","f{number}":1}}}}"#)
+    };
     let events: Vec<String> = (0..20).map(event).collect();
     let batch = format!(r#"{{"batch":[{}]}}"#, events.join(","));
     assert_eq!(app.client().post("/v1/batch", &batch).expect("an answer").status, 200);
-    assert_eq!((reasons(&app), redis.hgetall("user:u").len(), value(&redis, "user:u")), (vec![], 21, Some("19".to_owned())));
+    assert_eq!(
+        (reasons(&app), redis.hgetall("user:u").len(), value(&redis, "user:u")),
+        (vec![], 21, Some("19".to_owned()))
+    );
     app.assert_at_rest();
 }
 
@@ -100,7 +122,9 @@ fn events_that_are_too_large_only_together_are_written_one_by_one() {
 fn one_event_that_is_refused_for_an_unknown_reason_stops_no_other_and_is_dead_lettered() {
     for text in ["ERR this value is not to our liking", "unsupported value"] {
         let redis = Redis::start();
-        let poison = move |_: &str, parts: &[String]| parts.iter().any(|part| part == "poison").then_some(text);
+        let poison = move |_: &str, parts: &[String]| {
+            parts.iter().any(|part| part == "poison").then_some(text)
+        };
         let app = start(&refusing(redis.port(), poison));
         assert_eq!(identify(&mut app.client(), "first", "good"), 200);
         let bad = until_taken(&app, "bad", "poison");
@@ -110,7 +134,12 @@ fn one_event_that_is_refused_for_an_unknown_reason_stops_no_other_and_is_dead_le
         assert!(app.ready(), "{text}");
         bad.join().expect("it is answered");
         later.join().expect("it is answered");
-        assert!(reasons(&app).iter().all(|letter| *letter == ("refused".to_owned(), "user:bad".to_owned())), "{text}");
+        assert!(
+            reasons(&app)
+                .iter()
+                .all(|letter| *letter == ("refused".to_owned(), "user:bad".to_owned())),
+            "{text}"
+        );
         assert_eq!(value(&redis, "user:bad").as_deref(), Some("later"), "{text}");
         app.assert_at_rest();
     }
@@ -119,7 +148,9 @@ fn one_event_that_is_refused_for_an_unknown_reason_stops_no_other_and_is_dead_le
 #[test]
 fn one_text_for_many_keys_at_once_is_no_poison() {
     let redis = Redis::start();
-    let third = |key: &str, _: &[String]| key.contains("shard").then_some("ERR this shard is not to be had");
+    let third = |key: &str, _: &[String]| {
+        key.contains("shard").then_some("ERR this shard is not to be had")
+    };
     let server = refusing(redis.port(), third);
     let app = start(&server);
     let users = ["shard-1", "shard-2", "shard-3", "shard-4", "shard-5", "shard-6"];
@@ -160,7 +191,11 @@ fn what_is_refused_alone_is_tried_for_ever() {
     let bad = until_taken(&app, "bad", "good");
     eventually("it is refused often", || refusals(&app) > 20.0);
     let waiting = Client::new(app.admin).get("/ready").expect("an answer");
-    assert!(waiting.status == 503 && waiting.text().contains("answered with an error"), "{}", waiting.text());
+    assert!(
+        waiting.status == 503 && waiting.text().contains("answered with an error"),
+        "{}",
+        waiting.text()
+    );
     cure(&server);
     bad.join().expect("it is answered");
     assert_eq!(reasons(&app), []);
@@ -168,11 +203,14 @@ fn what_is_refused_alone_is_tried_for_ever() {
     app.assert_at_rest();
 }
 
-/// The lane was down, and what it tries first is poison: the others must be let in, for they are the proof.
+/// The lane was down, and what it tries first is poison: the others must be let in, for they are
+/// the proof.
 #[test]
 fn a_refused_event_keeps_no_lane_down_after_an_outage() {
     let mut redis = Redis::start();
-    let poison = |_: &str, parts: &[String]| parts.iter().any(|part| part == "poison").then_some("ERR not to our liking");
+    let poison = |_: &str, parts: &[String]| {
+        parts.iter().any(|part| part == "poison").then_some("ERR not to our liking")
+    };
     let app = start_with(&refusing(redis.port(), poison), "http.wait=15s");
     let bad = until_taken(&app, "bad", "poison");
     eventually("it is set aside", || app.metric("traitsink_events_set_aside", "") >= 1.0);

@@ -16,7 +16,8 @@ use crate::harness::redis::{Redis, free_port};
 
 /// Runs `replay` with `input` as its standard input and a data directory of its own.
 fn replay(port: u16, data: &Path, more: &[&str], input: &[u8]) -> Output {
-    let settings = [format!("redis.url=redis://127.0.0.1:{port}"), format!("data_dir={}", data.display())];
+    let settings =
+        [format!("redis.url=redis://127.0.0.1:{port}"), format!("data_dir={}", data.display())];
     let mut args = vec!["-s", &settings[0], "-s", &settings[1], "replay", "-"];
     args.extend(more);
     run(&args, input)
@@ -42,15 +43,23 @@ fn each_hash_is_the_fold_of_its_events() {
             "{{\"type\":\"identify\",\"userId\":\"u{user}\",\"traits\":{{\"seq\":{number},\"f{field}\":{number}}}}}\n"
         ));
         let hash = expected.entry(format!("user:u{user}")).or_default();
-        hash.extend([("seq".to_owned(), number.to_string()), (format!("f{field}"), number.to_string())]);
+        hash.extend([
+            ("seq".to_owned(), number.to_string()),
+            (format!("f{field}"), number.to_string()),
+        ]);
     }
     let output = replay(redis.port(), data.path(), &[], input.as_bytes());
     assert!(output.status.success(), "{}", err(&output));
-    assert!(err(&output).contains("20000 written, 0 skipped, 0 dead-lettered, 0 failed"), "{}", err(&output));
+    assert!(
+        err(&output).contains("20000 written, 0 skipped, 0 dead-lettered, 0 failed"),
+        "{}",
+        err(&output)
+    );
     for (key, hash) in expected {
         let found = redis.hgetall(&key);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        let found: BTreeMap<String, String> = found.into_iter().map(|(name, value)| (text(name), text(value))).collect();
+        let found: BTreeMap<String, String> =
+            found.into_iter().map(|(name, value)| (text(name), text(value))).collect();
         assert_eq!(found, hash, "{key}");
     }
 }
@@ -58,8 +67,13 @@ fn each_hash_is_the_fold_of_its_events() {
 #[test]
 fn what_cannot_be_read_goes_to_the_dead_letters_and_its_neighbours_to_redis() {
     let (redis, data) = (Redis::start(), TempDir::new().unwrap());
-    let good = |user: u32| format!("{{\"type\":\"identify\",\"userId\":\"u{user}\",\"traits\":{{\"a\":1}}}}\n").into_bytes();
-    let input = [good(1), b"{\"broken\n".to_vec(), good(2), b"{\"type\":\"\xff\"}\n".to_vec(), good(3)].concat();
+    let good = |user: u32| {
+        format!("{{\"type\":\"identify\",\"userId\":\"u{user}\",\"traits\":{{\"a\":1}}}}\n")
+            .into_bytes()
+    };
+    let input =
+        [good(1), b"{\"broken\n".to_vec(), good(2), b"{\"type\":\"\xff\"}\n".to_vec(), good(3)]
+            .concat();
     let output = replay(redis.port(), data.path(), &[], &input);
     assert_eq!(output.status.code(), Some(65), "{}", err(&output));
     for user in 1..=3 {
@@ -67,15 +81,23 @@ fn what_cannot_be_read_goes_to_the_dead_letters_and_its_neighbours_to_redis() {
     }
     let letters = letters(data.path());
     assert_eq!(letters.len(), 2);
-    assert_eq!((&letters[0]["reason"], &letters[0]["source"]), (&"invalid_json".into(), &"file".into()));
+    assert_eq!(
+        (&letters[0]["reason"], &letters[0]["source"]),
+        (&"invalid_json".into(), &"file".into())
+    );
     assert_eq!(letters[0]["event"], "{\"broken");
-    assert_eq!((&letters[1]["reason"], &letters[1]["event_base64"]), (&"invalid_utf8".into(), &"eyJ0eXBlIjoi/yJ9".into()));
+    assert_eq!(
+        (&letters[1]["reason"], &letters[1]["event_base64"]),
+        (&"invalid_utf8".into(), &"eyJ0eXBlIjoi/yJ9".into())
+    );
 }
 
 #[test]
 fn blank_lines_are_skipped_and_lists_and_wrappers_opened() {
     let (redis, data) = (Redis::start(), TempDir::new().unwrap());
-    let event = |user: &str| format!("{{\"type\":\"identify\",\"userId\":\"{user}\",\"traits\":{{\"a\":1}}}}");
+    let event = |user: &str| {
+        format!("{{\"type\":\"identify\",\"userId\":\"{user}\",\"traits\":{{\"a\":1}}}}")
+    };
     let text = serde_json::to_string(&event("c2")).unwrap();
     let lines = [
         "\u{feff}".to_owned(),
@@ -95,7 +117,11 @@ fn blank_lines_are_skipped_and_lists_and_wrappers_opened() {
     ];
     let output = replay(redis.port(), data.path(), &[], lines.join("\n").as_bytes());
     assert!(output.status.success(), "{}", err(&output));
-    assert!(err(&output).contains(": 9 written, 7 skipped, 0 dead-lettered, 0 failed"), "{}", err(&output));
+    assert!(
+        err(&output).contains(": 9 written, 7 skipped, 0 dead-lettered, 0 failed"),
+        "{}",
+        err(&output)
+    );
     for user in ["e1", "l1", "l2", "b1", "b2", "m1", "c1", "c2", "d1"] {
         assert_eq!(redis.hgetall(&format!("user:{user}")).len(), 1, "{user}");
     }
@@ -106,10 +132,12 @@ fn a_bad_element_of_a_list_is_a_dead_letter_of_its_own() {
     let (redis, data) = (Redis::start(), TempDir::new().unwrap());
     let good = r#"{"type":"identify","userId":"u","traits":{"a":1}}"#;
     let wrapped = r#"{"message":"{\"type\":\"identify\",\"userId\":}"}"#;
-    let output = replay(redis.port(), data.path(), &[], format!("[7,{good},{wrapped}]\n").as_bytes());
+    let output =
+        replay(redis.port(), data.path(), &[], format!("[7,{good},{wrapped}]\n").as_bytes());
     assert_eq!(output.status.code(), Some(65), "{}", err(&output));
     assert_eq!(redis.hgetall("user:u").len(), 1);
-    let found: Vec<_> = letters(data.path()).into_iter().map(|letter| letter["event"].clone()).collect();
+    let found: Vec<_> =
+        letters(data.path()).into_iter().map(|letter| letter["event"].clone()).collect();
     assert_eq!(found, ["7", wrapped], "the text as it was");
 }
 
@@ -128,7 +156,12 @@ fn start(port: u16, data: &Path, input: &str) -> std::process::Child {
     let file = data.join("events.ndjson");
     std::fs::write(&file, input).unwrap();
     Command::new(env!("CARGO_BIN_EXE_traitsink"))
-        .args(["-s", &format!("redis.url=redis://127.0.0.1:{port}"), "-s", &format!("data_dir={}", data.display())])
+        .args([
+            "-s",
+            &format!("redis.url=redis://127.0.0.1:{port}"),
+            "-s",
+            &format!("data_dir={}", data.display()),
+        ])
         .args(["-s", "delivery.stop_grace=1s", "--log-format", "json", "replay"])
         .arg(file)
         .stdout(Stdio::null())
@@ -172,7 +205,16 @@ fn a_signal_in_the_middle_loses_nothing_that_a_second_replay_does_not_write() {
     let (redis, data) = (Redis::start(), TempDir::new().unwrap());
     let url = format!("redis.url=redis://127.0.0.1:{}", redis.port());
     let mut child = Command::new(env!("CARGO_BIN_EXE_traitsink"))
-        .args(["-s", &url, "-s", &format!("data_dir={}", data.path().display()), "-s", "delivery.stop_grace=2s", "replay", "-"])
+        .args([
+            "-s",
+            &url,
+            "-s",
+            &format!("data_dir={}", data.path().display()),
+            "-s",
+            "delivery.stop_grace=2s",
+            "replay",
+            "-",
+        ])
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -189,7 +231,11 @@ fn a_signal_in_the_middle_loses_nothing_that_a_second_replay_does_not_write() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(75), "{}", err(&output));
     assert!(err(&output).contains(": 1 written, 0 skipped, 0 dead-lettered, "), "{}", err(&output));
-    assert!(err(&output).contains("not all events were written: replay the files again"), "{}", err(&output));
+    assert!(
+        err(&output).contains("not all events were written: replay the files again"),
+        "{}",
+        err(&output)
+    );
     redis.resume();
     let output = replay(redis.port(), data.path(), &[], [ONE, &two].concat().as_bytes());
     assert!(output.status.success(), "{}", err(&output));
@@ -207,25 +253,35 @@ fn settings(case: &Case) -> [String; 4] {
     ]
 }
 
-/// The exact effect on Redis of every row of the golden tables that can stand on a line, but for lists: `replay` opens them.
+/// The exact effect on Redis of every row of the golden tables that can stand on a line, but for
+/// lists: `replay` opens them.
 #[test]
 fn redis_holds_what_the_golden_tables_say() {
     let (redis, data) = (Redis::start(), TempDir::new().unwrap());
     let mut played = 0;
-    let is_line = |case: &Case| !case.input.contains(&b'\n') && !case.input.trim_ascii().is_empty() && case.input[0] != b'[';
+    let is_line = |case: &Case| {
+        !case.input.contains(&b'\n') && !case.input.trim_ascii().is_empty() && case.input[0] != b'['
+    };
     for case in golden::all_cases().chain(golden::wrapped_cases()).filter(is_line) {
         redis.cli(&["FLUSHALL"]);
         let [prefix, depth, name, update] = settings(&case);
         let settings = ["-s", &prefix, "-s", &depth, "-s", &name, "-s", &update];
         let output = replay(redis.port(), data.path(), &settings, &case.input);
         let expected: BTreeMap<Vec<u8>, Vec<u8>> = match &case.expect {
-            Expect::Update { fields, .. } => {
-                fields.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone().into_bytes())).collect()
-            }
+            Expect::Update { fields, .. } => fields
+                .iter()
+                .map(|(name, value)| (name.clone().into_bytes(), value.clone().into_bytes()))
+                .collect(),
             Expect::Skipped(_) | Expect::Rejected(_) => BTreeMap::new(),
         };
         let rejected = matches!(case.expect, Expect::Rejected(_));
-        assert_eq!(output.status.code(), Some(if rejected { 65 } else { 0 }), "{}: {}", case.id, err(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(if rejected { 65 } else { 0 }),
+            "{}: {}",
+            case.id,
+            err(&output)
+        );
         if let Expect::Update { key, .. } = &case.expect {
             assert_eq!(redis.hgetall(key), expected, "{}", case.id);
         }

@@ -16,7 +16,11 @@ fn resp3(server: &Redis) -> config::Redis {
 }
 
 fn user(server: &Redis, name: Option<&str>, password: &str) -> config::Redis {
-    config::Redis { username: name.map(str::to_owned), password: Some(password.to_owned().into()), ..resp3(server) }
+    config::Redis {
+        username: name.map(str::to_owned),
+        password: Some(password.to_owned().into()),
+        ..resp3(server)
+    }
 }
 
 async fn connect(settings: &config::Redis) -> Result<Connection, ConnectError> {
@@ -25,7 +29,8 @@ async fn connect(settings: &config::Redis) -> Result<Connection, ConnectError> {
 
 /// The error of a connection that must fail, with all these words.
 async fn refused(settings: &config::Redis, code: &str, words: &[&str]) {
-    let error = connect(settings).await.err().unwrap_or_else(|| panic!("connected; expected {words:?}"));
+    let error =
+        connect(settings).await.err().unwrap_or_else(|| panic!("connected; expected {words:?}"));
     for word in words {
         assert!(error.message.contains(word), "{word:?} is not in: {}", error.message);
     }
@@ -35,7 +40,12 @@ async fn refused(settings: &config::Redis, code: &str, words: &[&str]) {
 /// How many of the worker's connections speak each version.
 fn versions(redis: &Redis) -> (usize, usize) {
     let clients: String = redis::from_redis_value(redis.cli(&["CLIENT", "LIST"])).expect("a text");
-    let speak = |version: &str| clients.lines().filter(|line| line.contains("name=traitsink") && line.contains(version)).count();
+    let speak = |version: &str| {
+        clients
+            .lines()
+            .filter(|line| line.contains("name=traitsink") && line.contains(version))
+            .count()
+    };
     (speak("resp=2"), speak("resp=3"))
 }
 
@@ -43,7 +53,10 @@ fn versions(redis: &Redis) -> (usize, usize) {
 fn events_are_written_and_wrong_types_are_dead_letters() {
     let redis = Redis::start();
     redis.cli(&["SET", "user:string", "x"]);
-    for url in [format!("redis://127.0.0.1:{}/0?protocol=resp3", redis.port()), format!("redis://127.0.0.1:{}", redis.port())] {
+    for url in [
+        format!("redis://127.0.0.1:{}/0?protocol=resp3", redis.port()),
+        format!("redis://127.0.0.1:{}", redis.port()),
+    ] {
         let settings = if url.contains("protocol") { vec![] } else { vec![RESP3] };
         let app = App::start(&url, &settings);
         app.wait_ready();
@@ -79,8 +92,18 @@ async fn logins_are_refused_in_the_same_words() {
     for login in [user(&server, None, "right"), user(&server, Some("w"), "p")] {
         connect(&login).await.expect("a connection");
     }
-    refused(&user(&server, None, "canary"), "WRONGPASS", &["check redis.username and redis.password"]).await;
-    refused(&user(&server, Some("w"), "canary"), "WRONGPASS", &["check redis.username and redis.password"]).await;
+    refused(
+        &user(&server, None, "canary"),
+        "WRONGPASS",
+        &["check redis.username and redis.password"],
+    )
+    .await;
+    refused(
+        &user(&server, Some("w"), "canary"),
+        "WRONGPASS",
+        &["check redis.username and redis.password"],
+    )
+    .await;
     refused(&resp3(&server), "NOAUTH", &["set redis.password"]).await;
 }
 
@@ -107,9 +130,15 @@ fn slots_move_under_load() {
     progress(1000);
     assert_eq!(load.refused(), 0);
     let users = load.stop();
-    let faults: Vec<_> = users.iter().filter_map(|(name, user)| user.fault(&cluster.hgetall(&format!("user:{name}")))).collect();
+    let faults: Vec<_> = users
+        .iter()
+        .filter_map(|(name, user)| user.fault(&cluster.hgetall(&format!("user:{name}"))))
+        .collect();
     assert_eq!(faults, Vec::<String>::new());
-    assert!(app.metric("traitsink_redis_errors_total", "MOVED") > 0.0, "no slot was met that had moved");
+    assert!(
+        app.metric("traitsink_redis_errors_total", "MOVED") > 0.0,
+        "no slot was met that had moved"
+    );
     assert_eq!(versions(&cluster.nodes[1]).0, 0);
     app.assert_at_rest();
 }
@@ -118,5 +147,8 @@ fn slots_move_under_load() {
 fn the_embedded_store_speaks_it() {
     let app = App::start_with(&["redis.mode=embedded", "redis.embedded.listen=127.0.0.1:0", RESP3]);
     app.wait_ready();
-    assert_eq!(app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status, 200);
+    assert_eq!(
+        app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status,
+        200
+    );
 }

@@ -22,7 +22,9 @@ fn settings(text: &str, set: &[&str]) -> Result<Loaded, Vec<String>> {
         ..ConfigArgs::default()
     };
     let place = format!("RudderStack settings {}/settings.json", directory.path().display());
-    load(&args).map_err(|errors| errors.iter().map(|error| error.to_string().replace(&place, "SETTINGS")).collect())
+    load(&args).map_err(|errors| {
+        errors.iter().map(|error| error.to_string().replace(&place, "SETTINGS")).collect()
+    })
 }
 
 const BARE: &str = r#"{"address": " cache.example:6380 ", "password": "0123", "database": "2", "secure": true,
@@ -30,9 +32,13 @@ const BARE: &str = r#"{"address": " cache.example:6380 ", "password": "0123", "d
 
 #[test]
 fn settings_are_taken_bare_whole_and_in_snake_case() {
-    let whole = format!(r#"{{"id": "d", "name": "my redis", "destinationDefinition": {{"name": "REDIS"}}, "config": {BARE}}}"#);
-    let snake = BARE.replace("skipVerify", "skip_verify").replace("caCertificate", "ca_certificate");
-    let snake = snake.replace("clusterMode", "cluster_mode").replace("useJSONModule", "use_json_module");
+    let whole = format!(
+        r#"{{"id": "d", "name": "my redis", "destinationDefinition": {{"name": "REDIS"}}, "config": {BARE}}}"#
+    );
+    let snake =
+        BARE.replace("skipVerify", "skip_verify").replace("caCertificate", "ca_certificate");
+    let snake =
+        snake.replace("clusterMode", "cluster_mode").replace("useJSONModule", "use_json_module");
     for text in [BARE, &whole, &snake] {
         let loaded = settings(text, &[]).unwrap();
         let redis = loaded.config.redis;
@@ -40,7 +46,10 @@ fn settings_are_taken_bare_whole_and_in_snake_case() {
         assert_eq!((redis.database, redis.prefix.as_str(), redis.username), (2, "shop", None));
         assert_eq!(typed(redis.password), "0123");
         let tls = redis.tls.unwrap();
-        assert!(!tls.skip_verify && matches!(tls.ca, Some(Pem::Inline(pem, _)) if pem.expose_secret() == "PEM"));
+        assert!(
+            !tls.skip_verify
+                && matches!(tls.ca, Some(Pem::Inline(pem, _)) if pem.expose_secret() == "PEM")
+        );
         assert_eq!(loaded.warnings, Vec::<String>::new());
     }
 }
@@ -48,18 +57,24 @@ fn settings_are_taken_bare_whole_and_in_snake_case() {
 #[test]
 fn what_is_not_built_says_what_to_set() {
     for (text, error) in [
-        (r#"{"address": "h:1", "clusterMode": "false"}"#, "SETTINGS: \"clusterMode\" must be true or false"),
+        (
+            r#"{"address": "h:1", "clusterMode": "false"}"#,
+            "SETTINGS: \"clusterMode\" must be true or false",
+        ),
         (
             r#"{"address": "h:1, cache"}"#,
-            "SETTINGS: \"address\" is \"cache\", which has no port: write host:port, such as cache:6379",
+            "SETTINGS: \"address\" is \"cache\", which has no port: write host:port, such as \
+             cache:6379",
         ),
         (
             r#"{"address": "h:1", "clusterMode": false, "useJSONModule": true}"#,
-            "SETTINGS: \"useJSONModule\" is not built yet: set \"useJSONModule\": false to write hashes",
+            "SETTINGS: \"useJSONModule\" is not built yet: set \"useJSONModule\": false to write \
+             hashes",
         ),
         (
             r#"{"address": "cache", "clusterMode": false}"#,
-            "SETTINGS: \"address\" is \"cache\", which has no port: write host:port, such as cache:6379",
+            "SETTINGS: \"address\" is \"cache\", which has no port: write host:port, such as \
+             cache:6379",
         ),
         (r#"{"clusterMode": false}"#, "SETTINGS: \"address\" is missing: set it to host:port"),
         (
@@ -68,12 +83,21 @@ fn what_is_not_built_says_what_to_set() {
         ),
         (
             r#"{"address": "h:1", "clusterMode": false, "prefix": "{{ event.x || \"y\" }}"}"#,
-            "redis.prefix (SETTINGS): \"{{\" starts a template, and templates do not exist yet: write a \
+            "redis.prefix (SETTINGS): \"{{\" starts a template, and templates do not exist yet: \
+             write a \
              fixed prefix",
         ),
-        ("[]", "SETTINGS: is neither a destination's settings object nor a destination with \"config\" inside"),
+        (
+            "[]",
+            "SETTINGS: is neither a destination's settings object nor a destination \
+             with \"config\" inside",
+        ),
     ] {
-        assert_eq!(settings(text, &[]).map(|loaded| loaded.to_toml()).unwrap_err(), [error], "{text}");
+        assert_eq!(
+            settings(text, &[]).map(|loaded| loaded.to_toml()).unwrap_err(),
+            [error],
+            "{text}"
+        );
     }
 }
 
@@ -83,17 +107,36 @@ fn odd_values_mean_what_they_meant_to_rudderstack() {
         (r#""database": "2""#, 2, None),
         (r#""database": """#, 0, None),
         (r#""prefix": null"#, 0, None),
-        (r#""database": "x""#, 0, Some("\"database\" is \"x\", which is not a number: 0, as RudderStack reads it")),
-        (r#""skipVerify": true"#, 0, Some("\"skipVerify\" and \"caCertificate\" change nothing without \"secure\": true")),
+        (
+            r#""database": "x""#,
+            0,
+            Some("\"database\" is \"x\", which is not a number: 0, as RudderStack reads it"),
+        ),
+        (
+            r#""skipVerify": true"#,
+            0,
+            Some("\"skipVerify\" and \"caCertificate\" change nothing without \"secure\": true"),
+        ),
         (r#""consentManagement": []"#, 0, Some("not used here: \"consentManagement\"")),
         (r#""connectionMode": {"web": "cloud"}"#, 0, None),
     ] {
-        let loaded = settings(&format!(r#"{{"address": "[::1]:6379", "clusterMode": false, {extra}}}"#), &[]).unwrap();
+        let loaded = settings(
+            &format!(r#"{{"address": "[::1]:6379", "clusterMode": false, {extra}}}"#),
+            &[],
+        )
+        .unwrap();
         assert_eq!(address(&loaded.config.redis), tcp("::1", 6379));
-        assert_eq!((loaded.config.redis.database, loaded.config.redis.tls.is_some()), (database, false));
+        assert_eq!(
+            (loaded.config.redis.database, loaded.config.redis.tls.is_some()),
+            (database, false)
+        );
         match warned {
             None => assert_eq!(loaded.warnings, Vec::<String>::new()),
-            Some(warned) => assert!(loaded.warnings.len() == 1 && loaded.warnings[0].ends_with(warned), "{:?}", loaded.warnings),
+            Some(warned) => assert!(
+                loaded.warnings.len() == 1 && loaded.warnings[0].ends_with(warned),
+                "{:?}",
+                loaded.warnings
+            ),
         }
     }
 }
@@ -104,14 +147,25 @@ fn a_cluster_unless_told_otherwise() {
     for (text, seeds, warned) in [
         (r#"{"address": "a:1"}"#, &["a:1"][..], None),
         (r#"{"address": " a:1, b:2,a:1 ", "clusterMode": true}"#, &["a:1", "b:2"], None),
-        (r#"{"address": "a:1", "database": "3"}"#, &["a:1"], Some("\"database\" is not used: a cluster has only database 0")),
+        (
+            r#"{"address": "a:1", "database": "3"}"#,
+            &["a:1"],
+            Some("\"database\" is not used: a cluster has only database 0"),
+        ),
     ] {
         let loaded = settings(text, &[]).unwrap();
         let Mode::Cluster(cluster) = loaded.config.redis.mode else { panic!("{text}") };
         assert_eq!(cluster.seeds.iter().map(ToString::to_string).collect::<Vec<_>>(), seeds);
         assert_eq!((loaded.config.redis.database, loaded.config.delivery.lanes), (0, 12));
-        let warnings: Vec<_> = loaded.warnings.iter().map(|warning| warning.rsplit(": ").next().unwrap()).collect();
-        assert_eq!(warnings, warned.map(|warned| warned.rsplit(": ").next().unwrap()).into_iter().collect::<Vec<_>>());
+        let warnings: Vec<_> =
+            loaded.warnings.iter().map(|warning| warning.rsplit(": ").next().unwrap()).collect();
+        assert_eq!(
+            warnings,
+            warned
+                .map(|warned| warned.rsplit(": ").next().unwrap())
+                .into_iter()
+                .collect::<Vec<_>>()
+        );
     }
 }
 
@@ -131,17 +185,30 @@ fn keys_beside_the_settings_must_agree() {
         ("redis.response_timeout=9s", None),
         (
             "redis.database=3",
-            Some("redis.database (--set): 3 differs from 2 in the SETTINGS, which stand for [redis]: remove one"),
+            Some(
+                "redis.database (--set): 3 differs from 2 in the SETTINGS, which stand for \
+                 [redis]: remove one",
+            ),
         ),
-        ("redis.password=canary", Some("redis.password (--set): differs from the SETTINGS, which stand for [redis]: remove one")),
+        (
+            "redis.password=canary",
+            Some(
+                "redis.password (--set): differs from the SETTINGS, which stand for [redis]: \
+                 remove one",
+            ),
+        ),
         (
             "redis.url=rediss://other:6380/2",
-            Some("redis.url (--set): its host is \"other\", but redis.host (SETTINGS) is \"cache.example\": give one"),
+            Some(
+                "redis.url (--set): its host is \"other\", but redis.host (SETTINGS) \
+                 is \"cache.example\": give one",
+            ),
         ),
         (
             "redis.tls.skip_verify=true",
             Some(
-                "redis.tls.skip_verify (--set): true differs from false in the SETTINGS, which stand for \
+                "redis.tls.skip_verify (--set): true differs from false in the SETTINGS, which \
+                 stand for \
                  [redis]: remove one",
             ),
         ),

@@ -1,4 +1,5 @@
-//! The worker and real sentinels: the master dies, freezes, is replaced, and nothing that was acknowledged goes with it.
+//! The worker and real sentinels: the master dies, freezes, is replaced, and nothing that was
+//! acknowledged goes with it.
 
 use crate::harness::app::{App, run};
 use crate::harness::certs::Authority;
@@ -8,12 +9,17 @@ use crate::harness::redis::{Builder, Redis};
 use crate::harness::sentinel::{PASSWORD, Sentinels};
 use crate::harness::{eventually, guide, let_pass};
 const WRITERS: usize = 8;
-const WAIT_FOR_ALL: [&str; 2] = ["redis.durability.wait_replicas=2", "redis.durability.wait_timeout=900ms"];
+const WAIT_FOR_ALL: [&str; 2] =
+    ["redis.durability.wait_replicas=2", "redis.durability.wait_timeout=900ms"];
 
 fn worker(trio: &Sentinels, settings: &[&str]) -> App {
     let all = trio.settings();
-    let all: Vec<&str> =
-        all.iter().map(String::as_str).chain(["redis.response_timeout=1s"]).chain(settings.iter().copied()).collect();
+    let all: Vec<&str> = all
+        .iter()
+        .map(String::as_str)
+        .chain(["redis.response_timeout=1s"])
+        .chain(settings.iter().copied())
+        .collect();
     App::start_with(&all)
 }
 
@@ -58,12 +64,19 @@ fn all_is_encrypted_and_named() {
     let authority = Authority::new("private CA");
     let issued = authority.server(&["localhost", "sentinel.internal"]);
     let ca = authority.ca_file().display().to_string();
-    let encrypted = |builder: Builder| builder.tls(&issued).option("tls-ca-cert-file", &ca).option("tls-replication", "yes");
+    let encrypted = |builder: Builder| {
+        builder.tls(&issued).option("tls-ca-cert-file", &ca).option("tls-replication", "yes")
+    };
     let trio = Sentinels::with(1, encrypted, |sentinel| {
         let names = ["resolve-hostnames yes", "announce-hostnames yes"];
-        names.iter().fold(encrypted(sentinel).password("watch"), |builder, line| builder.option("sentinel", line))
+        names.iter().fold(encrypted(sentinel).password("watch"), |builder, line| {
+            builder.option("sentinel", line)
+        })
     });
-    let reached = format!("redis.sentinel.nat_map={{\"127.0.0.1:{0}\"=\"localhost:{0}\"}}", trio.servers[0].port());
+    let reached = format!(
+        "redis.sentinel.nat_map={{\"127.0.0.1:{0}\"=\"localhost:{0}\"}}",
+        trio.servers[0].port()
+    );
     let trust = ["redis.tls", "redis.sentinel.tls"].map(|table| format!("{table}.ca_file={ca}"));
     let settings = [
         &reached,
@@ -103,11 +116,16 @@ fn c4_the_master_freezes_and_comes_back() {
 
 #[test]
 fn c4_the_master_freezes_and_comes_back_while_replicas_are_waited_for() {
-    let words = "Sentinel: the master is frozen, replaced, and wakes as a master, with wait_replicas = 2, which is all";
+    let words = "Sentinel: the master is frozen, replaced, and wakes as a master, with \
+        wait_replicas = 2, which is all";
     freezes_and_comes_back(words, &WAIT_FOR_ALL, ends_whole);
 }
 
-fn freezes_and_comes_back(words: &'static str, settings: &[&str], ends: impl Fn(&Sentinels, usize, &App, Load) -> usize) {
+fn freezes_and_comes_back(
+    words: &'static str,
+    settings: &[&str],
+    ends: impl Fn(&Sentinels, usize, &App, Load) -> usize,
+) {
     play("C4", words, 1..=20, |round| {
         let trio = Sentinels::start(2);
         let app = worker(&trio, settings);
@@ -127,7 +145,11 @@ fn freezes_and_comes_back(words: &'static str, settings: &[&str], ends: impl Fn(
 /// For two seconds the old master knows nothing of it.
 #[test]
 fn c4_the_master_is_replaced_by_command() {
-    replaced_by_command("Sentinel: the master is replaced by command (SENTINEL FAILOVER)", &[], ends_counted);
+    replaced_by_command(
+        "Sentinel: the master is replaced by command (SENTINEL FAILOVER)",
+        &[],
+        ends_counted,
+    );
 }
 
 /// While it is asked for its replicas' confirmation, they leave it.
@@ -140,7 +162,11 @@ fn c4_the_master_is_replaced_by_command_while_replicas_are_waited_for() {
     );
 }
 
-fn replaced_by_command(words: &'static str, settings: &[&str], ends: impl Fn(&Sentinels, usize, &App, Load) -> usize) {
+fn replaced_by_command(
+    words: &'static str,
+    settings: &[&str],
+    ends: impl Fn(&Sentinels, usize, &App, Load) -> usize,
+) {
     play("C4", words, 1..=20, |round| {
         let trio = Sentinels::start(2);
         let app = worker(&trio, settings);
@@ -159,67 +185,88 @@ fn replaced_by_command(words: &'static str, settings: &[&str], ends: impl Fn(&Se
 /// What was not replicated is gone with the master, and is counted.
 #[test]
 fn c5_the_master_dies_with_what_was_not_replicated() {
-    play("C5", "Sentinel: replication is cut and the master dies, without wait_replicas", 1..=10, |round| {
-        let mut trio = Sentinels::start(1);
-        let app = worker(&trio, &[]);
-        let load = load(&app);
-        progress(&load, 300);
-        trio.cut_replication(0);
-        progress(&load, 300);
-        trio.servers[0].kill();
-        round.recovers(|| progress(&load, 20));
-        let master = trio.switched(0, &[0, 1, 2]);
-        let users = load.stop();
-        round.lost += users.iter().map(|(name, user)| user.lost(&trio.hgetall(master, &format!("user:{name}")))).sum::<usize>();
-        app.assert_at_rest();
-    });
+    play(
+        "C5",
+        "Sentinel: replication is cut and the master dies, without wait_replicas",
+        1..=10,
+        |round| {
+            let mut trio = Sentinels::start(1);
+            let app = worker(&trio, &[]);
+            let load = load(&app);
+            progress(&load, 300);
+            trio.cut_replication(0);
+            progress(&load, 300);
+            trio.servers[0].kill();
+            round.recovers(|| progress(&load, 20));
+            let master = trio.switched(0, &[0, 1, 2]);
+            let users = load.stop();
+            round.lost += users
+                .iter()
+                .map(|(name, user)| user.lost(&trio.hgetall(master, &format!("user:{name}"))))
+                .sum::<usize>();
+            app.assert_at_rest();
+        },
+    );
 }
 
 #[test]
 fn c5_replicas_are_waited_for() {
-    play("C5", "Sentinel: replication is cut and the master dies, with wait_replicas = 1", 1..=10, |round| {
-        let mut trio = Sentinels::start(1);
-        let app = worker(&trio, &["redis.durability.wait_replicas=1", "redis.durability.wait_timeout=200ms"]);
-        let load = load(&app);
-        progress(&load, 300);
-        trio.cut_replication(0);
-        eventually("the worker says that replicas are missing", || {
-            app.metric("traitsink_redis_errors_total", "code=\"NOREPLICAS\"") > 0.0
-        });
-        trio.servers[0].kill();
-        trio.mend_replication(0);
-        let master = trio.switched(0, &[0, 1, 2]);
-        // It is a replica now, and the one that is waited for.
-        trio.servers[0].restart();
-        round.recovers(|| progress(&load, 20));
-        ends_whole(&trio, master, &app, load);
-    });
+    play(
+        "C5",
+        "Sentinel: replication is cut and the master dies, with wait_replicas = 1",
+        1..=10,
+        |round| {
+            let mut trio = Sentinels::start(1);
+            let app = worker(
+                &trio,
+                &["redis.durability.wait_replicas=1", "redis.durability.wait_timeout=200ms"],
+            );
+            let load = load(&app);
+            progress(&load, 300);
+            trio.cut_replication(0);
+            eventually("the worker says that replicas are missing", || {
+                app.metric("traitsink_redis_errors_total", "code=\"NOREPLICAS\"") > 0.0
+            });
+            trio.servers[0].kill();
+            trio.mend_replication(0);
+            let master = trio.switched(0, &[0, 1, 2]);
+            // It is a replica now, and the one that is waited for.
+            trio.servers[0].restart();
+            round.recovers(|| progress(&load, 20));
+            ends_whole(&trio, master, &app, load);
+        },
+    );
 }
 
 /// A sentinel that froze names the old master, which is a replica; one that is dead names none.
 #[test]
 fn c6_sentinels_are_dead_or_wrong() {
-    play("C6", "Sentinel: one sentinel is dead, one names a replica, and the master is killed", 1..=10, |round| {
-        let mut trio = Sentinels::start(2);
-        let liar = round.rng.usize(..3);
-        let replica = trio.servers[1].port().to_string();
-        let said = ["SENTINEL", "MONITOR", "mymaster", "127.0.0.1", &replica, "2"];
-        trio.sentinels[liar].cli(&["SENTINEL", "REMOVE", "mymaster"]);
-        trio.sentinels[liar].cli(&said);
-        assert_eq!(trio.master(liar), 1, "it does not lie");
-        let app = worker(&trio, &[]);
-        let load = load(&app);
-        progress(&load, 300);
-        check_users(&load.stop(), |key| trio.hgetall(0, key));
-        trio.sentinels[liar].kill();
-        let load = self::load(&app);
-        progress(&load, 300);
-        trio.servers[0].kill();
-        round.recovers(|| progress(&load, 20));
-        let honest: Vec<usize> = (0..3).filter(|number| *number != liar).collect();
-        let master = trio.switched(0, &honest);
-        round.lost += ends_counted(&trio, master, &app, load);
-    });
+    play(
+        "C6",
+        "Sentinel: one sentinel is dead, one names a replica, and the master is killed",
+        1..=10,
+        |round| {
+            let mut trio = Sentinels::start(2);
+            let liar = round.rng.usize(..3);
+            let replica = trio.servers[1].port().to_string();
+            let said = ["SENTINEL", "MONITOR", "mymaster", "127.0.0.1", &replica, "2"];
+            trio.sentinels[liar].cli(&["SENTINEL", "REMOVE", "mymaster"]);
+            trio.sentinels[liar].cli(&said);
+            assert_eq!(trio.master(liar), 1, "it does not lie");
+            let app = worker(&trio, &[]);
+            let load = load(&app);
+            progress(&load, 300);
+            check_users(&load.stop(), |key| trio.hgetall(0, key));
+            trio.sentinels[liar].kill();
+            let load = self::load(&app);
+            progress(&load, 300);
+            trio.servers[0].kill();
+            round.recovers(|| progress(&load, 20));
+            let honest: Vec<usize> = (0..3).filter(|number| *number != liar).collect();
+            let master = trio.switched(0, &honest);
+            round.lost += ends_counted(&trio, master, &app, load);
+        },
+    );
 }
 
 #[test]
@@ -228,9 +275,14 @@ fn check_tells_what_each_sentinel_says() {
     let plain = Redis::start();
     let check = |trio: &Sentinels, more: &[&str]| {
         let settings = trio.settings();
-        let options: Vec<&str> =
-            settings.iter().map(String::as_str).chain(more.iter().copied()).flat_map(|set| ["-s", set]).collect();
-        let output = run(&[&options[..], &["-s", "data_dir=/tmp", "check", "--connect"]].concat(), b"");
+        let options: Vec<&str> = settings
+            .iter()
+            .map(String::as_str)
+            .chain(more.iter().copied())
+            .flat_map(|set| ["-s", set])
+            .collect();
+        let output =
+            run(&[&options[..], &["-s", "data_dir=/tmp", "check", "--connect"]].concat(), b"");
         let text = String::from_utf8([output.stdout, output.stderr].concat()).expect("text");
         assert!(!text.contains(PASSWORD), "{text}");
         (output.status.code(), text)
@@ -238,12 +290,19 @@ fn check_tells_what_each_sentinel_says() {
     let master = format!("127.0.0.1:{}", trio.servers[0].port());
     let (code, text) = check(&trio, &[]);
     assert_eq!(code, Some(0), "{text}");
-    assert_eq!(text.matches(&format!(" says {master} is \"mymaster\" (epoch 0)")).count(), 3, "{text}");
+    assert_eq!(
+        text.matches(&format!(" says {master} is \"mymaster\" (epoch 0)")).count(),
+        3,
+        "{text}"
+    );
     assert!(text.contains(&format!("reached       {master}")) && text.contains(" +role"), "{text}");
 
     let (code, text) = check(&trio, &["redis.read_from_replicas=true"]);
     let replica = format!("reached       127.0.0.1:{}", trio.servers[1].port());
-    assert!(code == Some(0) && text.contains(&replica) && text.contains("replica       "), "{code:?} {text}");
+    assert!(
+        code == Some(0) && text.contains(&replica) && text.contains("replica       "),
+        "{code:?} {text}"
+    );
 
     for (setting, words) in [
         ("redis.sentinel.master=other", "knows no master \"other\" (redis.sentinel.master)"),

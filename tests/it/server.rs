@@ -1,4 +1,5 @@
-//! The serving loop with services of our own making: what it does with clients that stall, crowd, or stay.
+//! The serving loop with services of our own making: what it does with clients that stall, crowd,
+//! or stay.
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -30,7 +31,11 @@ impl Served {
         let (address, found) = std::sync::mpsc::channel();
         let stops = (soft.clone(), hard.clone());
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 address.send(listener.local_addr().unwrap()).unwrap();
@@ -78,7 +83,11 @@ struct Slow {
 
 impl Slow {
     fn new() -> (Self, Router) {
-        let slow = Self { begun: Arc::new(Semaphore::new(0)), release: Arc::new(Semaphore::new(0)), dropped: Arc::default() };
+        let slow = Self {
+            begun: Arc::new(Semaphore::new(0)),
+            release: Arc::new(Semaphore::new(0)),
+            dropped: Arc::default(),
+        };
         let inner = slow.clone();
         let answer = move || {
             let inner = inner.clone();
@@ -105,7 +114,9 @@ impl Slow {
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), future).await.expect("it happens") })
+    runtime.block_on(async {
+        tokio::time::timeout(Duration::from_secs(20), future).await.expect("it happens")
+    })
 }
 
 fn limits(header_timeout: Duration, idle_timeout: Duration) -> Limits {
@@ -187,7 +198,12 @@ fn a_new_client_takes_the_place_of_the_one_that_is_silent_for_longest() {
 fn silent_clients_keep_nobody_out() {
     let served = Served::start(hello(), Limits { max_connections: 20, ..limits(LONG, LONG) });
     // Silent from the beginning, in a head, in a body, and with answers that are not read.
-    let starts = ["", "GET / HTTP/1.1\r\nX: ", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", &GET.repeat(50)];
+    let starts = [
+        "",
+        "GET / HTTP/1.1\r\nX: ",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
+        &GET.repeat(50),
+    ];
     let silent: Vec<Wire> = (0..100)
         .map(|n| {
             let mut wire = served.wire();
@@ -278,7 +294,8 @@ fn the_hard_stop_drops_what_is_left() {
 
 #[test]
 fn an_early_answer_reaches_a_client_that_is_still_sending() {
-    let app = Router::new().route("/", post(|| async { (StatusCode::PAYLOAD_TOO_LARGE, "too large") }));
+    let app =
+        Router::new().route("/", post(|| async { (StatusCode::PAYLOAD_TOO_LARGE, "too large") }));
     let served = Served::start(app, limits(LONG, LONG));
     let body = vec![b'x'; 16 * 1024 * 1024];
     let mut wire = served.wire();
@@ -309,7 +326,10 @@ fn a_head_is_bounded() {
 fn a_connection_is_used_again_and_again() {
     let count = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&count);
-    let app = Router::new().route("/", get(move || async move { counter.fetch_add(1, Ordering::Relaxed).to_string() }));
+    let app = Router::new().route(
+        "/",
+        get(move || async move { counter.fetch_add(1, Ordering::Relaxed).to_string() }),
+    );
     let served = Served::start(app, limits(LONG, LONG));
     let mut wire = served.wire();
     wire.send(GET.repeat(3));

@@ -15,8 +15,10 @@ fn the_examples_of_the_guide_are_written_to_each() {
             let app = App::start(&url, &[&guide::WRITE_KEYS[..], &[protocol]].concat());
             guide::check_examples(&app, |key| redis.hgetall(key));
             let url = format!("redis.url={url}");
-            let Output { status, stdout, stderr } = run(&["-s", &url, "-s", protocol, "check", "--connect"], b"");
-            let said = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+            let Output { status, stdout, stderr } =
+                run(&["-s", &url, "-s", protocol, "check", "--connect"], b"");
+            let said =
+                [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
             assert!(status.success(), "{flavour:?}, {protocol}: {status}\n{said}");
         }
     }

@@ -59,18 +59,24 @@ impl Shards {
 #[test]
 fn the_examples_of_the_guide_are_written() {
     let shards = Shards::start(3);
-    guide::check_examples(&shards.worker(&guide::WRITE_KEYS), |key| shards.0[shards.places()[key]].0.hgetall(key));
+    guide::check_examples(&shards.worker(&guide::WRITE_KEYS), |key| {
+        shards.0[shards.places()[key]].0.hgetall(key)
+    });
 }
 
 /// One event for each of so many users, which sets `field`.
 fn identify_all(app: &App, users: usize, field: &str) {
-    let events: Vec<String> =
-        (0..users).map(|user| format!(r#"{{"type":"identify","userId":"{user}","traits":{{"{field}":"{user}"}}}}"#)).collect();
+    let events: Vec<String> = (0..users)
+        .map(|user| {
+            format!(r#"{{"type":"identify","userId":"{user}","traits":{{"{field}":"{user}"}}}}"#)
+        })
+        .collect();
     let answer = app.client().post("/v1/batch", format!(r#"{{"batch":[{}]}}"#, events.join(",")));
     assert_eq!(answer.expect("an answer").status, 200);
 }
 
-/// Each shard has a login of its own or the common one, and its own database; wherever it stands in the list.
+/// Each shard has a login of its own or the common one, and its own database; wherever it stands in
+/// the list.
 #[test]
 fn a_key_has_one_shard_whatever_the_order_of_the_list() {
     let mut shards = Shards(Vec::new());
@@ -84,7 +90,8 @@ fn a_key_has_one_shard_whatever_the_order_of_the_list() {
     identify_all(&app, 300, "a");
     let places = shards.places();
     assert_eq!(places.len(), 300);
-    let counts: Vec<usize> = (0..3).map(|shard| places.values().filter(|place| **place == shard).count()).collect();
+    let counts: Vec<usize> =
+        (0..3).map(|shard| places.values().filter(|place| **place == shard).count()).collect();
     assert!(counts.iter().all(|count| (50..150).contains(count)), "{counts:?}");
     app.assert_at_rest();
     drop(app);
@@ -104,12 +111,15 @@ fn a_key_has_one_shard_whatever_the_order_of_the_list() {
     }
     drop(app);
 
-    let args: Vec<&str> = settings.iter().flat_map(|setting| ["-s", setting]).chain(["check", "--connect"]).collect();
+    let args: Vec<&str> =
+        settings.iter().flat_map(|setting| ["-s", setting]).chain(["check", "--connect"]).collect();
     let output = run(&args, b"");
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    let shares: Vec<f64> =
-        text.lines().filter_map(|line| line.strip_prefix("keys ")?.trim().strip_suffix(" %")?.parse().ok()).collect();
+    let shares: Vec<f64> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("keys ")?.trim().strip_suffix(" %")?.parse().ok())
+        .collect();
     assert_eq!(shares.len(), 3, "{text}");
     assert!((shares.iter().sum::<f64>() - 100.0).abs() < 0.2, "{text}");
     for line in ["database      0", "database      1", "database      2"] {
@@ -120,32 +130,46 @@ fn a_key_has_one_shard_whatever_the_order_of_the_list() {
 /// B1 for one of several: its users wait, the others' do not.
 #[test]
 fn b1_one_shard_dies_and_the_others_go_on() {
-    play("B1", "one of three shards is killed and started again (appendfsync always)", 2..=20, |round| {
-        let mut shards = Shards::start(3);
-        let app = shards.worker(&["http.wait=300ms", "redis.response_timeout=500ms"]);
-        app.wait_ready();
-        // Writers that stuck to an event of the dead shard would prove nothing of the others.
-        let load = Load::start(app.http, 12, 20, OnError::GiveUp);
-        progress(&load, 500);
-        shards.0[0].0.kill();
-        eventually("a request was refused", || load.refused() > 0);
-        progress(&load, 500);
-        assert!(!app.ready());
-        shards.0[0].0.restart();
-        round.recovers(|| app.wait_ready());
-        progress(&load, 500);
-        let users = load.stop();
-        app.assert_at_rest();
-        let places = shards.places();
-        let mut faults = Vec::new();
-        for (name, user) in &users {
-            let key = format!("user:{name}");
-            let hash = places.get(&key).map(|shard| shards.connection(*shard).hgetall(&key).unwrap()).unwrap_or_default();
-            faults.extend(user.fault(&hash).map(|fault| format!("{name}: {fault}")));
-        }
-        assert!(faults.is_empty(), "{} of {} users:\n{}", faults.len(), users.len(), faults.join("\n"));
-        assert!(app.dead_letters().is_empty());
-    });
+    play(
+        "B1",
+        "one of three shards is killed and started again (appendfsync always)",
+        2..=20,
+        |round| {
+            let mut shards = Shards::start(3);
+            let app = shards.worker(&["http.wait=300ms", "redis.response_timeout=500ms"]);
+            app.wait_ready();
+            // Writers that stuck to an event of the dead shard would prove nothing of the others.
+            let load = Load::start(app.http, 12, 20, OnError::GiveUp);
+            progress(&load, 500);
+            shards.0[0].0.kill();
+            eventually("a request was refused", || load.refused() > 0);
+            progress(&load, 500);
+            assert!(!app.ready());
+            shards.0[0].0.restart();
+            round.recovers(|| app.wait_ready());
+            progress(&load, 500);
+            let users = load.stop();
+            app.assert_at_rest();
+            let places = shards.places();
+            let mut faults = Vec::new();
+            for (name, user) in &users {
+                let key = format!("user:{name}");
+                let hash = places
+                    .get(&key)
+                    .map(|shard| shards.connection(*shard).hgetall(&key).unwrap())
+                    .unwrap_or_default();
+                faults.extend(user.fault(&hash).map(|fault| format!("{name}: {fault}")));
+            }
+            assert!(
+                faults.is_empty(),
+                "{} of {} users:\n{}",
+                faults.len(),
+                users.len(),
+                faults.join("\n")
+            );
+            assert!(app.dead_letters().is_empty());
+        },
+    );
 }
 
 #[test]
@@ -159,7 +183,10 @@ fn what_one_shard_refuses_costs_no_other_event() {
     identify_all(&app, 30, "b");
     let letters = app.dead_letters();
     assert_eq!(letters.len(), 1, "{letters:?}");
-    assert_eq!((&letters[0]["reason"], &letters[0]["key"]), (&"wrong_type".into(), &"user:7".into()));
+    assert_eq!(
+        (&letters[0]["reason"], &letters[0]["key"]),
+        (&"wrong_type".into(), &"user:7".into())
+    );
     for (key, shard) in places.iter().filter(|(key, _)| *key != "user:7") {
         assert!(shards.connection(*shard).hexists::<_, _, bool>(key, "b").unwrap(), "{key}");
     }

@@ -16,7 +16,8 @@ fn signal(child: &Child, signal: Signal) {
     kill(Pid::from_raw(child.id() as i32), signal).expect("own child");
 }
 
-const FREE_PORTS: [&str; 4] = ["-s", "admin.listen=127.0.0.1:0", "-s", "redis.embedded.listen=127.0.0.1:0"];
+const FREE_PORTS: [&str; 4] =
+    ["-s", "admin.listen=127.0.0.1:0", "-s", "redis.embedded.listen=127.0.0.1:0"];
 
 #[test]
 fn run_survives_a_hangup() {
@@ -25,7 +26,9 @@ fn run_survives_a_hangup() {
     app.wait_ready();
     for count in 1..=3 {
         app.signal(Signal::SIGHUP);
-        eventually("each is logged", || app.log().iter().filter(|line| line.contains("SIGHUP")).count() == count);
+        eventually("each is logged", || {
+            app.log().iter().filter(|line| line.contains("SIGHUP")).count() == count
+        });
     }
     let event = r#"{"userId":"u","traits":{"a":1}}"#;
     assert_eq!(app.client().post("/v1/identify", event).expect("an answer").status, 200);
@@ -36,7 +39,10 @@ fn run_survives_a_hangup() {
 #[test]
 fn replay_survives_a_hangup() {
     let (redis, data) = (Redis::start(), tempfile::tempdir().unwrap());
-    let settings = [format!("redis.url=redis://127.0.0.1:{}", redis.port()), format!("data_dir={}", data.path().display())];
+    let settings = [
+        format!("redis.url=redis://127.0.0.1:{}", redis.port()),
+        format!("data_dir={}", data.path().display()),
+    ];
     let mut child = Command::new(env!("CARGO_BIN_EXE_traitsink"))
         .args(["-s", &settings[0], "-s", &settings[1], "replay", "-"])
         .stdin(Stdio::piped())
@@ -44,7 +50,9 @@ fn replay_survives_a_hangup() {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    let mut send = |user: &str| writeln!(stdin, r#"{{"type":"identify","userId":"{user}","traits":{{"a":1}}}}"#).unwrap();
+    let mut send = |user: &str| {
+        writeln!(stdin, r#"{{"type":"identify","userId":"{user}","traits":{{"a":1}}}}"#).unwrap()
+    };
     send("u1");
     eventually("the first event is written", || !redis.hgetall("user:u1").is_empty());
     signal(&child, Signal::SIGHUP);
@@ -71,7 +79,10 @@ fn demo_survives_a_hangup() {
     signal(&child, Signal::SIGHUP);
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     assert!(said.any(|line| line.contains("SIGHUP")));
-    assert_eq!(Client::new(address.parse().unwrap()).get("/v1/identify").expect("an answer").status, 405);
+    assert_eq!(
+        Client::new(address.parse().unwrap()).get("/v1/identify").expect("an answer").status,
+        405
+    );
     signal(&child, Signal::SIGINT);
     assert!(child.wait().unwrap().success());
 }

@@ -36,7 +36,10 @@ async fn connect(host: &str, port: u16, tls: Tls) -> Result<Connection, ConnectE
 
 /// The message of a connection that must fail with all these words in it.
 async fn refused(host: &str, port: u16, tls: Tls, words: &[&str]) {
-    let error = connect(host, port, tls).await.err().unwrap_or_else(|| panic!("connected; expected {words:?}"));
+    let error = connect(host, port, tls)
+        .await
+        .err()
+        .unwrap_or_else(|| panic!("connected; expected {words:?}"));
     for word in words {
         assert!(error.message.contains(word), "{word:?} is not in: {}", error.message);
     }
@@ -46,7 +49,8 @@ async fn refused(host: &str, port: u16, tls: Tls, words: &[&str]) {
 /// Settings that must not even start, with all these words in the error.
 fn unusable(tls: Tls, words: &[&str]) -> TlsError {
     let settings = traitsink::config::Redis { tls: Some(tls), ..settings(tcp("localhost", 1)) };
-    let error = connector(&settings).err().unwrap_or_else(|| panic!("accepted; expected {words:?}"));
+    let error =
+        connector(&settings).err().unwrap_or_else(|| panic!("accepted; expected {words:?}"));
     for word in words {
         assert!(error.to_string().contains(word), "{word:?} is not in: {error}");
     }
@@ -58,7 +62,8 @@ async fn a_private_ca_by_host_name_and_by_address() {
     let ca = Authority::new("Private CA");
     let server = Redis::builder().tls(&ca.server(&["localhost", "127.0.0.1"])).start();
     for host in ["localhost", "127.0.0.1"] {
-        let mut connection = connect(host, server.port(), trusting(&ca.ca_file())).await.expect(host);
+        let mut connection =
+            connect(host, server.port(), trusting(&ca.ca_file())).await.expect(host);
         let session = connection.tls().expect("TLS").clone();
         assert_eq!((session.protocol.as_str(), session.verified), ("TLSv1_3", true));
         let set = redis::cmd("HSET").arg("user:1").arg("host").arg(host).to_owned();
@@ -74,14 +79,18 @@ async fn bundles_inline_text_and_keys_beside_certificates() {
     let key = std::fs::read_to_string(ca.dir().join("ca.key")).unwrap();
     let bundle = format!("a comment\n{}{key}{}", other.ca_pem(), ca.ca_pem());
     let inline = Pem::Inline(bundle.into(), "redis.tls.ca_pem");
-    connect("localhost", server.port(), Tls { ca: Some(inline), ..Tls::default() }).await.expect("a bundle");
+    connect("localhost", server.port(), Tls { ca: Some(inline), ..Tls::default() })
+        .await
+        .expect("a bundle");
 }
 
 /// The roots are those of the process, so this test runs itself once more with others.
 #[tokio::test]
 async fn the_roots_of_the_system() {
     if let Ok(port) = std::env::var("TRAITSINK_TEST_TLS_PORT") {
-        connect("localhost", port.parse().unwrap(), Tls::default()).await.expect("trusted by the system");
+        connect("localhost", port.parse().unwrap(), Tls::default())
+            .await
+            .expect("trusted by the system");
         return;
     }
     let (ca, other) = (Authority::new("Private CA"), Authority::new("Another CA"));
@@ -109,8 +118,10 @@ async fn the_roots_of_the_system() {
 #[tokio::test]
 async fn tls_1_2() {
     let ca = Authority::new("Private CA");
-    let server = Redis::builder().tls(&ca.server(&["localhost"])).option("tls-protocols", "TLSv1.2").start();
-    let connection = connect("localhost", server.port(), trusting(&ca.ca_file())).await.expect("TLS 1.2");
+    let server =
+        Redis::builder().tls(&ca.server(&["localhost"])).option("tls-protocols", "TLSv1.2").start();
+    let connection =
+        connect("localhost", server.port(), trusting(&ca.ca_file())).await.expect("TLS 1.2");
     assert_eq!(connection.tls().expect("TLS").protocol, "TLSv1_2");
 }
 
@@ -131,7 +142,10 @@ fn a_ca_file_without_certificates_is_a_start_up_error() {
     unusable(Tls { skip_verify: true, ..trusting(&path) }, &[&expected]);
     unusable(trusting(&ca.dir().join("missing.pem")), &["cannot read", "missing.pem"]);
     let inline = Pem::Inline("nothing".to_owned().into(), "redis.tls.ca_pem");
-    unusable(Tls { ca: Some(inline), ..Tls::default() }, &["no certificates found in redis.tls.ca_pem"]);
+    unusable(
+        Tls { ca: Some(inline), ..Tls::default() },
+        &["no certificates found in redis.tls.ca_pem"],
+    );
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     std::fs::write(&path, broken).unwrap();
     unusable(trusting(&path), &["no certificate in", "can be used"]);
@@ -141,17 +155,40 @@ fn a_ca_file_without_certificates_is_a_start_up_error() {
 fn client_keys_that_cannot_work_are_start_up_errors() {
     let ca = Authority::new("Private CA");
     let (client, server) = (ca.client(), ca.server(&["localhost"]));
-    let with = |certificate: &Path, key: &Path| Tls { client: Some((file(certificate), file(key))), ..unverified() };
-    unusable(with(&client.certificate, &server.key), &["does not belong to", "client.pem", "server.key"]);
-    unusable(with(&client.certificate, &client.certificate), &["no private key found in", "client.pem"]);
+    let with = |certificate: &Path, key: &Path| Tls {
+        client: Some((file(certificate), file(key))),
+        ..unverified()
+    };
+    unusable(
+        with(&client.certificate, &server.key),
+        &["does not belong to", "client.pem", "server.key"],
+    );
+    unusable(
+        with(&client.certificate, &client.certificate),
+        &["no private key found in", "client.pem"],
+    );
     unusable(with(&client.key, &client.key), &["no certificates found in", "client.key"]);
     let key = client.key.display().to_string();
-    run("openssl", &["pkcs8", "-topk8", "-in", &key, "-passout", "pass:x", "-out", "pkcs8.key"], ca.dir());
-    run("openssl", &["ec", "-in", &key, "-aes128", "-passout", "pass:x", "-out", "sec1.key"], ca.dir());
+    run(
+        "openssl",
+        &["pkcs8", "-topk8", "-in", &key, "-passout", "pass:x", "-out", "pkcs8.key"],
+        ca.dir(),
+    );
+    run(
+        "openssl",
+        &["ec", "-in", &key, "-aes128", "-passout", "pass:x", "-out", "sec1.key"],
+        ca.dir(),
+    );
     for encrypted in ["pkcs8.key", "sec1.key"] {
-        unusable(with(&client.certificate, &ca.dir().join(encrypted)), &["is encrypted", "openssl pkey", encrypted]);
+        unusable(
+            with(&client.certificate, &ca.dir().join(encrypted)),
+            &["is encrypted", "openssl pkey", encrypted],
+        );
     }
-    unusable(Tls { server_name: Some("not a name".to_owned()), ..unverified() }, &["redis.tls.server_name"]);
+    unusable(
+        Tls { server_name: Some("not a name".to_owned()), ..unverified() },
+        &["redis.tls.server_name"],
+    );
 }
 
 #[tokio::test]
@@ -159,7 +196,8 @@ async fn an_unknown_issuer_is_named() {
     let (ca, other) = (Authority::new("Private CA"), Authority::new("Another CA"));
     let server = Redis::builder().tls(&ca.server(&["localhost"])).start();
     let other_file = other.ca_file();
-    let words = ["signed by \"CN=Private CA\"", &*other_file.to_string_lossy(), "redis.tls.ca_file"];
+    let words =
+        ["signed by \"CN=Private CA\"", &*other_file.to_string_lossy(), "redis.tls.ca_file"];
     refused("localhost", server.port(), trusting(&other_file), &words).await;
     let connection = connect("localhost", server.port(), unverified()).await.expect("skip_verify");
     assert!(!connection.tls().expect("TLS").verified);
@@ -170,12 +208,26 @@ async fn a_self_signed_certificate_may_be_trusted_unless_it_is_a_ca() {
     let other = Authority::new("Another CA");
     let (_dir, leaf) = self_signed(false);
     let server = Redis::builder().tls(&leaf).start();
-    connect("localhost", server.port(), trusting(&leaf.certificate)).await.expect("trusted by itself");
-    refused("localhost", server.port(), trusting(&other.ca_file()), &["is self-signed", "redis.tls.ca_file"]).await;
+    connect("localhost", server.port(), trusting(&leaf.certificate))
+        .await
+        .expect("trusted by itself");
+    refused(
+        "localhost",
+        server.port(),
+        trusting(&other.ca_file()),
+        &["is self-signed", "redis.tls.ca_file"],
+    )
+    .await;
 
     let (_dir, ca) = self_signed(true);
     let server = Redis::builder().tls(&ca).start();
-    refused("localhost", server.port(), trusting(&ca.certificate), &["CA certificate", "basicConstraints = CA:FALSE"]).await;
+    refused(
+        "localhost",
+        server.port(),
+        trusting(&ca.certificate),
+        &["CA certificate", "basicConstraints = CA:FALSE"],
+    )
+    .await;
     connect("localhost", server.port(), unverified()).await.expect("skip_verify");
 }
 
@@ -192,7 +244,8 @@ async fn version_1_certificates() {
 async fn a_common_name_alone() {
     let ca = Authority::new("Private CA");
     let server = Redis::builder().tls(&ca.common_name_only()).start();
-    let words = ["no subjectAltName", "CN=localhost", "Common Name alone is not accepted", "reissue"];
+    let words =
+        ["no subjectAltName", "CN=localhost", "Common Name alone is not accepted", "reissue"];
     refused("localhost", server.port(), trusting(&ca.ca_file()), &words).await;
     connect("localhost", server.port(), unverified()).await.expect("skip_verify");
 }
@@ -216,25 +269,51 @@ async fn another_name() {
 async fn out_of_its_time() {
     let ca = Authority::new("Private CA");
     let server = Redis::builder().tls(&ca.expired()).start();
-    refused("localhost", server.port(), trusting(&ca.ca_file()), &["expired on 2021-01-01T00:00:00Z", "it is now 20"]).await;
+    refused(
+        "localhost",
+        server.port(),
+        trusting(&ca.ca_file()),
+        &["expired on 2021-01-01T00:00:00Z", "it is now 20"],
+    )
+    .await;
     connect("localhost", server.port(), unverified()).await.expect("skip_verify");
     let server = Redis::builder().tls(&ca.not_yet_valid()).start();
-    refused("localhost", server.port(), trusting(&ca.ca_file()), &["valid only from 2090-01-01", "clocks"]).await;
+    refused(
+        "localhost",
+        server.port(),
+        trusting(&ca.ca_file()),
+        &["valid only from 2090-01-01", "clocks"],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn made_for_clients() {
     let ca = Authority::new("Private CA");
     let server = Redis::builder().tls(&ca.client_usage_only()).start();
-    refused("localhost", server.port(), trusting(&ca.ca_file()), &["not made for servers", "serverAuth"]).await;
+    refused(
+        "localhost",
+        server.port(),
+        trusting(&ca.ca_file()),
+        &["not made for servers", "serverAuth"],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn too_weak_a_key_or_signature() {
-    for (key, signature) in [(["-newkey", "rsa:1024"], "-sha256"), (["-newkey", "rsa:2048"], "-sha1")] {
+    for (key, signature) in
+        [(["-newkey", "rsa:1024"], "-sha256"), (["-newkey", "rsa:2048"], "-sha1")]
+    {
         let ca = Authority::new("Private CA");
         let server = Redis::builder().weak_tls().tls(&ca.with_openssl(&key, &[signature])).start();
-        refused("localhost", server.port(), trusting(&ca.ca_file()), &["too weak", "2048 bits", "SHA-256"]).await;
+        refused(
+            "localhost",
+            server.port(),
+            trusting(&ca.ca_file()),
+            &["too weak", "2048 bits", "SHA-256"],
+        )
+        .await;
         connect("localhost", server.port(), unverified()).await.expect("skip_verify");
     }
 }
@@ -243,12 +322,24 @@ async fn too_weak_a_key_or_signature() {
 async fn too_old_a_server() {
     let ca = Authority::new("Private CA");
     let certificate = ca.with_openssl(&["-newkey", "rsa:2048"], &["-sha256"]);
-    let version = Redis::builder().weak_tls().tls(&certificate).option("tls-protocols", "TLSv1.1").start();
+    let version =
+        Redis::builder().weak_tls().tls(&certificate).option("tls-protocols", "TLSv1.1").start();
     refused("localhost", version.port(), trusting(&ca.ca_file()), &["TLS 1.2 or newer"]).await;
-    let old =
-        |ciphers| Redis::builder().weak_tls().tls(&certificate).option("tls-protocols", "TLSv1.2").option("tls-ciphers", ciphers);
+    let old = |ciphers| {
+        Redis::builder()
+            .weak_tls()
+            .tls(&certificate)
+            .option("tls-protocols", "TLSv1.2")
+            .option("tls-ciphers", ciphers)
+    };
     for ciphers in ["AES128-GCM-SHA256", "ECDHE-RSA-AES128-SHA"] {
-        refused("localhost", old(ciphers).start().port(), trusting(&ca.ca_file()), &["ECDHE key exchange and AES-GCM"]).await;
+        refused(
+            "localhost",
+            old(ciphers).start().port(),
+            trusting(&ca.ca_file()),
+            &["ECDHE key exchange and AES-GCM"],
+        )
+        .await;
     }
 }
 
@@ -256,15 +347,22 @@ async fn too_old_a_server() {
 async fn a_missing_client_certificate() {
     let ca = Authority::new("Private CA");
     for protocol in ["TLSv1.3", "TLSv1.2"] {
-        let server =
-            Redis::builder().mutual_tls(&ca.server(&["localhost"]), &ca.ca_file()).option("tls-protocols", protocol).start();
+        let server = Redis::builder()
+            .mutual_tls(&ca.server(&["localhost"]), &ca.ca_file())
+            .option("tls-protocols", protocol)
+            .start();
         // Real servers show this as an alert or as a bare end of the stream, by chance.
         for _ in 0..20 {
-            let error = connect("localhost", server.port(), trusting(&ca.ca_file())).await.err().expect("refused");
+            let error = connect("localhost", server.port(), trusting(&ca.ca_file()))
+                .await
+                .err()
+                .expect("refused");
             assert!(error.message.contains("client certificate"), "{}", error.message);
             assert!(error.message.contains("redis.tls.cert_file"), "{}", error.message);
         }
-        connect("localhost", server.port(), showing(&ca, &ca.client())).await.expect("with a client certificate");
+        connect("localhost", server.port(), showing(&ca, &ca.client()))
+            .await
+            .expect("with a client certificate");
     }
 }
 
@@ -283,7 +381,11 @@ async fn client_keys_of_every_kind() {
     assert!(std::fs::read_to_string(&pkcs1.key).unwrap().contains("BEGIN RSA PRIVATE KEY"));
     connect("localhost", server.port(), showing(&ca, &pkcs1)).await.expect("PKCS#1");
     let both = ca.dir().join("both.pem");
-    std::fs::write(&both, [std::fs::read(&pkcs8.certificate).unwrap(), std::fs::read(&pkcs8.key).unwrap()].concat()).unwrap();
+    std::fs::write(
+        &both,
+        [std::fs::read(&pkcs8.certificate).unwrap(), std::fs::read(&pkcs8.key).unwrap()].concat(),
+    )
+    .unwrap();
     let one_file = Issued { certificate: both.clone(), key: both };
     connect("localhost", server.port(), showing(&ca, &one_file)).await.expect("both in one file");
 }
@@ -292,7 +394,10 @@ async fn client_keys_of_every_kind() {
 async fn a_client_certificate_of_a_foreign_ca() {
     let (ca, other) = (Authority::new("Private CA"), Authority::new("Another CA"));
     let server = Redis::builder().mutual_tls(&ca.server(&["localhost"]), &ca.ca_file()).start();
-    let error = connect("localhost", server.port(), showing(&ca, &other.client())).await.err().expect("refused");
+    let error = connect("localhost", server.port(), showing(&ca, &other.client()))
+        .await
+        .err()
+        .expect("refused");
     assert!(error.message.contains("may not accept our client certificate"), "{}", error.message);
 }
 
@@ -341,7 +446,8 @@ impl Stunnel {
         let port = free_port();
         let conf = dir.join("stunnel.conf");
         let text = format!(
-            "foreground = yes\npid =\n[redis]\naccept = 127.0.0.1:{port}\nconnect = 127.0.0.1:{}\ncert = {}\nkey = {}\n",
+            "foreground = yes\npid =\n[redis]\naccept = 127.0.0.1:{port}\nconnect = \
+             127.0.0.1:{}\ncert = {}\nkey = {}\n",
             server.port(),
             certificate.certificate.display(),
             certificate.key.display(),
@@ -349,10 +455,15 @@ impl Stunnel {
         std::fs::write(&conf, text).unwrap();
         let log = std::fs::File::create(dir.join("stunnel.log")).unwrap();
         let child = Command::new("stunnel4").arg(&conf).stderr(log).spawn();
-        let stunnel = Self { child: child.expect("stunnel4 is needed by the tests; see tests/run"), port };
+        let stunnel =
+            Self { child: child.expect("stunnel4 is needed by the tests; see tests/run"), port };
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(std::time::Instant::now() < deadline, "{}", std::fs::read_to_string(dir.join("stunnel.log")).unwrap());
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{}",
+                std::fs::read_to_string(dir.join("stunnel.log")).unwrap()
+            );
             pause();
         }
         stunnel
@@ -370,19 +481,37 @@ impl Drop for Stunnel {
 async fn behind_stunnel_with_the_certificate_of_an_old_recipe() {
     let dir = tempfile::tempdir().unwrap();
     let server = Redis::start();
-    let old = Issued { certificate: dir.path().join("stunnel.pem"), key: dir.path().join("stunnel.key") };
-    // Stunnel's own recipe: a configuration without extensions, thus a Common Name and nothing else.
-    std::fs::write(dir.path().join("stunnel.cnf"), "[req]\ndistinguished_name = name\n[name]\n").unwrap();
-    let recipe = ["req", "-new", "-x509", "-nodes", "-days", "365", "-config", "stunnel.cnf", "-newkey", "rsa:2048"];
+    let old =
+        Issued { certificate: dir.path().join("stunnel.pem"), key: dir.path().join("stunnel.key") };
+    // Stunnel's own recipe: a configuration without extensions, thus a Common Name and nothing
+    // else.
+    std::fs::write(dir.path().join("stunnel.cnf"), "[req]\ndistinguished_name = name\n[name]\n")
+        .unwrap();
+    let recipe = [
+        "req",
+        "-new",
+        "-x509",
+        "-nodes",
+        "-days",
+        "365",
+        "-config",
+        "stunnel.cnf",
+        "-newkey",
+        "rsa:2048",
+    ];
     let names = ["-subj", "/CN=localhost", "-keyout", "stunnel.key", "-out", "stunnel.pem"];
     run("openssl", &[&recipe[..], &names].concat(), dir.path());
     let stunnel = Stunnel::before(&server, &old, dir.path());
 
-    let error = connect("localhost", stunnel.port, trusting(&old.certificate)).await.err().expect("no name to verify");
+    let error = connect("localhost", stunnel.port, trusting(&old.certificate))
+        .await
+        .err()
+        .expect("no name to verify");
     for word in ["subjectAltName", "reissue", "CN=localhost"] {
         assert!(error.message.contains(word), "{word:?} is not in: {}", error.message);
     }
-    let mut connection = connect("localhost", stunnel.port, unverified()).await.expect("skip_verify");
+    let mut connection =
+        connect("localhost", stunnel.port, unverified()).await.expect("skip_verify");
     connection.query(redis::cmd("HSET").arg("user:1").arg("name").arg("Jane")).await.expect("HSET");
     assert_eq!(server.hgetall("user:1"), [(b"name".to_vec(), b"Jane".to_vec())].into());
 }

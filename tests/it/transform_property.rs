@@ -1,5 +1,6 @@
-//! Properties of the transform and of splitting, on generated text. `PROPTEST_CASES` and `PROPTEST_RNG_SEED` change how many
-//! cases are tried and which; without them a run repeats exactly.
+//! Properties of the transform and of splitting, on generated text. `PROPTEST_CASES` and
+//! `PROPTEST_RNG_SEED` change how many cases are tried and which; without them a run repeats
+//! exactly.
 
 use std::ops::Range;
 
@@ -7,7 +8,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed};
-use traitsink::event::{Body, Decision, Elements, Limits, Origin, Rules, SplitError, Transformer, events_of, split};
+use traitsink::event::{
+    Body, Decision, Elements, Limits, Origin, Rules, SplitError, Transformer, events_of, split,
+};
 
 use crate::golden::{Expect, default_rules};
 use crate::reference;
@@ -87,7 +90,8 @@ const SCALARS: &[&str] = &[
 ];
 
 /// What bodies are made of, and broken with.
-const PIECES: &[&str] = &["{", "}", "[", "]", ",", ":", "\"", "\\", "\"batch\"", "\"batch\":[", "1", "NaN", " ", "{}"];
+const PIECES: &[&str] =
+    &["{", "}", "[", "]", ",", ":", "\"", "\\", "\"batch\"", "\"batch\":[", "1", "NaN", " ", "{}"];
 
 #[derive(Debug, Clone)]
 enum Json {
@@ -104,9 +108,13 @@ impl Json {
         };
         match self {
             Self::Scalar(text) => text.clone(),
-            Self::Array(elements) => separated('[', elements.iter().map(|element| element.text(blank)).collect(), ']'),
+            Self::Array(elements) => {
+                separated('[', elements.iter().map(|element| element.text(blank)).collect(), ']')
+            }
             Self::Object(members) => {
-                let member = |(name, value): &(String, Self)| format!("\"{name}\"{blank}:{blank}{}", value.text(blank));
+                let member = |(name, value): &(String, Self)| {
+                    format!("\"{name}\"{blank}:{blank}{}", value.text(blank))
+                };
                 separated('{', members.iter().map(member).collect(), '}')
             }
         }
@@ -115,7 +123,9 @@ impl Json {
 
 fn scalar() -> impl Strategy<Value = Json> {
     let listed = select(SCALARS).prop_map(str::to_owned);
-    let number = any::<f64>().prop_filter("finite", |number| number.is_finite()).prop_map(|number| format!("{number:e}"));
+    let number = any::<f64>()
+        .prop_filter("finite", |number| number.is_finite())
+        .prop_map(|number| format!("{number:e}"));
     let digits = "-?[1-9][0-9]{0,24}(\\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?";
     let string = "[ -!#-\\[\\]-~é\u{20ac}😀]{0,8}".prop_map(|text| format!("\"{text}\""));
     prop_oneof![6 => listed, 1 => number, 1 => digits, 1 => string].prop_map(Json::Scalar)
@@ -152,19 +162,24 @@ fn traits() -> impl Strategy<Value = Json> {
     prop_oneof![16 => object(value()), 2 => value(), 1 => deep()]
 }
 
-/// An event's members: mostly an identify with traits in one place or both, in any order, some of them twice.
+/// An event's members: mostly an identify with traits in one place or both, in any order, some of
+/// them twice.
 fn event() -> impl Strategy<Value = Json> {
     let is = |text: &str| Json::Scalar(text.to_owned());
     let kind = prop_oneof![30 => Just(is(r#""identify""#)), 1 => Just(is(r#""Ident\u0069fy""#)), 1 => value()];
     let user = prop_oneof![9 => Just(is(r#""u""#)), 3 => value()];
-    let named = |name: &'static str, value: BoxedStrategy<Json>| value.prop_map(move |value| (name.to_owned(), value));
+    let named = |name: &'static str, value: BoxedStrategy<Json>| {
+        value.prop_map(move |value| (name.to_owned(), value))
+    };
     let context = prop_oneof![
         8 => traits().prop_map(|traits| Json::Object(vec![("traits".to_owned(), traits)])),
         1 => vec((prop_oneof![Just("traits".to_owned()), name()], traits()), 0..4).prop_map(Json::Object),
         1 => value(),
     ];
     let switch = prop_oneof![Just(is("true")), Just(is("false")), value()];
-    let switches = vec((select(vec!["All", "Redis", "redis"]).prop_map(str::to_owned), switch), 0..4).prop_map(Json::Object);
+    let switches =
+        vec((select(vec!["All", "Redis", "redis"]).prop_map(str::to_owned), switch), 0..4)
+            .prop_map(Json::Object);
     let extra = prop_oneof![
         3 => named("context", context.clone().boxed()),
         3 => named("traits", traits().boxed()),
@@ -206,28 +221,45 @@ fn tight_limits() -> impl Strategy<Value = Limits> {
     )
 }
 
-/// What stands between two elements of a list. The empty one and blanks are enough only after or before an object.
+/// What stands between two elements of a list. The empty one and blanks are enough only after or
+/// before an object.
 const SEPARATORS: &[&str] = &["", " ", "\r\n\t", ",", ",,", " , ", ", ,\n,"];
 
 /// One piece of a list: an object, or something else.
 fn piece() -> impl Strategy<Value = (bool, Vec<u8>)> {
     let object = prop_oneof![
-        (vec((name(), value()), 0..4), blank()).prop_map(|(members, blank)| Json::Object(members).text(blank).into_bytes()),
-        select(vec![r#"{"a":NaN}"#, r#"{"]}":"\\\"[{"}"#, "{\"a\" \"b\",,[]}", "{}"]).prop_map(|text| text.as_bytes().to_vec()),
+        (vec((name(), value()), 0..4), blank())
+            .prop_map(|(members, blank)| Json::Object(members).text(blank).into_bytes()),
+        select(vec![r#"{"a":NaN}"#, r#"{"]}":"\\\"[{"}"#, "{\"a\" \"b\",,[]}", "{}"])
+            .prop_map(|text| text.as_bytes().to_vec()),
         Just(b"{\"cut\":\"\xf0\x9f\"}".to_vec()),
     ];
-    let other =
-        select(vec!["1", "NaN", "tru", "\"a\"", "\"]},{\"", "[]", "[{},{}]", "[1,[\"]\"]]", "-", "'x'", "\"a\"\"b\"", "1 2"]);
+    let other = select(vec![
+        "1",
+        "NaN",
+        "tru",
+        "\"a\"",
+        "\"]},{\"",
+        "[]",
+        "[{},{}]",
+        "[1,[\"]\"]]",
+        "-",
+        "'x'",
+        "\"a\"\"b\"",
+        "1 2",
+    ]);
     prop_oneof![
         2 => object.prop_map(|text| (true, text)),
         1 => other.prop_map(|text| (false, text.as_bytes().to_vec())),
     ]
 }
 
-/// A list of `pieces` with separators around them, and its elements by rules of their own: an object stands alone; other pieces
-/// that no comma and no object keeps apart are one element, with the blanks between them.
+/// A list of `pieces` with separators around them, and its elements by rules of their own: an
+/// object stands alone; other pieces that no comma and no object keeps apart are one element, with
+/// the blanks between them.
 fn joined(pieces: &[(bool, Vec<u8>)], separators: &[&str]) -> (Vec<u8>, Vec<Vec<u8>>) {
-    let (mut list, mut elements) = ([b"[".as_slice(), separators[0].as_bytes()].concat(), Vec::<Vec<u8>>::new());
+    let (mut list, mut elements) =
+        ([b"[".as_slice(), separators[0].as_bytes()].concat(), Vec::<Vec<u8>>::new());
     let mut glue = None::<&str>;
     for ((is_object, text), separator) in pieces.iter().zip(&separators[1..]) {
         match (glue, elements.last_mut()) {

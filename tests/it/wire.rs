@@ -1,4 +1,5 @@
-//! An HTTP client that sends exactly the bytes it is given, and reads no more of the answer than it must.
+//! An HTTP client that sends exactly the bytes it is given, and reads no more of the answer than it
+//! must.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -49,7 +50,8 @@ impl Wire {
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         match self.stream.write_all(bytes.as_ref()) {
             Ok(()) => true,
-            // The end of some child of the tests; with a timeout set, reading is not resumed by itself.
+            // The end of some child of the tests; with a timeout set, reading is not resumed by
+            // itself.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
             Err(error) if gone(&error) => false,
             Err(error) => panic!("cannot send: {error}"),
@@ -99,13 +101,22 @@ impl Wire {
         };
         let head: Vec<u8> = self.unread.drain(..end + 4).collect();
         let head = String::from_utf8(head).expect("a head is text");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{head:?}"));
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .unwrap_or_else(|| panic!("{head:?}"));
         let mut response = Response { status, head, body: Vec::new() };
-        let length = response.header("content-length").map_or(0, |length| length.parse().expect("a length"));
+        let length =
+            response.header("content-length").map_or(0, |length| length.parse().expect("a length"));
         assert!(response.header("transfer-encoding").is_none(), "answers are whole: {response:?}");
         if with_body {
             while self.unread.len() < length {
-                assert!(self.fill(), "a body cut short after {} of {length} bytes: {response:?}", self.unread.len());
+                assert!(
+                    self.fill(),
+                    "a body cut short after {} of {length} bytes: {response:?}",
+                    self.unread.len()
+                );
             }
             response.body = self.unread.drain(..length).collect();
         }
@@ -127,5 +138,10 @@ impl Wire {
 }
 
 fn gone(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionAborted
+    )
 }

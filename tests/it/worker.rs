@@ -1,4 +1,5 @@
-//! The worker as a whole, against a real Redis: what stays in a hash, full servers, full files, and what is never said.
+//! The worker as a whole, against a real Redis: what stays in a hash, full servers, full files, and
+//! what is never said.
 
 use std::process::Command;
 use std::time::Duration;
@@ -41,7 +42,13 @@ fn the_examples_of_the_guide_are_written() {
 fn a_hash_keeps_what_later_events_do_not_name() {
     let redis = Redis::start();
     let app = start(&redis, &[]);
-    let send = |traits: &str| assert_eq!(identify(&app, &format!(r#"{{"userId":"u","traits":{traits}}}"#)), 200, "{traits}");
+    let send = |traits: &str| {
+        assert_eq!(
+            identify(&app, &format!(r#"{{"userId":"u","traits":{traits}}}"#)),
+            200,
+            "{traits}"
+        )
+    };
     send(r#"{"a":1,"b":2}"#);
     send(r#"{"a":3}"#);
     assert_eq!(hash(&redis, "user:u"), pairs(&[("a", "3"), ("b", "2")]), "row 68");
@@ -57,8 +64,7 @@ fn a_hash_keeps_what_later_events_do_not_name() {
     assert!(matches!(redis.cli(&["TTL", "user:u"]), redis::Value::Int(1..)), "row 71");
 
     redis.cli(&["SET", "user:s", "a string"]);
-    let batch =
-        r#"{"batch":[{"type":"identify","userId":"s","traits":{"a":1}},{"type":"identify","userId":"n","traits":{"a":1}}]}"#;
+    let batch = r#"{"batch":[{"type":"identify","userId":"s","traits":{"a":1}},{"type":"identify","userId":"n","traits":{"a":1}}]}"#;
     assert_eq!(app.client().post("/v1/batch", batch).expect("an answer").status, 200, "row 72");
     assert_eq!(hash(&redis, "user:n"), pairs(&[("a", "1")]), "row 72");
     assert_eq!(app.dead_letters().len(), 1, "row 72");
@@ -92,7 +98,8 @@ fn a_full_dead_letter_file_acknowledges_nothing() {
     app.assert_at_rest();
 }
 
-/// Its packed commands alone exceed a lane's share of the memory: they go through it one after the other.
+/// Its packed commands alone exceed a lane's share of the memory: they go through it one after the
+/// other.
 #[test]
 fn a_large_batch_of_one_user_passes() {
     let value = "x".repeat(10_000);
@@ -104,9 +111,17 @@ fn a_large_batch_of_one_user_passes() {
     for memory in ["delivery.max_in_flight=16MiB", "delivery.max_in_flight=32MiB"] {
         let redis = Redis::start();
         let app = start(&redis, &[memory, "http.wait=20s"]);
-        assert_eq!(app.client().post("/v1/batch", &body).expect("an answer").status, 200, "{memory}");
+        assert_eq!(
+            app.client().post("/v1/batch", &body).expect("an answer").status,
+            200,
+            "{memory}"
+        );
         let found = hash(&redis, "user:u");
-        assert_eq!(found.iter().find(|(name, _)| name == "n").map(|(_, value)| value.as_str()), Some("699"), "{memory}");
+        assert_eq!(
+            found.iter().find(|(name, _)| name == "n").map(|(_, value)| value.as_str()),
+            Some("699"),
+            "{memory}"
+        );
         assert!(app.metric("traitsink_updates_merged_total", "") > 0.0, "{memory}");
         app.assert_at_rest();
     }
@@ -116,7 +131,15 @@ fn a_large_batch_of_one_user_passes() {
 #[test]
 fn bytes_in_flight_stay_below_the_limit() {
     let redis = Redis::start();
-    let app = start(&redis, &["delivery.max_in_flight=4MiB", "http.max_body=1MiB", "http.wait=3s", "redis.response_timeout=30s"]);
+    let app = start(
+        &redis,
+        &[
+            "delivery.max_in_flight=4MiB",
+            "http.max_body=1MiB",
+            "http.wait=3s",
+            "redis.response_timeout=30s",
+        ],
+    );
     redis.pause();
     let body = format!(r#"{{"userId":"u","traits":{{"v":"{}"}}}}"#, "x".repeat(500_000));
     let refused = std::thread::scope(|scope| {
@@ -126,7 +149,11 @@ fn bytes_in_flight_stay_below_the_limit() {
             most = most.max(app.metric("traitsink_in_flight_bytes", ""));
         }
         assert!(most > 1e6 && most <= f64::from(4 << 20), "{most}");
-        requests.into_iter().map(|request| request.join().unwrap()).filter(|&status| status == 503).count()
+        requests
+            .into_iter()
+            .map(|request| request.join().unwrap())
+            .filter(|&status| status == 503)
+            .count()
     });
     assert_eq!(refused, 16, "nothing was confirmed");
     redis.resume();
@@ -149,7 +176,10 @@ fn secrets_and_personal_data_are_never_said() {
         r#"{"userId":"canary-user","traits":{"canary-name":"#,
         r#"{"userId":["canary-user"],"traits":{"a":{"canary-name":"canary-value"}}}"#,
     ] {
-        let answer = app.client().send("POST", "/v1/identify", &[authorization], body.as_bytes()).expect("an answer");
+        let answer = app
+            .client()
+            .send("POST", "/v1/identify", &[authorization], body.as_bytes())
+            .expect("an answer");
         said.push_str(&answer.text());
     }
     said.push_str(&app.client().post("/v1/identify", "{}").expect("an answer").text());
@@ -185,9 +215,12 @@ fn every_series_is_there_from_the_start() {
     ] {
         assert!(text.lines().any(|line| line == series), "{series} is missing in\n{text}");
     }
-    for start in
-        ["traitsink_redis_up{", "traitsink_redis_reconnects_total{", "traitsink_build_info{", "process_cpu_seconds_total "]
-    {
+    for start in [
+        "traitsink_redis_up{",
+        "traitsink_redis_reconnects_total{",
+        "traitsink_build_info{",
+        "process_cpu_seconds_total ",
+    ] {
         assert!(text.lines().any(|line| line.starts_with(start)), "{start} is missing in\n{text}");
     }
 }
@@ -196,12 +229,16 @@ fn every_series_is_there_from_the_start() {
 fn every_reason_is_counted_from_the_start() {
     let redis = Redis::start();
     let text = start(&redis, &[]).metrics();
-    let skipped = ["not_identify", "no_type", "blank_user_id", "no_traits", "integration_off", "empty"];
+    let skipped =
+        ["not_identify", "no_type", "blank_user_id", "no_traits", "integration_off", "empty"];
     let unreadable = ["invalid_json", "invalid_utf8", "not_an_object"];
-    let limits = ["too_large", "too_deep", "too_many_fields", "key_too_long", "field_name_too_long"];
+    let limits =
+        ["too_large", "too_deep", "too_many_fields", "key_too_long", "field_name_too_long"];
     let rejected = [&unreadable[..], &limits].concat();
     let dead_lettered = [&rejected[..], &["wrong_type", "refused"]].concat();
-    for (outcome, reasons) in [("skipped", &skipped[..]), ("rejected", &rejected), ("dead_lettered", &dead_lettered)] {
+    for (outcome, reasons) in
+        [("skipped", &skipped[..]), ("rejected", &rejected), ("dead_lettered", &dead_lettered)]
+    {
         let start = format!("traitsink_events_{outcome}_total{{");
         for source in ["http", "kafka", "file", "spool"] {
             for reason in reasons {
@@ -209,7 +246,11 @@ fn every_reason_is_counted_from_the_start() {
                 assert!(text.lines().any(|line| line == series), "{series} is missing in\n{text}");
             }
         }
-        assert_eq!(text.lines().filter(|line| line.starts_with(&start)).count(), 4 * reasons.len(), "{outcome}: a closed set");
+        assert_eq!(
+            text.lines().filter(|line| line.starts_with(&start)).count(),
+            4 * reasons.len(),
+            "{outcome}: a closed set"
+        );
     }
 }
 
@@ -226,7 +267,10 @@ fn each_write_key_has_its_prefix() {
             .expect("an answer")
             .status
     };
-    assert_eq!([send("plain", 1), send("key-a", 2), send("key-b", 3), send("key-c", 4)], [200, 200, 200, 401]);
+    assert_eq!(
+        [send("plain", 1), send("key-a", 2), send("key-b", 3), send("key-c", 4)],
+        [200, 200, 200, 401]
+    );
     for (key, value) in [("all:user:u", "1"), ("team-a:user:u", "2"), ("team-b:user:u", "3")] {
         assert_eq!(hash(&redis, key), pairs(&[("a", value)]), "{key}");
     }
@@ -252,7 +296,9 @@ fn a_second_worker_on_the_port_names_the_option() {
     let app = start(&redis, &[]);
     let data = tempfile::tempdir().unwrap();
     let data_dir = format!("data_dir={}", data.path().display());
-    for (option, taken, other) in [("http.listen", app.http, "admin.listen"), ("admin.listen", app.admin, "http.listen")] {
+    for (option, taken, other) in
+        [("http.listen", app.http, "admin.listen"), ("admin.listen", app.admin, "http.listen")]
+    {
         let (taken, other) = (format!("{option}={taken}"), format!("{other}=127.0.0.1:0"));
         let output = run(&["-s", &data_dir, "-s", &taken, "-s", &other, "run"], b"");
         let said = String::from_utf8(output.stderr).unwrap();
@@ -261,14 +307,18 @@ fn a_second_worker_on_the_port_names_the_option() {
     }
 }
 
-/// The program starts itself again for the sake of its allocator: a configuration that can be read only once must not be lost.
+/// The program starts itself again for the sake of its allocator: a configuration that can be read
+/// only once must not be lost.
 #[test]
 fn a_configuration_from_a_pipe_is_read_once() {
     let redis = Redis::start();
     let dir = tempfile::tempdir().unwrap();
     let fifo = dir.path().join("traitsink.toml");
     harness::run("mkfifo", &["traitsink.toml"], dir.path());
-    let text = format!("redis.url = \"redis://127.0.0.1:{}\"\n[http]\nmax_body = \"1MiB\"\n", redis.port());
+    let text = format!(
+        "redis.url = \"redis://127.0.0.1:{}\"\n[http]\nmax_body = \"1MiB\"\n",
+        redis.port()
+    );
     let path = fifo.clone();
     let writer = std::thread::spawn(move || std::fs::write(path, text));
     let mut command = Command::new(env!("CARGO_BIN_EXE_traitsink"));
@@ -276,5 +326,8 @@ fn a_configuration_from_a_pipe_is_read_once() {
     let app = App::start_command(command, &[]);
     writer.join().unwrap().unwrap();
     app.wait_ready();
-    assert_eq!(app.client().post("/v1/identify", " ".repeat(2 << 20)).expect("an answer").status, 413);
+    assert_eq!(
+        app.client().post("/v1/identify", " ".repeat(2 << 20)).expect("an answer").status,
+        413
+    );
 }

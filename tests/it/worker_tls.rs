@@ -1,4 +1,5 @@
-//! The worker against protected servers: TLS, client certificates, ACLs, sockets; and what `check --connect` says.
+//! The worker against protected servers: TLS, client certificates, ACLs, sockets; and what `check
+//! --connect` says.
 
 use crate::harness::app::{App, run};
 use crate::harness::certs::Authority;
@@ -51,7 +52,10 @@ fn without_it_the_reason_is_readable_and_nothing_is_acknowledged() {
     waits_for(&app, "redis.tls.ca_file");
     let answer = app.client().post("/v1/identify", EVENT).expect("an answer");
     assert_eq!(answer.status, 503);
-    assert!(answer.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()), "{answer:?}");
+    assert!(
+        answer.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()),
+        "{answer:?}"
+    );
     assert!(redis.hgetall("user:u").is_empty());
     app.assert_at_rest();
 }
@@ -69,7 +73,9 @@ fn skip_verify_works_and_is_loud() {
 #[test]
 fn a_client_certificate_is_shown_and_missed_in_plain_words() {
     let authority = Authority::new("private CA");
-    let redis = Redis::builder().mutual_tls(&authority.server(&["127.0.0.1"]), &authority.ca_file()).start();
+    let redis = Redis::builder()
+        .mutual_tls(&authority.server(&["127.0.0.1"]), &authority.ca_file())
+        .start();
     let ca = format!("redis.tls.ca_file={}", authority.ca_file().display());
     waits_for(&App::start(&rediss(&redis), &[&ca]), "client certificate");
     let client = authority.client();
@@ -94,7 +100,8 @@ fn the_embedded_store_says_that_it_keeps_nothing() {
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     let url = format!("redis://{}", line["address"].as_str().expect("an address"));
     let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
-    let found: Vec<(String, String)> = redis::cmd("HGETALL").arg("user:u").query(&mut connection).unwrap();
+    let found: Vec<(String, String)> =
+        redis::cmd("HGETALL").arg("user:u").query(&mut connection).unwrap();
     assert_eq!(found, [("a".to_owned(), "1".to_owned())]);
     app.assert_at_rest();
 }
@@ -109,8 +116,12 @@ fn the_acl_line_of_check_is_enough() {
     for part in ["Redis 7.", "master", "eviction", "noeviction", "database      0"] {
         assert!(text.contains(part), "{part} is missing in:\n{text}");
     }
-    let line = text.lines().find_map(|line| line.strip_prefix("minimal acl").map(str::trim)).expect("the ACL line");
-    let words: Vec<&str> = line.split(' ').map(|word| if word == ">PASSWORD" { ">secret" } else { word }).collect();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("minimal acl").map(str::trim))
+        .expect("the ACL line");
+    let words: Vec<&str> =
+        line.split(' ').map(|word| if word == ">PASSWORD" { ">secret" } else { word }).collect();
     redis.cli(&words);
     let app = App::start(&format!("redis://traitsink:secret@127.0.0.1:{}", redis.port()), &[]);
     assert_writes(&app, &redis);
@@ -120,8 +131,10 @@ fn the_acl_line_of_check_is_enough() {
 #[test]
 fn a_wrong_password_is_waited_for() {
     let redis = Redis::builder().password("right").start();
-    let app =
-        App::start(&format!("redis://:changed@127.0.0.1:{}", redis.port()), &["http.wait=200ms", "delivery.retry_max=200ms"]);
+    let app = App::start(
+        &format!("redis://:changed@127.0.0.1:{}", redis.port()),
+        &["http.wait=200ms", "delivery.retry_max=200ms"],
+    );
     waits_for(&app, "password");
     assert_eq!(identify(&app), 503);
     redis.cli(&["CONFIG", "SET", "requirepass", "changed"]);
@@ -133,7 +146,10 @@ fn a_wrong_password_is_waited_for() {
 
 #[test]
 fn check_says_why_nothing_answers() {
-    let output = run(&["-s", "redis.url=redis://127.0.0.1:1", "-s", "data_dir=/tmp", "check", "--connect"], b"");
+    let output = run(
+        &["-s", "redis.url=redis://127.0.0.1:1", "-s", "data_dir=/tmp", "check", "--connect"],
+        b"",
+    );
     assert_eq!(output.status.code(), Some(69));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("127.0.0.1:1") && text.contains("is Redis running"), "{text}");

@@ -41,9 +41,16 @@ impl Node {
     /// Host, port and login of a URL.
     pub(super) fn from_url(text: &str, default: u16) -> Result<Self, String> {
         let url = RedisUrl::parse(text)?;
-        let Place::Tcp { host, port } = url.place else { return Err("is the URL of a unix socket".into()) };
+        let Place::Tcp { host, port } = url.place else {
+            return Err("is the URL of a unix socket".into());
+        };
         let password = url.password.map(|password| password.expose_secret().to_owned());
-        Ok(Self { host, port: port.unwrap_or(default), username: url.username.filter(|_| password.is_some()), password })
+        Ok(Self {
+            host,
+            port: port.unwrap_or(default),
+            username: url.username.filter(|_| password.is_some()),
+            password,
+        })
     }
 
     /// All of a list separated by commas.
@@ -106,6 +113,9 @@ mod tests {
     fn a_login_makes_a_table() {
         let plain = Node::new("a", 1).unwrap();
         let secret = Node { password: Some("p\"w".into()), ..plain.clone() };
-        assert_eq!(list(&[plain, secret]).to_string(), r#"["a:1", { host = "a", password = 'p"w', port = 1 }]"#);
+        assert_eq!(
+            list(&[plain, secret]).to_string(),
+            r#"["a:1", { host = "a", password = 'p"w', port = 1 }]"#
+        );
     }
 }

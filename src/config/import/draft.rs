@@ -5,11 +5,21 @@ use std::fmt;
 use toml::Value;
 
 /// Tables in the order in which they are printed.
-const TABLES: [&str; 8] =
-    ["redis", "redis.sentinel", "redis.sentinel.tls", "redis.replicas", "redis.cluster", "redis.local", "redis.tls", "delivery"];
+const TABLES: [&str; 8] = [
+    "redis",
+    "redis.sentinel",
+    "redis.sentinel.tls",
+    "redis.replicas",
+    "redis.cluster",
+    "redis.local",
+    "redis.tls",
+    "delivery",
+];
 
-/// Names that come first in their table, in this order; the others follow in the order in which they were set.
-const FIRST: [&str; 8] = ["mode", "enabled", "master", "url", "nodes", "username", "password", "password_file"];
+/// Names that come first in their table, in this order; the others follow in the order in which
+/// they were set.
+const FIRST: [&str; 8] =
+    ["mode", "enabled", "master", "url", "nodes", "username", "password", "password_file"];
 
 /// Settings in our words.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +85,10 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn set(&mut self, key: &str, value: impl Into<Value>) {
-        debug_assert!(key.rsplit_once('.').is_some_and(|(table, _)| TABLES.contains(&table)), "{key} would not be printed");
+        debug_assert!(
+            key.rsplit_once('.').is_some_and(|(table, _)| TABLES.contains(&table)),
+            "{key} would not be printed"
+        );
         self.keys.push((key.to_owned(), value.into()));
     }
 
@@ -107,11 +120,16 @@ impl Draft {
     fn toml(&self) -> String {
         let mut tables = Vec::new();
         for table in TABLES {
-            let within = self.keys.iter().filter_map(|(key, value)| Some((key.strip_prefix(table)?.strip_prefix('.')?, value)));
+            let within = self.keys.iter().filter_map(|(key, value)| {
+                Some((key.strip_prefix(table)?.strip_prefix('.')?, value))
+            });
             let mut lines: Vec<_> = within.filter(|(name, _)| !name.contains('.')).collect();
-            lines.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
+            lines.sort_by_key(|(name, _)| {
+                FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len())
+            });
             if !lines.is_empty() {
-                let lines: Vec<_> = lines.into_iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
+                let lines: Vec<_> =
+                    lines.into_iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
                 tables.push(format!("[{table}]\n{}", lines.concat()));
             }
         }
@@ -126,13 +144,16 @@ mod tests {
     #[test]
     fn tables_and_keys_have_their_order() {
         let mut draft = Draft::default();
-        for (key, value) in
-            [("delivery.retry_min", "1s"), ("redis.tls.ca_file", "a"), ("redis.prefix", "p"), ("redis.mode", "local")]
-        {
+        for (key, value) in [
+            ("delivery.retry_min", "1s"),
+            ("redis.tls.ca_file", "a"),
+            ("redis.prefix", "p"),
+            ("redis.mode", "local"),
+        ] {
             draft.set(key, value);
         }
-        let expected =
-            "[redis]\nmode = \"local\"\nprefix = \"p\"\n\n[redis.tls]\nca_file = \"a\"\n\n[delivery]\nretry_min = \"1s\"\n";
+        let expected = "[redis]\nmode = \"local\"\nprefix = \"p\"\n\n[redis.tls]\nca_file \
+            = \"a\"\n\n[delivery]\nretry_min = \"1s\"\n";
         assert_eq!(draft.finish().toml, expected);
     }
 }

@@ -14,7 +14,8 @@ pub(super) struct Conversion {
 pub(super) fn trust(store: &str) -> Conversion {
     let certificates = beside(store, ".pem");
     let (p12, first) = to_pkcs12(store);
-    let command = format!("{first}openssl pkcs12 -in {} -nokeys -out {}", quote(&p12), quote(&certificates));
+    let command =
+        format!("{first}openssl pkcs12 -in {} -nokeys -out {}", quote(&p12), quote(&certificates));
     Conversion { files: vec![("ca_file", certificates)], command }
 }
 
@@ -24,7 +25,8 @@ pub(super) fn client(store: &str) -> Conversion {
     let (p12, first) = to_pkcs12(store);
     let p12 = quote(&p12);
     let command = format!(
-        "(umask 077; {first}openssl pkcs12 -in {p12} -nokeys -out {} && openssl pkcs12 -in {p12} -nocerts -nodes -out {})",
+        "(umask 077; {first}openssl pkcs12 -in {p12} -nokeys -out {} && openssl pkcs12 -in {p12} \
+         -nocerts -nodes -out {})",
         quote(&certificates),
         quote(&key)
     );
@@ -33,13 +35,16 @@ pub(super) fn client(store: &str) -> Conversion {
 
 /// The store as PKCS12, and the beginning of a command that makes it.
 fn to_pkcs12(store: &str) -> (String, String) {
-    let extension = Path::new(store).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let extension =
+        Path::new(store).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if ["p12", "pfx", "pkcs12"].iter().any(|known| extension.eq_ignore_ascii_case(known)) {
         return (store.to_owned(), String::new());
     }
     let p12 = beside(store, ".p12");
     let (from, to) = (quote(store), quote(&p12));
-    let command = format!("keytool -importkeystore -srckeystore {from} -destkeystore {to} -deststoretype PKCS12 && ");
+    let command = format!(
+        "keytool -importkeystore -srckeystore {from} -destkeystore {to} -deststoretype PKCS12 && "
+    );
     (p12, command)
 }
 
@@ -52,8 +57,13 @@ fn beside(store: &str, end: &str) -> String {
 
 /// As one word of a shell.
 pub(super) fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | ':' | '@' | '+');
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | ':' | '@' | '+');
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -63,8 +73,7 @@ mod tests {
     #[test]
     fn commands_fit_the_kind_of_store() {
         assert_eq!(trust("/a/t.p12").command, "openssl pkcs12 -in /a/t.p12 -nokeys -out /a/t.pem");
-        let keytool =
-            r"keytool -importkeystore -srckeystore '/a/it'\''s.jks' -destkeystore '/a/it'\''s.p12' -deststoretype PKCS12";
+        let keytool = r"keytool -importkeystore -srckeystore '/a/it'\''s.jks' -destkeystore '/a/it'\''s.p12' -deststoretype PKCS12";
         let openssl = r"openssl pkcs12 -in '/a/it'\''s.p12' -nokeys -out '/a/it'\''s.pem'";
         assert_eq!(trust("/a/it's.jks").command, format!("{keytool} && {openssl}"));
     }

@@ -1,7 +1,8 @@
 //! Another system's settings for Redis, in our words: what `config import` prints.
 //!
-//! Pure: text in, TOML and notes out. Each system has a file of its own that takes its options one by one ([`transfer`]), so that
-//! each gets exactly one note and what nobody took is told as unknown.
+//! Pure: text in, TOML and notes out. Each system has a file of its own that takes its options one
+//! by one ([`transfer`]), so that each gets exactly one note and what nobody took is told as
+//! unknown.
 
 mod address;
 mod deepstream;
@@ -31,13 +32,18 @@ pub enum System {
     Redwood,
 }
 
-/// Converts the text of a file of `system`. `variable` is asked for the environment variables that the file refers to.
+/// Converts the text of a file of `system`. `variable` is asked for the environment variables that
+/// the file refers to.
 ///
 /// What cannot be converted is a note of the kind [`NoteKind::Failed`] beside the rest.
 ///
 /// # Errors
 /// The file is not of that form, or holds no settings for Redis. The text never quotes a value.
-pub fn import(system: System, text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Import, String> {
+pub fn import(
+    system: System,
+    text: &str,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Import, String> {
     let text = text.trim_start_matches('\u{feff}');
     match system {
         System::Rudderstack => rudderstack::convert(syntax::yaml_or_json(text)?, variable),

@@ -23,8 +23,18 @@ pub(super) fn convert(mut root: Map<String, Value>) -> Result<Import, String> {
     match &storage {
         Some(Value::String(name)) if name.trim() == "redis" => (),
         Some(_) => return Err("its storage is not redis: there is nothing to import".into()),
-        None if root.contains_key(SECTION) || root.contains_key("redisProviderType") || root.contains_key("servers") => (),
-        None => return Err("says no storage, which is oxd's embedded database: there is nothing to import".into()),
+        None if root.contains_key(SECTION)
+            || root.contains_key("redisProviderType")
+            || root.contains_key("servers") =>
+        {
+            ()
+        }
+        None => {
+            return Err(
+                "says no storage, which is oxd's embedded database: there is nothing to import"
+                    .into(),
+            );
+        }
     }
     let (settings, outside) = match root.remove(SECTION) {
         Some(Value::Object(settings)) => (settings, root.keys().cloned().collect()),
@@ -62,15 +72,22 @@ impl Oxd {
         self.0.map_millis("connectionTimeout", "redis.connect_timeout");
         if provider == Provider::Cluster {
             self.0.map_millis("soTimeout", "redis.response_timeout");
-            self.0.map_retries("maxRetryAttempts", &["redis.cluster.max_redirections", "delivery.retry_count"]);
+            self.0.map_retries(
+                "maxRetryAttempts",
+                &["redis.cluster.max_redirections", "delivery.retry_count"],
+            );
         } else {
             self.0.skip_all(&[
                 ("soTimeout", "oxd uses it only with CLUSTER"),
-                ("maxRetryAttempts", "oxd uses it only with CLUSTER; here a write is retried until it is done"),
+                (
+                    "maxRetryAttempts",
+                    "oxd uses it only with CLUSTER; here a write is retried until it is done",
+                ),
             ]);
         }
         let connections = "there is no pool: each lane keeps its connections";
-        self.0.skip_all(&[("maxIdleConnections", connections), ("maxTotalConnections", connections)]);
+        self.0
+            .skip_all(&[("maxIdleConnections", connections), ("maxTotalConnections", connections)]);
         self.0.later("defaultPutExpiration", "expiry");
         self.tls(provider, tls, has_both);
         Ok(())
@@ -86,7 +103,11 @@ impl Oxd {
             "CLUSTER" => (Provider::Cluster, "cluster"),
             "SHARDED" => (Provider::Sharded, "sharded"),
             "SENTINEL" => (Provider::Sentinel, "sentinel"),
-            _ => return Err("redisProviderType is none of STANDALONE, CLUSTER, SHARDED, SENTINEL".into()),
+            _ => {
+                return Err(
+                    "redisProviderType is none of STANDALONE, CLUSTER, SHARDED, SENTINEL".into()
+                );
+            }
         };
         self.0.map("redisProviderType", "redis.mode", mode);
         Ok(provider)
@@ -105,10 +126,18 @@ impl Oxd {
         };
         match provider {
             Provider::Standalone => {
-                let (first, others) = text.split_once(',').map_or((text.as_str(), None), |(first, others)| (first, Some(others)));
-                let Some(node) = self.0.or_fail("servers", Node::parse(first, None)) else { return };
+                let (first, others) = text
+                    .split_once(',')
+                    .map_or((text.as_str(), None), |(first, others)| (first, Some(others)));
+                let Some(node) = self.0.or_fail("servers", Node::parse(first, None)) else {
+                    return;
+                };
                 self.0.set_server(&node);
-                self.0.mapped("servers", key, others.map_or("", |_| "the first; STANDALONE uses no other"));
+                self.0.mapped(
+                    "servers",
+                    key,
+                    others.map_or("", |_| "the first; STANDALONE uses no other"),
+                );
             }
             Provider::Sharded => {
                 let shards = text.split(',').map(shard).collect::<Result<Vec<_>, _>>();
@@ -119,12 +148,16 @@ impl Oxd {
                 self.0.mapped(
                     "servers",
                     key,
-                    "the ring is not Jedis's: what oxd wrote is found on other shards; profiles fill anew",
+                    "the ring is not Jedis's: what oxd wrote is found on other shards; profiles \
+                     fill anew",
                 );
             }
             Provider::Cluster | Provider::Sentinel => {
-                let Some(nodes) = self.0.or_fail("servers", Node::parse_list(&text)) else { return };
-                let detail = if provider == Provider::Sentinel { "addresses of sentinels" } else { "" };
+                let Some(nodes) = self.0.or_fail("servers", Node::parse_list(&text)) else {
+                    return;
+                };
+                let detail =
+                    if provider == Provider::Sentinel { "addresses of sentinels" } else { "" };
                 self.0.draft.set(key, list(&nodes));
                 self.0.mapped("servers", key, detail);
             }
@@ -136,7 +169,9 @@ impl Oxd {
             Provider::Standalone if has_both_stores => {
                 self.0.skip("password", "STANDALONE sends none when both stores are set");
             }
-            Provider::Sharded => self.0.skip("password", "SHARDED uses only those in the URIs of servers"),
+            Provider::Sharded => {
+                self.0.skip("password", "SHARDED uses only those in the URIs of servers")
+            }
             Provider::Standalone | Provider::Cluster => {
                 self.0.map_secret("password", "redis.password");
             }
@@ -144,26 +179,41 @@ impl Oxd {
                 let Some(password) = self.0.text("password") else { return };
                 self.0.draft.set_secret("redis.password", password.clone());
                 self.0.draft.set_secret("redis.sentinel.password", password);
-                self.0.mapped("password", "redis.password, redis.sentinel.password", "oxd sends it to both");
+                self.0.mapped(
+                    "password",
+                    "redis.password, redis.sentinel.password",
+                    "oxd sends it to both",
+                );
             }
         }
     }
 
     fn tls(&mut self, provider: Provider, enabled: Option<bool>, has_both: bool) {
-        let tables: &[&str] = if provider == Provider::Sentinel { &["redis.tls", "redis.sentinel.tls"] } else { &["redis.tls"] };
-        let keys = |name: &str| tables.iter().map(|table| format!("{table}.{name}")).collect::<Vec<_>>();
+        let tables: &[&str] = if provider == Provider::Sentinel {
+            &["redis.tls", "redis.sentinel.tls"]
+        } else {
+            &["redis.tls"]
+        };
+        let keys =
+            |name: &str| tables.iter().map(|table| format!("{table}.{name}")).collect::<Vec<_>>();
         if let Some(enabled) = enabled {
             keys("enabled").iter().for_each(|key| self.0.draft.set(key, enabled));
             self.0.mapped("useSSL", &keys("enabled").join(", "), "");
         }
         let needs_both = matches!(provider, Provider::Standalone | Provider::Sharded);
         let unused = match enabled {
-            Some(true) if needs_both && !has_both => Some("STANDALONE and SHARDED use the stores only when both are set"),
+            Some(true) if needs_both && !has_both => {
+                Some("STANDALONE and SHARDED use the stores only when both are set")
+            }
             Some(true) => None,
             _ => Some("useSSL is not true"),
         };
         let stores = [
-            ("sslTrustStoreFilePath", "sslTrustStorePassword", java_store::trust as fn(&str) -> Conversion),
+            (
+                "sslTrustStoreFilePath",
+                "sslTrustStorePassword",
+                java_store::trust as fn(&str) -> Conversion,
+            ),
             ("sslKeyStoreFilePath", "sslKeyStorePassword", java_store::client),
         ];
         for (name, password, convert) in stores {

@@ -24,8 +24,10 @@ pub(super) fn convert(mut root: Table) -> Result<Import, String> {
 /// Takes out what is for Redis's Helm chart: the paths.
 fn deployed(root: &mut Table) -> Vec<String> {
     let mut paths = Vec::new();
-    let charts =
-        root.get_mut("deployment").and_then(|deployment| deployment.get_mut("dependencies")).and_then(Value::as_object_mut);
+    let charts = root
+        .get_mut("deployment")
+        .and_then(|deployment| deployment.get_mut("dependencies"))
+        .and_then(Value::as_object_mut);
     if let Some(chart) = charts.and_then(|charts| charts.remove("redis")) {
         leaves(&chart, "deployment.dependencies.redis", &mut paths);
     }
@@ -69,7 +71,11 @@ impl Redwood {
                 self.stub();
             }
             None => {
-                self.0.draft.set_default("redis.mode", "embedded", "provider is missing, which means stub");
+                self.0.draft.set_default(
+                    "redis.mode",
+                    "embedded",
+                    "provider is missing, which means stub",
+                );
                 self.stub();
             }
             Some("memurai") => self.memurai(),
@@ -81,7 +87,11 @@ impl Redwood {
 
     fn stub(&mut self) {
         let why = "used only with the provider redis";
-        self.0.skip_all(&[("password", "the store in this process has none"), ("master", why), ("replicas", why)]);
+        self.0.skip_all(&[
+            ("password", "the store in this process has none"),
+            ("master", why),
+            ("replicas", why),
+        ]);
         self.0.skip("memurai", "used only with the provider memurai");
     }
 
@@ -89,7 +99,11 @@ impl Redwood {
         self.0.map("provider", "redis.mode", "local");
         match self.0.text("memurai.path") {
             Some(path) => self.0.map("memurai.path", "redis.local.binary", path),
-            None => self.0.draft.set_default("redis.local.binary", "memurai", "found in PATH, as memurai.path is missing"),
+            None => self.0.draft.set_default(
+                "redis.local.binary",
+                "memurai",
+                "found in PATH, as memurai.path is missing",
+            ),
         }
         self.0.skip("password", "the server that is started here has none");
         let why = "used only with the provider redis";
@@ -105,16 +119,21 @@ impl Redwood {
                 self.0.set_server(master);
                 self.0.mapped("master", "redis.url", "");
             }
-            [] => {
-                self.0.fail("master", "is missing: Redwood sets it up inside Kubernetes; set redis.url to the master's address")
-            }
+            [] => self.0.fail(
+                "master",
+                "is missing: Redwood sets it up inside Kubernetes; set \
+                    redis.url to the master's address",
+            ),
             _ => self.0.fail("master", "names several servers; keep one"),
         }
         if !replicas.is_empty() {
             self.0.map("replicas", "redis.replicas.nodes", list(&replicas));
         }
         if !self.0.has("password") {
-            self.0.defaulted("redis.password left out", "not given; Redwood's Kubernetes environment has one by default");
+            self.0.defaulted(
+                "redis.password left out",
+                "not given; Redwood's Kubernetes environment has one by default",
+            );
         }
         self.0.map_secret("password", "redis.password");
         self.0.skip("memurai", "used only with the provider memurai");

@@ -1,4 +1,5 @@
-//! RudderStack's Redis destination: `config` alone, the destination around it, or Rudder CLI's YAML.
+//! RudderStack's Redis destination: `config` alone, the destination around it, or Rudder CLI's
+//! YAML.
 
 use serde_json::{Map, Value};
 
@@ -11,17 +12,24 @@ use super::transfer::Transfer;
 
 const CONSENT: &str = "filtering by consent";
 
-pub(super) fn convert(mut root: Map<String, Value>, variable: &dyn Fn(&str) -> Option<String>) -> Result<Import, String> {
-    let definition = ["destinationDefinition", "DestinationDefinition"].iter().find_map(|name| root.get(*name));
+pub(super) fn convert(
+    mut root: Map<String, Value>,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Import, String> {
+    let definition =
+        ["destinationDefinition", "DestinationDefinition"].iter().find_map(|name| root.get(*name));
     let of_type = root.get("spec").and_then(|spec| spec.get("type"));
-    let named = of_type.or_else(|| definition.and_then(|of| of.get("name").or_else(|| of.get("Name")))).and_then(Value::as_str);
+    let named = of_type
+        .or_else(|| definition.and_then(|of| of.get("name").or_else(|| of.get("Name"))))
+        .and_then(Value::as_str);
     if named.is_some_and(|name| !name.eq_ignore_ascii_case("redis")) {
         return Err("is a destination that is not Redis".into());
     }
     if let Some(Value::Object(spec)) = root.remove("spec") {
         root.extend(spec);
     }
-    let (settings, outside) = match ["config", "Config"].iter().find_map(|name| root.remove(*name)) {
+    let (settings, outside) = match ["config", "Config"].iter().find_map(|name| root.remove(*name))
+    {
         Some(Value::Object(settings)) => (settings, root.keys().cloned().collect()),
         Some(_) => return Err("\"config\" is no table of settings".into()),
         None => (root, Vec::new()),
@@ -58,7 +66,9 @@ impl Destination {
         self.tls();
         let json = self.name("useJSONModule");
         match self.0.flag(&json) {
-            Some(true) => self.0.fail(&json, "JSON documents are not there yet; set it to false to write hashes"),
+            Some(true) => self
+                .0
+                .fail(&json, "JSON documents are not there yet; set it to false to write hashes"),
             Some(false) => self.0.idle(&json, "hashes are written"),
             None => (),
         }
@@ -78,7 +88,11 @@ impl Destination {
         let is_cluster = typed != Some(Value::Bool(false));
         let mode = if is_cluster { "cluster" } else { "standalone" };
         match typed {
-            None => self.0.draft.set_default("redis.mode", mode, "clusterMode is missing, which RudderStack takes for true"),
+            None => self.0.draft.set_default(
+                "redis.mode",
+                mode,
+                "clusterMode is missing, which RudderStack takes for true",
+            ),
             Some(Value::Bool(_)) => self.0.map(&name, "redis.mode", mode),
             Some(_) => {
                 self.0.draft.set("redis.mode", mode);
@@ -91,7 +105,9 @@ impl Destination {
     fn address(&mut self, is_cluster: bool) {
         let Some(text) = self.0.text("address") else { return };
         if !is_cluster && text.contains(',') {
-            return self.0.fail("address", "lists several servers, but clusterMode is false; keep one");
+            return self
+                .0
+                .fail("address", "lists several servers, but clusterMode is false; keep one");
         }
         let Some(nodes) = self.0.or_fail("address", Node::parse_list(&text)) else { return };
         if is_cluster {
@@ -112,7 +128,10 @@ impl Destination {
     fn prefix(&mut self) {
         match self.0.text("prefix") {
             Some(text) if text.contains("{{") => {
-                self.0.fail("prefix", "is a template, and templates are not there yet; write a fixed prefix");
+                self.0.fail(
+                    "prefix",
+                    "is a template, and templates are not there yet; write a fixed prefix",
+                );
             }
             Some(text) => self.0.map("prefix", "redis.prefix", text.trim()),
             None => (),
@@ -126,7 +145,9 @@ impl Destination {
             self.0.map("secure", "redis.tls.enabled", secure);
         }
         if secure != Some(true) {
-            return self.0.skip_all(&[(&skip_verify, "secure is not true"), (&ca, "secure is not true")]);
+            return self
+                .0
+                .skip_all(&[(&skip_verify, "secure is not true"), (&ca, "secure is not true")]);
         }
         if let Some(skip) = self.0.flag(&skip_verify) {
             self.0.map(&skip_verify, "redis.tls.skip_verify", skip);

@@ -1,4 +1,5 @@
-//! Stalwart: a store of the type redis in config.toml up to 0.15, an in-memory store in JSON since 0.16.
+//! Stalwart: a store of the type redis in config.toml up to 0.15, an in-memory store in JSON since
+//! 0.16.
 
 use std::time::Duration;
 
@@ -17,13 +18,21 @@ type Table = Map<String, Value>;
 /// Shortest pause before a write is tried again, unless it is set.
 const RETRY_MIN: Duration = Duration::from_millis(50);
 
-pub(super) fn convert(root: Table, variable: &dyn Fn(&str) -> Option<String>) -> Result<Import, String> {
+pub(super) fn convert(
+    root: Table,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Import, String> {
     let (store, section, outside) = find(root)?;
     let says_user = store.contains_key("authUsername");
     let is_json = store.contains_key("@type");
     let mut stalwart = Stalwart { transfer: Transfer::new(store), is_json, variable };
     stalwart.transfer.outside(&section, &outside);
-    stalwart.transfer.fill_in(&Variables { open: "%{", mark: "env:", close: "}%", value: variable });
+    stalwart.transfer.fill_in(&Variables {
+        open: "%{",
+        mark: "env:",
+        close: "}%",
+        value: variable,
+    });
     stalwart.convert(says_user)?;
     Ok(stalwart.transfer.finish())
 }
@@ -33,22 +42,32 @@ fn find(mut root: Table) -> Result<(Table, String, Vec<String>), String> {
     if is_redis(&Value::Object(root.clone())) {
         return Ok((root, String::new(), Vec::new()));
     }
-    let chosen = root.get("storage").and_then(|storage| storage.get("lookup").or_else(|| storage.get("in-memory")));
+    let chosen = root
+        .get("storage")
+        .and_then(|storage| storage.get("lookup").or_else(|| storage.get("in-memory")));
     let chosen = chosen.and_then(Value::as_str).map(str::to_owned);
     let (mut stores, within, mut outside) = match root.remove("store") {
         Some(Value::Object(stores)) => (stores, "store.", root.keys().cloned().collect()),
         _ => (root, "", Vec::new()),
     };
-    let redis: Vec<_> = stores.iter().filter(|(_, store)| is_redis(store)).map(|(name, _)| name.clone()).collect();
+    let redis: Vec<_> =
+        stores.iter().filter(|(_, store)| is_redis(store)).map(|(name, _)| name.clone()).collect();
     let name = match &redis[..] {
         [] => return Err("has no store that is Redis: there is nothing to import".into()),
         [name] => name.clone(),
         several => match chosen.filter(|name| several.contains(name)) {
             Some(name) => name,
-            None => return Err(format!("has several Redis stores: leave one of {}", several.join(", "))),
+            None => {
+                return Err(format!(
+                    "has several Redis stores: leave one of {}",
+                    several.join(", ")
+                ));
+            }
         },
     };
-    let Some(Value::Object(store)) = stores.remove(&name) else { return Err("has a store that is no table".into()) };
+    let Some(Value::Object(store)) = stores.remove(&name) else {
+        return Err("has a store that is no table".into());
+    };
     outside.extend(stores.keys().map(|other| format!("{within}{other}")));
     Ok((store, format!("{within}{name}"), outside))
 }
@@ -144,7 +163,11 @@ impl Stalwart<'_> {
             }
             _ => text,
         };
-        self.transfer.mapped(name, "redis.url", if dropped { "without options that have no meaning here" } else { "" });
+        self.transfer.mapped(
+            name,
+            "redis.url",
+            if dropped { "without options that have no meaning here" } else { "" },
+        );
         self.transfer.draft.set_and_tell("redis.url", text, url.password.is_some());
         None
     }
@@ -154,7 +177,11 @@ impl Stalwart<'_> {
         let (first, nodes) = self.urls(name)?;
         self.transfer.draft.set("redis.nodes", list(&nodes));
         let shared = first.tls || first.password.is_some();
-        self.transfer.mapped(name, "redis.nodes", if shared { "login and TLS of the first hold for all" } else { "" });
+        self.transfer.mapped(
+            name,
+            "redis.nodes",
+            if shared { "login and TLS of the first hold for all" } else { "" },
+        );
         self.tls(&first, &["redis.tls"]);
         Some(first)
     }
@@ -163,15 +190,27 @@ impl Stalwart<'_> {
         let default = || Node::new("127.0.0.1", 26379).expect("an address");
         if let Some((first, nodes)) = if self.transfer.has(name) { self.urls(name) } else { None } {
             self.transfer.draft.set("redis.sentinel.nodes", list(&nodes));
-            let detail = if first.tls { "addresses, and TLS to sentinels and to the master" } else { "only their addresses" };
+            let detail = if first.tls {
+                "addresses, and TLS to sentinels and to the master"
+            } else {
+                "only their addresses"
+            };
             self.transfer.mapped(name, "redis.sentinel.nodes", detail);
             self.tls(&first, &["redis.tls", "redis.sentinel.tls"]);
         } else {
-            self.transfer.draft.set_default("redis.sentinel.nodes", list(&[default()]), "urls is missing");
+            self.transfer.draft.set_default(
+                "redis.sentinel.nodes",
+                list(&[default()]),
+                "urls is missing",
+            );
         }
         match self.transfer.text("serviceName") {
             Some(master) => self.transfer.map("serviceName", "redis.sentinel.master", master),
-            None => self.transfer.draft.set_default("redis.sentinel.master", "mymaster", "serviceName is missing"),
+            None => self.transfer.draft.set_default(
+                "redis.sentinel.master",
+                "mymaster",
+                "serviceName is missing",
+            ),
         }
         if self.secret("sentinelSecret", "redis.sentinel.password") {
             self.transfer.map_text("sentinelUsername", "redis.sentinel.username");
@@ -184,7 +223,9 @@ impl Stalwart<'_> {
     /// A list, or a table whose keys are the entries.
     fn urls(&mut self, name: &str) -> Option<(RedisUrl, Vec<Node>)> {
         let texts: Vec<String> = match self.transfer.take(name) {
-            Some(Value::Array(items)) => items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect(),
+            Some(Value::Array(items)) => {
+                items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+            }
             Some(Value::Object(items)) => items.keys().cloned().collect(),
             Some(Value::String(text)) => vec![text],
             Some(_) => Vec::new(),
@@ -194,7 +235,10 @@ impl Stalwart<'_> {
                 return None;
             }
         };
-        let urls = texts.iter().map(|text| RedisUrl::parse(&known_options(text).0)).collect::<Result<Vec<_>, _>>();
+        let urls = texts
+            .iter()
+            .map(|text| RedisUrl::parse(&known_options(text).0))
+            .collect::<Result<Vec<_>, _>>();
         let urls = self.transfer.or_fail(name, urls)?;
         let mut nodes: Vec<Node> = Vec::new();
         for url in &urls {
@@ -225,19 +269,28 @@ impl Stalwart<'_> {
     }
 
     fn login(&mut self, mode: Mode, says_user: bool, from_urls: Option<RedisUrl>) {
-        let (user, secret) = (self.name("authUsername", "user"), self.name("authSecret", "password"));
+        let (user, secret) =
+            (self.name("authUsername", "user"), self.name("authSecret", "password"));
         if mode == Mode::Single {
             let why = "with one server Stalwart takes the login from url";
             return self.transfer.skip_all(&[(user, why), (secret, why)]);
         }
         if self.secret(secret, "redis.password") {
             if self.is_json && !says_user {
-                return self.transfer.draft.set_default("redis.username", "stalwart", "authUsername is missing");
+                return self.transfer.draft.set_default(
+                    "redis.username",
+                    "stalwart",
+                    "authUsername is missing",
+                );
             }
             return self.transfer.map_text(user, "redis.username");
         }
         self.transfer.skip(user, "there is no secret beside it, so nobody logs in");
-        let Some((username, password)) = from_urls.and_then(|url| Some((url.username, url.password?))) else { return };
+        let Some((username, password)) =
+            from_urls.and_then(|url| Some((url.username, url.password?)))
+        else {
+            return;
+        };
         let password = password.expose_secret().to_owned();
         self.transfer.draft.set_secret("redis.password", password);
         if let Some(username) = username {
@@ -250,15 +303,19 @@ impl Stalwart<'_> {
         let Some(value) = self.transfer.take(name) else { return false };
         let word = |part| value.get(part).and_then(Value::as_str);
         let (text, file) = match (&value, word("@type")) {
-            (Value::String(text), _) => match text.strip_prefix("%{file:").and_then(|rest| rest.strip_suffix("}%")) {
-                Some(path) => (None, Some(path)),
-                None => (Some(text.clone()), None),
-            },
+            (Value::String(text), _) => {
+                match text.strip_prefix("%{file:").and_then(|rest| rest.strip_suffix("}%")) {
+                    Some(path) => (None, Some(path)),
+                    None => (Some(text.clone()), None),
+                }
+            }
             (_, Some("None")) => {
                 self.transfer.idle(name, "none");
                 return false;
             }
-            (_, Some("Value" | "Text")) => (word("secret").or_else(|| word("value")).map(str::to_owned), None),
+            (_, Some("Value" | "Text")) => {
+                (word("secret").or_else(|| word("value")).map(str::to_owned), None)
+            }
             (_, Some("File")) => (None, word("filePath")),
             (_, Some("EnvironmentVariable")) => {
                 let variable = word("variableName").unwrap_or_default();
@@ -287,7 +344,9 @@ impl Stalwart<'_> {
     fn protocol(&mut self, mode: Mode) {
         let name = self.name("protocolVersion", "protocol-version");
         if mode == Mode::Single {
-            return self.transfer.skip(name, "with one server Stalwart takes the protocol from url");
+            return self
+                .transfer
+                .skip(name, "with one server Stalwart takes the protocol from url");
         }
         if let Some(version) = self.transfer.text(name) {
             let resp3 = version.eq_ignore_ascii_case("resp3");
@@ -297,11 +356,17 @@ impl Stalwart<'_> {
 
     fn retries(&mut self, mode: Mode) {
         let total = self.name("maxRetries", "retry.total");
-        let (min, max) = (self.name("minRetryWait", "retry.min-wait"), self.name("maxRetryWait", "retry.max-wait"));
+        let (min, max) = (
+            self.name("minRetryWait", "retry.min-wait"),
+            self.name("maxRetryWait", "retry.max-wait"),
+        );
         if mode != Mode::Cluster {
-            return [total, min, max].iter().for_each(|name| self.transfer.skip(name, "Stalwart uses it only with a cluster"));
+            return [total, min, max]
+                .iter()
+                .for_each(|name| self.transfer.skip(name, "Stalwart uses it only with a cluster"));
         }
-        self.transfer.map_retries(total, &["redis.cluster.max_redirections", "delivery.retry_count"]);
+        self.transfer
+            .map_retries(total, &["redis.cluster.max_redirections", "delivery.retry_count"]);
         let has_min = self.transfer.has(min);
         self.duration(min, "delivery.retry_min");
         let longest = self.duration(max, "delivery.retry_max");
@@ -327,11 +392,13 @@ impl Stalwart<'_> {
 /// The URL in a form that this program reads, and whether something was left out.
 fn known_options(text: &str) -> (String, bool) {
     let text = text.replacen("valkey+unix://", "unix://", 1);
-    let (url, fragment) = text.split_once('#').map_or((text.as_str(), ""), |(url, fragment)| (url, fragment));
+    let (url, fragment) =
+        text.split_once('#').map_or((text.as_str(), ""), |(url, fragment)| (url, fragment));
     let fragment = if fragment.is_empty() { String::new() } else { format!("#{fragment}") };
     let Some((place, query)) = url.split_once('?') else { return (text, false) };
     let is_socket = place.split("://").next().is_some_and(|scheme| scheme.ends_with("unix"));
-    let names = if is_socket { &["protocol=", "db=", "user=", "pass="][..] } else { &["protocol="] };
+    let names =
+        if is_socket { &["protocol=", "db=", "user=", "pass="][..] } else { &["protocol="] };
     let known = |option: &&str| names.iter().any(|name| option.starts_with(name));
     let options: Vec<_> = query.split('&').collect();
     let kept: Vec<_> = options.iter().copied().filter(known).collect();

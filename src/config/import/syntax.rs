@@ -15,7 +15,8 @@ pub(super) fn toml_or_json(text: &str) -> Result<Table, String> {
     parse(if is_json(text) { FileFormat::Json } else { FileFormat::Toml }, text)
 }
 
-/// Lines `a.b.c = value`, or YAML or JSON whose keys may be dotted; the result is nested either way.
+/// Lines `a.b.c = value`, or YAML or JSON whose keys may be dotted; the result is nested either
+/// way.
 pub(super) fn properties_yaml_or_json(text: &str) -> Result<Table, String> {
     let table = match properties(text) {
         Some(table) => table,
@@ -31,7 +32,9 @@ fn is_json(text: &str) -> bool {
 }
 
 fn parse(format: FileFormat, text: &str) -> Result<Table, String> {
-    let table = format.parse(None, text).map_err(|error| format!("is not valid: {}", syntax_error(error.as_ref(), text)))?;
+    let table = format
+        .parse(None, text)
+        .map_err(|error| format!("is not valid: {}", syntax_error(error.as_ref(), text)))?;
     match to_json(ValueKind::Table(table)) {
         Value::Object(table) => Ok(table),
         _ => Err("is no table of settings".into()),
@@ -40,14 +43,20 @@ fn parse(format: FileFormat, text: &str) -> Result<Table, String> {
 
 /// `None` unless every line that says something is `name = value`.
 fn properties(text: &str) -> Option<Table> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', '!']));
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with(['#', '!']));
     lines
         .map(|line| {
             let (name, value) = line.split_once('=')?;
             let name = name.trim_end();
             let is_name = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-'));
             let value = value.trim();
-            let value = ['"', '\''].iter().find_map(|q| value.strip_prefix(*q)?.strip_suffix(*q)).unwrap_or(value);
+            let value = ['"', '\'']
+                .iter()
+                .find_map(|q| value.strip_prefix(*q)?.strip_suffix(*q))
+                .unwrap_or(value);
             (is_name && !name.is_empty()).then(|| (name.to_owned(), Value::from(value)))
         })
         .collect::<Option<Table>>()
@@ -82,7 +91,8 @@ fn nest(from: Table, into: &mut Table) {
     }
 }
 
-/// How a system writes "the environment variable NAME": `open`, `mark`, the name, `close`; blanks may stand around.
+/// How a system writes "the environment variable NAME": `open`, `mark`, the name, `close`; blanks
+/// may stand around.
 #[derive(Clone, Copy)]
 pub(super) struct Variables<'a> {
     pub(super) open: &'static str,

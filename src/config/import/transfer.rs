@@ -1,4 +1,5 @@
-//! Options are taken out of a file one by one, each with its note; what is left in the end nobody knew.
+//! Options are taken out of a file one by one, each with its note; what is left in the end nobody
+//! knew.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -54,9 +55,13 @@ impl Transfer {
 
     /// An option that is still there to be taken.
     pub(super) fn peek(&self, name: &str) -> Option<&Value> {
-        let (first, rest) = name.split_once('.').map_or((name, None), |(first, rest)| (first, Some(rest)));
+        let (first, rest) =
+            name.split_once('.').map_or((name, None), |(first, rest)| (first, Some(rest)));
         let first = self.options.get(first)?;
-        let value = rest.into_iter().flat_map(|rest| rest.split('.')).try_fold(first, |at, part| at.get(part))?;
+        let value = rest
+            .into_iter()
+            .flat_map(|rest| rest.split('.'))
+            .try_fold(first, |at, part| at.get(part))?;
         (!value.is_null()).then_some(value)
     }
 
@@ -93,7 +98,11 @@ impl Transfer {
     }
 
     /// Takes an option that is a whole number.
-    pub(super) fn integer(&mut self, name: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
+    pub(super) fn integer(
+        &mut self,
+        name: &str,
+        range: std::ops::RangeInclusive<i64>,
+    ) -> Option<i64> {
         let text = self.text(name)?;
         let number = text.trim().parse().ok().filter(|number| range.contains(number));
         if number.is_none() {
@@ -132,7 +141,12 @@ impl Transfer {
         }
     }
 
-    pub(super) fn map_integer(&mut self, name: &str, key: &str, range: std::ops::RangeInclusive<i64>) {
+    pub(super) fn map_integer(
+        &mut self,
+        name: &str,
+        key: &str,
+        range: std::ops::RangeInclusive<i64>,
+    ) {
         if let Some(number) = self.integer(name, range) {
             self.map(name, key, number);
         }
@@ -143,8 +157,13 @@ impl Transfer {
         let Some(typed) = self.integer(name, 0..=i64::MAX) else { return };
         let count = typed.clamp(1, MOST_RETRIES);
         keys.iter().for_each(|key| self.draft.set(key, count));
-        let limit = if typed > MOST_RETRIES { format!("{MOST_RETRIES} at most; ") } else { String::new() };
-        self.mapped(name, &keys.join(", "), &format!("{limit}there a write is given up then, here it never is"));
+        let limit =
+            if typed > MOST_RETRIES { format!("{MOST_RETRIES} at most; ") } else { String::new() };
+        self.mapped(
+            name,
+            &keys.join(", "),
+            &format!("{limit}there a write is given up then, here it never is"),
+        );
     }
 
     /// Maps a number of milliseconds to `key`.
@@ -156,7 +175,8 @@ impl Transfer {
         }
     }
 
-    /// Maps a duration to `key`. None at all, or one too long for a timer, means "no limit" elsewhere.
+    /// Maps a duration to `key`. None at all, or one too long for a timer, means "no limit"
+    /// elsewhere.
     pub(super) fn map_duration(&mut self, name: &str, key: &str, duration: Duration) {
         if duration.is_zero() || duration > LONGEST {
             self.idle(name, "no limit there; every wait ends here");
@@ -180,7 +200,11 @@ impl Transfer {
     /// Notes where an option went that lets profiles be read from replicas.
     pub(super) fn read_from_replicas(&mut self, name: &str, read: bool) {
         self.draft.set("redis.read_from_replicas", read);
-        self.mapped(name, "redis.read_from_replicas", "for `check`: the worker itself reads no profile");
+        self.mapped(
+            name,
+            "redis.read_from_replicas",
+            "for `check`: the worker itself reads no profile",
+        );
     }
 
     /// Takes an option, if it is there, that changes nothing here.
@@ -217,7 +241,8 @@ impl Transfer {
         self.draft.note(NoteKind::NoMeaning, format_args!("{name} ({why})"));
     }
 
-    /// Notes that an option that was taken is needed and could not be converted. `why` must not quote what may be a secret.
+    /// Notes that an option that was taken is needed and could not be converted. `why` must not
+    /// quote what may be a secret.
     pub(super) fn fail(&mut self, name: &str, why: impl Display) {
         self.draft.note(NoteKind::Failed, format_args!("{name} ({why})"));
     }
@@ -228,10 +253,17 @@ impl Transfer {
     }
 
     /// One note on all settings of the file that are not about Redis.
-    pub(super) fn outside<'a>(&mut self, section: &str, names: impl IntoIterator<Item = &'a String>) {
+    pub(super) fn outside<'a>(
+        &mut self,
+        section: &str,
+        names: impl IntoIterator<Item = &'a String>,
+    ) {
         let names: Vec<_> = names.into_iter().map(String::as_str).collect();
         if !names.is_empty() {
-            self.draft.note(NoteKind::NoMeaning, format_args!("all outside {section}: {}", names.join(", ")));
+            self.draft.note(
+                NoteKind::NoMeaning,
+                format_args!("all outside {section}: {}", names.join(", ")),
+            );
         }
     }
 
@@ -251,7 +283,10 @@ impl Transfer {
 
 /// Why an option with a variable could not be converted.
 pub(super) fn unset(variable: &str) -> String {
-    format!("the environment variable {variable} is not set; run {variable}=... traitsink config import ...")
+    format!(
+        "the environment variable {variable} is not set; run {variable}=... traitsink config \
+         import ..."
+    )
 }
 
 /// Replaces every text in `value` by what `change` makes of its path and itself.
@@ -259,10 +294,15 @@ fn each_text(value: &mut Value, path: &str, change: &mut impl FnMut(&str, &str) 
     match value {
         Value::String(text) => *value = change(path, text),
         Value::Array(items) => {
-            items.iter_mut().enumerate().for_each(|(n, item)| each_text(item, &format!("{path}[{n}]"), change));
+            items
+                .iter_mut()
+                .enumerate()
+                .for_each(|(n, item)| each_text(item, &format!("{path}[{n}]"), change));
         }
         Value::Object(table) => {
-            table.iter_mut().for_each(|(name, item)| each_text(item, &format!("{path}.{name}"), change));
+            table
+                .iter_mut()
+                .for_each(|(name, item)| each_text(item, &format!("{path}.{name}"), change));
         }
         _ => (),
     }
@@ -272,7 +312,9 @@ fn each_text(value: &mut Value, path: &str, change: &mut impl FnMut(&str, &str) 
 pub(super) fn leaves(value: &Value, path: &str, out: &mut Vec<String>) {
     match value {
         Value::Null => (),
-        Value::Object(table) => table.iter().for_each(|(name, value)| leaves(value, &format!("{path}.{name}"), out)),
+        Value::Object(table) => {
+            table.iter().for_each(|(name, value)| leaves(value, &format!("{path}.{name}"), out))
+        }
         _ => out.push(path.to_owned()),
     }
 }

@@ -31,10 +31,14 @@ const BREAKING: &[(&str, &str)] = &[
     ("delivery.timeout.ms", LETTERS),
     ("group.protocol", HANDOVER),
     ("partition.assignment.strategy", HANDOVER),
-    ("heartbeat.interval.ms", "a worker's lease is reckoned from it; it follows kafka.session_timeout"),
+    (
+        "heartbeat.interval.ms",
+        "a worker's lease is reckoned from it; it follows kafka.session_timeout",
+    ),
     ("statistics.interval.ms", "lag and readiness are read from the statistics"),
 ];
-const NAMES: &str = "they are made of small letters and dots (the name is not shown: it may be a secret)";
+const NAMES: &str =
+    "they are made of small letters and dots (the name is not shown: it may be a secret)";
 const COMMITS: &str = "offsets are committed only once Redis has confirmed their events";
 const LETTERS: &str = "a record is done only once its dead letter is on all replicas";
 const HANDOVER: &str = "partitions are handed over one by one, each settled first";
@@ -68,7 +72,8 @@ const OURS: &[(&str, &str)] = &[
     ("ssl.endpoint.identification.algorithm", "tls.skip_verify"),
 ];
 
-/// Whether `name` looks as properties do. What does not may be a secret that was typed in the wrong place: it is not quoted.
+/// Whether `name` looks as properties do. What does not may be a secret that was typed in the wrong
+/// place: it is not quoted.
 pub(in crate::config) fn is_property_name(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_lowercase() || ".-_".contains(c))
 }
@@ -80,11 +85,15 @@ impl Properties {
                 let length = property.chars().count();
                 report.error(
                     "kafka.librdkafka",
-                    format_args!("has a name of {length} characters that is none of a property: {NAMES}"),
+                    format_args!(
+                        "has a name of {length} characters that is none of a property: {NAMES}"
+                    ),
                 );
                 continue;
             }
-            let find = |list: &[(&'static str, &'static str)]| list.iter().find(|(name, _)| name == property).map(|one| one.1);
+            let find = |list: &[(&'static str, &'static str)]| {
+                list.iter().find(|(name, _)| name == property).map(|one| one.1)
+            };
             let key = format!("kafka.librdkafka.{property}");
             if let Some(why) = find(BREAKING) {
                 report.error(&key, format_args!("cannot be changed: {why}"));

@@ -86,8 +86,9 @@ pub(super) struct RawKafka {
     session_timeout: Span,
     /// How often the offsets of what is in Redis are committed.
     commit_interval: Span,
-    /// How long commits are held back, so that what was written before Redis failed over, or came back without it, is read and
-    /// written again; 15s is a good value. So much is also written again after every restart.
+    /// How long commits are held back, so that what was written before Redis failed over, or came
+    /// back without it, is read and written again; 15s is a good value. So much is also written
+    /// again after every restart.
     pub(super) failover_replay: Span,
     /// Static membership: a name that this worker keeps across restarts, and no other has.
     group_instance_id: Option<String>,
@@ -161,9 +162,16 @@ pub(super) fn topic_error(topic: &str) -> Option<String> {
     if topic.starts_with('^') || topic.chars().all(legal) {
         return None;
     }
-    let hint = if topic.contains(['*', '[', '(', '|', '$']) { "; a pattern begins with \"^\"" } else { "" };
+    let hint = if topic.contains(['*', '[', '(', '|', '$']) {
+        "; a pattern begins with \"^\""
+    } else {
+        ""
+    };
     let topic = quotable(topic);
-    Some(format!("{topic:?} is no topic: their names are made of letters, digits, \".\", \"_\" and \"-\"{hint}"))
+    Some(format!(
+        "{topic:?} is no topic: their names are made of letters, digits, \".\", \"_\" \
+         and \"-\"{hint}"
+    ))
 }
 
 /// Reports what is no `host:port,host:port`.
@@ -174,7 +182,8 @@ pub(super) fn servers(list: &str, key: &str, report: &mut Report) {
         if server.contains('@') {
             report.error(key, "brokers are host:port, without a login: that is kafka.sasl");
         } else if host.is_empty() || host.contains("//") {
-            report.error(key, format_args!("{quoted:?} is no host:port, such as \"broker-1:9092\""));
+            report
+                .error(key, format_args!("{quoted:?} is no host:port, such as \"broker-1:9092\""));
         } else if port.parse::<u16>().is_err() {
             report.error(key, format_args!("{quoted:?} needs a port, such as \"{named}:9092\""));
         }

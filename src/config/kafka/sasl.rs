@@ -19,7 +19,12 @@ pub enum Sasl {
     /// `mechanism` is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
     Password { mechanism: &'static str, username: String, password: SecretString },
     /// Client credentials against a token endpoint (RFC 6749, section 4.4).
-    OAuthBearer { token_url: String, client_id: String, client_secret: SecretString, scope: Option<String> },
+    OAuthBearer {
+        token_url: String,
+        client_id: String,
+        client_secret: SecretString,
+        scope: Option<String>,
+    },
 }
 
 /// How to log in to the brokers.
@@ -60,11 +65,16 @@ enum Mechanism {
 #[derive(Debug, Clone)]
 struct TokenUrl(String);
 
-text_form!(TokenUrl, "url", "https://login.example/token", |text: &str| Ok::<_, String>(text.to_owned()), |url: &String| {
-    quotable(url)
-});
+text_form!(
+    TokenUrl,
+    "url",
+    "https://login.example/token",
+    |text: &str| Ok::<_, String>(text.to_owned()),
+    |url: &String| { quotable(url) }
+);
 
-/// Why tokens are not fetched from `url`, if so. The text does not quote it: what is wrong with it may be a secret in it.
+/// Why tokens are not fetched from `url`, if so. The text does not quote it: what is wrong with it
+/// may be a secret in it.
 pub fn token_url_error(url: &str) -> Option<&'static str> {
     if url.contains('@') {
         return Some("holds credentials: use kafka.sasl.client_id and client_secret");
@@ -86,12 +96,14 @@ fn is_loopback(host: &str) -> bool {
 }
 
 const PASSWORD_KEYS: [&str; 3] = ["username", "password", "password_file"];
-const TOKEN_KEYS: [&str; 5] = ["token_url", "client_id", "client_secret", "client_secret_file", "scope"];
+const TOKEN_KEYS: [&str; 5] =
+    ["token_url", "client_id", "client_secret", "client_secret_file", "scope"];
 
 impl RawSasl {
     pub(super) fn resolve(&self, report: &mut Report) -> Option<Sasl> {
-        let mut unused =
-            |keys: &[&str], why: &str| keys.iter().for_each(|key| report.no_effect(&format!("kafka.sasl.{key}"), why));
+        let mut unused = |keys: &[&str], why: &str| {
+            keys.iter().for_each(|key| report.no_effect(&format!("kafka.sasl.{key}"), why))
+        };
         let mechanism = match self.mechanism {
             None => {
                 let why = "without kafka.sasl.mechanism";
@@ -108,7 +120,12 @@ impl RawSasl {
             Some(Mechanism::ScramSha512) => "SCRAM-SHA-512",
         };
         unused(&TOKEN_KEYS, &format!("with kafka.sasl.mechanism = \"{mechanism}\""));
-        let password = secret(report, "kafka.sasl.password", self.password.as_ref(), self.password_file.as_deref());
+        let password = secret(
+            report,
+            "kafka.sasl.password",
+            self.password.as_ref(),
+            self.password_file.as_deref(),
+        );
         let username = needed(report, mechanism, "username", self.username.clone());
         if password.is_none() && self.password_file.is_none() {
             needed(report, mechanism, "password", None::<String>);
@@ -117,9 +134,18 @@ impl RawSasl {
     }
 
     fn tokens(&self, report: &mut Report) -> Option<Sasl> {
-        let client_secret =
-            secret(report, "kafka.sasl.client_secret", self.client_secret.as_ref(), self.client_secret_file.as_deref());
-        let token_url = needed(report, "OAUTHBEARER", "token_url", self.token_url.as_ref().map(|url| url.0.clone()));
+        let client_secret = secret(
+            report,
+            "kafka.sasl.client_secret",
+            self.client_secret.as_ref(),
+            self.client_secret_file.as_deref(),
+        );
+        let token_url = needed(
+            report,
+            "OAUTHBEARER",
+            "token_url",
+            self.token_url.as_ref().map(|url| url.0.clone()),
+        );
         if let Some(why) = token_url.as_deref().and_then(token_url_error) {
             report.error("kafka.sasl.token_url", why);
         }
@@ -128,14 +154,22 @@ impl RawSasl {
             needed(report, "OAUTHBEARER", "client_secret", None::<String>);
         }
         let scope = self.scope.clone();
-        Some(Sasl::OAuthBearer { token_url: token_url?, client_id: client_id?, client_secret: client_secret?, scope })
+        Some(Sasl::OAuthBearer {
+            token_url: token_url?,
+            client_id: client_id?,
+            client_secret: client_secret?,
+            scope,
+        })
     }
 }
 
 /// An error unless `key` has a value.
 fn needed<T>(report: &mut Report, mechanism: &str, key: &str, value: Option<T>) -> Option<T> {
     if value.is_none() {
-        report.error(&format!("kafka.sasl.{key}"), format_args!("is needed for kafka.sasl.mechanism = \"{mechanism}\""));
+        report.error(
+            &format!("kafka.sasl.{key}"),
+            format_args!("is needed for kafka.sasl.mechanism = \"{mechanism}\""),
+        );
     }
     value
 }

@@ -34,7 +34,8 @@ pub(super) struct RawCluster {
     max_redirections: u32,
     /// How often the nodes are asked who owns which slot although nothing is wrong.
     refresh: Span,
-    /// Addresses that nodes announce, and where they are reached from here: `"10.0.0.1:6379" = "redis-1.example:6379"`.
+    /// Addresses that nodes announce, and where they are reached from here: `"10.0.0.1:6379" =
+    /// "redis-1.example:6379"`.
     nat_map: BTreeMap<String, NodeText>,
 }
 
@@ -65,15 +66,24 @@ impl RawRedis {
             let key = if self.database.is_some() { "redis.database" } else { "redis.url" };
             report.error(key, "a cluster has only database 0");
         }
-        for (n, _) in nodes.iter().enumerate().filter(|(_, node)| node.database.is_some_and(|number| number != 0)) {
+        for (n, _) in nodes
+            .iter()
+            .enumerate()
+            .filter(|(_, node)| node.database.is_some_and(|number| number != 0))
+        {
             report.error(&format!("redis.nodes[{n}]"), "a cluster has only database 0");
         }
         if self.url.is_some() || self.host.is_some() || self.port.is_some() {
             match self.address(report) {
                 Address::Tcp { host, port } => {
-                    nodes.insert(0, Endpoint { tls: self.url_tls(), ..Endpoint::plain(Node { host, port }) });
+                    nodes.insert(
+                        0,
+                        Endpoint { tls: self.url_tls(), ..Endpoint::plain(Node { host, port }) },
+                    );
                 }
-                Address::Unix(_) => report.error("redis.url", "a cluster is not reached through a unix socket"),
+                Address::Unix(_) => {
+                    report.error("redis.url", "a cluster is not reached through a unix socket")
+                }
             }
         } else if self.nodes.as_ref().is_none_or(Vec::is_empty) {
             report.error("redis.nodes", "name at least one node of the cluster");

@@ -21,8 +21,8 @@ pub struct Durability {
 #[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawDurability {
-    /// Replicas that must confirm each batch (WAIT); all of them: a failover loses nothing. 0: what is not replicated when the
-    /// master dies is lost.
+    /// Replicas that must confirm each batch (WAIT); all of them: a failover loses nothing. 0: what
+    /// is not replicated when the master dies is lost.
     #[schemars(range(max = 1000))]
     wait_replicas: u32,
     /// How long they may take; then the batch is written again.
@@ -39,7 +39,10 @@ impl RawDurability {
     /// `None`: the server's own OK is enough.
     pub(super) fn resolve(self, response_timeout: Span, report: &mut Report) -> Option<Durability> {
         if self.wait_replicas == 0 {
-            report.no_effect("redis.durability.wait_timeout", "without redis.durability.wait_replicas");
+            report.no_effect(
+                "redis.durability.wait_timeout",
+                "without redis.durability.wait_replicas",
+            );
             return None;
         }
         // 0 would be for ever.
@@ -49,7 +52,10 @@ impl RawDurability {
         if self.wait_timeout >= response_timeout {
             let place = report.place("redis.response_timeout");
             let longest = print_duration(&response_timeout.0);
-            report.error("redis.durability.wait_timeout", format_args!("must be less than {place}, which is {longest}"));
+            report.error(
+                "redis.durability.wait_timeout",
+                format_args!("must be less than {place}, which is {longest}"),
+            );
         }
         Some(Durability { replicas: self.wait_replicas, timeout: self.wait_timeout.0 })
     }

@@ -7,7 +7,8 @@ use crate::config::password::{Password, program_name};
 use crate::config::redis_url::{Place, RedisUrl, UrlText};
 use crate::config::units::Listen;
 
-/// Arguments may hold a secret, and so may what follows the name of a program that was typed as one text.
+/// Arguments may hold a secret, and so may what follows the name of a program that was typed as one
+/// text.
 fn shown_command(words: &[String]) -> Vec<String> {
     let program = words.first().map(|program| program_name(program).to_owned());
     program.into_iter().chain(words.iter().skip(1).map(|_| "***".to_owned())).collect()
@@ -16,8 +17,10 @@ fn shown_command(words: &[String]) -> Vec<String> {
 impl RawRedis {
     /// What `valid` came to, in the form that is typed; what has no effect in its mode is left out.
     pub(in crate::config) fn effective(&self, valid: &Redis) -> Self {
-        let (protocol, durability) = (Some(valid.protocol.number()), valid.durability.and(self.durability));
-        let password_command = self.password_command.as_deref().filter(|words| !words.is_empty()).map(shown_command);
+        let (protocol, durability) =
+            (Some(valid.protocol.number()), valid.durability.and(self.durability));
+        let password_command =
+            self.password_command.as_deref().filter(|words| !words.is_empty()).map(shown_command);
         let several = || Self {
             protocol,
             password_command: password_command.clone(),

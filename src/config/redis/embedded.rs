@@ -29,9 +29,13 @@ impl RawRedis {
         self.tls.unused(tls::REDIS, &self.mode.why(), report);
         let listen = self.embedded.clone().unwrap_or_default().listen.0;
         if !listen.ip().to_canonical().is_loopback() {
-            report.error("redis.embedded.listen", format_args!("{listen} is not a loopback address: it has no access control"));
+            report.error(
+                "redis.embedded.listen",
+                format_args!("{listen} is not a loopback address: it has no access control"),
+            );
         }
-        let (database, protocol) = (self.database.unwrap_or_default(), self.protocol("redis.nodes", &[], report));
+        let (database, protocol) =
+            (self.database.unwrap_or_default(), self.protocol("redis.nodes", &[], report));
         Target { database, protocol, ..Target::of(Mode::Embedded(listen)) }
     }
 }

@@ -34,13 +34,17 @@ impl Handshake {
             let mode = serde_json::json!(mode);
             report.error(
                 "redis.handshake",
-                format_args!("\"minimal\" does not send {command}, which redis.mode = {mode} needs: use \"auto\""),
+                format_args!(
+                    "\"minimal\" does not send {command}, which redis.mode = {mode} \
+                    needs: use \"auto\""
+                ),
             );
         }
         if wait_replicas {
             report.error(
                 "redis.handshake",
-                "\"minimal\" does not send WAIT, which redis.durability.wait_replicas needs: use \"auto\"",
+                "\"minimal\" does not send WAIT, which redis.durability.wait_replicas needs: \
+                 use \"auto\"",
             );
         }
     }

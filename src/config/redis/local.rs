@@ -36,7 +36,8 @@ impl Local {
 pub(super) struct RawLocal {
     /// A path, or a name to be found in PATH. Default: redis-server, else valkey-server.
     binary: Option<PathBuf>,
-    /// A port of 127.0.0.1, with a password that the log names the file of. 0: none, only the socket redis.sock in data_dir.
+    /// A port of 127.0.0.1, with a password that the log names the file of. 0: none, only the
+    /// socket redis.sock in data_dir.
     #[schemars(range(min = 0, max = 65535))]
     port: u16,
     /// Where it keeps its data. Default: redis, in data_dir.
@@ -48,19 +49,22 @@ impl RawRedis {
         self.tls.unused(tls::REDIS, &self.mode.why(), report);
         let RawLocal { binary, port, data_dir } = self.local.clone().unwrap_or_default();
         let data_dir = data_dir.unwrap_or_else(|| state.join("redis"));
-        let socket = Local::socket_in(&std::path::absolute(&data_dir).unwrap_or_else(|_| data_dir.clone()));
+        let socket =
+            Local::socket_in(&std::path::absolute(&data_dir).unwrap_or_else(|_| data_dir.clone()));
         let length = socket.as_os_str().len();
         if length > Local::MAX_SOCKET {
             let most = Local::MAX_SOCKET;
             let why = format_args!(
-                "the path of the socket in it, {}, has {length} bytes, and a socket's path has at most {most}: choose a shorter \
+                "the path of the socket in it, {}, has {length} bytes, and a socket's path has at \
+                 most {most}: choose a shorter \
                  directory here, or with data_dir",
                 socket.display()
             );
             report.error("redis.local.data_dir", why);
         }
         let mode = Mode::Local(Local { binary, port, data_dir });
-        let (database, protocol) = (self.database.unwrap_or_default(), self.protocol("redis.nodes", &[], report));
+        let (database, protocol) =
+            (self.database.unwrap_or_default(), self.protocol("redis.nodes", &[], report));
         Target { database, protocol, ..Target::of(mode) }
     }
 }

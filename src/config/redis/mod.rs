@@ -110,7 +110,8 @@ impl fmt::Display for Address {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawRedis {
     mode: ModeName,
-    /// redis://, rediss:// (TLS), valkey://, valkeys:// or unix://. Or host, port, username, password, database.
+    /// redis://, rediss:// (TLS), valkey://, valkeys:// or unix://. Or host, port, username,
+    /// password, database.
     url: Option<UrlText>,
     /// Several servers: "host:port", or { url } or { host, port, username, password, password_file,
     /// database } for what is its own.
@@ -124,7 +125,8 @@ pub(super) struct RawRedis {
     password: Option<Secret>,
     /// A file that holds the password; read again for each new connection.
     password_file: Option<PathBuf>,
-    /// A program and its arguments, run without a shell for each new connection; it prints the password.
+    /// A program and its arguments, run without a shell for each new connection; it prints the
+    /// password.
     password_command: Option<Vec<String>>,
     #[schemars(range(min = 0, max = 2_147_483_647))]
     database: Option<u32>,
@@ -133,11 +135,12 @@ pub(super) struct RawRedis {
     /// What CLIENT LIST calls the connections; empty: none is set.
     #[schemars(extend("x-form" = "or_empty"))]
     client_name: String,
-    /// What is asked of a server besides writes. auto: what it refuses or hangs up on is left out from then on. full: all of it, a
-    /// hang-up is an error. minimal: HELLO or AUTH, SELECT and writes only; no fencing, no notices of failovers, no probes but a
-    /// connection.
+    /// What is asked of a server besides writes. auto: what it refuses or hangs up on is left out
+    /// from then on. full: all of it, a hang-up is an error. minimal: HELLO or AUTH, SELECT and
+    /// writes only; no fencing, no notices of failovers, no probes but a connection.
     handshake: Handshake,
-    /// RESP2 or RESP3, which begins with HELLO and needs Redis 6; the hashes are the same. Default: 2, or what the url says.
+    /// RESP2 or RESP3, which begins with HELLO and needs Redis 6; the hashes are the same. Default:
+    /// 2, or what the url says.
     #[schemars(range(min = 2, max = 3))]
     protocol: Option<u8>,
     connect_timeout: Span,
@@ -216,7 +219,10 @@ impl RawRedis {
         report.not_zero("redis.connect_timeout", self.connect_timeout);
         report.not_zero("redis.response_timeout", self.response_timeout);
         if self.client_name.contains(|c: char| !c.is_ascii_graphic()) {
-            report.error("redis.client_name", "Redis takes no blanks, line ends or letters beyond ASCII in a client's name");
+            report.error(
+                "redis.client_name",
+                "Redis takes no blanks, line ends or letters beyond ASCII in a client's name",
+            );
         }
         self.mode.others_have_no_effect(report);
         let target = match self.mode {

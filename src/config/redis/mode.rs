@@ -32,7 +32,10 @@ use ModeName::{Cluster, Embedded, Local, PrimaryReplicas, Sentinel, Sharded, Sta
 const KEYS: [(&[ModeName], &[&str]); 10] = [
     (&[Standalone, Cluster, PrimaryReplicas], &["url", "host", "port"]),
     (&[Cluster, Sharded], &["nodes"]),
-    (&[Standalone, Cluster, Sentinel, Sharded, PrimaryReplicas], &["username", "password", "password_file", "password_command"]),
+    (
+        &[Standalone, Cluster, Sentinel, Sharded, PrimaryReplicas],
+        &["username", "password", "password_file", "password_command"],
+    ),
     (&[Cluster], &["cluster.max_redirections", "cluster.refresh", "cluster.nat_map"]),
     (
         &[Sentinel],
@@ -52,7 +55,10 @@ const KEYS: [(&[ModeName], &[&str]); 10] = [
             "sentinel.tls.skip_verify",
         ],
     ),
-    (&[Standalone, Cluster, Sentinel, Sharded, PrimaryReplicas], &["durability.wait_replicas", "durability.wait_timeout"]),
+    (
+        &[Standalone, Cluster, Sentinel, Sharded, PrimaryReplicas],
+        &["durability.wait_replicas", "durability.wait_timeout"],
+    ),
     (&[Cluster, Sentinel], &["read_from_replicas"]),
     (&[PrimaryReplicas], &["replicas.nodes"]),
     (&[Embedded], &["embedded.listen"]),

@@ -38,10 +38,12 @@ impl fmt::Display for Node {
 }
 
 impl Node {
-    /// As a server announces one; `None` when that is no host: nothing else of what it says is used to connect, or shown.
+    /// As a server announces one; `None` when that is no host: nothing else of what it says is used
+    /// to connect, or shown.
     pub fn announced(host: &str, port: u16) -> Option<Self> {
-        let is_host =
-            !host.is_empty() && host.len() <= LONGEST_HOST && host.chars().all(|c| c.is_alphanumeric() || "-_.:%[]".contains(c));
+        let is_host = !host.is_empty()
+            && host.len() <= LONGEST_HOST
+            && host.chars().all(|c| c.is_alphanumeric() || "-_.:%[]".contains(c));
         is_host.then(|| Self { host: host.trim_matches(['[', ']']).to_owned(), port })
     }
 }
@@ -82,13 +84,19 @@ pub(in crate::config) fn parse_node(text: &str) -> Result<(String, Option<u16>),
         return Err("a URL is written { url = \"redis://..\" }".to_owned());
     }
     // The colons of an IPv6 address are inside brackets.
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => {
-            let port = port.parse().ok().filter(|port| *port > 0);
-            (host, Some(port.ok_or_else(|| format!("{:?} has no port from 1 to 65535", quotable(text)))?))
-        }
-        _ => (text, None),
-    };
+    let (host, port) =
+        match text.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => {
+                let port = port.parse().ok().filter(|port| *port > 0);
+                (
+                    host,
+                    Some(port.ok_or_else(|| {
+                        format!("{:?} has no port from 1 to 65535", quotable(text))
+                    })?),
+                )
+            }
+            _ => (text, None),
+        };
     Ok((host_name(host)?, port))
 }
 
@@ -133,11 +141,17 @@ pub struct NatMap(BTreeMap<Node, Node>);
 
 impl NatMap {
     /// `typed` is what stands in the table `key`.
-    pub(super) fn resolve(key: &str, typed: &BTreeMap<String, NodeText>, report: &mut Report) -> Self {
+    pub(super) fn resolve(
+        key: &str,
+        typed: &BTreeMap<String, NodeText>,
+        report: &mut Report,
+    ) -> Self {
         let mut pairs = BTreeMap::new();
         for (announced, reached) in typed {
             match parse_node(announced) {
-                Ok(announced) => drop(pairs.insert(NodeText(announced).node(PORT), reached.node(PORT))),
+                Ok(announced) => {
+                    drop(pairs.insert(NodeText(announced).node(PORT), reached.node(PORT)))
+                }
                 Err(error) => report.error(&format!("{key}.{}", quotable(announced)), error),
             }
         }
@@ -175,7 +189,12 @@ impl RawNode {
             Self::Text(text) => return Some(Endpoint::plain(text.node(port))),
             Self::Table(table) => table,
         };
-        let own = typed(report, &format!("{at}.password"), table.password.as_ref(), table.password_file.as_deref());
+        let own = typed(
+            report,
+            &format!("{at}.password"),
+            table.password.as_ref(),
+            table.password_file.as_deref(),
+        );
         let mut endpoint = match table.url.as_ref().map(UrlText::url) {
             Some(_) if table.host.is_some() || table.port.is_some() => {
                 report.error(at, "url is given beside host or port: give one");
@@ -188,10 +207,17 @@ impl RawNode {
                 }
                 Place::Tcp { host, port: own } => Endpoint {
                     node: Node { host: host.clone(), port: own.unwrap_or(port) },
-                    login: Some(Login { username: url.username.clone(), password: url.password.clone().map(Password::Fixed) }),
+                    login: Some(Login {
+                        username: url.username.clone(),
+                        password: url.password.clone().map(Password::Fixed),
+                    }),
                     database: url.database,
                     protocol: url.protocol,
-                    tls: Some(UrlTls { key: at.to_owned(), secure: url.tls, insecure: url.insecure }),
+                    tls: Some(UrlTls {
+                        key: at.to_owned(),
+                        secure: url.tls,
+                        insecure: url.insecure,
+                    }),
                 },
             },
             None => match table.host.as_deref().map(host_name) {
@@ -210,8 +236,10 @@ impl RawNode {
             },
         };
         let login = endpoint.login.get_or_insert_default();
-        let mut differ = |key: &str| report.error(at, format_args!("its url and its {key} differ: give one"));
-        if login.username.is_some() && table.username.is_some() && login.username != table.username {
+        let mut differ =
+            |key: &str| report.error(at, format_args!("its url and its {key} differ: give one"));
+        if login.username.is_some() && table.username.is_some() && login.username != table.username
+        {
             differ("username");
         }
         if let (Some(in_url), Some(own)) = (&login.password, &own)
@@ -219,26 +247,41 @@ impl RawNode {
         {
             differ("password");
         }
-        if endpoint.database.is_some() && table.database.is_some() && endpoint.database != table.database {
+        if endpoint.database.is_some()
+            && table.database.is_some()
+            && endpoint.database != table.database
+        {
             differ("database");
         }
         login.username = login.username.take().or_else(|| table.username.clone());
         login.password = login.password.take().or(own);
         endpoint.database = endpoint.database.or(table.database);
-        endpoint.login = endpoint.login.filter(|login| login.username.is_some() || login.password.is_some());
+        endpoint.login =
+            endpoint.login.filter(|login| login.username.is_some() || login.password.is_some());
         Some(endpoint)
     }
 }
 
 /// Those of the list `key` that are right; `port` is what holds without one.
-pub(super) fn endpoints(key: &str, nodes: Option<&[RawNode]>, port: u16, report: &mut Report) -> Vec<Endpoint> {
+pub(super) fn endpoints(
+    key: &str,
+    nodes: Option<&[RawNode]>,
+    port: u16,
+    report: &mut Report,
+) -> Vec<Endpoint> {
     let mut found: Vec<Endpoint> = Vec::new();
     for (n, node) in nodes.unwrap_or_default().iter().enumerate() {
         let at = format!("{key}[{n}]");
         let Some(endpoint) = node.resolve(&at, port, report) else { continue };
-        let above = found.iter().filter(|above| above.node == endpoint.node).find_map(|above| above.login.as_ref());
+        let above = found
+            .iter()
+            .filter(|above| above.node == endpoint.node)
+            .find_map(|above| above.login.as_ref());
         if above.zip(endpoint.login.as_ref()).is_some_and(|(above, own)| !above.is_same(own)) {
-            report.error(&at, format_args!("{} has another login above: a server has one", endpoint.node));
+            report.error(
+                &at,
+                format_args!("{} has another login above: a server has one", endpoint.node),
+            );
         }
         found.push(endpoint);
     }
@@ -265,7 +308,12 @@ mod tests {
 
     #[test]
     fn nodes_have_a_host_and_may_have_a_port() {
-        let nodes = [("a:1", "a", Some(1)), ("a", "a", None), ("[::1]:7", "::1", Some(7)), ("[::1]", "::1", None)];
+        let nodes = [
+            ("a:1", "a", Some(1)),
+            ("a", "a", None),
+            ("[::1]:7", "::1", Some(7)),
+            ("[::1]", "::1", None),
+        ];
         for (text, host, port) in nodes {
             let node = parse_node(text).unwrap();
             assert_eq!((node.0.as_str(), node.1), (host, port), "{text}");

@@ -28,13 +28,20 @@ impl RawRedis {
     pub(super) fn primary_replicas(&self, report: &mut Report) -> Target {
         let nodes = self.replicas.as_ref().and_then(|replicas| replicas.nodes.as_deref());
         if nodes.is_none_or(<[_]>::is_empty) {
-            report.error("redis.replicas.nodes", "name at least one replica, or set redis.mode = \"standalone\"");
+            report.error(
+                "redis.replicas.nodes",
+                "name at least one replica, or set redis.mode = \"standalone\"",
+            );
         }
         let mut nodes = endpoints("redis.replicas.nodes", nodes, PORT, report);
         let protocol = self.protocol("redis.replicas.nodes", &nodes, report);
         let (username, password) = self.login(report);
         let database = self.database(report).unwrap_or_default();
-        for (n, _) in nodes.iter().enumerate().filter(|(_, node)| node.database.is_some_and(|own| own != database)) {
+        for (n, _) in nodes
+            .iter()
+            .enumerate()
+            .filter(|(_, node)| node.database.is_some_and(|own| own != database))
+        {
             report.error(
                 &format!("redis.replicas.nodes[{n}]"),
                 format_args!("a replica has the primary's databases, and that is {database}"),

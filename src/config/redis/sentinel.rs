@@ -45,7 +45,8 @@ pub(super) struct RawSentinel {
     password: Option<Secret>,
     /// A file that holds the password; read again for each new connection.
     password_file: Option<PathBuf>,
-    /// Addresses that sentinels announce, and where they are reached from here: `"10.0.0.1:6379" = "redis-1.example:6379"`.
+    /// Addresses that sentinels announce, and where they are reached from here: `"10.0.0.1:6379" =
+    /// "redis-1.example:6379"`.
     nat_map: BTreeMap<String, NodeText>,
     /// TLS to the sentinels; redis.tls is that to the master.
     tls: RawTls,
@@ -57,16 +58,27 @@ impl RawRedis {
         let sentinel = self.sentinel.clone().unwrap_or_default().resolve(report);
         let database = self.database.unwrap_or_default();
         let tls = self.tls.resolve(tls::REDIS, &[], report);
-        let trusts_all = tls.as_ref().is_some_and(|tls| tls.ca.is_none() && tls.server_name.is_none() && !tls.skip_verify);
+        let trusts_all = tls
+            .as_ref()
+            .is_some_and(|tls| tls.ca.is_none() && tls.server_name.is_none() && !tls.skip_verify);
         if trusts_all && sentinel.tls.is_none() {
             report.warn(
-                "redis.sentinel: whoever is between here and the sentinels, which are reached in plain text, can name another master, \
-                 and any host with a public certificate would be believed and sent the password: set redis.tls.ca_file or \
+                "redis.sentinel: whoever is between here and the sentinels, which are reached in \
+                 plain text, can name another master, \
+                 and any host with a public certificate would be believed and sent the password: \
+                 set redis.tls.ca_file or \
                  redis.tls.server_name, or redis.sentinel.tls.enabled = true",
             );
         }
         let protocol = self.protocol("redis.nodes", &[], report);
-        Target { username, password, database, protocol, tls, ..Target::of(Mode::Sentinel(Box::new(sentinel))) }
+        Target {
+            username,
+            password,
+            database,
+            protocol,
+            tls,
+            ..Target::of(Mode::Sentinel(Box::new(sentinel)))
+        }
     }
 }
 
@@ -74,20 +86,39 @@ impl RawSentinel {
     fn resolve(&self, report: &mut Report) -> Sentinel {
         let master = self.master.clone().unwrap_or_default();
         if master.is_empty() {
-            report.error("redis.sentinel.master", "name the master as the sentinels do (`sentinel monitor NAME ..`)");
+            report.error(
+                "redis.sentinel.master",
+                "name the master as the sentinels do (`sentinel monitor NAME ..`)",
+            );
         }
         let mut nodes = endpoints("redis.sentinel.nodes", self.nodes.as_deref(), PORT, report);
         if self.nodes.as_ref().is_none_or(Vec::is_empty) {
             report.error("redis.sentinel.nodes", "name at least one sentinel");
         }
-        for (n, _) in nodes.iter().enumerate().filter(|(_, node)| node.database.is_some_and(|number| number != 0)) {
-            report.error(&format!("redis.sentinel.nodes[{n}]"), "sentinels have no databases: the master's is redis.database");
+        for (n, _) in nodes
+            .iter()
+            .enumerate()
+            .filter(|(_, node)| node.database.is_some_and(|number| number != 0))
+        {
+            report.error(
+                &format!("redis.sentinel.nodes[{n}]"),
+                "sentinels have no databases: the master's is redis.database",
+            );
         }
-        for (n, _) in nodes.iter().enumerate().filter(|(_, node)| node.protocol == Some(Protocol::Resp3)) {
-            report
-                .error(&format!("redis.sentinel.nodes[{n}]"), "sentinels are spoken to in RESP2: redis.protocol is the master's");
+        for (n, _) in
+            nodes.iter().enumerate().filter(|(_, node)| node.protocol == Some(Protocol::Resp3))
+        {
+            report.error(
+                &format!("redis.sentinel.nodes[{n}]"),
+                "sentinels are spoken to in RESP2: redis.protocol is the master's",
+            );
         }
-        let password = typed(report, "redis.sentinel.password", self.password.as_ref(), self.password_file.as_deref());
+        let password = typed(
+            report,
+            "redis.sentinel.password",
+            self.password.as_ref(),
+            self.password_file.as_deref(),
+        );
         if self.username.is_some() && password.is_none() {
             report.error("redis.sentinel.username", "a user name has no effect without a password");
         }

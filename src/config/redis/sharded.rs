@@ -33,7 +33,10 @@ impl RawRedis {
         let tls = self.tls.resolve(tls::REDIS, &urls, report);
         let mut shards = Vec::new();
         for endpoint in &nodes {
-            let shard = Shard { node: endpoint.node.clone(), database: endpoint.database.unwrap_or(database) };
+            let shard = Shard {
+                node: endpoint.node.clone(),
+                database: endpoint.database.unwrap_or(database),
+            };
             if !shards.contains(&shard) {
                 shards.push(shard);
             }

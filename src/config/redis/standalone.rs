@@ -1,4 +1,5 @@
-//! `mode = "standalone"`, and what other modes say in the same keys: one server's address, who to log in as.
+//! `mode = "standalone"`, and what other modes say in the same keys: one server's address, who to
+//! log in as.
 
 use std::fmt::Debug;
 
@@ -16,7 +17,14 @@ impl RawRedis {
         let address = self.address(report);
         let tls = self.tls_to(&address, report);
         let protocol = self.protocol("redis.nodes", &[], report);
-        Target { username, password, database, protocol, tls, ..Target::of(Mode::Standalone(address)) }
+        Target {
+            username,
+            password,
+            database,
+            protocol,
+            tls,
+            ..Target::of(Mode::Standalone(address))
+        }
     }
 
     pub(super) fn url(&self) -> Option<&RedisUrl> {
@@ -24,7 +32,11 @@ impl RawRedis {
     }
 
     pub(super) fn url_tls(&self) -> Option<UrlTls> {
-        self.url().map(|url| UrlTls { key: "redis.url".into(), secure: url.tls, insecure: url.insecure })
+        self.url().map(|url| UrlTls {
+            key: "redis.url".into(),
+            secure: url.tls,
+            insecure: url.insecure,
+        })
     }
 
     /// User name and password of the URL or of the keys.
@@ -37,10 +49,20 @@ impl RawRedis {
             command: self.password_command.as_deref(),
         };
         let password = typed.resolve(report);
-        let username = one(report, "user name", url.and_then(|url| url.username.clone()), "username", self.username.clone());
+        let username = one(
+            report,
+            "user name",
+            url.and_then(|url| url.username.clone()),
+            "username",
+            self.username.clone(),
+        );
         if username.is_some() && password.is_none() {
             let key = if self.username.is_some() { "redis.username" } else { "redis.url" };
-            report.error(key, "a user name has no effect without a password; a password alone is written redis://:PASSWORD@host");
+            report.error(
+                key,
+                "a user name has no effect without a password; a password alone is \
+                written redis://:PASSWORD@host",
+            );
         }
         (username, password)
     }
@@ -93,7 +115,10 @@ pub(super) fn one<T: PartialEq + Debug>(
         && a != b
     {
         let place = report.place(&format!("redis.{key}"));
-        report.error("redis.url", format_args!("its {part} is {a:?}, but {place} is {b:?}: give one"));
+        report.error(
+            "redis.url",
+            format_args!("its {part} is {a:?}, but {place} is {b:?}: give one"),
+        );
     }
     in_url.or(typed)
 }

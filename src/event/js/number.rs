@@ -1,4 +1,5 @@
-//! Numbers as JavaScript prints them: the shortest digits that round-trip, exponents from 1e21 and below 1e-6.
+//! Numbers as JavaScript prints them: the shortest digits that round-trip, exponents from 1e21 and
+//! below 1e-6.
 
 /// Integers up to here are exact in a double.
 pub(in crate::event) const MAX_EXACT: u64 = 1 << 53;

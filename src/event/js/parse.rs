@@ -1,5 +1,5 @@
-//! `JSON.parse`, for text that is known to be valid JSON: what `serde_json` refuses to decode (lone surrogates, numbers beyond
-//! a double) has a value here.
+//! `JSON.parse`, for text that is known to be valid JSON: what `serde_json` refuses to decode (lone
+//! surrogates, numbers beyond a double) has a value here.
 
 use std::borrow::Cow;
 
@@ -92,19 +92,26 @@ mod tests {
             assert!(parse(&build(1000), 5000).is_ok());
             assert_eq!(parse(&build(1001), 5000), Err(TooDeep));
             assert!(parse(&format!("{}{}", "[".repeat(1001), "]".repeat(1001)), 1000).is_ok());
-            assert_eq!(parse(&format!("{}{}", "[".repeat(1002), "]".repeat(1002)), 1000), Err(TooDeep));
+            assert_eq!(
+                parse(&format!("{}{}", "[".repeat(1002), "]".repeat(1002)), 1000),
+                Err(TooDeep)
+            );
         });
         on_small_stack.unwrap().join().unwrap();
     }
 
     #[test]
     fn white_space_and_escapes_are_allowed_everywhere() {
-        let value = parse(" { \"a\\n\" : [ 1e400 , \"\\ud800\" , { } ] , \"b\" : null } ", 9).unwrap();
+        let value =
+            parse(" { \"a\\n\" : [ 1e400 , \"\\ud800\" , { } ] , \"b\" : null } ", 9).unwrap();
         let array = Value::Array(vec![
             Value::Number(f64::INFINITY),
             Value::String(Cow::Borrowed(b"\xed\xa0\x80")),
             Value::Object(Vec::new()),
         ]);
-        assert_eq!(value, Value::Object(vec![(Cow::Borrowed(b"a\n"), array), (Cow::Borrowed(b"b"), Value::Null)]));
+        assert_eq!(
+            value,
+            Value::Object(vec![(Cow::Borrowed(b"a\n"), array), (Cow::Borrowed(b"b"), Value::Null)])
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! Strings: white space, quoting, and lone surrogates. A string is held as WTF-8: UTF-8 in which a lone surrogate is encoded
-//! like any other code point (`ED A0..BF 80..BF`), which is what `serde_json` yields for a string read as bytes.
+//! Strings: white space, quoting, and lone surrogates. A string is held as WTF-8: UTF-8 in which a
+//! lone surrogate is encoded like any other code point (`ED A0..BF 80..BF`), which is what
+//! `serde_json` yields for a string read as bytes.
 
 use std::borrow::Cow;
 
@@ -24,11 +25,14 @@ pub(in crate::event) fn lossy(wtf8: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Appends `wtf8` as `JSON.stringify` quotes it: it escapes the quote, the backslash, U+0000..U+001F and lone surrogates.
+/// Appends `wtf8` as `JSON.stringify` quotes it: it escapes the quote, the backslash,
+/// U+0000..U+001F and lone surrogates.
 pub(in crate::event) fn push_quoted(out: &mut Vec<u8>, wtf8: &[u8]) {
     out.push(b'"');
     let mut rest = wtf8;
-    while let Some(at) = rest.iter().position(|&byte| byte < b' ' || matches!(byte, b'"' | b'\\' | 0xed)) {
+    while let Some(at) =
+        rest.iter().position(|&byte| byte < b' ' || matches!(byte, b'"' | b'\\' | 0xed))
+    {
         let (plain, special) = rest.split_at(at);
         out.extend_from_slice(plain);
         rest = &special[1..];
@@ -56,7 +60,9 @@ pub(in crate::event) fn push_quoted(out: &mut Vec<u8>, wtf8: &[u8]) {
 /// The lone surrogate at the start of `wtf8`.
 fn surrogate(wtf8: &[u8]) -> Option<u16> {
     match *wtf8 {
-        [0xed, second @ 0xa0..=0xbf, third, ..] => Some(0xd000 | u16::from(second & 0x3f) << 6 | u16::from(third & 0x3f)),
+        [0xed, second @ 0xa0..=0xbf, third, ..] => {
+            Some(0xd000 | u16::from(second & 0x3f) << 6 | u16::from(third & 0x3f))
+        }
         _ => None,
     }
 }
@@ -81,7 +87,9 @@ mod tests {
 
     #[test]
     fn a_lone_surrogate_is_one_replacement_character_or_one_escape() {
-        let wtf8 = [b"a".as_slice(), b"\xed\xa0\x80", b"\xed\xbf\xbf", "\u{d7ff}\u{1f600}".as_bytes()].concat();
+        let wtf8 =
+            [b"a".as_slice(), b"\xed\xa0\x80", b"\xed\xbf\xbf", "\u{d7ff}\u{1f600}".as_bytes()]
+                .concat();
         assert_eq!(lossy(&wtf8), "a\u{fffd}\u{fffd}\u{d7ff}\u{1f600}");
         let mut out = Vec::new();
         push_quoted(&mut out, &wtf8);

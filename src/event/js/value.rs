@@ -20,7 +20,8 @@ pub(in crate::event) type Member<'a> = (Cow<'a, [u8]>, Value<'a>);
 /// Objects up to this size look for a name by comparing; larger ones by hashing.
 const SMALL: usize = 16;
 
-/// Collects the members of one object: a repeated name keeps its first position and takes the last value.
+/// Collects the members of one object: a repeated name keeps its first position and takes the last
+/// value.
 #[derive(Default)]
 pub(super) struct Members<'a> {
     list: Vec<Member<'a>>,
@@ -46,7 +47,8 @@ impl<'a> Members<'a> {
             return self.list.iter().position(|(known, _)| **known == *name);
         }
         if self.index.is_empty() {
-            self.index.extend(self.list.iter().enumerate().map(|(at, (known, _))| (known.clone(), at)));
+            self.index
+                .extend(self.list.iter().enumerate().map(|(at, (known, _))| (known.clone(), at)));
         }
         self.index.get(name).copied()
     }
@@ -62,7 +64,10 @@ impl<'a> Members<'a> {
 
 /// The number that `name` is the canonical decimal form of, up to 2^32 - 2.
 fn array_index(name: &[u8]) -> Option<u32> {
-    if !(1..=10).contains(&name.len()) || (name[0] == b'0' && name.len() > 1) || !name.iter().all(u8::is_ascii_digit) {
+    if !(1..=10).contains(&name.len())
+        || (name[0] == b'0' && name.len() > 1)
+        || !name.iter().all(u8::is_ascii_digit)
+    {
         return None;
     }
     std::str::from_utf8(name).ok()?.parse().ok().filter(|&index| index != u32::MAX)
@@ -74,7 +79,8 @@ mod tests {
 
     #[test]
     fn only_canonical_numbers_below_the_limit_are_array_indices() {
-        for (name, index) in [("0", Some(0)), ("10", Some(10)), ("4294967294", Some(u32::MAX - 1))] {
+        for (name, index) in [("0", Some(0)), ("10", Some(10)), ("4294967294", Some(u32::MAX - 1))]
+        {
             assert_eq!(array_index(name.as_bytes()), index);
         }
         for name in ["", "00", "01", "-1", "1.0", "+1", "4294967295", "99999999999", "1a"] {

@@ -1,5 +1,5 @@
-//! The elements of a list, found one after the other: but for the first few their places are not kept, because a short text holds
-//! millions of them.
+//! The elements of a list, found one after the other: but for the first few their places are not
+//! kept, because a short text holds millions of them.
 //!
 //! # The grammar
 //! Mobile SDKs were seen to send batches with commas too many and too few. A list is
@@ -8,20 +8,23 @@
 //! object = "{" .. "}"      up to the bracket that closes it; strings are skipped, brackets must match
 //! other  = what stands between them, as long as it goes: a scalar, a string, a list, or a mixture
 //! ```
-//! So leading, doubled and trailing commas are nothing, and an object ends at its closing brace, also where the comma is missing.
-//! `other` ends before a comma, an object, or the end of the list; blanks at its end are not part of it. Each object and each
-//! `other` is one element, and whether an element is an event is not asked here: `[{..} x,"a""b",NaN]` has four. A string or a
-//! bracket that is never closed, or a bracket of the wrong kind, leaves the list without an end, and so the text without elements.
-//! The elements of a list that is valid JSON are just what JSON says.
+//! So leading, doubled and trailing commas are nothing, and an object ends at its closing brace,
+//! also where the comma is missing. `other` ends before a comma, an object, or the end of the list;
+//! blanks at its end are not part of it. Each object and each `other` is one element, and whether
+//! an element is an event is not asked here: `[{..} x,"a""b",NaN]` has four. A string or a bracket
+//! that is never closed, or a bracket of the wrong kind, leaves the list without an end, and so the
+//! text without elements. The elements of a list that is valid JSON are just what JSON says.
 
 use std::ops::Range;
 
 use crate::event::json;
 
-/// Places that are kept at most: looking for an element costs about as much as skipping it once more.
+/// Places that are kept at most: looking for an element costs about as much as skipping it once
+/// more.
 const NOTED: usize = 512;
 
-/// Where the elements of a text are, in order. It does not hold the text; each call needs the same one again.
+/// Where the elements of a text are, in order. It does not hold the text; each call needs the same
+/// one again.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Elements {
     /// Where the text begins that the other places are counted from.
@@ -44,7 +47,8 @@ impl Elements {
         Self { one: Some(range), ..Self::default() }
     }
 
-    /// Counts the elements of the list that opens at `at`, and moves `at` past it; `None` where it has no end.
+    /// Counts the elements of the list that opens at `at`, and moves `at` past it; `None` where it
+    /// has no end.
     pub(super) fn count(text: &[u8], at: &mut usize) -> Option<Self> {
         let mut elements = Self::default();
         *at += 1;
@@ -57,7 +61,8 @@ impl Elements {
 
     /// Adds the next element of a list.
     pub(super) fn push(&mut self, element: Range<usize>) {
-        let noted = (u32::try_from(element.start).ok().zip(u32::try_from(element.end).ok())).filter(|_| self.noted.len() < NOTED);
+        let noted = (u32::try_from(element.start).ok().zip(u32::try_from(element.end).ok()))
+            .filter(|_| self.noted.len() < NOTED);
         match noted {
             Some((start, end)) if self.left == 0 => {
                 self.noted.push(start..end);
@@ -101,8 +106,8 @@ impl Elements {
     }
 }
 
-/// The next element of the list in which `at` lies, and moves `at` past it; `Some(None)` at the end of the list, whose bracket is
-/// then at `at`; `None` where there is no way on.
+/// The next element of the list in which `at` lies, and moves `at` past it; `Some(None)` at the end
+/// of the list, whose bracket is then at `at`; `None` where there is no way on.
 fn next(text: &[u8], at: &mut usize) -> Option<Option<Range<usize>>> {
     while json::peek(text, at) == b',' {
         *at += 1;
@@ -113,7 +118,11 @@ fn next(text: &[u8], at: &mut usize) -> Option<Option<Range<usize>>> {
         b'{' => *at = end_of_brackets(text, start)?,
         _ => skip_other(text, at)?,
     }
-    let blanks = text[start..*at].iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
+    let blanks = text[start..*at]
+        .iter()
+        .rev()
+        .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
+        .count();
     Some(Some(start..*at - blanks))
 }
 
@@ -214,7 +223,10 @@ mod tests {
             ("[{\"a\":1}{\"b\":2},{}{} {}]", vec!["{\"a\":1}", "{\"b\":2}", "{}", "{}", "{}"]),
             ("[{}x,{}]", vec!["{}", "x", "{}"]),
             ("[{} x y ,{}]", vec!["{}", "x y", "{}"]),
-            ("[1 2,tru,NaN,\"a\"\"b\",[1][2] 3]", vec!["1 2", "tru", "NaN", "\"a\"\"b\"", "[1][2] 3"]),
+            (
+                "[1 2,tru,NaN,\"a\"\"b\",[1][2] 3]",
+                vec!["1 2", "tru", "NaN", "\"a\"\"b\"", "[1][2] 3"],
+            ),
             ("[nul{\"a\":1}1{}]", vec!["nul", "{\"a\":1}", "1", "{}"]),
             ("[\"]},{\\\"[\",{\"}]\":\"\\\\\"}]", vec!["\"]},{\\\"[\"", "{\"}]\":\"\\\\\"}"]),
             ("[[],[[{}],{}] , {\"a\":[{}]}]", vec!["[]", "[[{}],{}]", "{\"a\":[{}]}"]),
@@ -237,12 +249,29 @@ mod tests {
         let list = format!("[{}]", "{},".repeat(1 << 20));
         let elements = Elements::count(list.as_bytes(), &mut 0).unwrap();
         assert_eq!(elements.len(), 1 << 20);
-        assert!(elements.noted.capacity() * size_of::<Range<u32>>() <= 8 << 10, "{}", elements.noted.capacity());
+        assert!(
+            elements.noted.capacity() * size_of::<Range<u32>>() <= 8 << 10,
+            "{}",
+            elements.noted.capacity()
+        );
     }
 
     #[test]
     fn without_an_end_there_are_no_elements() {
-        for list in ["[", "[1", "[{}", "[\"]", "[{]}]", "[{\"a\":[1}]", "[}]", "[1}]", "[[}]", "[\"\\\"]", "[{\"a\":\"}]", "[,"] {
+        for list in [
+            "[",
+            "[1",
+            "[{}",
+            "[\"]",
+            "[{]}]",
+            "[{\"a\":[1}]",
+            "[}]",
+            "[1}]",
+            "[[}]",
+            "[\"\\\"]",
+            "[{\"a\":\"}]",
+            "[,",
+        ] {
             assert_eq!(elements(list), None, "{list}");
         }
     }
@@ -251,7 +280,8 @@ mod tests {
     fn brackets_of_any_depth_must_match() {
         for depth in [1, 63, 64, 65, 127, 128, 129, 1000] {
             let open: String = (0..depth).map(|n| if n % 3 == 0 { '{' } else { '[' }).collect();
-            let close: String = open.chars().rev().map(|c| if c == '{' { '}' } else { ']' }).collect();
+            let close: String =
+                open.chars().rev().map(|c| if c == '{' { '}' } else { ']' }).collect();
             let nested = format!("[{open}{close}]");
             assert_eq!(elements(&nested), Some(vec![&nested[1..nested.len() - 1]]), "{depth}");
             for (at, bracket) in close.char_indices() {

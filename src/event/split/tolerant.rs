@@ -1,6 +1,7 @@
-//! Splitting a text that is not valid as a whole: Python SDKs send `NaN`, others cut text in the middle of a character, or set
-//! commas wrongly. [`super::elements`] says what a list may look like; everything around it must be valid JSON, apart from bytes
-//! in strings that are no UTF-8. Nothing is copied: each part is looked at where it stands.
+//! Splitting a text that is not valid as a whole: Python SDKs send `NaN`, others cut text in the
+//! middle of a character, or set commas wrongly. [`super::elements`] says what a list may look
+//! like; everything around it must be valid JSON, apart from bytes in strings that are no UTF-8.
+//! Nothing is copied: each part is looked at where it stands.
 
 use serde::de::IgnoredAny;
 
@@ -38,8 +39,8 @@ enum Batch {
     List(Elements),
 }
 
-/// The members of the object that opens at `at` and is the rest of `body`; of several `batch` the last counts. `None`: it is no
-/// valid object.
+/// The members of the object that opens at `at` and is the rest of `body`; of several `batch` the
+/// last counts. `None`: it is no valid object.
 fn members(body: &[u8], mut at: usize) -> Option<Batch> {
     let mut batch = Batch::Absent;
     at += 1;
@@ -85,7 +86,8 @@ fn name(body: &[u8], at: &mut usize) -> Option<bool> {
 
 /// Moves `at` past the valid value that begins there, after blanks.
 fn skip_value(body: &[u8], at: &mut usize) -> Option<()> {
-    let mut values = serde_json::Deserializer::from_slice(body.get(*at..)?).into_iter::<IgnoredAny>();
+    let mut values =
+        serde_json::Deserializer::from_slice(body.get(*at..)?).into_iter::<IgnoredAny>();
     values.next()?.ok()?;
     *at += values.byte_offset();
     Some(())
@@ -110,16 +112,23 @@ mod tests {
     fn events(body: &[u8]) -> Result<Vec<&[u8]>, SplitError> {
         match split(body)? {
             Body::Event(_) => unreachable!("the bodies of these tests are batches"),
-            Body::Batch(mut events) => Ok(std::iter::from_fn(|| events.next(body).map(|event| &body[event])).collect()),
+            Body::Batch(mut events) => {
+                Ok(std::iter::from_fn(|| events.next(body).map(|event| &body[event])).collect())
+            }
         }
     }
 
     #[test]
     fn a_bad_element_does_not_cost_its_neighbours() {
-        let body = b"{\"a\":1, \"batch\" : [ {\"x\":NaN}, {\"s\":\"]},\\\"\"} ,\"\xff\",{\"a\":1} {} ], \"b\":[{}]}";
-        let found = [b"{\"x\":NaN}".as_slice(), b"{\"s\":\"]},\\\"\"}", b"\"\xff\"", b"{\"a\":1}", b"{}"];
+        let body = b"{\"a\":1, \"batch\" : [ {\"x\":NaN}, {\"s\":\"]},\\\"\"} ,\"\xff\",{\"a\":1} \
+            {} ], \"b\":[{}]}";
+        let found =
+            [b"{\"x\":NaN}".as_slice(), b"{\"s\":\"]},\\\"\"}", b"\"\xff\"", b"{\"a\":1}", b"{}"];
         assert_eq!(events(body), Ok(found.to_vec()));
-        assert_eq!(events(b"{\"batch\":[NaN],\"x\":\"\xff\",\"batch\":[1,{}]}"), Ok(vec![b"1".as_slice(), b"{}"]));
+        assert_eq!(
+            events(b"{\"batch\":[NaN],\"x\":\"\xff\",\"batch\":[1,{}]}"),
+            Ok(vec![b"1".as_slice(), b"{}"])
+        );
         assert_eq!(events(b"{\"\xff\":1,\"b\\u0061tch\":[1]}"), Ok(vec![b"1".as_slice()]));
         assert_eq!(events(b"{\"batch\":[{\"a\":1},]}"), Ok(vec![b"{\"a\":1}".as_slice()]));
         assert_eq!(events(b"{\"batch\":[NaN,,1]}"), Ok(vec![b"NaN".as_slice(), b"1"]));

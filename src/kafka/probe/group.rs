@@ -10,7 +10,8 @@ use super::topics::Topic;
 use super::{PATIENCE, Probe, Report, TICK, plural};
 use crate::kafka::{describe, explain};
 
-/// No topic can have this name: what is committed for it is refused, but only after the permission was looked at.
+/// No topic can have this name: what is committed for it is refused, but only after the permission
+/// was looked at.
 const NO_TOPIC: &str = "?";
 const STRATEGY: &str = "cooperative-sticky";
 
@@ -47,12 +48,15 @@ impl Probe {
         let deadline = Instant::now() + PATIENCE;
         loop {
             drop(self.consumer.poll(TICK));
-            let error = match self.consumer.committed_offsets(list.clone(), Duration::from_secs(1)) {
+            let error = match self.consumer.committed_offsets(list.clone(), Duration::from_secs(1))
+            {
                 Ok(committed) => return Ok(committed),
                 Err(error) => error.rdkafka_error_code(),
             };
-            // The search for the group's coordinator is refused first, which a question to it only sees as silence.
-            if watch.is_group_refused() || error == Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
+            // The search for the group's coordinator is refused first, which a question to it only
+            // sees as silence.
+            if watch.is_group_refused() || error == Some(RDKafkaErrorCode::GroupAuthorizationFailed)
+            {
                 return Err(explain(RDKafkaErrorCode::GroupAuthorizationFailed, ""));
             }
             if Instant::now() > deadline {
@@ -62,11 +66,16 @@ impl Probe {
     }
 
     fn members(&self, group: &str, report: &mut Report) -> String {
-        let Ok(groups) = self.consumer.fetch_group_list(Some(group), PATIENCE) else { return "members unknown".to_owned() };
-        let Some(known) = groups.groups().iter().find(|known| known.name() == group) else { return plural(0, "member") };
+        let Ok(groups) = self.consumer.fetch_group_list(Some(group), PATIENCE) else {
+            return "members unknown".to_owned();
+        };
+        let Some(known) = groups.groups().iter().find(|known| known.name() == group) else {
+            return plural(0, "member");
+        };
         if !known.members().is_empty() && !["", STRATEGY].contains(&known.protocol()) {
             report.notes.push(format!(
-                "group {group} has members with the assignment strategy {}, this worker has {STRATEGY} and cannot join them: \
+                "group {group} has members with the assignment strategy {}, this worker has \
+                 {STRATEGY} and cannot join them: \
                  give it a kafka.group_id of its own",
                 known.protocol()
             ));
@@ -80,7 +89,9 @@ impl Probe {
         let mut reached = Vec::new();
         for element in committed.elements() {
             if let Offset::Offset(offset) = element.offset()
-                && ends.add_partition_offset(element.topic(), element.partition(), Offset::End).is_ok()
+                && ends
+                    .add_partition_offset(element.topic(), element.partition(), Offset::End)
+                    .is_ok()
             {
                 reached.push(offset);
             }
@@ -88,9 +99,16 @@ impl Probe {
         if reached.is_empty() {
             return "nothing committed yet: begins where kafka.auto_offset_reset says".to_owned();
         }
-        let Ok(ends) = self.consumer.offsets_for_times(ends, PATIENCE) else { return "lag unknown".to_owned() };
+        let Ok(ends) = self.consumer.offsets_for_times(ends, PATIENCE) else {
+            return "lag unknown".to_owned();
+        };
         let ends = ends.elements().into_iter().map(|element| element.offset()).zip(reached);
-        let behind = ends.map(|(end, reached)| if let Offset::Offset(end) = end { (end - reached).max(0) } else { 0 });
+        let behind =
+            ends.map(
+                |(end, reached)| {
+                    if let Offset::Offset(end) = end { (end - reached).max(0) } else { 0 }
+                },
+            );
         format!("{} messages behind", behind.sum::<i64>())
     }
 }

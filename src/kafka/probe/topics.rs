@@ -30,12 +30,17 @@ impl Topic {
         let mut ids: Vec<i32> = partitions.iter().map(|partition| partition.id()).collect();
         ids.sort_unstable();
         let led = partitions.iter().filter(|partition| partition.leader() >= 0);
-        Self { name: metadata.name().to_owned(), partitions: ids, leading: led.map(|partition| partition.id()).min() }
+        Self {
+            name: metadata.name().to_owned(),
+            partitions: ids,
+            leading: led.map(|partition| partition.id()).min(),
+        }
     }
 
     /// The first partition with a leader.
     pub(super) fn leading(&self) -> Result<i32, String> {
-        self.leading.ok_or_else(|| "none of its partitions has a leader now; are brokers down?".to_owned())
+        self.leading
+            .ok_or_else(|| "none of its partitions has a leader now; are brokers down?".to_owned())
     }
 }
 
@@ -60,16 +65,28 @@ impl Probe {
 
     fn matching(&self, pattern: &str, report: &mut Report) -> Vec<Topic> {
         let Ok(regex) = Regex::new(pattern) else {
-            report.notes.push(format!("which topics {pattern} matches cannot be told here: only librdkafka reads it"));
+            report.notes.push(format!(
+                "which topics {pattern} matches cannot be told here: only librdkafka reads it"
+            ));
             return Vec::new();
         };
-        let usable = |topic: &&MetadataTopic| regex.is_match(topic.name()) && topic.error().is_none();
-        let mut topics: Vec<Topic> = self.metadata.topics().iter().filter(usable).map(Topic::new).collect();
+        let usable =
+            |topic: &&MetadataTopic| regex.is_match(topic.name()) && topic.error().is_none();
+        let mut topics: Vec<Topic> =
+            self.metadata.topics().iter().filter(usable).map(Topic::new).collect();
         topics.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         if topics.is_empty() {
-            report.notes.push(format!("{pattern} matches no topic that this user may see; new ones are found when they appear"));
+            report.notes.push(format!(
+                "{pattern} matches no topic that this user may see; new ones \
+                are found when they appear"
+            ));
         } else {
-            let names = topics.iter().take(MOST_NAMES).map(|topic| topic.name.as_str()).collect::<Vec<_>>().join(", ");
+            let names = topics
+                .iter()
+                .take(MOST_NAMES)
+                .map(|topic| topic.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ");
             let more = topics.len().saturating_sub(MOST_NAMES);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             report.lines.push(("pattern", format!("{pattern} matches now: {names}{more}")));
@@ -78,9 +95,12 @@ impl Probe {
     }
 
     pub(super) fn find_one(&self, name: &str, report: &mut Report) -> Option<Topic> {
-        let mut problem = |code| report.missing.push(format!("topic {name}: {}", explain(code, "")));
+        let mut problem =
+            |code| report.missing.push(format!("topic {name}: {}", explain(code, "")));
         let asked: Metadata;
-        let known = |metadata: &Metadata| metadata.topics().iter().any(|topic| topic.name() == name && topic.error().is_none());
+        let known = |metadata: &Metadata| {
+            metadata.topics().iter().any(|topic| topic.name() == name && topic.error().is_none())
+        };
         let metadata = if known(&self.metadata) {
             &self.metadata
         } else {
@@ -99,10 +119,14 @@ impl Probe {
             problem(error.into());
             return None;
         }
-        let (partitions, leaderless) = (topic.partitions(), topic.partitions().iter().filter(|one| one.leader() < 0).count());
+        let (partitions, leaderless) =
+            (topic.partitions(), topic.partitions().iter().filter(|one| one.leader() < 0).count());
         report.lines.push(("topic", format!("{name}, {}", plural(partitions.len(), "partition"))));
         if leaderless > 0 {
-            report.notes.push(format!("topic {name}: {leaderless} of {} partitions have no leader now", partitions.len()));
+            report.notes.push(format!(
+                "topic {name}: {leaderless} of {} partitions have no leader now",
+                partitions.len()
+            ));
         }
         Some(Topic::new(topic))
     }
@@ -116,7 +140,9 @@ impl Probe {
             }
         }
         if topics.len() > MOST_READ {
-            report.notes.push(format!("of {} topics only the first {MOST_READ} were tried", topics.len()));
+            report
+                .notes
+                .push(format!("of {} topics only the first {MOST_READ} were tried", topics.len()));
         }
     }
 
@@ -124,7 +150,8 @@ impl Probe {
     fn fetch(&self, topic: &str, partition: i32) -> Result<(), String> {
         use RDKafkaErrorCode as E;
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, partition, Offset::End).map_err(|error| describe(&error))?;
+        list.add_partition_offset(topic, partition, Offset::End)
+            .map_err(|error| describe(&error))?;
         // An assignment of one's own making needs no group.
         self.consumer.assign(&list).map_err(|error| describe(&error))?;
         let deadline = Instant::now() + PATIENCE;
@@ -133,7 +160,9 @@ impl Probe {
             fetched = match self.consumer.poll(TICK) {
                 Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => Some(Ok(())),
                 Some(Err(error)) => match error.rdkafka_error_code() {
-                    Some(code @ (E::TopicAuthorizationFailed | E::UnknownTopicOrPartition)) => Some(Err(explain(code, ""))),
+                    Some(code @ (E::TopicAuthorizationFailed | E::UnknownTopicOrPartition)) => {
+                        Some(Err(explain(code, "")))
+                    }
                     _ => None,
                 },
                 None => None,

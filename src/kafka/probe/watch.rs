@@ -65,7 +65,9 @@ impl ClientContext for Watch {
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
         self.look(|seen| match code {
-            Some(RDKafkaErrorCode::AllBrokersDown) => _ = seen.hopeless_at.get_or_insert(Instant::now() + SECOND_TRY),
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                _ = seen.hopeless_at.get_or_insert(Instant::now() + SECOND_TRY)
+            }
             Some(RDKafkaErrorCode::Authentication) => seen.hopeless_at = Some(Instant::now()),
             Some(RDKafkaErrorCode::GroupAuthorizationFailed) => seen.group_refused = true,
             _ => {}
@@ -84,7 +86,8 @@ impl ProducerContext for Watch {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let code = |error: &KafkaError| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        let code =
+            |error: &KafkaError| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         let result = result.as_ref().map(|_| ()).map_err(|(error, _)| code(error));
         self.look(|seen| seen.delivery = Some(result));
     }

@@ -20,12 +20,19 @@ pub(super) struct Reply {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     status: u16,
-    /// One of the codes of RFC 6749, section 5.2; other words may hold anything and are not repeated.
+    /// One of the codes of RFC 6749, section 5.2; other words may hold anything and are not
+    /// repeated.
     code: Option<&'static str>,
 }
 
-const CODES: [&str; 6] =
-    ["invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope"];
+const CODES: [&str; 6] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+];
 
 #[derive(Deserialize)]
 struct Granted {
@@ -58,7 +65,8 @@ struct Claims {
 /// # Errors
 /// What is missing, without any of its text.
 pub(super) fn read(body: &[u8], now: Duration) -> Result<Reply, &'static str> {
-    let granted: Granted = serde_json::from_slice(body).map_err(|_| "not a JSON object with access_token and expires_in")?;
+    let granted: Granted = serde_json::from_slice(body)
+        .map_err(|_| "not a JSON object with access_token and expires_in")?;
     let token = granted.access_token.filter(|token| !token.is_empty()).ok_or("no access_token")?;
     if token.contains('\0') {
         return Err("the access_token holds a NUL");
@@ -69,11 +77,16 @@ pub(super) fn read(body: &[u8], now: Duration) -> Result<Reply, &'static str> {
         Seconds::Text(text) => duration(text.parse().ok()?),
     });
     let claimed = claims.as_ref().and_then(|claims| duration(claims.exp?));
-    let expires = lifetime.map(|lifetime| now.saturating_add(lifetime)).or(claimed).ok_or("no expires_in")?;
+    let expires =
+        lifetime.map(|lifetime| now.saturating_add(lifetime)).or(claimed).ok_or("no expires_in")?;
     if expires <= now {
         return Err("the token has expired already: check the clocks");
     }
-    Ok(Reply { token, expires, subject: claims.and_then(|claims| claims.sub).filter(|subject| !subject.contains('\0')) })
+    Ok(Reply {
+        token,
+        expires,
+        subject: claims.and_then(|claims| claims.sub).filter(|subject| !subject.contains('\0')),
+    })
 }
 
 fn duration(seconds: f64) -> Option<Duration> {
@@ -105,7 +118,9 @@ impl fmt::Display for Refusal {
             (401, _) | (_, Some("invalid_client" | "unauthorized_client")) => {
                 ": check kafka.sasl.client_id and kafka.sasl.client_secret"
             }
-            (_, Some("unsupported_grant_type")) => ": the endpoint must allow this client the client-credentials grant",
+            (_, Some("unsupported_grant_type")) => {
+                ": the endpoint must allow this client the client-credentials grant"
+            }
             (300..=399 | 404 | 405, _) => ": is kafka.sasl.token_url the token endpoint itself?",
             (500.., _) => ": the endpoint has trouble; it is asked again",
             _ => ": see the endpoint's own log",
@@ -120,7 +135,11 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1_000_000);
 
     fn jwt(claims: &str) -> String {
-        format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), URL_SAFE_NO_PAD.encode(claims))
+        format!(
+            "{}.{}.",
+            URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#),
+            URL_SAFE_NO_PAD.encode(claims)
+        )
     }
 
     fn body(token: &str, more: &str) -> Vec<u8> {
@@ -133,7 +152,12 @@ mod tests {
             ("opaque", r#","expires_in":60"#, 1_000_060, None),
             ("opaque", r#","expires_in":"60""#, 1_000_060, None),
             (&jwt(r#"{"sub":"worker","exp":1000030}"#), "", 1_000_030, Some("worker")),
-            (&jwt(r#"{"sub":"worker","exp":1000030}"#), r#","expires_in":60"#, 1_000_060, Some("worker")),
+            (
+                &jwt(r#"{"sub":"worker","exp":1000030}"#),
+                r#","expires_in":60"#,
+                1_000_060,
+                Some("worker"),
+            ),
             (&jwt("{}"), r#","expires_in":60"#, 1_000_060, None),
             ("a.b.c", r#","expires_in":60"#, 1_000_060, None),
         ] {
@@ -166,9 +190,14 @@ mod tests {
             (
                 400,
                 r#"{"error":"invalid_client","error_description":"secret s3cret is wrong"}"#,
-                "HTTP 400 (invalid_client): check kafka.sasl.client_id and kafka.sasl.client_secret",
+                "HTTP 400 (invalid_client): check kafka.sasl.client_id and \
+                 kafka.sasl.client_secret",
             ),
-            (400, r#"{"error":"invalid_scope"}"#, "HTTP 400 (invalid_scope): check kafka.sasl.scope"),
+            (
+                400,
+                r#"{"error":"invalid_scope"}"#,
+                "HTTP 400 (invalid_scope): check kafka.sasl.scope",
+            ),
             (404, "not found", "HTTP 404: is kafka.sasl.token_url the token endpoint itself?"),
             (503, "", "HTTP 503: the endpoint has trouble; it is asked again"),
             (400, r#"{"error":"s3cret"}"#, "HTTP 400: see the endpoint's own log"),

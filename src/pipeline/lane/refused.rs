@@ -1,4 +1,5 @@
-//! Refusals that no row of the error table explains: the key is set aside, and the lane goes on with others.
+//! Refusals that no row of the error table explains: the key is set aside, and the lane goes on
+//! with others.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,8 @@ use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Job;
 use crate::redis::{Apply, Trouble, Verdict};
 
-/// How long a server may refuse several keys for reasons nobody knows, and take no other, before it counts as not usable.
+/// How long a server may refuse several keys for reasons nobody knows, and take no other, before it
+/// counts as not usable.
 const DOUBT_AFTER: Duration = Duration::from_secs(2);
 /// How often a lane logs that it set a key aside.
 const TELL_EVERY: Duration = Duration::from_secs(60);
@@ -15,12 +17,14 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 /// A write of keys that are set aside.
 #[derive(Clone, Copy)]
 pub(super) struct Apart {
-    /// The connection is good: what was lost with an earlier one is fenced, so that events that are revoked may end.
+    /// The connection is good: what was lost with an earlier one is fenced, so that events that are
+    /// revoked may end.
     fenced: bool,
 }
 
 impl<S: Apply> Worker<S> {
-    /// Writes what is set aside and due, apart from other keys: a refusal may come with the end of the connection.
+    /// Writes what is set aside and due, apart from other keys: a refusal may come with the end of
+    /// the connection.
     pub(super) async fn try_set_aside(&mut self) {
         let LaneLimits { max_batch, max_batch_bytes, .. } = self.lane.limits;
         let jobs = self.set_aside.take_due(tokio::time::Instant::now(), max_batch, max_batch_bytes);
@@ -40,7 +44,12 @@ impl<S: Apply> Worker<S> {
     }
 
     /// Sets the jobs of one key aside after `verdict`; one that can never be written comes back.
-    pub(super) fn set_apart(&mut self, verdict: Verdict, mut jobs: Vec<Job>, apart: Option<Apart>) -> Option<Job> {
+    pub(super) fn set_apart(
+        &mut self,
+        verdict: Verdict,
+        mut jobs: Vec<Job>,
+        apart: Option<Apart>,
+    ) -> Option<Job> {
         let now = tokio::time::Instant::now();
         let key = jobs.first()?.update.key().to_vec();
         let (count, sent) = (jobs.len(), jobs.iter().any(Job::sent));
@@ -65,7 +74,8 @@ impl<S: Apply> Worker<S> {
                 }
             }
             _ => {
-                let jobs = if apart.is_some_and(|apart| apart.fenced) { fenced(jobs) } else { jobs };
+                let jobs =
+                    if apart.is_some_and(|apart| apart.fenced) { fenced(jobs) } else { jobs };
                 self.set_aside.unanswered(jobs, now);
             }
         }
@@ -92,11 +102,13 @@ impl<S: Apply> Worker<S> {
         self.doubt && !self.set_aside.is_empty()
     }
 
-    /// All was answered. `trouble`: some of it was refused for reasons nobody knows, which is no trouble of the server while it takes
-    /// other writes.
+    /// All was answered. `trouble`: some of it was refused for reasons nobody knows, which is no
+    /// trouble of the server while it takes other writes.
     pub(super) fn answered(&mut self, trouble: Option<Trouble>) {
         let now = tokio::time::Instant::now();
-        let taken = |verdict: &Verdict| if let Verdict::Suspect(suspicion) = verdict { Some(suspicion.taken) } else { None };
+        let taken = |verdict: &Verdict| {
+            if let Verdict::Suspect(suspicion) = verdict { Some(suspicion.taken) } else { None }
+        };
         let refused = trouble.zip(self.verdicts.iter().filter_map(taken).max());
         let was_in_doubt = self.doubtful();
         if let Some((trouble, taken)) = &refused {
@@ -111,7 +123,8 @@ impl<S: Apply> Worker<S> {
                 if self.failures > 0 {
                     self.reached();
                 }
-                let stuck = self.set_aside.len() > 1 && now - self.taken.1.max(self.set_aside.since()) > DOUBT_AFTER;
+                let stuck = self.set_aside.len() > 1
+                    && now - self.taken.1.max(self.set_aside.since()) > DOUBT_AFTER;
                 self.doubt = taken == 0 || stuck;
                 if self.doubt {
                     self.lane.health.trouble(&trouble);
@@ -130,7 +143,8 @@ impl<S: Apply> Worker<S> {
         self.told = Some(Instant::now());
         tracing::warn!(
             code = trouble.code,
-            "Redis refuses a write for a reason that is not known ({}): its key waits, and is tried again, while others are written; \
+            "Redis refuses a write for a reason that is not known ({}): its key waits, and is \
+             tried again, while others are written; \
              if that goes on, the event goes into the dead letters as `refused`",
             trouble.message
         );

@@ -1,7 +1,7 @@
 //! Redis Cluster: which node owns which slot, asked of the nodes themselves.
 //!
-//! The map is shared by all lanes ([`Cluster`]); each lane has its own connections ([`ClusterStore`]). `MOVED` corrects one slot,
-//! anything worse asks for the whole map again.
+//! The map is shared by all lanes ([`Cluster`]); each lane has its own connections
+//! ([`ClusterStore`]). `MOVED` corrects one slot, anything worse asks for the whole map again.
 
 mod slots;
 mod store;
@@ -86,13 +86,15 @@ impl Cluster {
         asked.is_none_or(|asked| asked.elapsed() >= self.refresh_every)
     }
 
-    /// Notes where a write was sent on to; returns the node. Where that owned nothing before, the whole map is asked for soon: it may
-    /// have taken another's place.
+    /// Notes where a write was sent on to; returns the node. Where that owned nothing before, the
+    /// whole map is asked for soon: it may have taken another's place.
     fn learn(&self, redirect: &Redirect, from: &Node) -> Option<Node> {
         let (host, port) = redirect.place.rsplit_once(':')?;
         let host = if host.is_empty() { &from.host } else { host };
         // "?" is a node that announces no name: only the map may say where it is.
-        let Some(node) = Node::announced(host, port.parse().ok()?).map(|node| self.nat_map.reached(node)) else {
+        let Some(node) =
+            Node::announced(host, port.parse().ok()?).map(|node| self.nat_map.reached(node))
+        else {
             self.known.write().unwrap_or_else(PoisonError::into_inner).asked = None;
             return None;
         };
@@ -114,7 +116,8 @@ impl Cluster {
         if map.version > seen {
             return Ok(map);
         }
-        let mut candidates: Vec<Node> = [&map.nodes, &map.replicas, &self.seeds].into_iter().flatten().cloned().collect();
+        let mut candidates: Vec<Node> =
+            [&map.nodes, &map.replicas, &self.seeds].into_iter().flatten().cloned().collect();
         candidates.sort();
         candidates.dedup();
         let mut asked = JoinSet::new();
@@ -125,18 +128,23 @@ impl Cluster {
         let mut trouble = None;
         while let Some(answer) = asked.join_next().await {
             match answer.expect("asking does not panic") {
-                (node, Ok(reply)) => match SlotMap::read(&reply, &node, |node| self.nat_map.reached(node)) {
-                    Ok(read) => {
-                        self.known.write().unwrap_or_else(PoisonError::into_inner).asked = Some(Instant::now());
-                        let replaced = read.replaced(&map).cloned();
-                        let map = self.put(read.newer_than(&map));
-                        if let Some(node) = replaced {
-                            self.connector.switches().note(format_args!("{node} owns no slots of the cluster any more"));
+                (node, Ok(reply)) => {
+                    match SlotMap::read(&reply, &node, |node| self.nat_map.reached(node)) {
+                        Ok(read) => {
+                            self.known.write().unwrap_or_else(PoisonError::into_inner).asked =
+                                Some(Instant::now());
+                            let replaced = read.replaced(&map).cloned();
+                            let map = self.put(read.newer_than(&map));
+                            if let Some(node) = replaced {
+                                self.connector.switches().note(format_args!(
+                                    "{node} owns no slots of the cluster any more"
+                                ));
+                            }
+                            return Ok(map);
                         }
-                        return Ok(map);
+                        Err(why) => trouble = trouble.or_else(|| Some(no_map(&node, why))),
                     }
-                    Err(why) => trouble = trouble.or_else(|| Some(no_map(&node, why))),
-                },
+                }
                 (_, Err(found)) => trouble = Some(found),
             }
         }
@@ -146,7 +154,10 @@ impl Cluster {
     /// Each owner with the number of its slots, and the number of slots without one.
     pub(super) async fn survey(&self) -> Result<(Vec<(Node, usize)>, usize), Trouble> {
         let map = self.refresh(self.map().version).await?;
-        Ok((map.shares().into_iter().map(|(node, slots)| (node.clone(), slots)).collect(), map.uncovered()))
+        Ok((
+            map.shares().into_iter().map(|(node, slots)| (node.clone(), slots)).collect(),
+            map.uncovered(),
+        ))
     }
 
     /// Those that the last answer named, each once.
@@ -166,14 +177,22 @@ async fn slots_of(connector: &Connector) -> Result<redis::Value, Trouble> {
 
 fn no_map(node: &Node, why: NoMap) -> Trouble {
     Trouble::rediscover(match why {
-        NoMap::Empty => format!("{node} knows of no slots: is the cluster created (`redis-cli --cluster create`)?"),
+        NoMap::Empty => format!(
+            "{node} knows of no slots: is the cluster created (`redis-cli --cluster create`)?"
+        ),
         NoMap::Nameless => format!(
-            "{node} names a node of the cluster \"?\" (CLUSTER SLOTS): set cluster-announce-hostname on that node, or \
+            "{node} names a node of the cluster \"?\" (CLUSTER SLOTS): set \
+             cluster-announce-hostname on that node, or \
              cluster-preferred-endpoint-type ip on all"
         ),
         NoMap::TooLarge => {
-            format!("{node} names more owners or replicas than a cluster can have (CLUSTER SLOTS): it is not believed")
+            format!(
+                "{node} names more owners or replicas than a cluster can have (CLUSTER SLOTS): it \
+                 is not believed"
+            )
         }
-        NoMap::Malformed => format!("{node}: the answer to CLUSTER SLOTS is not that of a cluster's node"),
+        NoMap::Malformed => {
+            format!("{node}: the answer to CLUSTER SLOTS is not that of a cluster's node")
+        }
     })
 }

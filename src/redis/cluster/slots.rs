@@ -6,7 +6,8 @@ use crate::config::Node;
 use crate::redis::SLOTS;
 
 const NOBODY: u16 = u16::MAX;
-/// All ranges together: far more than real clusters have, and all of them are asked when the map is to be made anew.
+/// All ranges together: far more than real clusters have, and all of them are asked when the map is
+/// to be made anew.
 const MOST_REPLICAS: usize = 4 * SLOTS;
 
 /// Owners of all slots.
@@ -24,13 +25,23 @@ pub(super) struct SlotMap {
 
 impl Default for SlotMap {
     fn default() -> Self {
-        Self { version: 0, nodes: Vec::new(), owners: vec![NOBODY; SLOTS].into(), replicas: Vec::new() }
+        Self {
+            version: 0,
+            nodes: Vec::new(),
+            owners: vec![NOBODY; SLOTS].into(),
+            replicas: Vec::new(),
+        }
     }
 }
 
 impl SlotMap {
-    /// Reads a reply to CLUSTER SLOTS; `asked` is the node that gave it, which stands in where it does not name itself.
-    pub(super) fn read(reply: &Value, asked: &Node, place: impl Fn(Node) -> Node) -> Result<Self, NoMap> {
+    /// Reads a reply to CLUSTER SLOTS; `asked` is the node that gave it, which stands in where it
+    /// does not name itself.
+    pub(super) fn read(
+        reply: &Value,
+        asked: &Node,
+        place: impl Fn(Node) -> Node,
+    ) -> Result<Self, NoMap> {
         let mut map = Self::default();
         let Value::Array(ranges) = reply else { return Err(NoMap::Malformed) };
         if ranges.len() > SLOTS {
@@ -38,12 +49,16 @@ impl SlotMap {
         }
         for range in ranges {
             let Value::Array(range) = range else { return Err(NoMap::Malformed) };
-            let [Value::Int(first), Value::Int(last), owner, replicas @ ..] = &range[..] else { return Err(NoMap::Malformed) };
+            let [Value::Int(first), Value::Int(last), owner, replicas @ ..] = &range[..] else {
+                return Err(NoMap::Malformed);
+            };
             let slot = |number: i64| usize::try_from(number).map_err(|_| NoMap::Malformed);
             let (first, last) = (slot(*first)?, slot(*last)?);
             let owner = map.index(place(node(owner, asked)?)).ok_or(NoMap::TooLarge)?;
             map.owners.get_mut(first..=last).ok_or(NoMap::Malformed)?.fill(owner);
-            map.replicas.extend(replicas.iter().filter_map(|replica| node(replica, asked).ok()).map(&place));
+            map.replicas.extend(
+                replicas.iter().filter_map(|replica| node(replica, asked).ok()).map(&place),
+            );
             if map.replicas.len() > MOST_REPLICAS {
                 return Err(NoMap::TooLarge);
             }
@@ -67,7 +82,8 @@ impl SlotMap {
         owners.into_iter().filter_map(|owner| self.nodes.get(usize::from(owner))).collect()
     }
 
-    /// A node that owned slots in `old` and owns none now: a replica took its place, or all its slots were moved away.
+    /// A node that owned slots in `old` and owns none now: a replica took its place, or all its
+    /// slots were moved away.
     pub(super) fn replaced<'a>(&self, old: &'a Self) -> Option<&'a Node> {
         let owners = self.owners(0..SLOTS);
         old.owners(0..SLOTS).into_iter().find(|owner| !owners.contains(owner))
@@ -80,14 +96,16 @@ impl SlotMap {
 
     /// How many slots each node owns.
     pub(super) fn shares(&self) -> Vec<(&Node, usize)> {
-        let count = |index: usize| self.owners.iter().filter(|&&owner| usize::from(owner) == index).count();
+        let count =
+            |index: usize| self.owners.iter().filter(|&&owner| usize::from(owner) == index).count();
         self.nodes.iter().enumerate().map(|(index, node)| (node, count(index))).collect()
     }
 
     /// The same, but for one slot.
     pub(super) fn with(&self, slot: u16, owner: Node) -> Self {
         let mut map = Self { version: self.version + 1, ..self.clone() };
-        // Nodes that own nothing any more may fill the list: then the whole map is asked for, as for a slot without an owner.
+        // Nodes that own nothing any more may fill the list: then the whole map is asked for, as
+        // for a slot without an owner.
         let owner = map.index(owner).unwrap_or(NOBODY);
         if let Some(slot) = map.owners.get_mut(usize::from(slot)) {
             *slot = owner;
@@ -133,7 +151,8 @@ fn node(value: &Value, asked: &Node) -> Result<Node, NoMap> {
         "?" => more.get(1).and_then(elsewhere_named).ok_or(NoMap::Nameless)?,
         host => host,
     };
-    Node::announced(host, u16::try_from(*port).map_err(|_| NoMap::Malformed)?).ok_or(NoMap::Malformed)
+    Node::announced(host, u16::try_from(*port).map_err(|_| NoMap::Malformed)?)
+        .ok_or(NoMap::Malformed)
 }
 
 /// The `hostname` or else the `ip` in the metadata of a node: pairs in a list, or a map.
@@ -141,9 +160,13 @@ fn elsewhere_named(metadata: &Value) -> Option<&str> {
     let find = |wanted: &str| match metadata {
         Value::Array(items) => {
             let (pairs, _) = items.as_chunks();
-            pairs.iter().find_map(|[name, value]| (words(name) == Some(wanted)).then(|| words(value))?)
+            pairs
+                .iter()
+                .find_map(|[name, value]| (words(name) == Some(wanted)).then(|| words(value))?)
         }
-        Value::Map(pairs) => pairs.iter().find_map(|(name, value)| (words(name) == Some(wanted)).then(|| words(value))?),
+        Value::Map(pairs) => pairs
+            .iter()
+            .find_map(|(name, value)| (words(name) == Some(wanted)).then(|| words(value))?),
         _ => None,
     };
     ["hostname", "ip"].into_iter().filter_map(find).find(|host| !host.is_empty() && *host != "?")
@@ -174,7 +197,12 @@ mod tests {
     }
 
     fn range(first: i64, last: i64, nodes: &[Value]) -> Value {
-        Value::Array([Value::Int(first), Value::Int(last)].into_iter().chain(nodes.iter().cloned()).collect())
+        Value::Array(
+            [Value::Int(first), Value::Int(last)]
+                .into_iter()
+                .chain(nodes.iter().cloned())
+                .collect(),
+        )
     }
 
     fn read(ranges: Vec<Value>) -> Result<SlotMap, NoMap> {
@@ -183,8 +211,10 @@ mod tests {
 
     #[test]
     fn owners_and_replicas() {
-        let map =
-            read(vec![range(0, 99, &[entry(Some("a"), 1), entry(Some("c"), 3)]), range(100, 16_383, &[entry(Some("b"), 2)])]);
+        let map = read(vec![
+            range(0, 99, &[entry(Some("a"), 1), entry(Some("c"), 3)]),
+            range(100, 16_383, &[entry(Some("b"), 2)]),
+        ]);
         let map = map.unwrap();
         assert_eq!((map.owner(99), map.owner(100)), (Some(&at("a", 1)), Some(&at("b", 2))));
         assert_eq!((map.replicas.clone(), map.uncovered()), (vec![at("c", 3)], 0));
@@ -205,17 +235,29 @@ mod tests {
         let map = read(vec![range(0, 9, &[entry(Some("a"), 1)])]).unwrap();
         assert_eq!(map.uncovered(), SLOTS - 10);
         let moved = map.with(5, at("z", 9)).with(12, at("a", 1));
-        assert_eq!((moved.owner(5), moved.owner(4), moved.owner(12)), (Some(&at("z", 9)), Some(&at("a", 1)), Some(&at("a", 1))));
+        assert_eq!(
+            (moved.owner(5), moved.owner(4), moved.owner(12)),
+            (Some(&at("z", 9)), Some(&at("a", 1)), Some(&at("a", 1)))
+        );
         assert_eq!((moved.version, moved.nodes.len()), (2, 2));
     }
 
     #[test]
     fn a_node_is_replaced_when_it_owns_nothing_any_more() {
-        let map =
-            |middle: &str| read(vec![range(0, 9, &[entry(Some("a"), 1)]), range(10, 19, &[entry(Some(middle), 2)])]).unwrap();
+        let map = |middle: &str| {
+            read(vec![
+                range(0, 9, &[entry(Some("a"), 1)]),
+                range(10, 19, &[entry(Some(middle), 2)]),
+            ])
+            .unwrap()
+        };
         let (old, failed_over) = (map("b"), map("c"));
         assert_eq!(failed_over.replaced(&old), Some(&at("b", 2)));
-        assert_eq!(old.with(10, at("a", 1)).with(11, at("new", 3)).replaced(&old), None, "slots were moved");
+        assert_eq!(
+            old.with(10, at("a", 1)).with(11, at("new", 3)).replaced(&old),
+            None,
+            "slots were moved"
+        );
         assert_eq!(old.replaced(&SlotMap::default()), None);
     }
 
@@ -226,11 +268,24 @@ mod tests {
             let owner = Value::Array(vec![text("?"), Value::Int(7), text("id"), metadata]);
             read(vec![range(0, 16_383, &[owner])]).map(|map| map.owner(5).cloned())
         };
-        assert_eq!(with(Value::Array(["ip", "10.0.0.7"].map(text).into())), Ok(Some(at("10.0.0.7", 7))));
-        assert_eq!(with(Value::Map(vec![(text("ip"), text("10.0.0.7"))])), Ok(Some(at("10.0.0.7", 7))));
-        assert_eq!(with(Value::Array(["hostname", "", "ip", "10.0.0.7"].map(text).into())), Ok(Some(at("10.0.0.7", 7))));
-        assert_eq!(with(Value::Array(["hostname", "n7", "ip", "10.0.0.7"].map(text).into())), Ok(Some(at("n7", 7))));
-        for nothing in [Value::Nil, Value::Array(vec![]), Value::Array(["ip", ""].map(text).into())] {
+        assert_eq!(
+            with(Value::Array(["ip", "10.0.0.7"].map(text).into())),
+            Ok(Some(at("10.0.0.7", 7)))
+        );
+        assert_eq!(
+            with(Value::Map(vec![(text("ip"), text("10.0.0.7"))])),
+            Ok(Some(at("10.0.0.7", 7)))
+        );
+        assert_eq!(
+            with(Value::Array(["hostname", "", "ip", "10.0.0.7"].map(text).into())),
+            Ok(Some(at("10.0.0.7", 7)))
+        );
+        assert_eq!(
+            with(Value::Array(["hostname", "n7", "ip", "10.0.0.7"].map(text).into())),
+            Ok(Some(at("n7", 7)))
+        );
+        for nothing in [Value::Nil, Value::Array(vec![]), Value::Array(["ip", ""].map(text).into())]
+        {
             assert_eq!(with(nothing).unwrap_err(), NoMap::Nameless);
         }
         assert_eq!(read(vec![range(0, 1, &[entry(Some("?"), 7)])]).unwrap_err(), NoMap::Nameless);
@@ -252,8 +307,11 @@ mod tests {
 
     #[test]
     fn more_owners_than_slots_are_refused() {
-        let crowd =
-            |owners: usize| (0..owners).map(|n| range(n as i64 % 16_384, n as i64 % 16_384, &[entry(Some(&format!("h{n}")), 1)]));
+        let crowd = |owners: usize| {
+            (0..owners).map(|n| {
+                range(n as i64 % 16_384, n as i64 % 16_384, &[entry(Some(&format!("h{n}")), 1)])
+            })
+        };
         assert_eq!(read(crowd(70_000).collect()).unwrap_err(), NoMap::TooLarge);
         assert_eq!(read(crowd(16_385).collect()).unwrap_err(), NoMap::TooLarge);
         let replicas: Vec<Value> = (0..70_000).map(|_| entry(Some("a"), 1)).collect();

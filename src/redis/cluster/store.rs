@@ -1,4 +1,5 @@
-//! The writes of one lane into a cluster: split by owner, sent side by side, sent on where a slot has moved.
+//! The writes of one lane into a cluster: split by owner, sent side by side, sent on where a slot
+//! has moved.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -16,8 +17,9 @@ use crate::redis::placement::part;
 use crate::redis::writes::{Allowed, Trouble, Verdict, Writes};
 use crate::redis::{Class, SLOTS};
 
-/// Before a write that may have reached a node is sent to another: for closing the first one's old connection. A node that does
-/// not answer then and is no longer the owner cannot apply it in the cluster's name.
+/// Before a write that may have reached a node is sent to another: for closing the first one's old
+/// connection. A node that does not answer then and is no longer the owner cannot apply it in the
+/// cluster's name.
 const FENCE_TIMEOUT: Duration = Duration::from_secs(1);
 const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
@@ -46,8 +48,19 @@ struct Group {
 }
 
 impl ClusterStore {
-    pub(in crate::redis) fn new(cluster: Arc<Cluster>, (number, lanes): (usize, usize), metrics: Arc<Metrics>) -> Self {
-        Self { cluster, range: part(number, lanes, SLOTS), links: HashMap::new(), stale: None, compared: 0, metrics }
+    pub(in crate::redis) fn new(
+        cluster: Arc<Cluster>,
+        (number, lanes): (usize, usize),
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            cluster,
+            range: part(number, lanes, SLOTS),
+            links: HashMap::new(),
+            stale: None,
+            compared: 0,
+            metrics,
+        }
     }
 
     /// Reaches all nodes that own slots of this lane.
@@ -112,14 +125,18 @@ impl ClusterStore {
                 Ok(map)
             }
             None if map.nodes.is_empty() => self.cluster.refresh(map.version).await,
-            None if self.cluster.is_due() => Ok(self.cluster.refresh(map.version).await.unwrap_or(map)),
+            None if self.cluster.is_due() => {
+                Ok(self.cluster.refresh(map.version).await.unwrap_or(map))
+            }
             None => Ok(map),
         }
     }
 
     fn link(&mut self, node: &Node) -> &mut Link {
         let Self { links, cluster, metrics, .. } = self;
-        links.entry(node.clone()).or_insert_with(|| Link::new(cluster.connector(node), Arc::clone(metrics)))
+        links
+            .entry(node.clone())
+            .or_insert_with(|| Link::new(cluster.connector(node), Arc::clone(metrics)))
     }
 
     /// Closes what lost connections may still hold, and forgets nodes that own nothing any more.
@@ -131,7 +148,9 @@ impl ClusterStore {
             return;
         }
         let owners = map.owners(0..SLOTS);
-        self.links.extract_if(|node, _| !owners.contains(&node)).for_each(|(_, link)| link.retire());
+        self.links
+            .extract_if(|node, _| !owners.contains(&node))
+            .for_each(|(_, link)| link.retire());
     }
 
     /// The writes by owner; those without one are left as they are.
@@ -152,7 +171,8 @@ impl ClusterStore {
             self.link(&group.node);
         }
         let mut links: HashMap<&Node, &mut Link> = self.links.iter_mut().collect();
-        // The ones to be asked share a connection with others of the same node: after them, not beside them.
+        // The ones to be asked share a connection with others of the same node: after them, not
+        // beside them.
         let (mut first, mut second): (Vec<_>, Vec<_>) = (Vec::new(), Vec::new());
         for group in groups {
             match links.remove(&group.node) {
@@ -171,7 +191,13 @@ impl ClusterStore {
     }
 
     /// Notes the verdicts; what was sent elsewhere comes back as new groups.
-    fn settle(&self, groups: Vec<Group>, writes: &Writes, verdicts: &mut [Verdict], trouble: &mut Option<Trouble>) -> Vec<Group> {
+    fn settle(
+        &self,
+        groups: Vec<Group>,
+        writes: &Writes,
+        verdicts: &mut [Verdict],
+        trouble: &mut Option<Trouble>,
+    ) -> Vec<Group> {
         let mut next = Vec::new();
         for group in groups {
             for (write, answer) in group.writes.iter().zip(group.answers) {
@@ -180,7 +206,9 @@ impl ClusterStore {
                     Answer::Elsewhere(redirect) => {
                         verdicts[*write] = Verdict::Retry(Class::Rediscover);
                         match self.cluster.learn(&redirect, &group.node) {
-                            Some(node) => Group::add(&mut next, &node, redirect.ask, *write, writes),
+                            Some(node) => {
+                                Group::add(&mut next, &node, redirect.ask, *write, writes)
+                            }
                             None => drop(trouble.get_or_insert_with(|| nowhere(&group.node))),
                         }
                     }
@@ -194,10 +222,19 @@ impl ClusterStore {
 impl Group {
     /// Puts a write into the group of its node.
     fn add(groups: &mut Vec<Self>, node: &Node, ask: bool, write: usize, writes: &Writes) {
-        let at = groups.iter().position(|group| group.ask == ask && group.node == *node).unwrap_or_else(|| {
-            groups.push(Self { node: node.clone(), writes: Vec::new(), packed: Vec::new(), answers: Vec::new(), ask });
-            groups.len() - 1
-        });
+        let at = groups
+            .iter()
+            .position(|group| group.ask == ask && group.node == *node)
+            .unwrap_or_else(|| {
+                groups.push(Self {
+                    node: node.clone(),
+                    writes: Vec::new(),
+                    packed: Vec::new(),
+                    answers: Vec::new(),
+                    ask,
+                });
+                groups.len() - 1
+            });
         let group = &mut groups[at];
         group.writes.push(write);
         if ask {
@@ -212,16 +249,22 @@ impl Group {
 }
 
 fn homeless() -> Trouble {
-    let message = "no node of the cluster owns the slot of a key: see `redis-cli --cluster check`".to_owned();
+    let message =
+        "no node of the cluster owns the slot of a key: see `redis-cli --cluster check`".to_owned();
     Trouble { class: Class::Rediscover, code: "CLUSTERDOWN".into(), message }
 }
 
 fn nowhere(node: &Node) -> Trouble {
-    let message = format!("{node} sends a key to a node that it cannot name: set cluster-announce-hostname on each node");
+    let message = format!(
+        "{node} sends a key to a node that it cannot name: set cluster-announce-hostname on each \
+         node"
+    );
     Trouble { class: Class::Rediscover, code: "MOVED".into(), message }
 }
 
 fn astray() -> Trouble {
-    let message = "nodes of the cluster send a key from one to the other (redis.cluster.max_redirections)".to_owned();
+    let message =
+        "nodes of the cluster send a key from one to the other (redis.cluster.max_redirections)"
+            .to_owned();
     Trouble { class: Class::Rediscover, code: "MOVED".into(), message }
 }

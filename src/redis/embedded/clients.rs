@@ -49,7 +49,9 @@ impl Clients {
     /// Ends the connections that fit every filter given, but not `own`; returns how many.
     pub(super) fn kill(&mut self, own: u64, id: Option<u64>, addr: Option<&[u8]>) -> usize {
         let fits = |&(&this, client): &(&u64, &Client)| {
-            this != own && id.is_none_or(|id| id == this) && addr.is_none_or(|addr| client.addr.to_string().as_bytes() == addr)
+            this != own
+                && id.is_none_or(|id| id == this)
+                && addr.is_none_or(|addr| client.addr.to_string().as_bytes() == addr)
         };
         let killed: Vec<u64> = self.connected.iter().filter(fits).map(|(&id, _)| id).collect();
         for id in &killed {

@@ -7,7 +7,8 @@ use super::glob;
 use super::reply::Reply;
 use super::store::{DATABASES, Database, Store};
 
-const KNOWN: &str = "AUTH, CLIENT, COMMAND, DBSIZE, DEL, ECHO, EXISTS, HELLO, HGET, HGETALL, HLEN, HSET, INFO, KEYS, PING, QUIT, \
+const KNOWN: &str = "AUTH, CLIENT, COMMAND, DBSIZE, DEL, ECHO, EXISTS, HELLO, HGET, HGETALL, HLEN, \
+    HSET, INFO, KEYS, PING, QUIT, \
                      SCAN, SELECT, TTL, TYPE";
 
 /// What one client has chosen.
@@ -50,13 +51,17 @@ pub(super) fn run(request: &[Vec<u8>], context: &mut Context<'_>) -> Reply {
     let (name, arguments) = request.split_first().expect("a request has a first word");
     let name = String::from_utf8_lossy(name).to_ascii_uppercase();
     let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
-    let wrong = || Reply::Error(format!("ERR wrong number of arguments for '{}' command", name.to_lowercase()));
+    let wrong = || {
+        Reply::Error(format!("ERR wrong number of arguments for '{}' command", name.to_lowercase()))
+    };
     match (name.as_str(), arguments.as_slice()) {
         ("PING", []) => Reply::Status("PONG"),
         ("PING" | "ECHO", [text]) => Reply::bulk(text),
         ("HELLO", options) => hello(options, context),
         ("AUTH", [user, _]) => auth(user),
-        ("AUTH", [_]) => Reply::Error("ERR AUTH <password> called without any password configured".to_owned()),
+        ("AUTH", [_]) => {
+            Reply::Error("ERR AUTH <password> called without any password configured".to_owned())
+        }
         ("SELECT", [index]) => select(index, context.session),
         ("CLIENT", [subcommand, rest @ ..]) => client(subcommand, rest, context),
         ("COMMAND", options) => command(options),
@@ -69,13 +74,23 @@ pub(super) fn run(request: &[Vec<u8>], context: &mut Context<'_>) -> Reply {
             let pairs = fields.chunks_exact(2).map(|pair| (pair[0], pair[1]));
             Reply::Int(context.database().set(key, pairs) as i64)
         }
-        ("HGET", [key, field]) => context.database().get(key).and_then(|hash| hash.get(field)).map_or(Reply::Nil, Reply::bulk),
-        ("HLEN", [key]) => Reply::Int(context.database().get(key).map_or(0, |hash| hash.len() as i64)),
+        ("HGET", [key, field]) => context
+            .database()
+            .get(key)
+            .and_then(|hash| hash.get(field))
+            .map_or(Reply::Nil, Reply::bulk),
+        ("HLEN", [key]) => {
+            Reply::Int(context.database().get(key).map_or(0, |hash| hash.len() as i64))
+        }
         ("HGETALL", [key]) => {
             let fields = context.database().get(key).into_iter().flat_map(|hash| hash.fields());
-            Reply::Map(fields.map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect())
+            Reply::Map(
+                fields.map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect(),
+            )
         }
-        ("TYPE", [key]) => Reply::Status(if context.database().get(key).is_some() { "hash" } else { "none" }),
+        ("TYPE", [key]) => {
+            Reply::Status(if context.database().get(key).is_some() { "hash" } else { "none" })
+        }
         ("TTL", [key]) => Reply::Int(if context.database().get(key).is_some() { -1 } else { -2 }),
         ("EXISTS", keys @ [_, ..]) => {
             let database = context.database();
@@ -148,7 +163,9 @@ fn hello(options: &[&[u8]], context: &mut Context<'_>) -> Reply {
 fn auth(user: &[u8]) -> Reply {
     match user {
         b"default" => Reply::Status("OK"),
-        _ => Reply::Error("WRONGPASS invalid username-password pair or user is disabled.".to_owned()),
+        _ => {
+            Reply::Error("WRONGPASS invalid username-password pair or user is disabled.".to_owned())
+        }
     }
 }
 
@@ -185,7 +202,9 @@ fn client(subcommand: &[u8], arguments: &[&[u8]], context: &mut Context<'_>) -> 
         (b"LIST", []) => Reply::bulk(describe(context, |_| true)),
         (b"KILL", filters) => kill(filters, context),
         _ => Reply::Error(
-            "ERR unknown subcommand: CLIENT takes SETNAME, GETNAME, SETINFO, ID, INFO, LIST, KILL ID|ADDR".to_owned(),
+            "ERR unknown subcommand: CLIENT takes SETNAME, GETNAME, SETINFO, ID, INFO, LIST, KILL \
+             ID|ADDR"
+                .to_owned(),
         ),
     }
 }
@@ -232,8 +251,10 @@ fn info(context: &Context<'_>) -> Reply {
     let Server { run_id, port, uptime } = context.server;
     let mut text = format!(
         "# Server\r\nredis_version:7.0.0\r\nredis_mode:standalone\r\nserver_name:traitsink\r\nrun_id:{run_id}\r\ntcp_port:{port}\r\n\
-         uptime_in_seconds:{}\r\n\r\n# Clients\r\nconnected_clients:{}\r\n\r\n# Memory\r\nmaxmemory:0\r\n\
-         maxmemory_policy:noeviction\r\n\r\n# Persistence\r\nloading:0\r\n\r\n# Replication\r\nrole:master\r\n\r\n\
+         uptime_in_seconds:{}\r\n\r\n# Clients\r\nconnected_clients:{}\r\n\r\n# \
+         Memory\r\nmaxmemory:0\r\n\
+         maxmemory_policy:noeviction\r\n\r\n# Persistence\r\nloading:0\r\n\r\n# \
+         Replication\r\nrole:master\r\n\r\n\
          # Cluster\r\ncluster_enabled:0\r\n\r\n# Keyspace\r\n",
         uptime.as_secs(),
         context.clients.len(),
@@ -251,11 +272,15 @@ fn scan(cursor: &[u8], options: &[&[u8]], database: &Database) -> Reply {
     for option in options.chunks(2) {
         match option {
             [name, value] if name.eq_ignore_ascii_case(b"MATCH") => pattern = value,
-            [name, value] if name.eq_ignore_ascii_case(b"TYPE") => hashes = value.eq_ignore_ascii_case(b"hash"),
-            [name, value] if name.eq_ignore_ascii_case(b"COUNT") => match number(value).filter(|&n| n > 0) {
-                Some(number) => count = number,
-                None => return syntax_error(),
-            },
+            [name, value] if name.eq_ignore_ascii_case(b"TYPE") => {
+                hashes = value.eq_ignore_ascii_case(b"hash")
+            }
+            [name, value] if name.eq_ignore_ascii_case(b"COUNT") => {
+                match number(value).filter(|&n| n > 0) {
+                    Some(number) => count = number,
+                    None => return syntax_error(),
+                }
+            }
             _ => return syntax_error(),
         }
     }

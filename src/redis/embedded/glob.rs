@@ -1,4 +1,5 @@
-//! Redis' glob patterns: `*`, `?`, `[abc]`, `[^a]`, `[a-z]`, and `\` before what is meant as itself. Pure.
+//! Redis' glob patterns: `*`, `?`, `[abc]`, `[^a]`, `[a-z]`, and `\` before what is meant as
+//! itself. Pure.
 
 /// Whether all of `text` matches; takes time linear in `text` for each star.
 pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
@@ -49,7 +50,8 @@ fn step(pattern: &[u8], byte: u8) -> Step {
     }
 }
 
-/// Whether `byte` is in the class, and the length of the class with its `]`; one that is not closed goes to the end.
+/// Whether `byte` is in the class, and the length of the class with its `]`; one that is not closed
+/// goes to the end.
 fn in_class(class: &[u8], byte: u8) -> (bool, usize) {
     let negated = class.first() == Some(&b'^');
     let mut at = usize::from(negated);

@@ -1,6 +1,8 @@
-//! A small Redis in this process, for trying things: hashes in memory, served to `redis-cli` on a loopback port.
+//! A small Redis in this process, for trying things: hashes in memory, served to `redis-cli` on a
+//! loopback port.
 //!
-//! The way of a command: bytes -> [`request`] -> [`commands`] on the [`store`] -> [`reply`] -> bytes.
+//! The way of a command: bytes -> [`request`] -> [`commands`] on the [`store`] -> [`reply`] ->
+//! bytes.
 
 mod clients;
 mod commands;
@@ -68,7 +70,12 @@ impl Embedded {
         while let Some(accepted) = stop.run_until_cancelled(self.listener.accept()).await {
             match accepted {
                 Ok((stream, peer)) => {
-                    let _task = connections.spawn(serve_client(stream, peer, Arc::clone(&shared), stop.child_token()));
+                    let _task = connections.spawn(serve_client(
+                        stream,
+                        peer,
+                        Arc::clone(&shared),
+                        stop.child_token(),
+                    ));
                 }
                 // Out of file descriptors: they come back when a client leaves.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -80,7 +87,12 @@ impl Embedded {
 }
 
 /// One client, until it leaves, is killed or breaks the protocol. Its errors are its own business.
-async fn serve_client(stream: TcpStream, peer: SocketAddr, shared: Arc<Mutex<Shared>>, killed: CancellationToken) {
+async fn serve_client(
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: Arc<Mutex<Shared>>,
+    killed: CancellationToken,
+) {
     let locked = || shared.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(id) = locked().clients.add(peer, killed.clone()) else {
         refuse(stream).await;
@@ -89,8 +101,20 @@ async fn serve_client(stream: TcpStream, peer: SocketAddr, shared: Arc<Mutex<Sha
     let mut session = Session::new(id);
     let run = |session: &mut Session, request: &[Vec<u8>]| {
         let shared = &mut *locked();
-        let info = commands::Server { run_id: &shared.run_id, port: shared.port, uptime: shared.started.elapsed() };
-        commands::run(request, &mut Context { store: &mut shared.store, clients: &mut shared.clients, server: info, session })
+        let info = commands::Server {
+            run_id: &shared.run_id,
+            port: shared.port,
+            uptime: shared.started.elapsed(),
+        };
+        commands::run(
+            request,
+            &mut Context {
+                store: &mut shared.store,
+                clients: &mut shared.clients,
+                server: info,
+                session,
+            },
+        )
     };
     let _ = killed.run_until_cancelled(converse(stream, &mut session, run)).await;
     locked().clients.remove(id);
@@ -109,7 +133,8 @@ async fn converse(
                 Ok(Some(request)) => run(session, &request).encode(session.resp3, &mut replies),
                 Ok(None) => break,
                 Err(error) => {
-                    Reply::Error(format!("ERR Protocol error: {error}")).encode(false, &mut replies);
+                    Reply::Error(format!("ERR Protocol error: {error}"))
+                        .encode(false, &mut replies);
                     session.quit = true;
                 }
             }
@@ -136,7 +161,8 @@ async fn refuse(mut stream: TcpStream) {
 /// 40 hex digits that differ from process to process and from store to store.
 fn run_id() -> String {
     use sha2::{Digest, Sha256};
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let digest = Sha256::digest(format!("{} {}", std::process::id(), now.as_nanos()));
     digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -36,7 +36,8 @@ impl Reply {
                 items.iter().for_each(|item| item.encode(resp3, out));
             }
             Self::Map(pairs) => {
-                let (kind, count) = if resp3 { (b'%', pairs.len()) } else { (b'*', pairs.len() * 2) };
+                let (kind, count) =
+                    if resp3 { (b'%', pairs.len()) } else { (b'*', pairs.len() * 2) };
                 number_line(out, kind, count as i64);
                 for (name, value) in pairs {
                     name.encode(resp3, out);
@@ -72,7 +73,10 @@ mod tests {
         let map = Reply::Map(vec![(Reply::bulk("a"), Reply::Nil)]);
         assert_eq!(encoded(&map, false), "*2\r\n$1\r\na\r\n$-1\r\n");
         assert_eq!(encoded(&map, true), "%1\r\n$1\r\na\r\n_\r\n");
-        assert_eq!(encoded(&Reply::Array(vec![Reply::Int(-1), Reply::Status("OK")]), true), "*2\r\n:-1\r\n+OK\r\n");
+        assert_eq!(
+            encoded(&Reply::Array(vec![Reply::Int(-1), Reply::Status("OK")]), true),
+            "*2\r\n:-1\r\n+OK\r\n"
+        );
     }
 
     #[test]

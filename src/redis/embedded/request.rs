@@ -9,7 +9,8 @@ const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// A length line: `*` or `$`, digits.
 const MAX_LINE: usize = 32;
 
-/// Takes the first whole request off `buffer`; `None`: bytes are missing. The error is the end of the conversation.
+/// Takes the first whole request off `buffer`; `None`: bytes are missing. The error is the end of
+/// the conversation.
 pub(super) fn take(buffer: &mut BytesMut) -> Result<Option<Vec<Vec<u8>>>, &'static str> {
     loop {
         let Some(len) = frame_len(buffer)? else { return Ok(None) };
@@ -44,7 +45,11 @@ fn frame_len(bytes: &[u8]) -> Result<Option<usize>, &'static str> {
 fn length(bytes: &[u8], kind: u8) -> Result<Option<(usize, usize)>, &'static str> {
     let Some(&first) = bytes.first() else { return Ok(None) };
     if first != kind {
-        return Err(if kind == b'*' { "expected '*': inline commands are not supported" } else { "expected '$'" });
+        return Err(if kind == b'*' {
+            "expected '*': inline commands are not supported"
+        } else {
+            "expected '$'"
+        });
     }
     let Some(end) = memmem::find(&bytes[..bytes.len().min(MAX_LINE)], b"\r\n") else {
         return if bytes.len() < MAX_LINE { Ok(None) } else { Err("too long a length") };
@@ -77,7 +82,8 @@ mod tests {
 
     #[test]
     fn takes_one_request_at_a_time() {
-        let mut buffer = BytesMut::from(&b"*0\r\n*2\r\n$4\r\nTYPE\r\n$2\r\n\r\n\r\n*1\r\n$4\r\nPI"[..]);
+        let mut buffer =
+            BytesMut::from(&b"*0\r\n*2\r\n$4\r\nTYPE\r\n$2\r\n\r\n\r\n*1\r\n$4\r\nPI"[..]);
         assert_eq!(take(&mut buffer), Ok(Some(vec![b"TYPE".to_vec(), b"\r\n".to_vec()])));
         assert_eq!(take(&mut buffer), Ok(None));
         buffer.extend_from_slice(b"NG\r\n");
@@ -86,7 +92,14 @@ mod tests {
 
     #[test]
     fn refuses_what_is_too_large_or_no_request() {
-        for bytes in ["PING\r\n", "*9999999999\r\n", "*1\r\n$99999999999\r\n", "*1\r\n+OK\r\n", "*x\r\n", "*1\r\n$-1\r\n"] {
+        for bytes in [
+            "PING\r\n",
+            "*9999999999\r\n",
+            "*1\r\n$99999999999\r\n",
+            "*1\r\n+OK\r\n",
+            "*x\r\n",
+            "*1\r\n$-1\r\n",
+        ] {
             assert!(take(&mut BytesMut::from(bytes)).is_err(), "{bytes:?}");
         }
         assert!(take(&mut BytesMut::from(&[b'*'; 40][..])).is_err());

@@ -24,7 +24,8 @@ impl Store {
 #[derive(Default)]
 pub(super) struct Database {
     keys: HashMap<Vec<u8>, (u64, Hash)>,
-    /// Keys by the order in which they came, which a SCAN cursor counts along: what stays is seen exactly once.
+    /// Keys by the order in which they came, which a SCAN cursor counts along: what stays is seen
+    /// exactly once.
     order: BTreeMap<u64, Vec<u8>>,
     created: u64,
 }
@@ -39,7 +40,11 @@ impl Database {
     }
 
     /// Sets fields; returns how many of them are new.
-    pub(super) fn set<'a>(&mut self, key: &[u8], fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> usize {
+    pub(super) fn set<'a>(
+        &mut self,
+        key: &[u8],
+        fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> usize {
         if !self.keys.contains_key(key) {
             self.created += 1;
             self.order.insert(self.created, key.to_vec());

@@ -11,8 +11,13 @@ use super::{LocalError, PAUSE, STOP_TIMEOUT, to_keeper_of};
 use crate::config::Address;
 use crate::redis::{Class, Connector};
 
-/// Ends the server at `address` if its data is in `directory`, and waits until it is gone. `connectors` are the ways to log in.
-pub(super) async fn end(address: &Address, connectors: &[Connector], directory: &Path) -> Result<(), LocalError> {
+/// Ends the server at `address` if its data is in `directory`, and waits until it is gone.
+/// `connectors` are the ways to log in.
+pub(super) async fn end(
+    address: &Address,
+    connectors: &[Connector],
+    directory: &Path,
+) -> Result<(), LocalError> {
     let start = Instant::now();
     let mut told = false;
     loop {
@@ -23,7 +28,8 @@ pub(super) async fn end(address: &Address, connectors: &[Connector], directory: 
             match to_keeper_of(directory, connector).await {
                 Ok(Some(mut connection)) => {
                     if !std::mem::replace(&mut told, true) {
-                        tracing::warn!(%address, "ending the local Redis that an earlier worker left behind");
+                        tracing::warn!(%address, "ending the local Redis that an earlier worker \
+                            left behind");
                     }
                     // The server closes the connection instead of answering.
                     let _gone = connection.query(&redis::cmd("SHUTDOWN")).await;
@@ -39,11 +45,15 @@ pub(super) async fn end(address: &Address, connectors: &[Connector], directory: 
         if start.elapsed() > STOP_TIMEOUT {
             let (option, what) = match address {
                 Address::Unix(path) => (format!("-s {}", path.display()), path.clone()),
-                Address::Tcp { port, .. } => (format!("-p {port}"), directory.join(super::LOCK_FILE)),
+                Address::Tcp { port, .. } => {
+                    (format!("-p {port}"), directory.join(super::LOCK_FILE))
+                }
             };
             return Err(LocalError::Failed(format!(
-                "an earlier worker left a server behind at {address}, and what is there does not end: end it \
-                 (`redis-cli {option} SHUTDOWN`, or kill it), or remove {} if it is another one; then start again",
+                "an earlier worker left a server behind at {address}, and what is there does not \
+                 end: end it \
+                 (`redis-cli {option} SHUTDOWN`, or kill it), or remove {} if it is another one; \
+                 then start again",
                 what.display()
             )));
         }
@@ -52,9 +62,13 @@ pub(super) async fn end(address: &Address, connectors: &[Connector], directory: 
 }
 
 async fn is_gone(address: &Address) -> bool {
-    let gone = |error: io::Error| matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound);
+    let gone = |error: io::Error| {
+        matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound)
+    };
     match address {
         Address::Unix(path) => UnixStream::connect(path).await.is_err_and(gone),
-        Address::Tcp { host, port } => TcpStream::connect((host.as_str(), *port)).await.is_err_and(gone),
+        Address::Tcp { host, port } => {
+            TcpStream::connect((host.as_str(), *port)).await.is_err_and(gone)
+        }
     }
 }

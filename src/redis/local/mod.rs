@@ -1,8 +1,10 @@
-//! A Redis server as a child of this process: on a Unix socket that only this user reaches, beside its data. A port of 127.0.0.1,
-//! which every user of the machine reaches, is opened only when one is configured, and then behind a password.
+//! A Redis server as a child of this process: on a Unix socket that only this user reaches, beside
+//! its data. A port of 127.0.0.1, which every user of the machine reaches, is opened only when one
+//! is configured, and then behind a password.
 //!
-//! It runs with `appendfsync always`: what was acknowledged is on disk. When it ends by itself it is started again; when this
-//! process was killed and left it behind, the next one ends it first ([`left_behind`]).
+//! It runs with `appendfsync always`: what was acknowledged is on disk. When it ends by itself it
+//! is started again; when this process was killed and left it behind, the next one ends it first
+//! ([`left_behind`]).
 
 mod left_behind;
 mod output;
@@ -39,7 +41,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Before a server that ended by itself is started again, growing.
 const RESTART_MIN: Duration = Duration::from_millis(100);
 const RESTART_MAX: Duration = Duration::from_secs(5);
-/// In the data directory: locked while a worker uses it. Earlier versions wrote the port of their server into it.
+/// In the data directory: locked while a worker uses it. Earlier versions wrote the port of their
+/// server into it.
 const LOCK_FILE: &str = "traitsink.port";
 /// In the data directory, where there is a port.
 const PASSWORD_FILE: &str = "traitsink.password";
@@ -48,7 +51,8 @@ const PASSWORD_FILE: &str = "traitsink.password";
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
     #[error(
-        "redis.local.binary: there is no {0}: install Redis (apt-get install redis-server, brew install redis) or Valkey, or name \
+        "redis.local.binary: there is no {0}: install Redis (apt-get install redis-server, brew \
+         install redis) or Valkey, or name \
          the program"
     )]
     Missing(String),
@@ -59,7 +63,8 @@ pub enum LocalError {
     #[error("redis.local.data_dir: another worker keeps its data in {path}", path = .0.display())]
     Taken(PathBuf),
     #[error(
-        "redis.local.data_dir: the path of the socket in it, {path}, has {len} bytes, and a socket's path has at most {most}: choose a \
+        "redis.local.data_dir: the path of the socket in it, {path}, has {len} bytes, and a \
+         socket's path has at most {most}: choose a \
          shorter directory",
         path = .0.display(), len = .0.as_os_str().len(), most = config::Local::MAX_SOCKET
     )]
@@ -91,13 +96,22 @@ struct Plan {
 }
 
 impl Local {
-    /// Starts the server and waits until it answers; `restarts` counts how often it is started again.
+    /// Starts the server and waits until it answers; `restarts` counts how often it is started
+    /// again.
     ///
     /// # Errors
     /// No program, no directory, or the server ended: with its last lines.
-    pub async fn start(redis: &config::Redis, local: &config::Local, restarts: IntCounter) -> Result<Self, LocalError> {
+    pub async fn start(
+        redis: &config::Redis,
+        local: &config::Local,
+        restarts: IntCounter,
+    ) -> Result<Self, LocalError> {
         let in_directory = |error| LocalError::Directory(local.data_dir.clone(), error);
-        DirBuilder::new().recursive(true).mode(0o700).create(&local.data_dir).map_err(in_directory)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&local.data_dir)
+            .map_err(in_directory)?;
         let directory = local.data_dir.canonicalize().map_err(in_directory)?;
         let socket = config::Local::socket_in(&directory);
         if socket.as_os_str().len() > config::Local::MAX_SOCKET {
@@ -113,7 +127,8 @@ impl Local {
             left_behind.push(Address::Tcp { host: Ipv4Addr::LOCALHOST.to_string(), port });
         }
         for address in left_behind {
-            let connectors: Vec<_> = logins.iter().map(|login| connector(redis, &address, login.as_ref())).collect();
+            let connectors: Vec<_> =
+                logins.iter().map(|login| connector(redis, &address, login.as_ref())).collect();
             left_behind::end(&address, &connectors, &directory).await?;
         }
         lock.set_len(0).map_err(in_directory)?;
@@ -133,24 +148,32 @@ impl Local {
         let connector = connector(redis, &plan.address(), plan.password());
         match answers(&mut child, &connector, &plan.directory).await {
             Ok(()) => Ok(Self { plan, child, output, _lock: lock, restarts }),
-            Err(why) => Err(LocalError::Failed(format!("{why}\n{}", output.last().await).trim_end().to_owned())),
+            Err(why) => Err(LocalError::Failed(
+                format!("{why}\n{}", output.last().await).trim_end().to_owned(),
+            )),
         }
     }
 
     /// The settings to reach it with, otherwise as `redis`.
     pub fn settings(&self, redis: &config::Redis) -> config::Redis {
         let password = self.plan.password().cloned().map(Password::Fixed);
-        config::Redis { mode: config::Mode::Standalone(self.plan.address()), password, ..redis.clone() }
+        config::Redis {
+            mode: config::Mode::Standalone(self.plan.address()),
+            password,
+            ..redis.clone()
+        }
     }
 
     /// Logs where it listens, and how an operator reaches it.
     pub fn announce(&self) {
         let Plan { directory, socket, .. } = &self.plan;
         let (address, data_dir) = (socket.display(), directory.display());
-        tracing::info!(part = "redis", %address, %data_dir, look = %format_args!("redis-cli -s {address}"), "listening");
+        tracing::info!(part = "redis", %address, %data_dir, look = %format_args!("redis-cli -s \
+            {address}"), "listening");
         if let Some((port, _)) = &self.plan.port {
             let password_file = directory.join(PASSWORD_FILE);
-            tracing::info!(port, password_file = %password_file.display(), "the local Redis listens on 127.0.0.1, too, with a password");
+            tracing::info!(port, password_file = %password_file.display(), "the local Redis \
+                listens on 127.0.0.1, too, with a password");
         }
     }
 
@@ -159,7 +182,9 @@ impl Local {
         let mut pause = RESTART_MIN;
         let mut started = Instant::now();
         loop {
-            let Some(status) = stop.run_until_cancelled(self.child.wait()).await else { return self.end().await };
+            let Some(status) = stop.run_until_cancelled(self.child.wait()).await else {
+                return self.end().await;
+            };
             if started.elapsed() > RESTART_MAX {
                 pause = RESTART_MIN;
             }
@@ -201,7 +226,10 @@ impl Local {
     pub async fn version(local: &config::Local) -> Result<String, LocalError> {
         let spawn = |command: &mut Command| command.arg("--version").stdout(Stdio::piped()).spawn();
         let child = spawn_first(local.binary.as_deref(), spawn)?;
-        let output = child.wait_with_output().await.map_err(|error| LocalError::Failed(error.to_string()))?;
+        let output = child
+            .wait_with_output()
+            .await
+            .map_err(|error| LocalError::Failed(error.to_string()))?;
         Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())
     }
 }
@@ -215,8 +243,8 @@ impl Plan {
         self.port.as_ref().map(|(_, password)| password)
     }
 
-    /// A process of a group of its own: ctrl-C is for this one, which still needs it. It reads the password from its standard input:
-    /// every user sees arguments.
+    /// A process of a group of its own: ctrl-C is for this one, which still needs it. It reads the
+    /// password from its standard input: every user sees arguments.
     fn launch(&self) -> Result<(Child, Output), LocalError> {
         let port = self.port.as_ref().map_or(0, |(port, _)| *port).to_string();
         let databases = self.databases.to_string();
@@ -227,9 +255,21 @@ impl Plan {
                 command.stdin(reader).arg("-");
             }
             command.arg("--unixsocket").arg(&self.socket).args(["--unixsocketperm", "700"]);
-            command.args(["--port", &port, "--bind", "127.0.0.1", "--protected-mode", "yes", "--databases", &databases]);
+            command.args([
+                "--port",
+                &port,
+                "--bind",
+                "127.0.0.1",
+                "--protected-mode",
+                "yes",
+                "--databases",
+                &databases,
+            ]);
             command.args(["--daemonize", "no", "--logfile", "", "--loglevel", "notice"]);
-            command.args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""]).arg("--dir").arg(&self.directory);
+            command
+                .args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""])
+                .arg("--dir")
+                .arg(&self.directory);
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()
         })?;
         let output = Output::of(&mut child);
@@ -238,7 +278,10 @@ impl Plan {
 }
 
 /// With `binary`, or the first that there is of those that are tried without one.
-fn spawn_first(binary: Option<&Path>, spawn: impl Fn(&mut Command) -> io::Result<Child>) -> Result<Child, LocalError> {
+fn spawn_first(
+    binary: Option<&Path>,
+    spawn: impl Fn(&mut Command) -> io::Result<Child>,
+) -> Result<Child, LocalError> {
     let candidates = binary.map_or_else(|| BINARIES.map(Path::new).to_vec(), |binary| vec![binary]);
     for candidate in &candidates {
         match spawn(Command::new(candidate).stdin(Stdio::null()).kill_on_drop(true)) {
@@ -247,11 +290,13 @@ fn spawn_first(binary: Option<&Path>, spawn: impl Fn(&mut Command) -> io::Result
             Err(error) => return Err(LocalError::Unusable(candidate.display().to_string(), error)),
         }
     }
-    let names: Vec<_> = candidates.iter().map(|candidate| candidate.display().to_string()).collect();
+    let names: Vec<_> =
+        candidates.iter().map(|candidate| candidate.display().to_string()).collect();
     Err(LocalError::Missing(names.join(" and no ")))
 }
 
-/// Waits until the server answers: as the one that keeps its data in `directory`, for another may have the port.
+/// Waits until the server answers: as the one that keeps its data in `directory`, for another may
+/// have the port.
 async fn answers(child: &mut Child, connector: &Connector, directory: &Path) -> Result<(), String> {
     let start = Instant::now();
     loop {
@@ -263,13 +308,19 @@ async fn answers(child: &mut Child, connector: &Connector, directory: &Path) -> 
         match to_keeper_of(directory, connector).await {
             Ok(Some(_)) => return Ok(()),
             Err(error) if error.code == "LOADING" => return Ok(()),
-            _ if start.elapsed() > START_TIMEOUT => return Err(format!("the server does not answer within {START_TIMEOUT:?}:")),
+            _ if start.elapsed() > START_TIMEOUT => {
+                return Err(format!("the server does not answer within {START_TIMEOUT:?}:"));
+            }
             _ => sleep(PAUSE).await,
         }
     }
 }
 
-fn connector(redis: &config::Redis, address: &Address, password: Option<&SecretString>) -> Connector {
+fn connector(
+    redis: &config::Redis,
+    address: &Address,
+    password: Option<&SecretString>,
+) -> Connector {
     let redis = config::Redis { password: password.cloned().map(Password::Fixed), ..redis.clone() };
     Connector::new(&redis, address.clone()).expect("there is no TLS to a local server")
 }
@@ -277,7 +328,13 @@ fn connector(redis: &config::Redis, address: &Address, password: Option<&SecretS
 /// The lock file, locked until it is closed: also when this process is killed.
 fn lock(directory: &Path) -> Result<File, LocalError> {
     let path = directory.join(LOCK_FILE);
-    let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(&path);
     let file = file.map_err(|error| LocalError::Directory(path.clone(), error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -294,9 +351,13 @@ fn port_in(file: &mut File) -> io::Result<Option<u16>> {
 }
 
 /// A connection, if the server keeps its data in `directory`.
-async fn to_keeper_of(directory: &Path, connector: &Connector) -> Result<Option<Connection>, ConnectError> {
+async fn to_keeper_of(
+    directory: &Path,
+    connector: &Connector,
+) -> Result<Option<Connection>, ConnectError> {
     let mut connection = connector.connect().await?;
     let dir = connection.query(redis::cmd("CONFIG").arg("GET").arg("dir")).await;
-    let keeps = dir.is_ok_and(|dir| config_value(&dir).is_some_and(|dir| directory == Path::new(dir)));
+    let keeps =
+        dir.is_ok_and(|dir| config_value(&dir).is_some_and(|dir| directory == Path::new(dir)));
     Ok(keeps.then_some(connection))
 }

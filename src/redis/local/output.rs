@@ -34,7 +34,11 @@ impl Output {
         this
     }
 
-    fn follow(&self, pipe: impl AsyncRead + Unpin + Send + 'static, told: fn(&str) -> Option<&str>) {
+    fn follow(
+        &self,
+        pipe: impl AsyncRead + Unpin + Send + 'static,
+        told: fn(&str) -> Option<&str>,
+    ) {
         let kept = Arc::clone(&self.lines);
         let _task = self.readers.spawn(async move {
             let mut lines = BufReader::new(pipe).lines();
@@ -58,12 +62,14 @@ impl Output {
     }
 }
 
-/// The text of `PID:ROLE DAY MONTH YEAR TIME LEVEL TEXT`. Other lines are those of a crash, and may quote what clients sent.
+/// The text of `PID:ROLE DAY MONTH YEAR TIME LEVEL TEXT`. Other lines are those of a crash, and may
+/// quote what clients sent.
 fn logged(line: &str) -> Option<&str> {
     let mut parts = line.splitn(7, ' ');
     let process = parts.next()?.split_once(':')?.0;
     let level = parts.nth(4)?;
-    let is_log = process.bytes().all(|byte| byte.is_ascii_digit()) && matches!(level, "." | "-" | "*" | "#");
+    let is_log =
+        process.bytes().all(|byte| byte.is_ascii_digit()) && matches!(level, "." | "-" | "*" | "#");
     parts.next().filter(|_| is_log)
 }
 
@@ -73,12 +79,19 @@ mod tests {
 
     #[test]
     fn only_lines_of_the_log_are_told() {
-        for line in ["1:M 21 Nov 2026 13:00:00.123 * Ready to accept", "27:C 01 Jan 2027 00:00:00.000 # Ready to accept"] {
+        for line in [
+            "1:M 21 Nov 2026 13:00:00.123 * Ready to accept",
+            "27:C 01 Jan 2027 00:00:00.000 # Ready to accept",
+        ] {
             assert_eq!(logged(line), Some("Ready to accept"));
         }
-        for line in
-            ["", "argv[1]: 'user:secret'", "1:M 21 Nov 2026 13:00:00.123", "x:M 21 Nov 2026 13:00:00.123 * text", "a b c d e * f"]
-        {
+        for line in [
+            "",
+            "argv[1]: 'user:secret'",
+            "1:M 21 Nov 2026 13:00:00.123",
+            "x:M 21 Nov 2026 13:00:00.123 * text",
+            "a b c d e * f",
+        ] {
             assert_eq!(logged(line), None, "{line}");
         }
     }

@@ -1,4 +1,5 @@
-//! The password of a local server that listens on a port, where every user of the machine can reach it.
+//! The password of a local server that listens on a port, where every user of the machine can reach
+//! it.
 
 use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -13,15 +14,23 @@ const RANDOM: usize = 32;
 /// The password in `file`; `None` when there is none yet.
 pub(super) fn read(file: &Path) -> io::Result<Option<SecretString>> {
     match std::fs::read_to_string(file) {
-        Ok(text) => Ok(Some(text.trim().into()).filter(|password: &SecretString| !password.expose_secret().is_empty())),
+        Ok(text) => Ok(Some(text.trim().into())
+            .filter(|password: &SecretString| !password.expose_secret().is_empty())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// The password in `file`, which only its owner may read from now on; generated first when there is none.
+/// The password in `file`, which only its owner may read from now on; generated first when there is
+/// none.
 pub(super) fn read_or_make(file: &Path) -> io::Result<SecretString> {
-    let mut open = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(file)?;
+    let mut open = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(file)?;
     open.set_permissions(Permissions::from_mode(0o600))?;
     let mut known = String::new();
     open.read_to_string(&mut known)?;

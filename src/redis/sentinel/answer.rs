@@ -17,13 +17,22 @@ pub(super) struct Answer {
 
 /// Asks the sentinel at `node` for the master `name`.
 ///
-/// SENTINEL MASTER has the epoch, and names the old master until the last replica follows the new one;
-/// SENTINEL GET-MASTER-ADDR-BY-NAME names the new one as soon as it is promoted.
-pub(super) async fn ask(connection: &mut Connection, node: &str, name: &str) -> Result<Answer, Trouble> {
+/// SENTINEL MASTER has the epoch, and names the old master until the last replica follows the new
+/// one; SENTINEL GET-MASTER-ADDR-BY-NAME names the new one as soon as it is promoted.
+pub(super) async fn ask(
+    connection: &mut Connection,
+    node: &str,
+    name: &str,
+) -> Result<Answer, Trouble> {
     let mut packed = redis::cmd("SENTINEL").arg("MASTER").arg(name).get_packed_command();
-    packed.extend(redis::cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name).get_packed_command());
+    packed.extend(
+        redis::cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name).get_packed_command(),
+    );
     let mut replies = Vec::with_capacity(2);
-    connection.exchange(&packed, 2, &mut replies).await.map_err(|broken| at(node, broken.into()))?;
+    connection
+        .exchange(&packed, 2, &mut replies)
+        .await
+        .map_err(|broken| at(node, broken.into()))?;
     let [details, address] = &replies[..] else { unreachable!("two commands have two replies") };
     match address {
         Value::Array(_) => {
@@ -34,20 +43,27 @@ pub(super) async fn ask(connection: &mut Connection, node: &str, name: &str) -> 
             Class::Config,
             "NONE",
             format!(
-                "{node} knows no master {name:?} (redis.sentinel.master); `redis-cli -p PORT SENTINEL MASTERS` lists those it knows"
+                "{node} knows no master {name:?} (redis.sentinel.master); `redis-cli -p PORT \
+                 SENTINEL MASTERS` lists those it knows"
             ),
         )),
-        Value::ServerError(error) if error.code() == "ERR" => {
-            Err(trouble(Class::Config, "ERR", format!("{node} is no sentinel (redis.sentinel.nodes): their own port is 26379")))
-        }
+        Value::ServerError(error) if error.code() == "ERR" => Err(trouble(
+            Class::Config,
+            "ERR",
+            format!("{node} is no sentinel (redis.sentinel.nodes): their own port is 26379"),
+        )),
         Value::ServerError(error) => Err(at(node, QueryError::reply(error).into())),
         _ => Err(odd(node)),
     }
 }
 
-/// The replicas that the sentinel at `node` knows of the master `name`. Redis Enterprise's discovery service, like sentinels before
-/// Redis 5, knows them by their former name only.
-pub(super) async fn replicas(connection: &mut Connection, node: &str, name: &str) -> Result<Vec<Node>, Trouble> {
+/// The replicas that the sentinel at `node` knows of the master `name`. Redis Enterprise's
+/// discovery service, like sentinels before Redis 5, knows them by their former name only.
+pub(super) async fn replicas(
+    connection: &mut Connection,
+    node: &str,
+    name: &str,
+) -> Result<Vec<Node>, Trouble> {
     let mut reply = connection.query(redis::cmd("SENTINEL").arg("REPLICAS").arg(name)).await;
     if matches!(&reply, Err(QueryError::Reply { code, .. }) if code == "ERR") {
         let former = connection.query(redis::cmd("SENTINEL").arg("SLAVES").arg(name)).await;
@@ -60,7 +76,10 @@ pub(super) async fn replicas(connection: &mut Connection, node: &str, name: &str
 /// A list of `[name, value, name, value, ..]`.
 fn replicas_in(reply: Value) -> Option<Vec<Node>> {
     let replicas: Vec<HashMap<String, String>> = redis::from_redis_value(reply).ok()?;
-    replicas.iter().map(|replica| Node::announced(replica.get("ip")?, replica.get("port")?.parse().ok()?)).collect()
+    replicas
+        .iter()
+        .map(|replica| Node::announced(replica.get("ip")?, replica.get("port")?.parse().ok()?))
+        .collect()
 }
 
 /// `[host, port]`
@@ -109,7 +128,10 @@ pub(super) fn candidates(answers: Vec<Answer>) -> Vec<Candidates> {
     counted.sort_by_key(|(epoch, votes, _)| std::cmp::Reverse((*epoch, *votes)));
     let of_one_epoch = counted.chunk_by(|a, b| a.0 == b.0);
     of_one_epoch
-        .map(|group| Candidates { epoch: group[0].0, nodes: group.iter().map(|(_, _, node)| node.clone()).collect() })
+        .map(|group| Candidates {
+            epoch: group[0].0,
+            nodes: group.iter().map(|(_, _, node)| node.clone()).collect(),
+        })
         .collect()
 }
 
@@ -126,9 +148,13 @@ mod tests {
 
     #[test]
     fn the_newest_epoch_comes_first_then_the_majority() {
-        let answers = [(1, 4), (2, 5), (3, 5), (3, 5), (9, 0)].map(|(port, epoch)| Answer { node: on(port), epoch });
+        let answers = [(1, 4), (2, 5), (3, 5), (3, 5), (9, 0)]
+            .map(|(port, epoch)| Answer { node: on(port), epoch });
         let groups = [(5, vec![on(3), on(2)]), (4, vec![on(1)]), (0, vec![on(9)])];
-        assert_eq!(candidates(answers.into()), groups.map(|(epoch, nodes)| Candidates { epoch, nodes }));
+        assert_eq!(
+            candidates(answers.into()),
+            groups.map(|(epoch, nodes)| Candidates { epoch, nodes })
+        );
         assert!(candidates(Vec::new()).is_empty());
     }
 

@@ -1,7 +1,8 @@
 //! Redis Sentinel: which server is the master now.
 //!
-//! What the sentinels say is shared by all lanes ([`Sentinel`]); each lane has its own connections ([`SentinelStore`]). It is asked
-//! for every second and whenever a connection fails; what sentinels publish ([`watch`]) makes it sooner.
+//! What the sentinels say is shared by all lanes ([`Sentinel`]); each lane has its own connections
+//! ([`SentinelStore`]). It is asked for every second and whenever a connection fails; what
+//! sentinels publish ([`watch`]) makes it sooner.
 
 mod answer;
 mod store;
@@ -26,7 +27,8 @@ use crate::tls::TlsError;
 
 /// How long the other sentinels have once one has answered.
 const LATECOMERS: Duration = Duration::from_millis(300);
-/// How long nothing is written to a master that sentinels are about to replace, if they do not finish.
+/// How long nothing is written to a master that sentinels are about to replace, if they do not
+/// finish.
 const HANDOVER_MAX: Duration = Duration::from_secs(10);
 
 /// What is known of the master, and who is asked.
@@ -57,7 +59,8 @@ struct Told {
     epoch: u64,
     /// Counts the answers.
     version: u64,
-    /// A replica is about to become the master: what is written to the old one until then would be lost.
+    /// A replica is about to become the master: what is written to the old one until then would be
+    /// lost.
     handover: Option<Instant>,
 }
 
@@ -73,7 +76,10 @@ impl Told {
 
 impl Sentinel {
     /// Reads the PEM files; connects to nothing.
-    pub(super) fn new(redis: &config::Redis, sentinel: &config::Sentinel) -> Result<Self, TlsError> {
+    pub(super) fn new(
+        redis: &config::Redis,
+        sentinel: &config::Sentinel,
+    ) -> Result<Self, TlsError> {
         let asked = config::Redis {
             username: sentinel.login.username.clone(),
             password: sentinel.login.password.clone(),
@@ -86,7 +92,8 @@ impl Sentinel {
         };
         let first = address_of(&sentinel.nodes[0]);
         let connector = Connector::new(&asked, first.clone())?.for_any_role();
-        let witness = |node| Arc::new(Witness { connector: connector.to(node), connection: Arc::default() });
+        let witness =
+            |node| Arc::new(Witness { connector: connector.to(node), connection: Arc::default() });
         Ok(Self {
             name: sentinel.master.clone(),
             witnesses: sentinel.nodes.iter().map(witness).collect(),
@@ -127,13 +134,14 @@ impl Sentinel {
     /// Asks all sentinels, and has the server that they name confirm that it takes writes.
     async fn ask_all(&self) -> Result<Told, Trouble> {
         let mut trouble = None;
-        let answers = self.answers(LATECOMERS).await.into_iter().filter_map(|(_, answer)| match answer {
-            Ok(answer) => Some(answer),
-            Err(error) => {
-                trouble.get_or_insert(error);
-                None
-            }
-        });
+        let answers =
+            self.answers(LATECOMERS).await.into_iter().filter_map(|(_, answer)| match answer {
+                Ok(answer) => Some(answer),
+                Err(error) => {
+                    trouble.get_or_insert(error);
+                    None
+                }
+            });
         let answers = self.credible(answers.collect());
         for Candidates { epoch, nodes } in candidates(answers) {
             let mut all_are_replicas = true;
@@ -146,17 +154,25 @@ impl Sentinel {
                     }
                 }
             }
-            // What sentinels said before they agreed on another is believed only when the later is no master.
+            // What sentinels said before they agreed on another is believed only when the later is
+            // no master.
             if !all_are_replicas {
                 break;
             }
         }
-        Err(trouble.unwrap_or_else(|| Trouble::rediscover("too few sentinels answer, and what they say is out of date")))
+        Err(trouble.unwrap_or_else(|| {
+            Trouble::rediscover("too few sentinels answer, and what they say is out of date")
+        }))
     }
 
     /// Asks all sentinels; when they no longer name the known master, has the next one confirmed.
     async fn look(&self) {
-        let answers = self.answers(LATECOMERS).await.into_iter().filter_map(|(_, answer)| answer.ok()).collect();
+        let answers = self
+            .answers(LATECOMERS)
+            .await
+            .into_iter()
+            .filter_map(|(_, answer)| answer.ok())
+            .collect();
         let newest = candidates(self.credible(answers)).into_iter().next();
         let known = self.told.borrow().master.clone();
         if newest.is_some_and(|newest| newest.nodes.first() != known.as_ref()) {
@@ -165,8 +181,9 @@ impl Sentinel {
         }
     }
 
-    /// Without what is older than what is known: a few sentinels that are cut off would lead back to an old master. Where most
-    /// answer, they decide, for epochs begin anew with sentinels that are set up anew.
+    /// Without what is older than what is known: a few sentinels that are cut off would lead back
+    /// to an old master. Where most answer, they decide, for epochs begin anew with sentinels that
+    /// are set up anew.
     fn credible(&self, mut answers: Vec<Answer>) -> Vec<Answer> {
         if answers.len() * 2 <= self.witnesses.len() {
             let known = self.told.borrow().epoch;
@@ -192,8 +209,8 @@ impl Sentinel {
         self.told.borrow().clone()
     }
 
-    /// What each sentinel says, with the addresses that are reached from here. Once one has answered, the others have as long as
-    /// `late` says.
+    /// What each sentinel says, with the addresses that are reached from here. Once one has
+    /// answered, the others have as long as `late` says.
     async fn answers(&self, late: Duration) -> Vec<(&Connector, Result<Answer, Trouble>)> {
         let first = Notify::new();
         let asked = self.witnesses.iter().map(async |witness| {
@@ -203,12 +220,16 @@ impl Sentinel {
             };
             let answer = tokio::select! {
                 answer = witness.ask(&self.name) => answer,
-                () = too_late => Err(Trouble::rediscover(format!("{}: no answer in time", witness.connector.node()))),
+                () = too_late => Err(Trouble::rediscover(format!("{}: no answer in \
+                    time", witness.connector.node()))),
             };
             if answer.is_ok() {
                 first.notify_waiters();
             }
-            (&witness.connector, answer.map(|answer| Answer { node: self.nat_map.reached(answer.node), ..answer }))
+            (
+                &witness.connector,
+                answer.map(|answer| Answer { node: self.nat_map.reached(answer.node), ..answer }),
+            )
         });
         join_all(asked).await
     }
@@ -219,13 +240,19 @@ impl Sentinel {
         for (connector, answer) in self.answers(Duration::MAX).await {
             match answer {
                 Ok(Answer { node, epoch }) => {
-                    lines.push(format!("{} says {node} is {:?} (epoch {epoch})", connector.node(), self.name));
+                    lines.push(format!(
+                        "{} says {node} is {:?} (epoch {epoch})",
+                        connector.node(),
+                        self.name
+                    ));
                 }
                 Err(trouble) => missing.push(trouble.message),
             }
         }
         match self.find(0).await {
-            Ok(Told { master: Some(master), .. }) if missing.is_empty() => return Ok((master, lines)),
+            Ok(Told { master: Some(master), .. }) if missing.is_empty() => {
+                return Ok((master, lines));
+            }
             Ok(_) => {}
             Err(trouble) if missing.contains(&trouble.message) => {}
             Err(trouble) => missing.push(trouble.message),
@@ -236,17 +263,23 @@ impl Sentinel {
     /// Those that the first sentinel knows.
     pub(super) async fn replicas(&self) -> Result<Vec<Connector>, Trouble> {
         let nodes = self.witnesses[0].replicas(&self.name).await?;
-        Ok(nodes.into_iter().map(|node| self.masters.to_replica(&self.nat_map.reached(node))).collect())
+        Ok(nodes
+            .into_iter()
+            .map(|node| self.masters.to_replica(&self.nat_map.reached(node)))
+            .collect())
     }
 }
 
 impl Witness {
-    /// Goes on when nobody waits for the answer any more: then the connection is there for the next question.
+    /// Goes on when nobody waits for the answer any more: then the connection is there for the next
+    /// question.
     async fn ask(self: &Arc<Self>, name: &str) -> Result<Answer, Trouble> {
         let kept = Arc::clone(&self.connection).lock_owned().await;
         let (witness, name) = (Arc::clone(self), name.to_owned());
         let asking = tokio::spawn(async move {
-            let ask = async |connection: &mut Connection| answer::ask(connection, witness.connector.node(), &name).await;
+            let ask = async |connection: &mut Connection| {
+                answer::ask(connection, witness.connector.node(), &name).await
+            };
             witness.with_connection(kept, ask).await
         });
         // It does not panic, but ends with the runtime.
@@ -255,7 +288,10 @@ impl Witness {
 
     async fn replicas(&self, name: &str) -> Result<Vec<Node>, Trouble> {
         let kept = Arc::clone(&self.connection).lock_owned().await;
-        self.with_connection(kept, async |connection| answer::replicas(connection, self.connector.node(), name).await).await
+        self.with_connection(kept, async |connection| {
+            answer::replicas(connection, self.connector.node(), name).await
+        })
+        .await
     }
 
     async fn with_connection<T>(
@@ -275,12 +311,14 @@ impl Witness {
 
 /// Sentinels have keys of their own, and commands.
 fn of_sentinel(trouble: Trouble) -> Trouble {
-    let message = ["tls.", "username", "password"]
-        .into_iter()
-        .fold(trouble.message, |message, key| message.replace(&format!("redis.{key}"), &format!("redis.sentinel.{key}")));
+    let message =
+        ["tls.", "username", "password"].into_iter().fold(trouble.message, |message, key| {
+            message.replace(&format!("redis.{key}"), &format!("redis.sentinel.{key}"))
+        });
     let hint = match trouble.code.as_str() {
         "NOPERM" => {
-            "; a sentinel's user needs +sentinel|master +sentinel|get-master-addr-by-name +subscribe and allchannels, and \
+            "; a sentinel's user needs +sentinel|master +sentinel|get-master-addr-by-name \
+             +subscribe and allchannels, and \
              +sentinel|replicas with redis.read_from_replicas"
         }
         _ => "",

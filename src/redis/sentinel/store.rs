@@ -59,7 +59,8 @@ impl SentinelStore {
         };
         self.link(&master);
         let Self { links, told, .. } = self;
-        let (link, mut answers) = (links.get_mut(&master).expect("made above"), Vec::with_capacity(writes.len()));
+        let (link, mut answers) =
+            (links.get_mut(&master).expect("made above"), Vec::with_capacity(writes.len()));
         let written = tokio::select! {
             biased;
             trouble = link.write(writes.packed(), writes.len(), false, allowed, &mut answers) => Some(trouble),
@@ -89,7 +90,8 @@ impl SentinelStore {
 
     /// The master, and the version of the answer that named it; asks when the last one led nowhere.
     async fn master(&mut self) -> Result<(Node, u64), Trouble> {
-        let handed_over = timeout(PATIENCE, self.told.wait_for(|told| !told.in_handover())).await.is_ok();
+        let handed_over =
+            timeout(PATIENCE, self.told.wait_for(|told| !told.in_handover())).await.is_ok();
         if !handed_over && self.told.borrow().in_handover() {
             return Err(under_way());
         }
@@ -106,7 +108,9 @@ impl SentinelStore {
 
     fn link(&mut self, master: &Node) -> &mut Link {
         let Self { links, sentinel, metrics, .. } = self;
-        links.entry(master.clone()).or_insert_with(|| Link::new(sentinel.connector(master), Arc::clone(metrics)))
+        links
+            .entry(master.clone())
+            .or_insert_with(|| Link::new(sentinel.connector(master), Arc::clone(metrics)))
     }
 }
 

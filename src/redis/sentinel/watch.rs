@@ -1,8 +1,9 @@
 //! Listening to the sentinels: they publish what they are about to do.
 //!
-//! Between the promotion of a replica and `+switch-master`, which comes seconds later, the old master goes on confirming writes
-//! that will be lost. The sentinel that leads a failover tells of it before it promotes: from then on nothing is written until
-//! there is another master. Messages are hints: what counts is what [`Sentinel::find`] finds.
+//! Between the promotion of a replica and `+switch-master`, which comes seconds later, the old
+//! master goes on confirming writes that will be lost. The sentinel that leads a failover tells of
+//! it before it promotes: from then on nothing is written until there is another master. Messages
+//! are hints: what counts is what [`Sentinel::find`] finds.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,7 +17,8 @@ use crate::config::Node;
 use crate::metrics::Metrics;
 use crate::redis::{Connection, Connector, Trouble};
 
-/// Between two questions to all sentinels: a failover that nobody was heard to tell of is noticed after at most this.
+/// Between two questions to all sentinels: a failover that nobody was heard to tell of is noticed
+/// after at most this.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Before a sentinel that could not be listened to is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -27,8 +29,13 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 const ROLE: &str = "sentinel";
 
 const ABOUT_TO_PROMOTE: &str = "+failover-state-send-slaveof-noone";
-const ABORTED: [&str; 3] = ["-failover-abort-not-elected", "-failover-abort-no-good-slave", "-failover-abort-slave-timeout"];
-const MOVED: [&str; 4] = ["+promoted-slave", "+switch-master", "+failover-end", "+config-update-from"];
+const ABORTED: [&str; 3] = [
+    "-failover-abort-not-elected",
+    "-failover-abort-no-good-slave",
+    "-failover-abort-slave-timeout",
+];
+const MOVED: [&str; 4] =
+    ["+promoted-slave", "+switch-master", "+failover-end", "+config-update-from"];
 
 /// What a message asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +47,20 @@ enum Hint {
 }
 
 /// Listens to every sentinel and asks all of them regularly, until the handles are dropped.
-pub(super) fn begin(sentinel: &Arc<Sentinel>, metrics: &Arc<Metrics>) -> Vec<AbortOnDropHandle<()>> {
+pub(super) fn begin(
+    sentinel: &Arc<Sentinel>,
+    metrics: &Arc<Metrics>,
+) -> Vec<AbortOnDropHandle<()>> {
     let mut tasks: Vec<_> = sentinel
         .witnesses
         .iter()
-        .map(|witness| tokio::spawn(listen(witness.connector.clone(), Arc::downgrade(sentinel), Arc::clone(metrics))))
+        .map(|witness| {
+            tokio::spawn(listen(
+                witness.connector.clone(),
+                Arc::downgrade(sentinel),
+                Arc::clone(metrics),
+            ))
+        })
         .collect();
     tasks.push(tokio::spawn(ask_regularly(Arc::downgrade(sentinel))));
     tasks.into_iter().map(AbortOnDropHandle::new).collect()
@@ -91,7 +107,8 @@ async fn next(connection: &mut Connection) -> Option<Value> {
 
 async fn subscribe(connector: &Connector) -> Result<Connection, Trouble> {
     let mut connection = connector.connect().await?;
-    let channels: Vec<&str> = std::iter::once(ABOUT_TO_PROMOTE).chain(ABORTED).chain(MOVED).collect();
+    let channels: Vec<&str> =
+        std::iter::once(ABOUT_TO_PROMOTE).chain(ABORTED).chain(MOVED).collect();
     let mut replies = Vec::with_capacity(channels.len());
     let subscribe = redis::cmd("SUBSCRIBE").arg(&channels).get_packed_command();
     connection.exchange(&subscribe, channels.len(), &mut replies).await?;
@@ -110,7 +127,10 @@ impl Sentinel {
                     // A message that comes late tells of what is over.
                     let begins = told.master.as_ref() != Some(&next);
                     if begins {
-                        tracing::info!(name = self.name, "a failover begins: nothing is written until there is another master");
+                        tracing::info!(
+                            name = self.name,
+                            "a failover begins: nothing is written until there is another master"
+                        );
                         told.handover = Some(Instant::now() + HANDOVER_MAX);
                     }
                     begins
@@ -124,13 +144,16 @@ impl Sentinel {
 
 /// Reads `[message, channel, text]`; `None` when it is about another master.
 fn hint(message: &Value, name: &str) -> Option<Hint> {
-    let (_, channel, text): (String, String, String) = redis::from_redis_value(message.clone()).ok()?;
+    let (_, channel, text): (String, String, String) =
+        redis::from_redis_value(message.clone()).ok()?;
     let words: Vec<&str> = text.split(' ').collect();
     let about = match channel.as_str() {
         // NAME old-ip old-port new-ip new-port
         "+switch-master" => words.first(),
         // kind name ip port @ NAME ip port; without @ it is the master itself: master NAME ip port
-        _ => words.iter().position(|word| *word == "@").map_or(words.get(1), |at| words.get(at + 1)),
+        _ => {
+            words.iter().position(|word| *word == "@").map_or(words.get(1), |at| words.get(at + 1))
+        }
     };
     if about != Some(&name) {
         return None;
@@ -156,14 +179,22 @@ mod tests {
     #[test]
     fn messages_about_this_master_are_hints() {
         let read = |channel: &str, text: &str| {
-            hint(&Value::Array(["message", channel, text].map(|word| Value::BulkString(word.into())).into()), "m")
+            hint(
+                &Value::Array(
+                    ["message", channel, text].map(|word| Value::BulkString(word.into())).into(),
+                ),
+                "m",
+            )
         };
         let replica = "slave 127.0.0.1:7 127.0.0.1 7 @ m 127.0.0.1 6";
         assert_eq!(
             read("+failover-state-send-slaveof-noone", replica),
             Some(Hint::HandoverBegins(Node { host: "127.0.0.1".into(), port: 7 }))
         );
-        assert_eq!(read("-failover-abort-no-good-slave", "master m 127.0.0.1 6"), Some(Hint::HandoverEnds));
+        assert_eq!(
+            read("-failover-abort-no-good-slave", "master m 127.0.0.1 6"),
+            Some(Hint::HandoverEnds)
+        );
         assert_eq!(read("+promoted-slave", replica), Some(Hint::AskAgain));
         assert_eq!(read("+switch-master", "m 127.0.0.1 6 127.0.0.1 7"), Some(Hint::AskAgain));
         for (channel, text) in [

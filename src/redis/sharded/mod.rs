@@ -1,6 +1,7 @@
 //! Independent servers, each with its part of the keys.
 //!
-//! A lane writes to one shard only ([`Placement`](super::Placement)): a shard that is away stops its own lanes and no others.
+//! A lane writes to one shard only ([`Placement`](super::Placement)): a shard that is away stops
+//! its own lanes and no others.
 
 mod ring;
 
@@ -22,7 +23,8 @@ impl Shards {
     pub(super) fn new(redis: &config::Redis, shards: &[Shard]) -> Result<Self, TlsError> {
         let any = Connector::new(redis, address_of(&shards[0].node))?;
         let names: Vec<String> = shards.iter().map(ToString::to_string).collect();
-        let connectors = shards.iter().map(|shard| any.to(&shard.node).in_database(shard.database)).collect();
+        let connectors =
+            shards.iter().map(|shard| any.to(&shard.node).in_database(shard.database)).collect();
         Ok(Self { connectors, ring: Ring::new(&names) })
     }
 
@@ -48,6 +50,9 @@ impl Shards {
 
     /// Each with its part of all keys, from 0 to 1.
     pub(super) fn shares(&self) -> impl Iterator<Item = (&Connector, f64)> {
-        self.connectors.iter().enumerate().map(|(shard, connector)| (connector, self.ring.share(shard)))
+        self.connectors
+            .iter()
+            .enumerate()
+            .map(|(shard, connector)| (connector, self.ring.share(shard)))
     }
 }

@@ -1,7 +1,9 @@
-//! Consistent hashing: which shard a key belongs to, whatever the order in which the shards are listed. Pure.
+//! Consistent hashing: which shard a key belongs to, whatever the order in which the shards are
+//! listed. Pure.
 //!
-//! A shard has [`POINTS`] points on a ring of 2^64: XXH64 (seed 0) of `NAME-0`, `NAME-1` and so on, where its name is
-//! `host:port/database`. A key belongs to the shard of the first point at or after XXH64 of the key, going round.
+//! A shard has [`POINTS`] points on a ring of 2^64: XXH64 (seed 0) of `NAME-0`, `NAME-1` and so on,
+//! where its name is `host:port/database`. A key belongs to the shard of the first point at or
+//! after XXH64 of the key, going round.
 
 use xxhash_rust::xxh64::xxh64;
 
@@ -18,7 +20,8 @@ impl Ring {
     /// At least one shard; each name once.
     pub(super) fn new(names: &[String]) -> Self {
         let of_shard = |(shard, name): (usize, &String)| {
-            let points: Vec<_> = (0..POINTS).map(|n| (xxh64(format!("{name}-{n}").as_bytes(), 0), shard)).collect();
+            let points: Vec<_> =
+                (0..POINTS).map(|n| (xxh64(format!("{name}-{n}").as_bytes(), 0), shard)).collect();
             points
         };
         let mut points: Vec<_> = names.iter().enumerate().flat_map(of_shard).collect();
@@ -38,7 +41,8 @@ impl Ring {
     pub(super) fn share(&self, shard: usize) -> f64 {
         let before = self.points.iter().cycle().skip(self.points.len() - 1);
         let arcs = self.points.iter().zip(before).filter(|((_, owner), _)| *owner == shard);
-        let arcs: u128 = arcs.map(|((point, _), (before, _))| u128::from(point.wrapping_sub(*before))).sum();
+        let arcs: u128 =
+            arcs.map(|((point, _), (before, _))| u128::from(point.wrapping_sub(*before))).sum();
         arcs as f64 / 2f64.powi(64)
     }
 }
@@ -63,7 +67,8 @@ mod tests {
     #[test]
     fn keys_stay_where_they_are() {
         // As xxhash and 20 lines of Python have it.
-        let names = ["10.0.0.1:6379/0", "redis-b.example.org:6380/2", "[::1]:6379/0"].map(str::to_owned);
+        let names =
+            ["10.0.0.1:6379/0", "redis-b.example.org:6380/2", "[::1]:6379/0"].map(str::to_owned);
         let ring = Ring::new(&names);
         for (key, shard) in [
             ("user:1", 0),
@@ -86,7 +91,9 @@ mod tests {
         let shares: Vec<f64> = (0..5).map(|shard| ring.share(shard)).collect();
         assert!(shares.iter().all(|share| (0.15..0.25).contains(share)), "{shares:?}");
         assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{shares:?}");
-        let owned = (0..10_000).filter(|n| ring.owner(format!("user:{n}").as_bytes()) == 0).count() as f64 / 10_000.0;
+        let owned = (0..10_000).filter(|n| ring.owner(format!("user:{n}").as_bytes()) == 0).count()
+            as f64
+            / 10_000.0;
         assert!((owned - shares[0]).abs() < 0.02, "{owned} of the keys, {} of the ring", shares[0]);
     }
 

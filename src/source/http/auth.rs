@@ -37,7 +37,8 @@ impl Keys {
 
     /// The prefix that this request's write key grants; `None`: it may not write.
     ///
-    /// Takes the same time for a missing, an unknown and any known key: all digests are compared, none in part.
+    /// Takes the same time for a missing, an unknown and any known key: all digests are compared,
+    /// none in part.
     pub(super) fn prefix(&self, headers: &HeaderMap) -> Option<&str> {
         if self.keys.is_empty() {
             return Some(&self.default_prefix);
@@ -55,8 +56,9 @@ impl Keys {
     }
 }
 
-/// The user name of Basic auth; the password is ignored. `None` without a colon, with an empty name, or when there are
-/// several `Authorization` headers, of which a proxy may have checked another than we would.
+/// The user name of Basic auth; the password is ignored. `None` without a colon, with an empty
+/// name, or when there are several `Authorization` headers, of which a proxy may have checked
+/// another than we would.
 fn basic_user(headers: &HeaderMap) -> Option<Vec<u8>> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     let (Some(value), None) = (values.next(), values.next()) else { return None };
@@ -80,7 +82,10 @@ mod tests {
             key: key.into(),
             prefix: prefix.map(str::to_owned),
         };
-        Keys::new(&[key("first", None), key("second", Some("team")), key("third", Some(""))], "base")
+        Keys::new(
+            &[key("first", None), key("second", Some("team")), key("third", Some(""))],
+            "base",
+        )
     }
 
     fn headers(values: &[&str]) -> HeaderMap {
@@ -93,7 +98,12 @@ mod tests {
 
     #[test]
     fn a_known_key_grants_its_own_prefix_or_the_default() {
-        for (user, prefix) in [("first:", "base"), ("second:", "team"), ("third:", ""), ("second:any password:", "team")] {
+        for (user, prefix) in [
+            ("first:", "base"),
+            ("second:", "team"),
+            ("third:", ""),
+            ("second:any password:", "team"),
+        ] {
             assert_eq!(keys().prefix(&headers(&[&basic(user)])), Some(prefix), "{user}");
         }
     }

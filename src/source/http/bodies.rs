@@ -1,4 +1,5 @@
-//! Room for bodies while they are read: a share of the budget, in which whoever is silent gives way to whoever sends.
+//! Room for bodies while they are read: a share of the budget, in which whoever is silent gives way
+//! to whoever sends.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -46,13 +47,22 @@ pub(super) struct Partial {
 }
 
 impl Bodies {
-    /// Bodies of at most `limit` bytes each may hold half of `budget` while they are read, or one of them if that is more.
+    /// Bodies of at most `limit` bytes each may hold half of `budget` while they are read, or one
+    /// of them if that is more.
     pub(super) fn new(budget: &Arc<Budget>, limit: usize, timeout: Duration) -> Arc<Self> {
         let whole = limit.saturating_add(INFLATE);
         let share = (budget.limit() / 2).max(whole).min(budget.limit());
         let share_of_large = (share - share / 4).max(whole).min(share);
         let (slots, joining) = Default::default();
-        Arc::new(Self { budget: Arc::clone(budget), limit, timeout, share, share_of_large, slots, joining })
+        Arc::new(Self {
+            budget: Arc::clone(budget),
+            limit,
+            timeout,
+            share,
+            share_of_large,
+            slots,
+            joining,
+        })
     }
 
     /// Room for nothing yet.
@@ -107,14 +117,22 @@ impl Entered {
     }
 
     /// Goes on with what has come so far, if it still has its room.
-    pub(super) fn with<T>(&self, go_on: impl FnOnce(&mut Partial) -> Result<T, Problem>) -> Result<T, Problem> {
+    pub(super) fn with<T>(
+        &self,
+        go_on: impl FnOnce(&mut Partial) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
         let mut body = self.slot.body.lock().unwrap_or_else(PoisonError::into_inner);
         go_on(body.as_mut().ok_or(Problem::BodyGaveWay)?)
     }
 
     /// Takes what has come, to finish it.
     pub(super) fn leave(self) -> Result<Partial, Problem> {
-        self.slot.body.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(Problem::BodyGaveWay)
+        self.slot
+            .body
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .ok_or(Problem::BodyGaveWay)
     }
 }
 
@@ -144,7 +162,8 @@ impl Room {
         self.bodies.limit
     }
 
-    /// Holds `need` bytes in all, or `wish` if there is as much without taking it from anybody; returns how many it is.
+    /// Holds `need` bytes in all, or `wish` if there is as much without taking it from anybody;
+    /// returns how many it is.
     pub(super) fn hold(&mut self, need: usize, wish: usize) -> Result<usize, Problem> {
         let held = self.held.bytes();
         if need <= held || (wish > need && self.try_grow(wish - held)) {
@@ -178,9 +197,11 @@ impl Room {
         }
     }
 
-    /// Runs `join`, while no other large body is joined if this one is `large`: meanwhile it may be there twice.
+    /// Runs `join`, while no other large body is joined if this one is `large`: meanwhile it may be
+    /// there twice.
     pub(super) fn alone_if<T>(&self, large: bool, join: impl FnOnce() -> T) -> T {
-        let _one = large.then(|| self.bodies.joining.lock().unwrap_or_else(PoisonError::into_inner));
+        let _one =
+            large.then(|| self.bodies.joining.lock().unwrap_or_else(PoisonError::into_inner));
         join()
     }
 
@@ -217,7 +238,10 @@ mod tests {
         type Data = Bytes;
         type Error = Infallible;
 
-        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
             self.0.take().map_or(Poll::Pending, |chunk| Poll::Ready(Some(Ok(Frame::data(chunk)))))
         }
     }
@@ -229,8 +253,10 @@ mod tests {
 
     /// Reads a body that never ends after `size` bytes.
     async fn unfinished(bodies: &Arc<Bodies>, size: usize) -> JoinHandle<Option<Problem>> {
-        let (body, bodies) = (Body::new(Unfinished(Some(vec![b' '; size].into()))), Arc::clone(bodies));
-        let reading = tokio::spawn(async move { read(body, Encoding::Identity, &bodies).await.err() });
+        let (body, bodies) =
+            (Body::new(Unfinished(Some(vec![b' '; size].into()))), Arc::clone(bodies));
+        let reading =
+            tokio::spawn(async move { read(body, Encoding::Identity, &bodies).await.err() });
         yield_now().await;
         reading
     }
@@ -244,7 +270,11 @@ mod tests {
     async fn the_silent_give_way_and_large_bodies_leave_room_for_others() {
         let bodies = bodies();
         let silent = unfinished(&bodies, 7 * MIB).await;
-        assert_eq!(whole(&bodies, 7 * MIB).await, Some(Problem::Busy(Busy::Full)), "nobody is silent yet");
+        assert_eq!(
+            whole(&bodies, 7 * MIB).await,
+            Some(Problem::Busy(Busy::Full)),
+            "nobody is silent yet"
+        );
         assert_eq!(whole(&bodies, MIB).await, None, "large bodies leave a quarter");
         advance(PAUSE).await;
         assert_eq!(whole(&bodies, 7 * MIB).await, None);
@@ -282,7 +312,11 @@ mod tests {
     async fn a_body_that_falls_behind_is_given_up() {
         for size in [0, 100, 7 * MIB] {
             let (bodies, begun) = (bodies(), Instant::now());
-            assert_eq!(unfinished(&bodies, size).await.await.unwrap(), Some(Problem::BodyTimeout), "{size} bytes");
+            assert_eq!(
+                unfinished(&bodies, size).await.await.unwrap(),
+                Some(Problem::BodyTimeout),
+                "{size} bytes"
+            );
             assert_eq!((begun.elapsed().as_secs(), bodies.budget.held()), (10, 0), "{size} bytes");
         }
     }

@@ -27,7 +27,9 @@ impl Encoding {
     /// What `Content-Encoding` says; it must name one encoding that is known.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let mut values = headers.get_all(header::CONTENT_ENCODING).iter();
-        let (value, None) = (values.next(), values.next()) else { return Err(Problem::UnknownEncoding) };
+        let (value, None) = (values.next(), values.next()) else {
+            return Err(Problem::UnknownEncoding);
+        };
         match value.map(|value| value.as_bytes().trim_ascii().to_ascii_lowercase()).as_deref() {
             None | Some(b"" | b"identity") => Ok(Self::Identity),
             Some(b"gzip" | b"x-gzip") => Ok(Self::Gzip),
@@ -41,14 +43,19 @@ const SLICE: usize = 1024;
 /// Bytes, compressed and decompressed, after which others have their turn.
 const TURN: usize = 64 * 1024;
 
-/// Reads all of `body`: its text and its compressed form at most `bodies.limit` bytes each, in `bodies.timeout`, and with room
-/// for each byte from the moment it is here.
-pub(super) async fn read(mut body: Body, encoding: Encoding, bodies: &Arc<Bodies>) -> Result<Arc<Message>, Problem> {
+/// Reads all of `body`: its text and its compressed form at most `bodies.limit` bytes each, in
+/// `bodies.timeout`, and with room for each byte from the moment it is here.
+pub(super) async fn read(
+    mut body: Body,
+    encoding: Encoding,
+    bodies: &Arc<Bodies>,
+) -> Result<Arc<Message>, Problem> {
     let size = body.size_hint();
     if size.lower() > bodies.limit as u64 {
         return Err(Problem::BodyTooLarge);
     }
-    let declared = size.upper().and_then(|upper| usize::try_from(upper).ok()).unwrap_or(bodies.limit);
+    let declared =
+        size.upper().and_then(|upper| usize::try_from(upper).ok()).unwrap_or(bodies.limit);
     let room = bodies.room()?;
     let decoder = match encoding {
         Encoding::Identity => Decoder::Identity(Buffer::new(room, declared)),
@@ -93,12 +100,17 @@ impl Reading {
     /// The body must be waited for. One of which nothing is here holds nothing that it could give.
     fn enter(self, bodies: &Arc<Bodies>) -> Result<Self, Problem> {
         match self {
-            Self::AtOnce(partial) if partial.decoder.held() > 0 => bodies.enter(partial).map(Self::Waiting),
+            Self::AtOnce(partial) if partial.decoder.held() > 0 => {
+                bodies.enter(partial).map(Self::Waiting)
+            }
             waiting => Ok(waiting),
         }
     }
 
-    fn with<T>(&mut self, go_on: impl FnOnce(&mut Partial) -> Result<T, Problem>) -> Result<T, Problem> {
+    fn with<T>(
+        &mut self,
+        go_on: impl FnOnce(&mut Partial) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
         match self {
             Self::AtOnce(partial) => go_on(partial),
             Self::Waiting(entered) => entered.with(go_on),
@@ -106,7 +118,11 @@ impl Reading {
     }
 
     /// The next frame, unless it comes too late, or the room is needed by a client that sends.
-    async fn next(&mut self, body: &mut Body, deadline: Instant) -> Result<Option<Result<Frame<Bytes>, axum::Error>>, Problem> {
+    async fn next(
+        &mut self,
+        body: &mut Body,
+        deadline: Instant,
+    ) -> Result<Option<Result<Frame<Bytes>, axum::Error>>, Problem> {
         let pace = self.with(|partial| Ok(partial.pace.deadline()))?;
         let frame = timeout_at(deadline.min(pace), body.frame());
         let frame = match self {
@@ -168,7 +184,12 @@ mod tests {
     }
 
     /// [`super::read`] with nobody else there.
-    async fn read(body: Body, encoding: Encoding, limit: usize, budget: &Arc<Budget>) -> Result<Arc<Message>, Problem> {
+    async fn read(
+        body: Body,
+        encoding: Encoding,
+        limit: usize,
+        budget: &Arc<Budget>,
+    ) -> Result<Arc<Message>, Problem> {
         super::read(body, encoding, &Bodies::new(budget, limit, Duration::from_secs(30))).await
     }
 
@@ -180,7 +201,8 @@ mod tests {
 
     /// A body that comes in pieces of `size` bytes.
     fn pieces(bytes: &[u8], size: usize) -> Body {
-        let chunks: std::collections::VecDeque<Bytes> = bytes.chunks(size).map(Bytes::copy_from_slice).collect();
+        let chunks: std::collections::VecDeque<Bytes> =
+            bytes.chunks(size).map(Bytes::copy_from_slice).collect();
         Body::new(Pieces(chunks))
     }
 
@@ -194,7 +216,9 @@ mod tests {
             mut self: std::pin::Pin<&mut Self>,
             _: &mut std::task::Context<'_>,
         ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
-            std::task::Poll::Ready(self.0.pop_front().map(|chunk| Ok(hyper::body::Frame::data(chunk))))
+            std::task::Poll::Ready(
+                self.0.pop_front().map(|chunk| Ok(hyper::body::Frame::data(chunk))),
+            )
         }
     }
 
@@ -213,8 +237,9 @@ mod tests {
     async fn one_chunk_is_not_copied() {
         let (budget, gauge) = budget(100);
         let chunk = Bytes::from_static(b"a body");
-        let message =
-            read(Body::from(chunk.clone()), Encoding::Identity, LIMIT, &budget).await.unwrap_or_else(|p| panic!("{p:?}"));
+        let message = read(Body::from(chunk.clone()), Encoding::Identity, LIMIT, &budget)
+            .await
+            .unwrap_or_else(|p| panic!("{p:?}"));
         assert_eq!(message.bytes().as_ptr(), chunk.as_ptr());
         assert_eq!(gauge.get(), 6);
     }
@@ -223,8 +248,16 @@ mod tests {
     async fn pieces_of_any_size_are_joined() {
         let whole: Vec<u8> = (0..10_000u32).flat_map(u32::to_le_bytes).collect();
         for size in [1, 7, 4096, whole.len()] {
-            assert_eq!(text(pieces(&whole, size), Encoding::Identity, LIMIT).await.as_deref(), Ok(&*whole), "{size}");
-            assert_eq!(text(pieces(&gzip(&whole), size), Encoding::Gzip, LIMIT).await.as_deref(), Ok(&*whole), "gzip, {size}");
+            assert_eq!(
+                text(pieces(&whole, size), Encoding::Identity, LIMIT).await.as_deref(),
+                Ok(&*whole),
+                "{size}"
+            );
+            assert_eq!(
+                text(pieces(&gzip(&whole), size), Encoding::Gzip, LIMIT).await.as_deref(),
+                Ok(&*whole),
+                "gzip, {size}"
+            );
         }
     }
 
@@ -244,19 +277,35 @@ mod tests {
         let bomb = gzip(&vec![0; 64 * LIMIT]);
         let (budget, gauge) = budget(2 * LIMIT);
         let refused = read(Body::from(bomb), Encoding::Gzip, LIMIT, &budget).await.err();
-        assert_eq!((refused, gauge.get()), (Some(Problem::BodyTooLarge), 0), "and not busy: the budget was never exceeded");
+        assert_eq!(
+            (refused, gauge.get()),
+            (Some(Problem::BodyTooLarge), 0),
+            "and not busy: the budget was never exceeded"
+        );
     }
 
     #[tokio::test]
     async fn compressed_bytes_count_too_and_members_are_few() {
         let member = gzip(b"");
         let many = member.repeat(65);
-        assert_eq!(text(pieces(&many, 1000), Encoding::Gzip, LIMIT).await, Err(Problem::UnreadableBody));
-        assert_eq!(text(pieces(&many[member.len()..], 1000), Encoding::Gzip, LIMIT).await.as_deref(), Ok(&[][..]));
+        assert_eq!(
+            text(pieces(&many, 1000), Encoding::Gzip, LIMIT).await,
+            Err(Problem::UnreadableBody)
+        );
+        assert_eq!(
+            text(pieces(&many[member.len()..], 1000), Encoding::Gzip, LIMIT).await.as_deref(),
+            Ok(&[][..])
+        );
         // Stored blocks of no bytes: what is compressed is larger than the text.
         let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
-        let blocks = |count| [&header[..], &[0, 0, 0, 0xff, 0xff].repeat(count), &[1, 0, 0, 0xff, 0xff], &[0; 8]].concat();
-        assert_eq!(text(Body::from(blocks(100)), Encoding::Gzip, LIMIT).await.as_deref(), Ok(&[][..]));
+        let blocks = |count| {
+            [&header[..], &[0, 0, 0, 0xff, 0xff].repeat(count), &[1, 0, 0, 0xff, 0xff], &[0; 8]]
+                .concat()
+        };
+        assert_eq!(
+            text(Body::from(blocks(100)), Encoding::Gzip, LIMIT).await.as_deref(),
+            Ok(&[][..])
+        );
         let padded = blocks(LIMIT / 5);
         for body in [Body::from(padded.clone()), pieces(&padded, 4096)] {
             assert_eq!(text(body, Encoding::Gzip, LIMIT).await, Err(Problem::BodyTooLarge));
@@ -267,7 +316,9 @@ mod tests {
     async fn a_full_budget_is_busy_not_too_large() {
         let (budget, _) = budget(4000 + INFLATE);
         let _other = budget.try_reserve(3000 + INFLATE).unwrap();
-        for (body, encoding) in [(vec![b' '; 1001], Encoding::Identity), (gzip(&[b' '; 1001]), Encoding::Gzip)] {
+        for (body, encoding) in
+            [(vec![b' '; 1001], Encoding::Identity), (gzip(&[b' '; 1001]), Encoding::Gzip)]
+        {
             let refused = read(pieces(&body, 600), encoding, LIMIT, &budget).await.err();
             assert_eq!(refused, Some(Problem::Busy(Busy::Full)));
         }
@@ -281,17 +332,31 @@ mod tests {
         let mut wrong_sum = good.clone();
         wrong_sum[good.len() - 8] ^= 1;
         let trailing = [&*good, b"garbage"].concat();
-        for body in [&good[..good.len() - 1], &good[..12], &wrong_sum, &trailing, b"not gzip", b""] {
-            assert_eq!(text(Body::from(body.to_vec()), Encoding::Gzip, LIMIT).await, Err(Problem::UnreadableBody), "{body:?}");
+        for body in [&good[..good.len() - 1], &good[..12], &wrong_sum, &trailing, b"not gzip", b""]
+        {
+            assert_eq!(
+                text(Body::from(body.to_vec()), Encoding::Gzip, LIMIT).await,
+                Err(Problem::UnreadableBody),
+                "{body:?}"
+            );
         }
         let twice = [&*good, &*good].concat();
-        assert_eq!(text(Body::from(twice), Encoding::Gzip, LIMIT).await.map(|text| text.len()), Ok(38), "members are joined");
+        assert_eq!(
+            text(Body::from(twice), Encoding::Gzip, LIMIT).await.map(|text| text.len()),
+            Ok(38),
+            "members are joined"
+        );
     }
 
     #[test]
     fn one_known_encoding_is_taken() {
         let of = |values: &[&str]| {
-            Encoding::of(&values.iter().map(|value| (header::CONTENT_ENCODING, value.parse().unwrap())).collect())
+            Encoding::of(
+                &values
+                    .iter()
+                    .map(|value| (header::CONTENT_ENCODING, value.parse().unwrap()))
+                    .collect(),
+            )
         };
         for value in ["gzip", "GZip", "x-gzip"] {
             assert_eq!(of(&[value]), Ok(Encoding::Gzip));
@@ -299,7 +364,9 @@ mod tests {
         for values in [&["identity"][..], &[""], &[]] {
             assert_eq!(of(values), Ok(Encoding::Identity));
         }
-        for values in [&["br"][..], &["deflate"], &["zstd"], &["gzip, gzip"], &["gzip", "gzip"], &["utf-8"]] {
+        for values in
+            [&["br"][..], &["deflate"], &["zstd"], &["gzip, gzip"], &["gzip", "gzip"], &["utf-8"]]
+        {
             assert_eq!(of(values), Err(Problem::UnknownEncoding));
         }
     }

@@ -9,8 +9,13 @@ use axum::response::Response;
 use crate::metrics::{HTTP_PATHS, Metrics};
 
 /// Counts every answer, whatever made it.
-pub(super) async fn requests(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
-    let path = HTTP_PATHS.iter().find(|&&path| path == request.uri().path()).copied().unwrap_or("other");
+pub(super) async fn requests(
+    State(metrics): State<Arc<Metrics>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let path =
+        HTTP_PATHS.iter().find(|&&path| path == request.uri().path()).copied().unwrap_or("other");
     let response = next.run(request).await;
     metrics.http_request(path, response.status().as_u16()).inc();
     tracing::debug!(path, status = response.status().as_u16(), "answered");

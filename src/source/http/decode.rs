@@ -128,7 +128,11 @@ impl Gzip {
                     let taken = decoder.write(bytes).map_err(|_| decoder.get_ref().problem())?;
                     bytes = &bytes[taken..];
                     // The member is complete, and what follows is another one.
-                    self.state = if taken == 0 { Member::Next(end(*decoder)?) } else { Member::Open(decoder) };
+                    self.state = if taken == 0 {
+                        Member::Next(end(*decoder)?)
+                    } else {
+                        Member::Open(decoder)
+                    };
                 }
                 Member::Broken => return Err(Problem::UnreadableBody),
             }
@@ -150,8 +154,9 @@ fn end(mut decoder: GzDecoder<Buffer>) -> Result<Buffer, Problem> {
     decoder.finish().map_err(|_| Problem::UnreadableBody)
 }
 
-/// The text of a body so far. A body of one chunk stays that chunk; more of them are copied into segments of a few sizes, which the
-/// allocator uses again for the next body: buffers that are made larger and larger would leave their former selves behind.
+/// The text of a body so far. A body of one chunk stays that chunk; more of them are copied into
+/// segments of a few sizes, which the allocator uses again for the next body: buffers that are made
+/// larger and larger would leave their former selves behind.
 pub(super) struct Buffer {
     chunk: Bytes,
     segments: Vec<Vec<u8>>,
@@ -168,7 +173,16 @@ pub(super) struct Buffer {
 
 impl Buffer {
     pub(super) fn new(room: Room, expected: usize) -> Self {
-        Self { chunk: Bytes::new(), segments: Vec::new(), filled: 0, capacity: 0, expected, besides: 0, room, refused: None }
+        Self {
+            chunk: Bytes::new(),
+            segments: Vec::new(),
+            filled: 0,
+            capacity: 0,
+            expected,
+            besides: 0,
+            room,
+            refused: None,
+        }
     }
 
     fn len(&self) -> usize {
@@ -226,7 +240,8 @@ impl Buffer {
         Ok(())
     }
 
-    /// Holds room for `need` bytes of text, for `wish` if there is as much; returns for how many there is.
+    /// Holds room for `need` bytes of text, for `wish` if there is as much; returns for how many
+    /// there is.
     fn hold(&mut self, need: usize, wish: usize) -> Result<usize, Problem> {
         if need > self.room.limit() {
             return Err(Problem::BodyTooLarge);
@@ -247,7 +262,9 @@ impl Buffer {
             1 => self.segments.remove(0).into(),
             _ => {
                 let segments = std::mem::take(&mut self.segments);
-                self.room.alone_if(self.filled > JOINED_ALONE, || join(segments, self.filled)).into()
+                self.room
+                    .alone_if(self.filled > JOINED_ALONE, || join(segments, self.filled))
+                    .into()
             }
         };
         Message::new(bytes, self.room.complete(self.besides + unused))

@@ -1,4 +1,5 @@
-//! `POST /v1/{identify,track,page,screen,group,alias,batch}`: 200 once everything in the request is safe.
+//! `POST /v1/{identify,track,page,screen,group,alias,batch}`: 200 once everything in the request is
+//! safe.
 
 mod auth;
 mod bodies;
@@ -31,7 +32,8 @@ use body::Encoding;
 use problem::Problem;
 use receipts::Pending;
 
-/// The calls that have a path of their own; `None` as a type is a batch, whose events have their own.
+/// The calls that have a path of their own; `None` as a type is a batch, whose events have their
+/// own.
 const PATHS: [(&str, Option<&str>); 7] = [
     ("/v1/identify", Some("identify")),
     ("/v1/track", Some("track")),
@@ -53,9 +55,20 @@ pub struct HttpSource {
 
 impl HttpSource {
     /// `default_prefix` is `redis.prefix`, trimmed; a write key may bring its own.
-    pub fn new(config: &config::Http, default_prefix: &str, intake: Arc<Intake>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        config: &config::Http,
+        default_prefix: &str,
+        intake: Arc<Intake>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let bodies = Bodies::new(intake.budget(), config.max_body, config.body_timeout);
-        Self { keys: Keys::new(&config.write_keys, default_prefix), intake, metrics, bodies, wait: config.wait }
+        Self {
+            keys: Keys::new(&config.write_keys, default_prefix),
+            intake,
+            metrics,
+            bodies,
+            wait: config.wait,
+        }
     }
 
     /// As a service, for the serving loop.
@@ -63,8 +76,9 @@ impl HttpSource {
         let metrics = Arc::clone(&self.metrics);
         let mut router = Router::new();
         for (path, path_type) in PATHS {
-            let answer =
-                move |State(source): State<Arc<Self>>, request: Request| async move { source.answer(path_type, request).await };
+            let answer = move |State(source): State<Arc<Self>>, request: Request| async move {
+                source.answer(path_type, request).await
+            };
             router = router.route(path, post(answer));
         }
         router
@@ -75,7 +89,11 @@ impl HttpSource {
             .with_state(Arc::new(self))
     }
 
-    async fn answer(&self, path_type: Option<&str>, request: Request) -> Result<&'static str, Problem> {
+    async fn answer(
+        &self,
+        path_type: Option<&str>,
+        request: Request,
+    ) -> Result<&'static str, Problem> {
         let (head, body) = request.into_parts();
         if self.keys.is_empty() && !origin::is_local(&head) {
             return Err(Problem::Foreign);
@@ -88,11 +106,18 @@ impl HttpSource {
         match event::split(message.bytes()) {
             Ok(Body::Event(_)) if path_type.is_none() => Err(Problem::MissingBatch),
             Ok(Body::Event(event)) => {
-                let verdict = self.deliver(message, Elements::one(event), Origin { prefix, path_type, wrapped: false }).await?;
+                let verdict = self
+                    .deliver(
+                        message,
+                        Elements::one(event),
+                        Origin { prefix, path_type, wrapped: false },
+                    )
+                    .await?;
                 verdict.map_or(Ok("OK"), |reason| Err(Problem::Rejected(reason)))
             }
             Ok(Body::Batch(events)) => {
-                self.deliver(message, events, Origin { prefix, path_type: None, wrapped: false }).await?;
+                self.deliver(message, events, Origin { prefix, path_type: None, wrapped: false })
+                    .await?;
                 Ok("OK")
             }
             Err(error) => {
@@ -102,8 +127,8 @@ impl HttpSource {
         }
     }
 
-    /// Hands over `events`, which are parts of `message`, and waits until all are settled, at most [`config::Http::wait`] in all;
-    /// returns why the first rejected one was rejected.
+    /// Hands over `events`, which are parts of `message`, and waits until all are settled, at most
+    /// [`config::Http::wait`] in all; returns why the first rejected one was rejected.
     async fn deliver(
         &self,
         message: Arc<Message>,
@@ -115,11 +140,18 @@ impl HttpSource {
             let received = Instant::now();
             let mut taken = 0;
             while let Some(event) = events.next(message.bytes()) {
-                let ack = Ack::new(Source::Http, Arc::clone(&receipts), taken as u64, Arc::clone(&self.metrics), received);
+                let ack = Ack::new(
+                    Source::Http,
+                    Arc::clone(&receipts),
+                    taken as u64,
+                    Arc::clone(&self.metrics),
+                    received,
+                );
                 let accepted = self.intake.accept(&message, event, origin, ack);
                 self.push(accepted, || taken > pending.settled()).await?;
                 taken += 1;
-                // A large batch must not keep other requests from this thread, nor its own deadline from passing.
+                // A large batch must not keep other requests from this thread, nor its own deadline
+                // from passing.
                 tokio::task::coop::consume_budget().await;
             }
             drop(message);
@@ -129,9 +161,14 @@ impl HttpSource {
         timeout(self.wait, delivery).await.unwrap_or(Err(Problem::Late))
     }
 
-    /// Sees one event into its lane. Waits for room only while earlier events of the same request are `in_flight`, which will make
-    /// some: requests that hold nothing but their bodies must not wait for each other.
-    async fn push(&self, mut accepted: Result<(), Refusal>, in_flight: impl Fn() -> bool) -> Result<(), Problem> {
+    /// Sees one event into its lane. Waits for room only while earlier events of the same request
+    /// are `in_flight`, which will make some: requests that hold nothing but their bodies must not
+    /// wait for each other.
+    async fn push(
+        &self,
+        mut accepted: Result<(), Refusal>,
+        in_flight: impl Fn() -> bool,
+    ) -> Result<(), Problem> {
         loop {
             match accepted {
                 Ok(()) => return Ok(()),
@@ -156,6 +193,7 @@ impl HttpSource {
             SplitError::EmptyBatch => return,
         };
         let (_, receipts) = Pending::new(1);
-        Ack::new(Source::Http, receipts, 0, Arc::clone(&self.metrics), Instant::now()).settle(Outcome::Rejected(reason));
+        Ack::new(Source::Http, receipts, 0, Arc::clone(&self.metrics), Instant::now())
+            .settle(Outcome::Rejected(reason));
     }
 }

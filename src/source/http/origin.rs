@@ -1,23 +1,33 @@
-//! Who asks, where no write key tells: a website that is open in a browser on this machine can reach its loopback ports, too.
+//! Who asks, where no write key tells: a website that is open in a browser on this machine can
+//! reach its loopback ports, too.
 
 use std::net::IpAddr;
 
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Uri, header};
 
-/// Whether nothing in the request's head says that it comes from, or was meant for, anything but this machine. No `Origin`
-/// (which browsers send with every POST) and no `Host` are fine.
+/// Whether nothing in the request's head says that it comes from, or was meant for, anything but
+/// this machine. No `Origin` (which browsers send with every POST) and no `Host` are fine.
 pub(super) fn is_local(parts: &Parts) -> bool {
     let all = |name, good: fn(&str) -> bool| {
-        parts.headers.get_all(name).iter().map(HeaderValue::to_str).all(|value| value.is_ok_and(good))
+        parts
+            .headers
+            .get_all(name)
+            .iter()
+            .map(HeaderValue::to_str)
+            .all(|value| value.is_ok_and(good))
     };
-    all(header::ORIGIN, origin_is_local) && all(header::HOST, host_is_local) && parts.uri.host().is_none_or(name_is_local)
+    all(header::ORIGIN, origin_is_local)
+        && all(header::HOST, host_is_local)
+        && parts.uri.host().is_none_or(name_is_local)
 }
 
-/// `scheme://host[:port]`; `null`, which a browser sends for what it does not want to name, is anybody.
+/// `scheme://host[:port]`; `null`, which a browser sends for what it does not want to name, is
+/// anybody.
 fn origin_is_local(origin: &str) -> bool {
     let Ok(uri) = origin.parse::<Uri>() else { return false };
-    matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some_and(|host| host_is_local(host.as_str()))
+    matches!(uri.scheme_str(), Some("http" | "https"))
+        && uri.authority().is_some_and(|host| host_is_local(host.as_str()))
 }
 
 /// `host[:port]`. Another name that leads here was made to (DNS rebinding).
@@ -56,13 +66,26 @@ mod tests {
 
     #[test]
     fn this_machine_by_any_of_its_loopback_names() {
-        for name in
-            ["localhost", "LocalHost", "localhost.", "app.localhost", "127.0.0.1", "127.9.8.7", "[::1]", "[::ffff:127.0.0.1]"]
-        {
+        for name in [
+            "localhost",
+            "LocalHost",
+            "localhost.",
+            "app.localhost",
+            "127.0.0.1",
+            "127.9.8.7",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+        ] {
             for host in [name.to_owned(), format!("{name}:3000")] {
                 assert!(local("/v1/batch", &[("host", &host)]), "{host}");
                 for scheme in ["http", "https"] {
-                    assert!(local("/v1/batch", &[("origin", &format!("{scheme}://{host}")), ("host", "localhost")]), "{host}");
+                    assert!(
+                        local(
+                            "/v1/batch",
+                            &[("origin", &format!("{scheme}://{host}")), ("host", "localhost")]
+                        ),
+                        "{host}"
+                    );
                 }
             }
         }
@@ -93,14 +116,25 @@ mod tests {
         for name in names {
             assert!(!local("/v1/batch", &[("host", name)]), "{name:?} as Host");
             let origin = format!("http://{name}");
-            assert!(!local("/v1/batch", &[("host", "localhost"), ("origin", &origin)]), "{origin:?} as Origin");
+            assert!(
+                !local("/v1/batch", &[("host", "localhost"), ("origin", &origin)]),
+                "{origin:?} as Origin"
+            );
         }
-        for origin in ["null", "", "localhost", "file://", "chrome-extension://localhost", "ws://localhost"] {
-            assert!(!local("/v1/batch", &[("host", "localhost"), ("origin", origin)]), "{origin:?}");
+        for origin in
+            ["null", "", "localhost", "file://", "chrome-extension://localhost", "ws://localhost"]
+        {
+            assert!(
+                !local("/v1/batch", &[("host", "localhost"), ("origin", origin)]),
+                "{origin:?}"
+            );
         }
         let evil = [("host", "evil.example:8080"), ("origin", "http://evil.example:8080")];
         assert!(!local("/v1/batch", &evil), "also when the two agree");
         assert!(!local("http://evil.example/v1/batch", &[("host", "localhost")]));
-        assert!(!local("/v1/batch", &[("host", "localhost"), ("host", "evil.example")]), "the second of two counts too");
+        assert!(
+            !local("/v1/batch", &[("host", "localhost"), ("host", "evil.example")]),
+            "the second of two counts too"
+        );
     }
 }

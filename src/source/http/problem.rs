@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Response};
 use crate::event::{RejectReason, SplitError};
 use crate::pipeline::Busy;
 
-/// Why a request is not answered 200. SDKs repeat a request after 429 and 5xx and give it up after any other 4xx, so what
-/// may pass is never a 4xx.
+/// Why a request is not answered 200. SDKs repeat a request after 429 and 5xx and give it up after
+/// any other 4xx, so what may pass is never a 4xx.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Problem {
     /// No write keys are set, and a website asks, or a client that takes this machine for another.
@@ -44,35 +44,70 @@ impl Problem {
     fn parts(self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
-            Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "a known write key is needed as the user name of Basic auth"),
+            Self::Unauthorized => (
+                S::UNAUTHORIZED,
+                "unauthorized",
+                "a known write key is needed as the user name of Basic auth",
+            ),
             Self::Foreign => (
                 S::FORBIDDEN,
                 "foreign_origin",
-                "without write keys only this machine is served: Origin and Host must name localhost or a loopback address; \
+                "without write keys only this machine is served: Origin and Host must name \
+                 localhost or a loopback address; \
                  to serve others, set http.write_keys",
             ),
             Self::NotFound => (S::NOT_FOUND, "not_found", "no such path"),
-            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "only POST is answered here"),
-            Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout", "the body did not come in time"),
-            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", "the body, compressed or not, exceeds http.max_body"),
-            Self::BodyGaveWay => (S::SERVICE_UNAVAILABLE, "body_gave_way", "no room for a body that comes so slowly"),
-            Self::UnknownEncoding => {
-                (S::UNSUPPORTED_MEDIA_TYPE, "unknown_encoding", "Content-Encoding is neither gzip nor identity")
+            Self::MethodNotAllowed => {
+                (S::METHOD_NOT_ALLOWED, "method_not_allowed", "only POST is answered here")
             }
-            Self::UnreadableBody => {
-                (S::BAD_REQUEST, "unreadable_body", "the body is cut short, or its gzip is broken or has too many members")
+            Self::BodyTimeout => {
+                (S::REQUEST_TIMEOUT, "body_timeout", "the body did not come in time")
             }
-            Self::Unsplittable(SplitError::InvalidJson) => (S::BAD_REQUEST, "invalid_json", "the body is not JSON"),
-            Self::Unsplittable(SplitError::NotAnObject) => (S::BAD_REQUEST, "not_an_object", "the body is not a JSON object"),
-            Self::Unsplittable(SplitError::EmptyBatch) => (S::BAD_REQUEST, "empty_batch", "`batch` is empty"),
-            Self::Unsplittable(SplitError::BatchNotAList) => (S::BAD_REQUEST, "batch_not_a_list", "`batch` is not a list"),
+            Self::BodyTooLarge => (
+                S::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                "the body, compressed or not, exceeds http.max_body",
+            ),
+            Self::BodyGaveWay => {
+                (S::SERVICE_UNAVAILABLE, "body_gave_way", "no room for a body that comes so slowly")
+            }
+            Self::UnknownEncoding => (
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "unknown_encoding",
+                "Content-Encoding is neither gzip nor identity",
+            ),
+            Self::UnreadableBody => (
+                S::BAD_REQUEST,
+                "unreadable_body",
+                "the body is cut short, or its gzip is broken or has too many members",
+            ),
+            Self::Unsplittable(SplitError::InvalidJson) => {
+                (S::BAD_REQUEST, "invalid_json", "the body is not JSON")
+            }
+            Self::Unsplittable(SplitError::NotAnObject) => {
+                (S::BAD_REQUEST, "not_an_object", "the body is not a JSON object")
+            }
+            Self::Unsplittable(SplitError::EmptyBatch) => {
+                (S::BAD_REQUEST, "empty_batch", "`batch` is empty")
+            }
+            Self::Unsplittable(SplitError::BatchNotAList) => {
+                (S::BAD_REQUEST, "batch_not_a_list", "`batch` is not a list")
+            }
             Self::MissingBatch => (S::BAD_REQUEST, "missing_batch", "the body has no `batch`"),
-            Self::Rejected(reason @ RejectReason::TooLarge) => {
-                (S::PAYLOAD_TOO_LARGE, reason.as_str(), "the event exceeds transform.max_event, or can never fit in memory")
+            Self::Rejected(reason @ RejectReason::TooLarge) => (
+                S::PAYLOAD_TOO_LARGE,
+                reason.as_str(),
+                "the event exceeds transform.max_event, or can never fit in memory",
+            ),
+            Self::Rejected(reason) => {
+                (S::BAD_REQUEST, reason.as_str(), "the event cannot be read or exceeds a limit")
             }
-            Self::Rejected(reason) => (S::BAD_REQUEST, reason.as_str(), "the event cannot be read or exceeds a limit"),
-            Self::Busy(Busy::Down) => (S::SERVICE_UNAVAILABLE, "redis_down", "Redis is not usable now"),
-            Self::Busy(Busy::Stopping) => (S::SERVICE_UNAVAILABLE, "stopping", "this process is stopping"),
+            Self::Busy(Busy::Down) => {
+                (S::SERVICE_UNAVAILABLE, "redis_down", "Redis is not usable now")
+            }
+            Self::Busy(Busy::Stopping) => {
+                (S::SERVICE_UNAVAILABLE, "stopping", "this process is stopping")
+            }
             Self::Busy(Busy::Full) => (S::SERVICE_UNAVAILABLE, "busy", "too much is in flight"),
             Self::Late => (S::SERVICE_UNAVAILABLE, "late", "Redis did not confirm in time"),
             Self::Failed => (S::SERVICE_UNAVAILABLE, "not_written", "not everything was written"),
@@ -80,8 +115,8 @@ impl Problem {
         }
     }
 
-    /// Seconds after which to try again. SDKs that obey it try three to ten times, so this is also how long they last: an
-    /// outage of Redis gets the longer one.
+    /// Seconds after which to try again. SDKs that obey it try three to ten times, so this is also
+    /// how long they last: an outage of Redis gets the longer one.
     fn retry_after(self) -> Option<HeaderValue> {
         match self {
             Self::Busy(Busy::Down) | Self::Late => Some(HeaderValue::from_static("5")),
@@ -95,14 +130,18 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, code, message) = self.parts();
         let body = format!(r#"{{"code":"{code}","message":"{message}"}}"#);
-        let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        let mut response =
+            (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after() {
             headers.insert(header::RETRY_AFTER, seconds);
         }
         match self {
             Self::Unauthorized => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"traitsink\""));
+                headers.insert(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Basic realm=\"traitsink\""),
+                );
             }
             Self::MethodNotAllowed => {
                 headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
@@ -124,7 +163,12 @@ mod tests {
     use super::*;
 
     fn all() -> impl Iterator<Item = Problem> {
-        let split = [SplitError::InvalidJson, SplitError::NotAnObject, SplitError::EmptyBatch, SplitError::BatchNotAList];
+        let split = [
+            SplitError::InvalidJson,
+            SplitError::NotAnObject,
+            SplitError::EmptyBatch,
+            SplitError::BatchNotAList,
+        ];
         let busy = [Busy::Full, Busy::Down, Busy::Stopping];
         let plain = [
             Problem::Foreign,
@@ -150,7 +194,10 @@ mod tests {
     fn every_answer_has_a_status_that_the_metric_knows() {
         for problem in all() {
             let (status, ..) = problem.parts();
-            assert!(crate::metrics::HTTP_STATUSES.contains(&status.as_str()), "{problem:?}: {status}");
+            assert!(
+                crate::metrics::HTTP_STATUSES.contains(&status.as_str()),
+                "{problem:?}: {status}"
+            );
         }
     }
 
@@ -166,7 +213,8 @@ mod tests {
     #[tokio::test]
     async fn every_body_is_json_with_code_and_message() {
         for problem in all() {
-            let body = axum::body::to_bytes(problem.into_response().into_body(), 1024).await.unwrap();
+            let body =
+                axum::body::to_bytes(problem.into_response().into_body(), 1024).await.unwrap();
             let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
             assert!(body["code"].is_string() && body["message"].is_string(), "{problem:?}: {body}");
         }

@@ -25,7 +25,8 @@ impl Receipts for Tally {
             Outcome::Rejected(reason) => _ = self.rejected.set(reason),
             Outcome::Written | Outcome::Skipped(_) | Outcome::DeadLettered(_) => {}
         }
-        // Release, and Acquire where it is read: who sees the last event settled also sees how the others ended.
+        // Release, and Acquire where it is read: who sees the last event settled also sees how the
+        // others ended.
         if self.pending.fetch_sub(1, Ordering::Release) == 1 {
             self.settled.notify_one();
         }
@@ -36,8 +37,8 @@ impl Receipts for Tally {
     }
 }
 
-/// The request's side: waits for the verdict. Dropped before, it takes back what is not sent yet: that is what happens at
-/// the deadline, and when the client goes away.
+/// The request's side: waits for the verdict. Dropped before, it takes back what is not sent yet:
+/// that is what happens at the deadline, and when the client goes away.
 pub(super) struct Pending(Arc<Tally>);
 
 /// How a request ended as a whole.
@@ -73,7 +74,10 @@ impl Pending {
         while self.0.pending.load(Ordering::Acquire) > 0 {
             self.0.settled.notified().await;
         }
-        Verdict { failed: self.0.failed.load(Ordering::Relaxed), rejected: self.0.rejected.get().copied() }
+        Verdict {
+            failed: self.0.failed.load(Ordering::Relaxed),
+            rejected: self.0.rejected.get().copied(),
+        }
     }
 }
 
@@ -107,7 +111,10 @@ mod tests {
         receipts.settle(0, Outcome::Failed);
         receipts.settle(3, Outcome::Rejected(RejectReason::TooLarge));
         receipts.settle(2, Outcome::Written);
-        assert_eq!(pending.verdict().await, Verdict { failed: true, rejected: Some(RejectReason::TooDeep) });
+        assert_eq!(
+            pending.verdict().await,
+            Verdict { failed: true, rejected: Some(RejectReason::TooDeep) }
+        );
     }
 
     #[tokio::test]

@@ -11,8 +11,8 @@ use super::guard::Guard;
 use super::lease::Lease;
 use super::offsets::Offsets;
 
-/// An assignment epoch of one partition. What settles after it was closed reaches only it, so it can never move a later epoch's
-/// offsets.
+/// An assignment epoch of one partition. What settles after it was closed reaches only it, so it
+/// can never move a later epoch's offsets.
 pub(super) struct Assignment {
     state: Mutex<State>,
     idle: Condvar,
@@ -37,7 +37,16 @@ struct State {
 impl Assignment {
     pub(super) fn new(lease: Arc<Lease>, guard: Arc<Guard>, metrics: Arc<Metrics>) -> Arc<Self> {
         let [closed, handed_over, failed] = [(); 3].map(|()| AtomicBool::new(false));
-        Arc::new(Self { state: Mutex::default(), idle: Condvar::new(), closed, handed_over, failed, lease, guard, metrics })
+        Arc::new(Self {
+            state: Mutex::default(),
+            idle: Condvar::new(),
+            closed,
+            handed_over,
+            failed,
+            lease,
+            guard,
+            metrics,
+        })
     }
 
     /// Notes a record of `events` events; returns its position.
@@ -48,7 +57,13 @@ impl Assignment {
     /// The ack of one event of the record at `position`.
     pub(super) fn ack(self: &Arc<Self>, position: u64, received: Instant) -> Ack {
         self.lock().in_flight += 1;
-        Ack::new(Source::Kafka, Arc::clone(self) as _, position, Arc::clone(&self.metrics), received)
+        Ack::new(
+            Source::Kafka,
+            Arc::clone(self) as _,
+            position,
+            Arc::clone(&self.metrics),
+            received,
+        )
     }
 
     pub(super) fn watermark(&self) -> Option<i64> {
@@ -60,13 +75,15 @@ impl Assignment {
         self.lock().offsets.unsettled()
     }
 
-    /// Whether more than `most` records are remembered behind one that is not settled; the offset at which to go on later.
+    /// Whether more than `most` records are remembered behind one that is not settled; the offset
+    /// at which to go on later.
     pub(super) fn exceeds(&self, most: usize) -> Option<i64> {
         let state = self.lock();
         state.offsets.next().filter(|_| state.offsets.behind() > most)
     }
 
-    /// Nothing of it is written from now on; what is already on its way to Redis still counts when it is confirmed.
+    /// Nothing of it is written from now on; what is already on its way to Redis still counts when
+    /// it is confirmed.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
@@ -108,7 +125,10 @@ impl Receipts for Assignment {
         state.in_flight -= 1;
         if outcome == Outcome::Failed {
             self.failed.store(true, Ordering::Release);
-            self.metrics.kafka.handed_over.inc_by(u64::from(self.handed_over.load(Ordering::Acquire)));
+            self.metrics
+                .kafka
+                .handed_over
+                .inc_by(u64::from(self.handed_over.load(Ordering::Acquire)));
         } else {
             state.offsets.settle(position);
         }

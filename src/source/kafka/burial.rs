@@ -22,8 +22,13 @@ pub(super) struct Dead {
     pub(super) text: Range<usize>,
 }
 
-/// Ends when all senders are gone. Once `guard` has tripped nothing more is buried: dropped acks fail.
-pub(super) async fn bury(mut dead: UnboundedReceiver<Dead>, letters: DeadLetters, guard: Arc<Guard>) {
+/// Ends when all senders are gone. Once `guard` has tripped nothing more is buried: dropped acks
+/// fail.
+pub(super) async fn bury(
+    mut dead: UnboundedReceiver<Dead>,
+    letters: DeadLetters,
+    guard: Arc<Guard>,
+) {
     let mut some = Vec::with_capacity(MOST);
     while dead.recv_many(&mut some, MOST).await > 0 {
         if guard.tripped() {
@@ -31,7 +36,13 @@ pub(super) async fn bury(mut dead: UnboundedReceiver<Dead>, letters: DeadLetters
             continue;
         }
         let letter = |Dead { reason, message, text, .. }: &Dead| {
-            Letter::new(reason.as_str(), Source::Kafka.as_str(), None, &message.bytes()[text.clone()], message.record())
+            Letter::new(
+                reason.as_str(),
+                Source::Kafka.as_str(),
+                None,
+                &message.bytes()[text.clone()],
+                message.record(),
+            )
         };
         let kept = letters.write(some.iter().map(letter).collect()).await;
         for Dead { reason, ack, .. } in some.drain(..) {

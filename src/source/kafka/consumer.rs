@@ -83,7 +83,8 @@ impl Consumer {
         let (mut types, mut idle) = (Untyped::default(), Idle::default());
         while !self.is_over() {
             if rejoining {
-                // Not before librdkafka let go of everything: while it rebalances, it would forget that it was to leave.
+                // Not before librdkafka let go of everything: while it rebalances, it would forget
+                // that it was to leave.
                 if self.has_left() {
                     rejoining = false;
                     if let Err(error) = self.subscribe() {
@@ -97,14 +98,17 @@ impl Consumer {
                 let partitions = self.leave();
                 tracing::warn!(
                     partitions,
-                    "this process stood still for too long; what it held is given up, and it joins the group anew"
+                    "this process stood still for too long; what it held is given up, and it joins \
+                     the group anew"
                 );
                 rejoining = true;
             }
             let (mut wait, mut received) = (POLL, None::<Instant>);
             for _ in 0..BURST {
                 match self.consumer.poll(std::mem::take(&mut wait)) {
-                    Some(Ok(message)) => self.take(&message, *received.get_or_insert_with(Instant::now), &mut types),
+                    Some(Ok(message)) => {
+                        self.take(&message, *received.get_or_insert_with(Instant::now), &mut types)
+                    }
                     Some(Err(error)) => match self.failed(&error) {
                         Some(ended) => return ended,
                         None => break,
@@ -145,7 +149,9 @@ impl Consumer {
         let before = self.skipped_untyped();
         let Some((topic, events)) = self.push(message, received) else { return };
         let skipped = self.skipped_untyped() - before;
-        if types.count(&topic, events, skipped) && warn_of_untyped(&topic, message.payload().unwrap_or_default()) {
+        if types.count(&topic, events, skipped)
+            && warn_of_untyped(&topic, message.payload().unwrap_or_default())
+        {
             types.said(&topic);
         }
     }
@@ -154,7 +160,8 @@ impl Consumer {
         self.member().metrics.source(Source::Kafka).skipped(SkipReason::NoType).get()
     }
 
-    /// Returns the topic and the number of events of a record that went into the pipeline, as far as there was room.
+    /// Returns the topic and the number of events of a record that went into the pipeline, as far
+    /// as there was room.
     fn push(&self, message: &BorrowedMessage<'_>, received: Instant) -> Option<(Arc<str>, u64)> {
         let mut partitions = self.member().lock();
         // Revoked, or paused a moment ago: it will be read again.
@@ -164,7 +171,10 @@ impl Consumer {
         let events = events_of(message.payload().unwrap_or_default());
         if events.is_empty() {
             let position = partition.deliver(offset, 1);
-            partition.assignment.ack(position, received).settle(Outcome::Skipped(SkipReason::Empty));
+            partition
+                .assignment
+                .ack(position, received)
+                .settle(Outcome::Skipped(SkipReason::Empty));
             return None;
         }
         let headers = if self.keep_headers { record::headers(message) } else { Vec::new() };
@@ -179,8 +189,12 @@ impl Consumer {
         if let Err(NoRoom { lane }) = self.door.push(&partition.assignment, &mut hand) {
             let others: usize = partitions.iter().map(Partition::in_hand).sum();
             let partition = partitions.get_mut(topic, number).expect("found above");
-            self.block(partition, Blocked { hand: Some(hand), lane: Some(lane), resume_at: offset + 1 });
-            // What partitions have in hand is held until there is room again: together they must leave enough for that.
+            self.block(
+                partition,
+                Blocked { hand: Some(hand), lane: Some(lane), resume_at: offset + 1 },
+            );
+            // What partitions have in hand is held until there is room again: together they must
+            // leave enough for that.
             if others > 0 && others + partition.in_hand() > self.door.intake.budget().limit() / 4 {
                 partition.rewind();
                 self.door.intake.drop_cancelled();
@@ -197,7 +211,8 @@ impl Consumer {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::PollExceeded) => Some(self.stood_still()),
             Some(RDKafkaErrorCode::AutoOffsetReset) => Some(Ended::Failed(format!(
-                "the committed offset is gone and kafka.auto_offset_reset = \"error\": {error}; choose earliest or latest"
+                "the committed offset is gone and kafka.auto_offset_reset = \"error\": {error}; \
+                 choose earliest or latest"
             ))),
             Some(code) if is_obstacle(code) => {
                 self.member().obstructed(explain(code, &error.to_string()));
@@ -208,10 +223,11 @@ impl Consumer {
         }
     }
 
-    /// Not polled for so long that the group gives the partitions to others although the member sends heartbeats: something is wrong
-    /// with this process.
+    /// Not polled for so long that the group gives the partitions to others although the member
+    /// sends heartbeats: something is wrong with this process.
     fn stood_still(&self) -> Ended {
-        let reason = "not polled for longer than max.poll.interval.ms: the group has given the partitions to others";
+        let reason = "not polled for longer than max.poll.interval.ms: the group has given the \
+            partitions to others";
         self.member().readiness.waiting(PART, reason);
         Ended::Failed(reason.into())
     }
@@ -219,12 +235,14 @@ impl Consumer {
     /// Closes all partitions, and fails what is queued of them; returns how many there were.
     fn give_up_all(&self) -> usize {
         let member = self.member();
-        let given_up: Vec<Partition> = member.lock().clear().map(|partition| member.give_up(partition)).collect();
+        let given_up: Vec<Partition> =
+            member.lock().clear().map(|partition| member.give_up(partition)).collect();
         member.intake.drop_cancelled();
         given_up.len()
     }
 
-    /// Gives everything up and leaves the group, to join it anew once [`Self::has_left`]; returns how many partitions there were.
+    /// Gives everything up and leaves the group, to join it anew once [`Self::has_left`]; returns
+    /// how many partitions there were.
     fn leave(&self) -> usize {
         let partitions = self.give_up_all();
         self.consumer.unsubscribe();
@@ -232,11 +250,13 @@ impl Consumer {
     }
 
     fn has_left(&self) -> bool {
-        let none = |list: Result<TopicPartitionList, KafkaError>| list.is_ok_and(|list| list.count() == 0);
+        let none =
+            |list: Result<TopicPartitionList, KafkaError>| list.is_ok_and(|list| list.count() == 0);
         none(self.consumer.subscription()) && none(self.consumer.assignment())
     }
 
-    /// Leaves a group in which nobody has a partition without a reason, to join it anew; whether it did.
+    /// Leaves a group in which nobody has a partition without a reason, to join it anew; whether it
+    /// did.
     fn look_after_group(&self, idle: &mut Idle) -> bool {
         if self.stop.is_cancelled() || self.member().lock().iter().next().is_some() {
             idle.reset();
@@ -247,25 +267,33 @@ impl Consumer {
         }
         match is_group_idle(&self.consumer, &self.group_id, &self.topics) {
             Ok(true) => {
-                tracing::info!("no member of the group has a partition, though the topics have some; joining again");
+                tracing::info!(
+                    "no member of the group has a partition, though the topics have some; joining \
+                     again"
+                );
                 self.leave();
                 true
             }
             Ok(false) => false,
             Err(error) => {
-                tracing::debug!("Kafka: the group cannot be asked why there is no partition: {error}");
+                tracing::debug!(
+                    "Kafka: the group cannot be asked why there is no partition: {error}"
+                );
                 false
             }
         }
     }
 
-    /// Tells librdkafka the offsets that it may commit; with `release`, also what was held back for long enough.
+    /// Tells librdkafka the offsets that it may commit; with `release`, also what was held back for
+    /// long enough.
     fn store_offsets(&self, release: bool) {
         let mut offsets = TopicPartitionList::new();
         for partition in self.member().lock().iter_mut() {
             if let Some(offset) = partition.advanced(release) {
                 let offset = Offset::Offset(offset);
-                offsets.add_partition_offset(&partition.topic, partition.number, offset).expect("an offset of a record");
+                offsets
+                    .add_partition_offset(&partition.topic, partition.number, offset)
+                    .expect("an offset of a record");
             }
         }
         if offsets.count() > 0
@@ -277,17 +305,23 @@ impl Consumer {
     }
 }
 
-/// Says what most events of `topic` look like. False where the first event in `value`, the latest record's, has a type after all:
-/// then the next record is to be looked at.
+/// Says what most events of `topic` look like. False where the first event in `value`, the latest
+/// record's, has a type after all: then the next record is to be looked at.
 fn warn_of_untyped(topic: &str, value: &[u8]) -> bool {
     let first = events_of(value).next(value);
     let Some(names) = first.and_then(|first| untyped(&value[first])) else { return false };
-    let seen = if names.is_empty() { "no member that tells of a wrapper".to_owned() } else { names.join(", ") };
+    let seen = if names.is_empty() {
+        "no member that tells of a wrapper".to_owned()
+    } else {
+        names.join(", ")
+    };
     tracing::warn!(
         topic,
         seen,
-        "most events of this topic have no `type` and are skipped as no_type; if they are in a wrapper, have it removed, or send \
-         {{\"message\":event}}, {{\"schema\":..,\"payload\":event}} or a CloudEvent with the event in `data`"
+        "most events of this topic have no `type` and are skipped as no_type; if they are in a \
+         wrapper, have it removed, or send \
+         {{\"message\":event}}, {{\"schema\":..,\"payload\":event}} or a CloudEvent with the event \
+         in `data`"
     );
     true
 }

@@ -14,10 +14,12 @@ use super::assignment::Assignment;
 use super::burial::Dead;
 use super::record::InHand;
 
-/// How long to wait for room before a partition is paused: pausing throws away what was fetched ahead.
+/// How long to wait for room before a partition is paused: pausing throws away what was fetched
+/// ahead.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Begins when it is asked for: mostly there is room at once, and reading the clock for each record is not free.
+/// Begins when it is asked for: mostly there is room at once, and reading the clock for each record
+/// is not free.
 #[derive(Default)]
 struct Patience(Option<Instant>);
 
@@ -43,7 +45,8 @@ pub(super) struct NoRoom {
 }
 
 impl Door {
-    /// Room for `bytes`; waits a moment for it. What is larger than half of all room counts as that half: it must not wait for ever.
+    /// Room for `bytes`; waits a moment for it. What is larger than half of all room counts as that
+    /// half: it must not wait for ever.
     pub(super) fn reserve(&self, bytes: usize) -> Option<Reservation> {
         let budget = self.intake.budget();
         let mut patience = Patience::default();
@@ -56,9 +59,13 @@ impl Door {
         }
     }
 
-    /// Pushes the events of a record, in order, as far as there is room; waits for it a moment at each. What found none stays in
-    /// hand.
-    pub(super) fn push(&self, assignment: &Arc<Assignment>, hand: &mut InHand) -> Result<(), NoRoom> {
+    /// Pushes the events of a record, in order, as far as there is room; waits for it a moment at
+    /// each. What found none stays in hand.
+    pub(super) fn push(
+        &self,
+        assignment: &Arc<Assignment>,
+        hand: &mut InHand,
+    ) -> Result<(), NoRoom> {
         let mut patience = Patience::default();
         loop {
             let (text, taken) = match hand.job.take() {

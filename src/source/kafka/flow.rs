@@ -13,8 +13,9 @@ use super::partition::{Blocked, Flow, Partition};
 /// For librdkafka to note a new position.
 const SEEK: Duration = Duration::from_secs(5);
 
-/// Records of a partition that are remembered behind one that is not settled, 16 bytes each: an event that Redis refuses for ever
-/// stops its partition in the end, and neither memory nor what a restart would write again grows without limit.
+/// Records of a partition that are remembered behind one that is not settled, 16 bytes each: an
+/// event that Redis refuses for ever stops its partition in the end, and neither memory nor what a
+/// restart would write again grows without limit.
 const MOST_BEHIND: usize = 250_000;
 
 impl Consumer {
@@ -30,7 +31,9 @@ impl Consumer {
         let mut partitions = self.member().lock();
         let stopping = self.stop.is_cancelled();
         for partition in partitions.iter_mut() {
-            if partition.assignment.has_failed() && !matches!(partition.flow, Flow::Rewinding { .. }) {
+            if partition.assignment.has_failed()
+                && !matches!(partition.flow, Flow::Rewinding { .. })
+            {
                 self.pause(partition);
                 partition.rewind();
                 self.member().intake.drop_cancelled();
@@ -49,13 +52,19 @@ impl Consumer {
                 },
                 Flow::Blocked(blocked) => self.unblock(partition, blocked, stopping),
                 Flow::Rewinding { not_before, to }
-                    if stopping || Instant::now() < not_before || !partition.assignment.is_idle() =>
+                    if stopping
+                        || Instant::now() < not_before
+                        || !partition.assignment.is_idle() =>
                 {
                     Flow::Rewinding { not_before, to }
                 }
                 Flow::Rewinding { not_before, to } => {
-                    let offset = to.or_else(|| partition.assignment.unsettled().map(Offset::Offset));
-                    let flow = self.go_on(partition, offset.expect("the record of a failed event is never settled"));
+                    let offset =
+                        to.or_else(|| partition.assignment.unsettled().map(Offset::Offset));
+                    let flow = self.go_on(
+                        partition,
+                        offset.expect("the record of a failed event is never settled"),
+                    );
                     if flow.is_some() {
                         partition.begin(self.member().epoch());
                     }
@@ -67,8 +76,8 @@ impl Consumer {
         self.member().show(&partitions);
     }
 
-    /// Sends every partition back to what may be committed: Redis may have lost what it confirmed since. A process that stops leaves
-    /// that to the next.
+    /// Sends every partition back to what may be committed: Redis may have lost what it confirmed
+    /// since. A process that stops leaves that to the next.
     pub(super) fn replay(&self) {
         let mut partitions = self.member().lock();
         for partition in partitions.iter_mut() {
@@ -85,14 +94,17 @@ impl Consumer {
         self.member().intake.drop_cancelled();
     }
 
-    /// Reads all of `topic`, which was deleted and created again: positions in the old one mean nothing in the new one.
+    /// Reads all of `topic`, which was deleted and created again: positions in the old one mean
+    /// nothing in the new one.
     pub(super) fn begin_anew(&self, topic: &str) {
         let mut partitions = self.member().lock();
         let (mut first, mut reached) = (TopicPartitionList::new(), Vec::new());
         for partition in partitions.iter_mut().filter(|partition| *partition.topic == *topic) {
             self.pause(partition);
             reached.push((partition.number, partition.begin_anew(self.member().failover_replay)));
-            first.add_partition_offset(topic, partition.number, Offset::Offset(0)).expect("an offset");
+            first
+                .add_partition_offset(topic, partition.number, Offset::Offset(0))
+                .expect("an offset");
         }
         drop(partitions);
         self.member().intake.drop_cancelled();
@@ -100,28 +112,37 @@ impl Consumer {
         tracing::warn!(
             topic,
             ?reached,
-            "the topic was deleted and created again: its partitions are read from the beginning; what the old topic held and was not \
+            "the topic was deleted and created again: its partitions are read from the beginning; \
+             what the old topic held and was not \
              read is gone"
         );
-        // What is stored and what is committed is of the old topic: a worker that began there would skip all below.
-        let forgotten = self.consumer.store_offsets(&first).and_then(|()| self.consumer.commit(&first, CommitMode::Async));
+        // What is stored and what is committed is of the old topic: a worker that began there would
+        // skip all below.
+        let forgotten = self
+            .consumer
+            .store_offsets(&first)
+            .and_then(|()| self.consumer.commit(&first, CommitMode::Async));
         if first.count() > 0
             && let Err(error) = forgotten
         {
-            tracing::warn!(topic, "Kafka: the offsets of the old topic are still committed: {error}");
+            tracing::warn!(
+                topic,
+                "Kafka: the offsets of the old topic are still committed: {error}"
+            );
         }
     }
 
     /// Whether nothing that was taken waits for anything.
     pub(super) fn finished(&self) -> bool {
-        self.member()
-            .lock()
-            .iter()
-            .all(|partition| !matches!(partition.flow, Flow::Open | Flow::Blocked(_)) && partition.assignment.is_idle())
+        self.member().lock().iter().all(|partition| {
+            !matches!(partition.flow, Flow::Open | Flow::Blocked(_))
+                && partition.assignment.is_idle()
+        })
     }
 
     fn unblock(&self, partition: &Partition, mut blocked: Blocked, stopping: bool) -> Flow {
-        let far_ahead = blocked.hand.is_none() && partition.assignment.exceeds(MOST_BEHIND / 2).is_some();
+        let far_ahead =
+            blocked.hand.is_none() && partition.assignment.exceeds(MOST_BEHIND / 2).is_some();
         if far_ahead || !self.member().intake.has_room(blocked.lane) {
             return Flow::Blocked(blocked);
         }
@@ -134,17 +155,23 @@ impl Consumer {
             return Flow::Closed;
         }
         let resume_at = blocked.resume_at;
-        self.go_on(partition, Offset::Offset(resume_at)).unwrap_or(Flow::Blocked(Blocked { hand: None, lane: None, resume_at }))
+        self.go_on(partition, Offset::Offset(resume_at)).unwrap_or(Flow::Blocked(Blocked {
+            hand: None,
+            lane: None,
+            resume_at,
+        }))
     }
 
-    /// Lets a paused partition flow from `offset` on; `None`, and it stays paused, when librdkafka will not.
+    /// Lets a paused partition flow from `offset` on; `None`, and it stays paused, when librdkafka
+    /// will not.
     fn go_on(&self, partition: &Partition, offset: Offset) -> Option<Flow> {
         let seek = || self.consumer.seek(&partition.topic, partition.number, offset, SEEK);
         let resume = || self.consumer.resume(&list(partition));
         let resumed = match offset {
             Offset::Offset(_) => seek().and_then(|()| resume()),
-            // Where the beginning is must be asked first, and librdkafka drops the answer, and asks again later, when a resume comes
-            // in between. What is delivered before the seek is not taken.
+            // Where the beginning is must be asked first, and librdkafka drops the answer, and asks
+            // again later, when a resume comes in between. What is delivered before the seek is not
+            // taken.
             _ => resume().and_then(|()| seek()),
         };
         match resumed {
@@ -164,7 +191,8 @@ impl Consumer {
     }
 
     fn not_moved(&self, partition: &Partition, error: &KafkaError) {
-        tracing::debug!(topic = %partition.topic, partition = partition.number, "Kafka: cannot be paused or resumed: {error}");
+        tracing::debug!(topic = %partition.topic, partition = partition.number, "Kafka: cannot be \
+            paused or resumed: {error}");
     }
 }
 

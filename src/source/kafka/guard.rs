@@ -1,4 +1,5 @@
-//! The breaker over all outcomes of the source: a wrong configuration must not drain a topic into the dead letters.
+//! The breaker over all outcomes of the source: a wrong configuration must not drain a topic into
+//! the dead letters.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 /// How often watermarks are noted at most in the time that they are held back.
 const NOTES: u32 = 100;
 
-/// The watermarks of one partition, each held back for a while: what Redis loses after it was confirmed can be read again until its
-/// offset is committed.
+/// The watermarks of one partition, each held back for a while: what Redis loses after it was
+/// confirmed can be read again until its offset is committed.
 #[derive(Debug)]
 pub(super) struct Held {
     lag: Duration,
@@ -42,16 +42,16 @@ impl Held {
             self.due = Some(watermark);
             return;
         }
-        let is_new = self
-            .waiting
-            .back()
-            .map_or(self.due != Some(watermark), |&(at, last)| last != watermark && now - at >= self.lag / NOTES);
+        let is_new = self.waiting.back().map_or(self.due != Some(watermark), |&(at, last)| {
+            last != watermark && now - at >= self.lag / NOTES
+        });
         if is_new && !self.void {
             self.waiting.push_back((now, watermark));
         }
     }
 
-    /// Lets go of what was reached `lag` before `now`. Call it only when Redis has answered of late, and was not replaced since.
+    /// Lets go of what was reached `lag` before `now`. Call it only when Redis has answered of
+    /// late, and was not replaced since.
     pub(super) fn release(&mut self, now: Instant) {
         while let Some((at, watermark)) = self.waiting.front()
             && now - *at >= self.lag
@@ -61,7 +61,8 @@ impl Held {
         }
     }
 
-    /// Redis may have lost what is held back. Returns the offset to read again from; `None` when there is nothing.
+    /// Redis may have lost what is held back. Returns the offset to read again from; `None` when
+    /// there is nothing.
     pub(super) fn void(&mut self) -> Option<i64> {
         if self.lag.is_zero() {
             return None;
@@ -138,8 +139,8 @@ mod tests {
     }
 
     proptest! {
-        /// Against all that was ever noted: never ahead of the watermark of `LAG` ago, behind it by a hundredth at most, and in
-        /// bounded room.
+        /// Against all that was ever noted: never ahead of the watermark of `LAG` ago, behind it by
+        /// a hundredth at most, and in bounded room.
         #[test]
         fn it_follows_the_watermark_at_a_distance(steps in prop::collection::vec((1u64..3000, 0i64..3), 1..400)) {
             let (mut held, begin) = (Held::new(LAG), Instant::now());

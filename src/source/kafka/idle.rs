@@ -1,7 +1,8 @@
 //! A group in which nobody has a partition although the topics have some.
 //!
-//! The member that leads the group assigns what its broker knew at that moment. A broker that was behind, such as after a restart,
-//! may not have known a new topic; librdkafka, which does know it, sees no reason later to join again.
+//! The member that leads the group assigns what its broker knew at that moment. A broker that was
+//! behind, such as after a restart, may not have known a new topic; librdkafka, which does know it,
+//! sees no reason later to join again.
 
 use std::time::{Duration, Instant};
 
@@ -39,12 +40,16 @@ impl Idle {
 ///
 /// # Errors
 /// Brokers that do not answer, or may not be asked.
-pub(super) fn is_group_idle(consumer: &BaseConsumer<Member>, group_id: &str, topics: &[String]) -> KafkaResult<bool> {
+pub(super) fn is_group_idle(
+    consumer: &BaseConsumer<Member>,
+    group_id: &str,
+    topics: &[String],
+) -> KafkaResult<bool> {
     let groups = consumer.fetch_group_list(Some(group_id), TIMEOUT)?;
-    let idle = groups
-        .groups()
-        .iter()
-        .any(|group| group.state() == "Stable" && group.members().iter().all(|member| member.assignment().is_none_or(is_empty)));
+    let idle = groups.groups().iter().any(|group| {
+        group.state() == "Stable"
+            && group.members().iter().all(|member| member.assignment().is_none_or(is_empty))
+    });
     if !idle {
         return Ok(false);
     }
@@ -55,7 +60,11 @@ pub(super) fn is_group_idle(consumer: &BaseConsumer<Member>, group_id: &str, top
             None => true,
             Some(pattern) => pattern.as_ref().is_ok_and(|pattern| pattern.is_match(name)),
         };
-        if metadata.topics().iter().any(|topic| wanted(topic.name()) && !topic.partitions().is_empty()) {
+        if metadata
+            .topics()
+            .iter()
+            .any(|topic| wanted(topic.name()) && !topic.partitions().is_empty())
+        {
             return Ok(true);
         }
     }

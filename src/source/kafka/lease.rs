@@ -1,13 +1,14 @@
-//! How long what was taken from Kafka may be written: a process that was stopped for a while may have lost its partitions without
-//! having been told.
+//! How long what was taken from Kafka may be written: a process that was stopped for a while may
+//! have lost its partitions without having been told.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Share of the session timeout that a lease lasts: the rest covers the time since the last heartbeat that the broker saw, which
-/// precedes the last poll by up to [`heartbeat`], and its way there.
+/// Share of the session timeout that a lease lasts: the rest covers the time since the last
+/// heartbeat that the broker saw, which precedes the last poll by up to [`heartbeat`], and its way
+/// there.
 const SHARE: (u32, u32) = (2, 3);
 
 /// The pace of heartbeats for a session timeout.
@@ -15,8 +16,8 @@ pub(super) fn heartbeat(session_timeout: Duration) -> Duration {
     (session_timeout / 10).clamp(Duration::from_millis(100), Duration::from_secs(3))
 }
 
-/// Renewed by every poll; once it has run out, membership must be confirmed anew. While the process runs, librdkafka itself gives
-/// up partitions when heartbeats stay unanswered.
+/// Renewed by every poll; once it has run out, membership must be confirmed anew. While the process
+/// runs, librdkafka itself gives up partitions when heartbeats stay unanswered.
 pub(super) struct Lease {
     length: Duration,
     /// On [`clock`].
@@ -40,7 +41,8 @@ impl Lease {
 
     /// Time since it was last begun or renewed.
     pub(super) fn age(&self) -> Duration {
-        (Duration::from_millis(clock()) + self.length).saturating_sub(Duration::from_millis(self.until.load(Ordering::Relaxed)))
+        (Duration::from_millis(clock()) + self.length)
+            .saturating_sub(Duration::from_millis(self.until.load(Ordering::Relaxed)))
     }
 
     /// Prolongs a lease that is valid; false, and nothing changes, when it has run out.

@@ -23,7 +23,8 @@ use super::topic_ids::TopicIds;
 /// The name of this part in `/ready`.
 pub(super) const PART: &str = "kafka";
 
-/// How long lanes may take over what was taken of revoked partitions before that is taken back; Redis may be away.
+/// How long lanes may take over what was taken of revoked partitions before that is taken back;
+/// Redis may be away.
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// Shared by the consumer loop and librdkafka's callbacks, all on the polling thread.
@@ -61,7 +62,8 @@ impl Member {
         let (mut assigned, mut paused) = (0, 0);
         for partition in partitions.iter() {
             assigned += 1;
-            paused += i64::from(matches!(partition.flow, Flow::Blocked(_) | Flow::Rewinding { .. }));
+            paused +=
+                i64::from(matches!(partition.flow, Flow::Blocked(_) | Flow::Rewinding { .. }));
         }
         self.metrics.kafka.partitions_assigned.set(assigned);
         self.metrics.kafka.partitions_paused.set(paused);
@@ -94,10 +96,19 @@ impl Member {
         self.readiness.ready(PART);
         let mut partitions = self.lock();
         for element in list.elements() {
-            partitions.insert(Partition::new(element.topic(), element.partition(), self.epoch(), self.failover_replay));
+            partitions.insert(Partition::new(
+                element.topic(),
+                element.partition(),
+                self.epoch(),
+                self.failover_replay,
+            ));
         }
         self.show(&partitions);
-        tracing::info!(new = list.count(), all = self.metrics.kafka.partitions_assigned.get(), "partitions assigned");
+        tracing::info!(
+            new = list.count(),
+            all = self.metrics.kafka.partitions_assigned.get(),
+            "partitions assigned"
+        );
         drop(partitions);
         // A pause outlives an earlier assignment.
         if list.count() > 0
@@ -107,14 +118,17 @@ impl Member {
         }
     }
 
-    /// Stops taking from the partitions of `list`, has what was taken written, takes back what is not sent even then, waits for what
-    /// is, commits, and lets go.
+    /// Stops taking from the partitions of `list`, has what was taken written, takes back what is
+    /// not sent even then, waits for what is, commits, and lets go.
     fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let lost = consumer.assignment_lost();
         let deadline = Instant::now() + self.handover;
         let mut partitions = self.lock();
-        let mut gone: Vec<Partition> =
-            list.elements().iter().filter_map(|element| partitions.remove(element.topic(), element.partition())).collect();
+        let mut gone: Vec<Partition> = list
+            .elements()
+            .iter()
+            .filter_map(|element| partitions.remove(element.topic(), element.partition()))
+            .collect();
         self.show(&partitions);
         drop(partitions);
         for partition in &mut gone {
@@ -123,32 +137,45 @@ impl Member {
             partition.flow = Flow::Closed;
         }
         if !lost {
-            // Lanes are not equally far: what one has not reached by then is read again, and all behind it, which others have written.
+            // Lanes are not equally far: what one has not reached by then is read again, and all
+            // behind it, which others have written.
             let drained = Instant::now() + DRAIN.min(self.handover / 2);
             for partition in &gone {
                 partition.assignment.wait_idle(drained);
             }
         }
-        let mut gone: Vec<Partition> = gone.into_iter().map(|partition| self.give_up(partition)).collect();
+        let mut gone: Vec<Partition> =
+            gone.into_iter().map(|partition| self.give_up(partition)).collect();
         self.intake.drop_cancelled();
         let idle = gone.iter().filter(|partition| partition.assignment.wait_idle(deadline)).count();
-        tracing::info!(partitions = list.count(), lost, all = self.metrics.kafka.partitions_assigned.get(), "partitions revoked");
+        tracing::info!(
+            partitions = list.count(),
+            lost,
+            all = self.metrics.kafka.partitions_assigned.get(),
+            "partitions revoked"
+        );
         if idle < gone.len() {
-            tracing::warn!(partitions = gone.len() - idle, "partitions were handed over before Redis answered all writes");
+            tracing::warn!(
+                partitions = gone.len() - idle,
+                "partitions were handed over before Redis answered all writes"
+            );
         }
         if !lost {
             let mut offsets = TopicPartitionList::new();
             for partition in &mut gone {
-                let (committed, unsettled) = (partition.committable(false), partition.assignment.unsettled());
+                let (committed, unsettled) =
+                    (partition.committable(false), partition.assignment.unsettled());
                 tracing::debug!(topic = %partition.topic, partition = partition.number, committed, unsettled, "handed over");
                 if let Some(offset) = committed {
                     let offset = Offset::Offset(offset);
-                    offsets.add_partition_offset(&partition.topic, partition.number, offset).expect("an offset of a record");
+                    offsets
+                        .add_partition_offset(&partition.topic, partition.number, offset)
+                        .expect("an offset of a record");
                 }
             }
             if offsets.count() > 0 {
-                // When it lets go, librdkafka commits what was stored last, even below what is committed: the next member would
-                // begin there, and write again what is written.
+                // When it lets go, librdkafka commits what was stored last, even below what is
+                // committed: the next member would begin there, and write again what is written.
                 if let Err(error) = consumer.store_offsets(&offsets) {
                     tracing::debug!("Kafka: offsets of revoked partitions are not stored: {error}");
                 }
@@ -171,7 +198,9 @@ impl Member {
             Ok(()) => self.metrics.kafka.commits.inc(),
             // There was nothing to commit.
             Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
-            Err(error) => tracing::warn!("Kafka: offsets are not committed, their records may be written again: {error}"),
+            Err(error) => tracing::warn!(
+                "Kafka: offsets are not committed, their records may be written again: {error}"
+            ),
         }
     }
 }
@@ -192,7 +221,10 @@ impl ClientContext for Member {
         self.events.error(&error, reason);
     }
 
-    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+    fn generate_oauth_token(
+        &self,
+        _config: Option<&str>,
+    ) -> Result<OAuthToken, Box<dyn std::error::Error>> {
         self.events.token()
     }
 
@@ -200,18 +232,24 @@ impl ClientContext for Member {
         let mut partitions = self.lock();
         for (name, topic) in &statistics.topics {
             for (&number, numbers) in &topic.partitions {
-                if let Some(partition) = partitions.get_mut(name, number).filter(|_| numbers.consumer_lag_stored >= 0) {
-                    let lag = if partition.is_drained(numbers) { 0 } else { numbers.consumer_lag_stored };
+                if let Some(partition) =
+                    partitions.get_mut(name, number).filter(|_| numbers.consumer_lag_stored >= 0)
+                {
+                    let lag =
+                        if partition.is_drained(numbers) { 0 } else { numbers.consumer_lag_stored };
                     self.metrics.kafka.set_lag(name, number, lag);
                 }
             }
         }
         drop(partitions);
         let connected = statistics.brokers.values().any(|broker| broker.state == "UP");
-        let steady = statistics.cgrp.is_some_and(|group| group.state == "up" && group.join_state == "steady");
+        let steady = statistics
+            .cgrp
+            .is_some_and(|group| group.state == "up" && group.join_state == "steady");
         let obstructed = self.obstacle.lock().unwrap_or_else(PoisonError::into_inner).is_some();
         if !connected {
-            self.readiness.waiting(PART, self.events.trouble().unwrap_or_else(|| "no broker answers".into()));
+            self.readiness
+                .waiting(PART, self.events.trouble().unwrap_or_else(|| "no broker answers".into()));
         } else if steady && !obstructed {
             self.readiness.ready(PART);
         }

@@ -1,11 +1,13 @@
 //! The Kafka source: a member of a consumer group that commits only what is settled.
 //!
-//! A thread of its own polls (`consumer`): it copies each record (`record`), finds its events and pushes them (`door`), and
-//! pauses a partition whose next event finds no room (`flow`). The receipts of an event are its partition under one assignment
-//! epoch (`assignment`), whose watermark ([`Offsets`]) is stored with librdkafka and committed by it; when it is to be `held`
-//! back, so that what Redis loses in a failover can be read again, after a while. `member` holds librdkafka's callbacks: on a
-//! revoke what is not sent is taken back and what is sent is awaited before the partition is handed over. A process that stood
-//! still for longer than a `lease` writes nothing of what it held. A topic that was created anew is read anew (`topic_ids`).
+//! A thread of its own polls (`consumer`): it copies each record (`record`), finds its events and
+//! pushes them (`door`), and pauses a partition whose next event finds no room (`flow`). The
+//! receipts of an event are its partition under one assignment epoch (`assignment`), whose
+//! watermark ([`Offsets`]) is stored with librdkafka and committed by it; when it is to be `held`
+//! back, so that what Redis loses in a failover can be read again, after a while. `member` holds
+//! librdkafka's callbacks: on a revoke what is not sent is taken back and what is sent is awaited
+//! before the partition is handed over. A process that stood still for longer than a `lease` writes
+//! nothing of what it held. A topic that was created anew is read anew (`topic_ids`).
 
 mod assignment;
 mod burial;
@@ -52,7 +54,8 @@ use self::topic_ids::CONTEXT;
 
 /// librdkafka's default of `max.poll.interval.ms`.
 const MAX_POLL_MS: u64 = 300_000;
-/// librdkafka's own queue of fetched records: with `delivery.max_in_flight` all memory of the source.
+/// librdkafka's own queue of fetched records: with `delivery.max_in_flight` all memory of the
+/// source.
 const FETCH_QUEUE_KIB: &str = "16384";
 /// After the hard stop: for leaving the group.
 const LEAVE: Duration = Duration::from_secs(2);
@@ -100,9 +103,15 @@ impl KafkaSource {
     ///
     /// # Errors
     /// Settings that librdkafka refuses, files that cannot be used.
-    pub fn new(kafka: &config::Kafka, breaker: &config::Breaker, prefix: &str, parts: Parts) -> Result<Self, ClientError> {
+    pub fn new(
+        kafka: &config::Kafka,
+        breaker: &config::Breaker,
+        prefix: &str,
+        parts: Parts,
+    ) -> Result<Self, ClientError> {
         let Parts { intake, letters, metrics, readiness, health, switches } = parts;
-        let guard = Arc::new(Guard::new(Breaker::new(breaker.consecutive, breaker.ratio, breaker.window)));
+        let guard =
+            Arc::new(Guard::new(Breaker::new(breaker.consecutive, breaker.ratio, breaker.window)));
         readiness.waiting(PART, "joining the group");
         let member = Member {
             events: ClientEvents::new(PART, &kafka.client)?,
@@ -119,9 +128,13 @@ impl KafkaSource {
             debug: kafka.client.librdkafka.contains_key("debug"),
         };
         let settings = settings(kafka)?;
-        let max_poll_interval = settings.get("max.poll.interval.ms").and_then(|typed| typed.parse().ok()).unwrap_or(MAX_POLL_MS);
+        let max_poll_interval = settings
+            .get("max.poll.interval.ms")
+            .and_then(|typed| typed.parse().ok())
+            .unwrap_or(MAX_POLL_MS);
         let consumer = settings.create_with_context(member).map_err(creation_error)?;
-        let (topics, group_id, prefix) = (kafka.topics.clone(), kafka.group_id.clone(), prefix.to_owned());
+        let (topics, group_id, prefix) =
+            (kafka.topics.clone(), kafka.group_id.clone(), prefix.to_owned());
         let max_poll_interval = Duration::from_millis(max_poll_interval);
         Ok(Self {
             consumer,
@@ -140,10 +153,13 @@ impl KafkaSource {
 
     /// Consumes until `stop`, and then until what was taken is settled, or until `hard`.
     pub async fn run(self, stop: CancellationToken, hard: CancellationToken) -> Ended {
-        let Self { consumer, topics, group_id, max_poll_interval, prefix, health, switches, .. } = self;
+        let Self {
+            consumer, topics, group_id, max_poll_interval, prefix, health, switches, ..
+        } = self;
         let Self { dead: (burial, dead), letters, guard, intake, .. } = self;
         let keep_headers = letters.keep_headers();
-        let burying = tokio::spawn(hard.clone().run_until_cancelled_owned(bury(dead, letters, guard)));
+        let burying =
+            tokio::spawn(hard.clone().run_until_cancelled_owned(bury(dead, letters, guard)));
         let door = Door { intake, prefix, burial, runtime: Handle::current() };
         let consumer = Consumer {
             consumer,
@@ -158,7 +174,9 @@ impl KafkaSource {
             hard: hard.clone(),
         };
         let (tell, mut told) = oneshot::channel();
-        let thread = std::thread::Builder::new().name("kafka".into()).spawn(move || tell.send(consumer.run()));
+        let thread = std::thread::Builder::new()
+            .name("kafka".into())
+            .spawn(move || tell.send(consumer.run()));
         if let Err(error) = thread {
             return Ended::Failed(format!("no thread for the consumer: {error}"));
         }
@@ -204,7 +222,9 @@ fn settings(kafka: &config::Kafka) -> Result<ClientConfig, ClientError> {
         .set("allow.auto.create.topics", "false")
         .set("statistics.interval.ms", "1000");
     let debug = settings.get("debug").map(|typed| format!("{typed},{CONTEXT}"));
-    settings.set("debug", debug.as_deref().unwrap_or(CONTEXT)).set_log_level(RDKafkaLogLevel::Debug);
+    settings
+        .set("debug", debug.as_deref().unwrap_or(CONTEXT))
+        .set_log_level(RDKafkaLogLevel::Debug);
     if let Some(letters) = &kafka.dead_letters {
         // A pattern may match it, too: what cannot be written would come back for ever.
         let mine = format!("^{}$", letters.replace('.', "\\."));

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-/// Records of one partition in delivered order, and the watermark: everything before it is settled. Offsets are sparse (compaction,
-/// transactions), so contiguous means "nothing delivered in between", never `offset + 1`.
+/// Records of one partition in delivered order, and the watermark: everything before it is settled.
+/// Offsets are sparse (compaction, transactions), so contiguous means "nothing delivered in
+/// between", never `offset + 1`.
 #[derive(Debug, Default)]
 pub struct Offsets {
     /// From the first record that is not settled on.
@@ -34,7 +35,8 @@ impl Offsets {
     /// # Panics
     /// More events are settled than were delivered.
     pub fn settle(&mut self, position: u64) {
-        let record = usize::try_from(position - self.first).ok().and_then(|at| self.records.get_mut(at));
+        let record =
+            usize::try_from(position - self.first).ok().and_then(|at| self.records.get_mut(at));
         let record = record.expect("only unsettled records have pending events");
         record.pending -= 1;
         if position == self.first {
@@ -42,7 +44,8 @@ impl Offsets {
         }
     }
 
-    /// The offset to commit: of the record after the last one before which all are settled. `None` before the first.
+    /// The offset to commit: of the record after the last one before which all are settled. `None`
+    /// before the first.
     pub fn watermark(&self) -> Option<i64> {
         self.watermark
     }
@@ -105,7 +108,8 @@ mod tests {
     }
 
     proptest! {
-        /// Against a model that looks at every record: killed at any point, nothing below the watermark is unsettled.
+        /// Against a model that looks at every record: killed at any point, nothing below the
+        /// watermark is unsettled.
         #[test]
         fn never_passes_an_unsettled_record(
             gaps in prop::collection::vec((1i64..5, 0u32..4), 1..60),

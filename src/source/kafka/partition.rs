@@ -36,7 +36,8 @@ pub(super) enum Flow {
     Open,
     /// Waits for room.
     Blocked(Blocked),
-    /// Waits for what is in flight, and a pause; then reads again, from the first record that has no outcome unless told where.
+    /// Waits for what is in flight, and a pause; then reads again, from the first record that has
+    /// no outcome unless told where.
     Rewinding {
         not_before: Instant,
         to: Option<Offset>,
@@ -56,7 +57,12 @@ pub(super) struct Blocked {
 
 impl Partition {
     /// `lag` is for how long commits are held back.
-    pub(super) fn new(topic: &str, number: i32, assignment: Arc<Assignment>, lag: Duration) -> Self {
+    pub(super) fn new(
+        topic: &str,
+        number: i32,
+        assignment: Arc<Assignment>,
+        lag: Duration,
+    ) -> Self {
         let held = Held::new(lag);
         Self {
             topic: topic.into(),
@@ -74,7 +80,8 @@ impl Partition {
     /// Notes a record of `events` events; returns its position.
     pub(super) fn deliver(&mut self, offset: i64, events: u32) -> u64 {
         if !self.held.has_read() {
-            tracing::debug!(topic = %self.topic, partition = self.number, offset, "the first record since the assignment");
+            tracing::debug!(topic = %self.topic, partition = self.number, offset, "the first \
+                record since the assignment");
         }
         self.held.read(offset);
         self.assignment.deliver(offset, events)
@@ -84,10 +91,12 @@ impl Partition {
         matches!(self.flow, Flow::Open)
     }
 
-    /// Whether there is nothing to read, nor anything in flight: where a transaction ends stands a marker that is never delivered,
-    /// and librdkafka counts it as one record to come.
+    /// Whether there is nothing to read, nor anything in flight: where a transaction ends stands a
+    /// marker that is never delivered, and librdkafka counts it as one record to come.
     pub(super) fn is_drained(&self, numbers: &statistics::Partition) -> bool {
-        self.assignment.is_idle() && numbers.fetchq_cnt == 0 && numbers.next_offset >= numbers.ls_offset
+        self.assignment.is_idle()
+            && numbers.fetchq_cnt == 0
+            && numbers.next_offset >= numbers.ls_offset
     }
 
     /// Bytes held by a record that found no room.
@@ -123,8 +132,8 @@ impl Partition {
         Some(offset)
     }
 
-    /// Redis may have lost what was confirmed and is not committed: from where on it is to be read again, and how far reading has
-    /// come.
+    /// Redis may have lost what was confirmed and is not committed: from where on it is to be read
+    /// again, and how far reading has come.
     pub(super) fn lost(&mut self) -> Option<(i64, i64)> {
         let back_to = self.held.void()?;
         let (unsettled, watermark) = (self.assignment.unsettled(), self.assignment.watermark());
@@ -146,12 +155,13 @@ impl Partition {
     /// Gives up all that is in flight, to read again from `offset` on. The caller pauses it.
     pub(super) fn replay(&mut self, offset: i64) {
         self.assignment.close();
-        self.flow = Flow::Rewinding { not_before: Instant::now(), to: Some(Offset::Offset(offset)) };
+        self.flow =
+            Flow::Rewinding { not_before: Instant::now(), to: Some(Offset::Offset(offset)) };
     }
 
-    /// Gives up all that is in flight, to read the partition of a new topic from its beginning; nothing is committable before
-    /// [`Partition::begin`]. Returns how far reading of the old one had come. The caller pauses it. `lag` is for how long commits are
-    /// held back.
+    /// Gives up all that is in flight, to read the partition of a new topic from its beginning;
+    /// nothing is committable before [`Partition::begin`]. Returns how far reading of the old one
+    /// had come. The caller pauses it. `lag` is for how long commits are held back.
     pub(super) fn begin_anew(&mut self, lag: Duration) -> Option<i64> {
         let reached = self.committable(false);
         self.assignment.close();

@@ -11,7 +11,8 @@ use crate::dead_letter::Record;
 use crate::event::Elements;
 use crate::pipeline::{Job, Message, Reservation};
 
-/// What a record takes besides its bytes: its message, its place among the offsets, the queue entry of its update.
+/// What a record takes besides its bytes: its message, its place among the offsets, the queue entry
+/// of its update.
 const OVERHEAD: usize = 256;
 
 /// A record's headers, copied.
@@ -20,18 +21,30 @@ pub(super) type Headers = Vec<(String, Option<Bytes>)>;
 /// Asking for them is not cheap, even where there are none.
 pub(super) fn headers(message: &BorrowedMessage<'_>) -> Headers {
     message.headers().map_or_else(Vec::new, |headers| {
-        headers.iter().map(|header| (header.key.to_owned(), header.value.map(Bytes::copy_from_slice))).collect()
+        headers
+            .iter()
+            .map(|header| (header.key.to_owned(), header.value.map(Bytes::copy_from_slice)))
+            .collect()
     })
 }
 
 /// Bytes to reserve for a record.
 pub(super) fn cost(message: &BorrowedMessage<'_>, headers: &Headers) -> usize {
-    let headers: usize = headers.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, Bytes::len) + OVERHEAD).sum();
+    let headers: usize = headers
+        .iter()
+        .map(|(name, value)| name.len() + value.as_ref().map_or(0, Bytes::len) + OVERHEAD)
+        .sum();
     OVERHEAD + message.payload_len() + message.key_len() + headers
 }
 
-/// Copies a record: a borrowed one would keep the whole fetched buffer alive. The message's bytes are the value.
-pub(super) fn copy(message: &BorrowedMessage<'_>, topic: &Arc<str>, headers: Headers, held: Reservation) -> Arc<Message> {
+/// Copies a record: a borrowed one would keep the whole fetched buffer alive. The message's bytes
+/// are the value.
+pub(super) fn copy(
+    message: &BorrowedMessage<'_>,
+    topic: &Arc<str>,
+    headers: Headers,
+    held: Reservation,
+) -> Arc<Message> {
     let (value, key) = (message.payload().unwrap_or_default(), message.key());
     // Value and key in one piece: one allocation for both.
     let both = Bytes::from([value, key.unwrap_or_default()].concat());

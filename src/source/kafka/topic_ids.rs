@@ -1,8 +1,9 @@
 //! Topics that were deleted and created again under the same name: their ids tell. Pure.
 //!
-//! librdkafka learns the id of each topic with its metadata, and asks brokers for records by that id; it keeps its positions all the
-//! same, and offers no call to read the id. It does log each change of an id, in the debug context [`CONTEXT`], and brokers
-//! answer nothing to the old id, so that the line comes before the first record of the new topic.
+//! librdkafka learns the id of each topic with its metadata, and asks brokers for records by that
+//! id; it keeps its positions all the same, and offers no call to read the id. It does log each
+//! change of an id, in the debug context [`CONTEXT`], and brokers answer nothing to the old id, so
+//! that the line comes before the first record of the new topic.
 
 use std::collections::HashMap;
 
@@ -22,7 +23,9 @@ pub(super) struct TopicIds {
 impl TopicIds {
     /// Takes notice of a line of librdkafka's log.
     pub(super) fn note(&mut self, line: &str) {
-        let Some((topic, before, now)) = change(line).filter(|(.., now)| *now != NONE) else { return };
+        let Some((topic, before, now)) = change(line).filter(|(.., now)| *now != NONE) else {
+            return;
+        };
         let known = self.known.insert(topic.to_owned(), now.to_owned());
         let before = known.as_deref().unwrap_or(before);
         if before != now && before != NONE {
@@ -65,7 +68,10 @@ mod tests {
 
     #[test]
     fn an_id_that_becomes_known_or_unknown_is_none() {
-        assert_eq!(recreated(&[("t", NONE, "A"), ("t", "A", NONE), ("t", NONE, "A")]), Vec::<String>::new());
+        assert_eq!(
+            recreated(&[("t", NONE, "A"), ("t", "A", NONE), ("t", NONE, "A")]),
+            Vec::<String>::new()
+        );
         let mut ids = TopicIds::default();
         ids.note("[thrd:main]: Topic t [0] Leader 1 Epoch 0");
         ids.note("[thrd:main]: Topic t partition 0 Leader 1 changed id");

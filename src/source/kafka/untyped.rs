@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 /// Events after which a topic is judged, again and again.
 const WINDOW: u64 = 100;
-/// Events after which it is judged for the first time: a small topic must not be drained without a word.
+/// Events after which it is judged for the first time: a small topic must not be drained without a
+/// word.
 const FIRST: u64 = 10;
 
-/// Counts the events of each topic that have no `type`: mostly they are in a wrapper that is not known, and all of them would be
-/// skipped while the worker is ready.
+/// Counts the events of each topic that have no `type`: mostly they are in a wrapper that is not
+/// known, and all of them would be skipped while the worker is ready.
 #[derive(Default)]
 pub(super) struct Untyped(HashMap<Arc<str>, Count>);
 
@@ -24,8 +25,8 @@ struct Count {
 }
 
 impl Untyped {
-    /// Counts the events of a record; `untyped` of them had no type. True once more than half of the [`FIRST`] events, or of
-    /// [`WINDOW`] in a row, had none, until [`Untyped::said`].
+    /// Counts the events of a record; `untyped` of them had no type. True once more than half of
+    /// the [`FIRST`] events, or of [`WINDOW`] in a row, had none, until [`Untyped::said`].
     pub(super) fn count(&mut self, topic: &Arc<str>, events: u64, untyped: u64) -> bool {
         if !self.0.contains_key(topic) {
             self.0.insert(Arc::clone(topic), Count::default());

@@ -31,7 +31,8 @@ fuzz_target!(|text: &[u8]| {
                 sorted(&mut literal);
                 assert_eq!(usual, literal);
                 assert!(usual.iter().all(|(name, value)| [name, value].iter().all(|text| str::from_utf8(text).is_ok())));
-                assert!(usual.is_sorted_by(|(before, _), (name, _)| before < name), "a field is written once");
+                assert!(usual.is_sorted_by(|(before, _), (name, _)| before < name), "a field is \
+                    written once");
             }
             (usual, literal) => assert_eq!(usual, literal),
         }

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use super::payload::{MAX_BODY, MIB, batch, empty_members, gzip, gzip_repeated, head, long_names, post, post_gzip, small, wide};
+use super::payload::{
+    MAX_BODY, MIB, batch, empty_members, gzip, gzip_repeated, head, long_names, post, post_gzip,
+    small, wide,
+};
 use crate::harness::attack::{Attacker, Target, attack};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Between two waves of requests that cost much to answer, so that the honest have a share of the processors.
+/// Between two waves of requests that cost much to answer, so that the honest have a share of the
+/// processors.
 const WAVE: Duration = Duration::from_secs(4);
 
 /// A few more than `http.max_connections`.
@@ -15,7 +19,8 @@ const MANY: usize = 1030;
 
 fn names(at: Target) -> Vec<Attacker> {
     vec![
-        Attacker::new(at.http, 4, post(&batch((0..1000).map(|event| long_names(event % 8))))).every(WAVE),
+        Attacker::new(at.http, 4, post(&batch((0..1000).map(|event| long_names(event % 8)))))
+            .every(WAVE),
         Attacker::new(at.http, 8, post(&batch((0..1).map(long_names)))).every(SECOND),
     ]
 }
@@ -46,7 +51,10 @@ fn broken_ranges(at: Target) -> Vec<Attacker> {
 
 #[test]
 fn millions_of_empty_events_in_broken_json() {
-    attack("2.8 million empty events in 8 KB of gzip, with a value that is no JSON or without commas", broken_ranges);
+    attack(
+        "2.8 million empty events in 8 KB of gzip, with a value that is no JSON or without commas",
+        broken_ranges,
+    );
 }
 
 fn bombs(at: Target) -> Vec<Attacker> {
@@ -78,7 +86,8 @@ fn empty_gzip_members() {
 }
 
 fn heads(at: Target) -> Vec<Attacker> {
-    let lines: String = (0..60).map(|line| format!("x-{line:02}: {}\r\n", "y".repeat(992))).collect();
+    let lines: String =
+        (0..60).map(|line| format!("x-{line:02}: {}\r\n", "y".repeat(992))).collect();
     let whole = head(&format!("{lines}content-length: 100\r\n"));
     let half = whole.trim_end().to_owned();
     vec![Attacker::new(at.http, 400, whole), Attacker::new(at.http, 400, half)]
@@ -118,7 +127,8 @@ fn steady_bodies_of_many() {
 fn wide_batches(at: Target) -> Vec<Attacker> {
     vec![
         Attacker::new(at.http, 4, post(&batch((0..1000).map(|event| wide(event % 8))))).every(WAVE),
-        Attacker::new(at.http, 4, post(&batch((0..100_000).map(|event| small(event % 1000))))).every(WAVE),
+        Attacker::new(at.http, 4, post(&batch((0..100_000).map(|event| small(event % 1000)))))
+            .every(WAVE),
     ]
 }
 
@@ -153,14 +163,28 @@ fn unread(at: Target) -> Vec<Attacker> {
 
 #[test]
 fn answers_that_nobody_reads() {
-    attack("100 clients send thousands of requests and read no answer, and 70 at the admin port", unread);
+    attack(
+        "100 clients send thousands of requests and read no answer, and 70 at the admin port",
+        unread,
+    );
 }
 
 #[test]
 fn all_at_once() {
     attack("everything that bodies and heads can do, at once, half of each", |at| {
-        let all =
-            [names, ranges, broken_ranges, bombs, members, heads, slow_bodies, steady_bodies, wide_batches, stalled_gzip, unread];
+        let all = [
+            names,
+            ranges,
+            broken_ranges,
+            bombs,
+            members,
+            heads,
+            slow_bodies,
+            steady_bodies,
+            wide_batches,
+            stalled_gzip,
+            unread,
+        ];
         all.into_iter().flat_map(|attackers| attackers(at)).map(Attacker::half).collect()
     });
 }

@@ -12,7 +12,8 @@ pub(super) const MIB: usize = 1 << 20;
 pub(super) const MAX_BODY: usize = 8 * MIB;
 
 /// A gzip member of nothing.
-const EMPTY_MEMBER: [u8; 20] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+const EMPTY_MEMBER: [u8; 20] =
+    [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// The head of a request to `/v1/batch`; `more` are whole lines.
 pub(super) fn head(more: &str) -> String {
@@ -35,24 +36,35 @@ pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory")
 }
 
-/// `start`, then `unit` until all is about `size` bytes long, then `end`; gzipped, in a member for each MiB, which is quickly made.
+/// `start`, then `unit` until all is about `size` bytes long, then `end`; gzipped, in a member for
+/// each MiB, which is quickly made.
 pub(super) fn gzip_repeated(start: &str, unit: &str, end: &str, size: usize) -> Vec<u8> {
     let per_member = MIB / unit.len();
     let member = gzip(unit.repeat(per_member).as_bytes());
     let members = (size - start.len() - end.len()) / (per_member * unit.len());
     let rest = (size - start.len() - end.len() - members * per_member * unit.len()) / unit.len();
-    [gzip(start.as_bytes()), member.repeat(members), gzip(unit.repeat(rest).as_bytes()), gzip(end.as_bytes())].concat()
+    [
+        gzip(start.as_bytes()),
+        member.repeat(members),
+        gzip(unit.repeat(rest).as_bytes()),
+        gzip(end.as_bytes()),
+    ]
+    .concat()
 }
 
 pub(super) fn empty_members(size: usize) -> Vec<u8> {
     EMPTY_MEMBER.repeat(size / EMPTY_MEMBER.len())
 }
 
-/// 90 KB that would be 10 MB of names: each of 10,000 fields repeats its parent's name of 1,000 bytes.
+/// 90 KB that would be 10 MB of names: each of 10,000 fields repeats its parent's name of 1,000
+/// bytes.
 pub(super) fn long_names(user: usize) -> String {
     let fields: Vec<String> = (0..10_000).map(|field| format!("\"{field}\":1")).collect();
     let parent = "p".repeat(1000);
-    format!(r#"{{"type":"identify","userId":"attacker-{user}","traits":{{"{parent}":{{{}}}}}}}"#, fields.join(","))
+    format!(
+        r#"{{"type":"identify","userId":"attacker-{user}","traits":{{"{parent}":{{{}}}}}}}"#,
+        fields.join(",")
+    )
 }
 
 /// 10,000 fields with short names.

@@ -30,7 +30,8 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Starts the worker against `redis_url`, with `settings` as further `-s` options, and waits until it listens.
+    /// Starts the worker against `redis_url`, with `settings` as further `-s` options, and waits
+    /// until it listens.
     pub(crate) fn start(redis_url: &str, settings: &[&str]) -> Self {
         let url = format!("redis.url={redis_url}");
         let mut all = vec![url.as_str()];
@@ -57,7 +58,14 @@ impl App {
 
     fn launch(mut command: Command, settings: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the worker");
-        command.args(["--log-format", "json", "-s", "http.listen=127.0.0.1:0", "-s", "admin.listen=127.0.0.1:0"]);
+        command.args([
+            "--log-format",
+            "json",
+            "-s",
+            "http.listen=127.0.0.1:0",
+            "-s",
+            "admin.listen=127.0.0.1:0",
+        ]);
         command.arg("-s").arg(format!("data_dir={}", dir.path().display()));
         for setting in settings {
             command.args(["-s", setting]);
@@ -67,9 +75,17 @@ impl App {
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let kept = Arc::clone(&log);
-        let reader = std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line)));
-        let mut app =
-            Self { child, http: ([127, 0, 0, 1], 0).into(), admin: ([127, 0, 0, 1], 0).into(), log, reader: Some(reader), dir };
+        let reader = std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line))
+        });
+        let mut app = Self {
+            child,
+            http: ([127, 0, 0, 1], 0).into(),
+            admin: ([127, 0, 0, 1], 0).into(),
+            log,
+            reader: Some(reader),
+            dir,
+        };
         app.http = app.listening("http");
         app.admin = app.listening("admin");
         app
@@ -82,15 +98,23 @@ impl App {
             let found = self.log().iter().find_map(|line| {
                 let line: serde_json::Value = serde_json::from_str(line).ok()?;
                 let fields = &line;
-                (fields["message"] == "listening" && fields["part"] == part).then(|| fields["address"].as_str()?.parse().ok())?
+                (fields["message"] == "listening" && fields["part"] == part)
+                    .then(|| fields["address"].as_str()?.parse().ok())?
             });
             if let Some(address) = found {
                 return address;
             }
             if let Some(status) = self.child.try_wait().expect("own child") {
-                panic!("the worker ended with {status} before it listened:\n{}", self.log().join("\n"));
+                panic!(
+                    "the worker ended with {status} before it listened:\n{}",
+                    self.log().join("\n")
+                );
             }
-            assert!(start.elapsed() < Duration::from_secs(20), "the worker does not listen:\n{}", self.log().join("\n"));
+            assert!(
+                start.elapsed() < Duration::from_secs(20),
+                "the worker does not listen:\n{}",
+                self.log().join("\n")
+            );
             super::pause();
         }
     }
@@ -99,7 +123,8 @@ impl App {
         self.log.lock().unwrap().clone()
     }
 
-    /// Waits for a line that holds `words`: the worker logs on a thread of its own, and goes on meanwhile.
+    /// Waits for a line that holds `words`: the worker logs on a thread of its own, and goes on
+    /// meanwhile.
     pub(crate) fn wait_for_line(&self, words: &str) -> String {
         let found = || self.log().into_iter().find(|line| line.contains(words));
         eventually(&format!("{words:?} is logged"), || found().is_some());
@@ -121,7 +146,9 @@ impl App {
     /// The dead letters so far.
     pub(crate) fn dead_letters(&self) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(self.dead_letter_file()).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).expect("a dead letter is one line of JSON")).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).expect("a dead letter is one line of JSON"))
+            .collect()
     }
 
     pub(crate) fn ready(&self) -> bool {
@@ -139,21 +166,27 @@ impl App {
     /// The sum of all series of `name` whose labels contain `labels`.
     pub(crate) fn metric(&self, name: &str, labels: &str) -> f64 {
         let text = self.metrics();
-        let series = text
-            .lines()
-            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(labels));
+        let series = text.lines().filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+                && line.contains(labels)
+        });
         series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
-    /// Promise 5: received is the sum of all outcomes and nothing is in flight; and invariants I5 and I8.
+    /// Promise 5: received is the sum of all outcomes and nothing is in flight; and invariants I5
+    /// and I8.
     pub(crate) fn assert_at_rest(&self) {
         eventually("nothing is in flight", || self.metric("traitsink_events_in_flight", "") == 0.0);
         let sum = |name: &str| self.metric(&format!("traitsink_events_{name}_total"), "");
-        let ended: f64 = ["written", "skipped", "rejected", "dead_lettered", "failed"].into_iter().map(sum).sum();
+        let ended: f64 = ["written", "skipped", "rejected", "dead_lettered", "failed"]
+            .into_iter()
+            .map(sum)
+            .sum();
         assert_eq!(sum("received"), ended, "the ledger does not close:\n{}", self.metrics());
         eventually("no bytes are held", || self.metric("traitsink_in_flight_bytes", "") == 0.0);
         self.assert_frugal();
-        let panics: Vec<String> = self.log().into_iter().filter(|line| line.contains("panicked")).collect();
+        let panics: Vec<String> =
+            self.log().into_iter().filter(|line| line.contains("panicked")).collect();
         assert!(panics.is_empty(), "{panics:?}");
     }
 
@@ -161,14 +194,19 @@ impl App {
     fn assert_frugal(&self) {
         let resident = self.memory_kib("VmRSS:");
         assert!(resident < 256 << 10, "{resident} KiB of memory");
-        let open = || std::fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count);
+        let open =
+            || std::fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count);
         eventually("connections that broke are closed", || open() < MOST_DESCRIPTORS);
     }
 
-    /// What the kernel says under `name` of the worker's memory: `VmRSS:` is what is resident now, `VmHWM:` the most that ever was.
+    /// What the kernel says under `name` of the worker's memory: `VmRSS:` is what is resident now,
+    /// `VmHWM:` the most that ever was.
     pub(crate) fn memory_kib(&self, name: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
-        let found = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
+        let found = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());
         found.expect("kilobytes")
     }
 
@@ -185,10 +223,17 @@ impl App {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("own child") {
-                self.reader.take().into_iter().for_each(|reader| reader.join().expect("reading does not panic"));
+                self.reader
+                    .take()
+                    .into_iter()
+                    .for_each(|reader| reader.join().expect("reading does not panic"));
                 return status;
             }
-            assert!(start.elapsed() < limit, "the worker still runs after {limit:?}:\n{}", self.log().join("\n"));
+            assert!(
+                start.elapsed() < limit,
+                "the worker still runs after {limit:?}:\n{}",
+                self.log().join("\n")
+            );
             super::pause();
         }
     }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
 };
 use tempfile::TempDir;
 
@@ -61,14 +61,16 @@ impl Authority {
     /// Ran out in 2021.
     pub(crate) fn expired(&self) -> Issued {
         let mut params = params("redis server", &["localhost"]);
-        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+        (params.not_before, params.not_after) =
+            (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
         self.issue("server", params)
     }
 
     /// Not valid before 2090.
     pub(crate) fn not_yet_valid(&self) -> Issued {
         let mut params = params("redis server", &["localhost"]);
-        (params.not_before, params.not_after) = (date_time_ymd(2090, 1, 1), date_time_ymd(2091, 1, 1));
+        (params.not_before, params.not_after) =
+            (date_time_ymd(2090, 1, 1), date_time_ymd(2091, 1, 1));
         self.issue("server", params)
     }
 
@@ -87,7 +89,8 @@ impl Authority {
     /// Made by `openssl` with these options for the key and the signature, valid for `localhost`.
     pub(crate) fn with_openssl(&self, key: &[&str], signature: &[&str]) -> Issued {
         self.request(key);
-        std::fs::write(self.dir().join("names.cnf"), "subjectAltName = DNS:localhost\n").expect("writing names.cnf");
+        std::fs::write(self.dir().join("names.cnf"), "subjectAltName = DNS:localhost\n")
+            .expect("writing names.cnf");
         self.sign_request(&[signature, &["-extfile", "names.cnf"]].concat());
         self.issued("openssl")
     }
@@ -99,20 +102,57 @@ impl Authority {
         let shown = run("openssl", &["x509", "-in", "openssl.pem", "-noout", "-text"], self.dir());
         if !shown.contains("Version: 1 ") {
             // Since OpenSSL 3.2 one has to ask for it.
-            let subject = ["-subj", "/CN=localhost", "-key", "openssl.key", "-CA", "ca.pem", "-CAkey", "ca.key"];
-            run("openssl", &[&["req", "-x509", "-x509v1", "-out", "openssl.pem"], &subject[..]].concat(), self.dir());
+            let subject = [
+                "-subj",
+                "/CN=localhost",
+                "-key",
+                "openssl.key",
+                "-CA",
+                "ca.pem",
+                "-CAkey",
+                "ca.key",
+            ];
+            run(
+                "openssl",
+                &[&["req", "-x509", "-x509v1", "-out", "openssl.pem"], &subject[..]].concat(),
+                self.dir(),
+            );
         }
         self.issued("openssl")
     }
 
     fn request(&self, key: &[&str]) {
-        let request = ["req", "-new", "-nodes", "-keyout", "openssl.key", "-subj", "/CN=localhost", "-out", "openssl.csr"];
+        let request = [
+            "req",
+            "-new",
+            "-nodes",
+            "-keyout",
+            "openssl.key",
+            "-subj",
+            "/CN=localhost",
+            "-out",
+            "openssl.csr",
+        ];
         run("openssl", &[&request[..], key].concat(), self.dir());
     }
 
     fn sign_request(&self, options: &[&str]) {
-        let sign = ["x509", "-req", "-in", "openssl.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"];
-        run("openssl", &[&sign[..], &["-days", "30", "-out", "openssl.pem"], options].concat(), self.dir());
+        let sign = [
+            "x509",
+            "-req",
+            "-in",
+            "openssl.csr",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+        ];
+        run(
+            "openssl",
+            &[&sign[..], &["-days", "30", "-out", "openssl.pem"], options].concat(),
+            self.dir(),
+        );
     }
 
     fn issue(&self, name: &str, params: CertificateParams) -> Issued {
@@ -131,7 +171,8 @@ impl Authority {
 pub(crate) fn self_signed(is_ca: bool) -> (TempDir, Issued) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let mut params = params("redis server", &["localhost"]);
-    params.is_ca = if is_ca { IsCa::Ca(BasicConstraints::Unconstrained) } else { IsCa::ExplicitNoCa };
+    params.is_ca =
+        if is_ca { IsCa::Ca(BasicConstraints::Unconstrained) } else { IsCa::ExplicitNoCa };
     let key = KeyPair::generate().expect("a key");
     let certificate = params.self_signed(&key).expect("a certificate");
     let issued = write(dir.path(), "self-signed", &certificate.pem(), &key);

@@ -20,7 +20,11 @@ impl Cluster {
     }
 
     /// The same, with options for every node.
-    pub(crate) fn with(masters: usize, replicas: usize, options: impl Fn(Builder) -> Builder) -> Self {
+    pub(crate) fn with(
+        masters: usize,
+        replicas: usize,
+        options: impl Fn(Builder) -> Builder,
+    ) -> Self {
         let node = |_| {
             let builder = Redis::builder()
                 .option("cluster-enabled", "yes")
@@ -31,19 +35,26 @@ impl Cluster {
         };
         let nodes: Vec<Redis> = (0..masters * (1 + replicas)).map(node).collect();
         let cluster = Self { nodes };
-        let places: Vec<String> = cluster.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
+        let places: Vec<String> =
+            cluster.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
         let each = replicas.to_string();
         let mut args = vec!["--cluster", "create"];
         args.extend(places.iter().map(String::as_str));
         args.extend(["--cluster-replicas", &each, "--cluster-yes"]);
         run("redis-cli", &args, Path::new("/"));
         cluster.wait_until_whole();
-        cluster.nodes.iter().filter(|node| is_master(node)).for_each(|master| master.begin_with(replicas));
+        cluster
+            .nodes
+            .iter()
+            .filter(|node| is_master(node))
+            .for_each(|master| master.begin_with(replicas));
         cluster
     }
 
     pub(crate) fn wait_until_whole(&self) {
-        eventually("the cluster is whole", || self.nodes.iter().all(|node| info(node, "cluster_state") == "ok"));
+        eventually("the cluster is whole", || {
+            self.nodes.iter().all(|node| info(node, "cluster_state") == "ok")
+        });
     }
 
     /// `redis://127.0.0.1:PORT` of the first node.
@@ -55,15 +66,27 @@ impl Cluster {
     pub(crate) fn reshard(&self, from: usize, to: usize, slots: usize) {
         let [from, to] = [from, to].map(|node| self.id(node));
         let (seed, slots) = (format!("127.0.0.1:{}", self.nodes[0].port()), slots.to_string());
-        let args = ["--cluster", "reshard", &seed, "--cluster-from", &from, "--cluster-to", &to, "--cluster-slots", &slots];
+        let args = [
+            "--cluster",
+            "reshard",
+            &seed,
+            "--cluster-from",
+            &from,
+            "--cluster-to",
+            &to,
+            "--cluster-slots",
+            &slots,
+        ];
         run("redis-cli", &[&args[..], &["--cluster-yes"]].concat(), Path::new("/"));
     }
 
     /// From whichever node has it.
     pub(crate) fn hgetall(&self, key: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
-        let found = self.nodes.iter().filter(|node| is_master(node)).find_map(|node| match node.cli(&["HGETALL", key]) {
-            Value::ServerError(_) => None,
-            hash => Some(redis::from_redis_value(hash).expect("a hash")),
+        let found = self.nodes.iter().filter(|node| is_master(node)).find_map(|node| {
+            match node.cli(&["HGETALL", key]) {
+                Value::ServerError(_) => None,
+                hash => Some(redis::from_redis_value(hash).expect("a hash")),
+            }
         });
         found.unwrap_or_else(|| panic!("no node owns {key}"))
     }

@@ -7,7 +7,8 @@ use base64::Engine as _;
 use super::app::App;
 
 /// Two write keys: one without a prefix, one with that of the third example.
-pub(crate) const WRITE_KEYS: [&str; 2] = ["http.sources=[{write_key=\"k\", prefix=\"rudderstack\"}]", "http.write_keys=plain"];
+pub(crate) const WRITE_KEYS: [&str; 2] =
+    ["http.sources=[{write_key=\"k\", prefix=\"rudderstack\"}]", "http.write_keys=plain"];
 
 /// Sends the examples to a worker with [`WRITE_KEYS`], and checks what `hgetall` finds.
 pub(crate) fn check_examples(app: &App, hgetall: impl Fn(&str) -> BTreeMap<Vec<u8>, Vec<u8>>) {
@@ -25,14 +26,27 @@ pub(crate) fn check_examples(app: &App, hgetall: impl Fn(&str) -> BTreeMap<Vec<u
             "user:user-2",
             &[("location.city", "Austin"), ("location.state", "Texas")],
         ),
-        ("k", r#"{"userId":"user-3","traits":{"age":23}}"#, "rudderstack:user:user-3", &[("age", "23")]),
+        (
+            "k",
+            r#"{"userId":"user-3","traits":{"age":23}}"#,
+            "rudderstack:user:user-3",
+            &[("age", "23")],
+        ),
     ] {
-        let login = format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(format!("{write_key}:")));
-        let answer = app.client().send("POST", "/v1/identify", &[("authorization", &login)], event.as_bytes());
+        let login =
+            format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(format!("{write_key}:")));
+        let answer = app.client().send(
+            "POST",
+            "/v1/identify",
+            &[("authorization", &login)],
+            event.as_bytes(),
+        );
         assert_eq!(answer.expect("an answer").status, 200, "{event}");
         let found: Vec<_> = hgetall(key).into_iter().collect();
-        let expected: Vec<_> =
-            expected.iter().map(|(field, value)| (field.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(field, value)| (field.as_bytes().to_vec(), value.as_bytes().to_vec()))
+            .collect();
         assert_eq!(found, expected, "{key}");
     }
     app.assert_at_rest();

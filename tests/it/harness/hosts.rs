@@ -12,12 +12,14 @@ impl Hosts {
     pub(crate) fn new() -> Self {
         let hosts = Self { dir: tempfile::tempdir().expect("a directory") };
         std::fs::write(hosts.dir.path().join("hosts"), "").expect("writing hosts");
-        std::fs::write(hosts.dir.path().join("nsswitch.conf"), "hosts: files\n").expect("writing nsswitch.conf");
+        std::fs::write(hosts.dir.path().join("nsswitch.conf"), "hosts: files\n")
+            .expect("writing nsswitch.conf");
         let tried = hosts.command().arg("true").output();
         let tried = tried.expect("unshare (Debian package util-linux) is needed");
         assert!(
             tried.status.success(),
-            "a worker with an /etc/hosts of its own needs leave to make namespaces and to mount: run the tests as root, and in a \
+            "a worker with an /etc/hosts of its own needs leave to make namespaces and to mount: \
+             run the tests as root, and in a \
              container with --privileged\n{}",
             String::from_utf8_lossy(&tried.stderr)
         );
@@ -33,7 +35,9 @@ impl Hosts {
 
     /// A program is to be added, which then sees these names. Mounts are its own and end with it.
     pub(crate) fn command(&self) -> Command {
-        let mount = |name: &str| format!("mount --bind '{}' /etc/{name}; ", self.dir.path().join(name).display());
+        let mount = |name: &str| {
+            format!("mount --bind '{}' /etc/{name}; ", self.dir.path().join(name).display())
+        };
         let script = mount("hosts") + &mount("nsswitch.conf") + "exec \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["--map-root-user", "--mount", "sh", "-ec", &script, "sh"]);

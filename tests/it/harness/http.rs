@@ -47,9 +47,19 @@ impl Client {
         self.send("POST", path, &[], body.as_ref())
     }
 
-    /// Sends one request and reads its answer; `None` when the connection broke or nothing came in time.
-    pub(crate) fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n", body.len());
+    /// Sends one request and reads its answer; `None` when the connection broke or nothing came in
+    /// time.
+    pub(crate) fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Option<Answer> {
+        let mut head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n",
+            body.len()
+        );
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -81,7 +91,11 @@ pub(crate) fn read_answer(stream: &mut impl BufRead) -> io::Result<Answer> {
     if stream.read_line(&mut line)? == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    let status = line.split(' ').nth(1).and_then(|word| word.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+    let status = line
+        .split(' ')
+        .nth(1)
+        .and_then(|word| word.parse().ok())
+        .ok_or(io::ErrorKind::InvalidData)?;
     let mut headers = Vec::new();
     loop {
         line.clear();

@@ -48,9 +48,17 @@ impl Kafka {
 
     fn with(size: usize, addition: &Addition) -> Self {
         let nodes = Node::format(size, addition);
-        let servers = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port(0))).collect::<Vec<_>>().join(",");
-        let admin = ClientConfig::new().set("bootstrap.servers", servers).create().expect("an admin client");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let servers = nodes
+            .iter()
+            .map(|node| format!("127.0.0.1:{}", node.port(0)))
+            .collect::<Vec<_>>()
+            .join(",");
+        let admin = ClientConfig::new()
+            .set("bootstrap.servers", servers)
+            .create()
+            .expect("an admin client");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let mut kafka = Self { nodes, admin, runtime };
         (0..size).for_each(|node| kafka.nodes[node].launch());
         kafka.wait_until_it_answers();
@@ -59,7 +67,11 @@ impl Kafka {
 
     /// `host:port,..` of all brokers.
     pub(crate) fn servers(&self) -> String {
-        self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port(0))).collect::<Vec<_>>().join(",")
+        self.nodes
+            .iter()
+            .map(|node| format!("127.0.0.1:{}", node.port(0)))
+            .collect::<Vec<_>>()
+            .join(",")
     }
 
     /// A client's settings for these brokers.
@@ -112,7 +124,8 @@ impl Kafka {
 
     /// The offsets that `group` has committed, by partition of `topic`; `None` where there is none.
     pub(crate) fn committed(&self, group: &str, topic: &str) -> Vec<Option<i64>> {
-        let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a consumer");
+        let consumer: BaseConsumer =
+            self.client().set("group.id", group).create().expect("a consumer");
         let mut list = TopicPartitionList::new();
         list.add_partition_range(topic, 0, self.partitions(topic) - 1);
         let committed = answered(|| {
@@ -127,14 +140,19 @@ impl Kafka {
     /// The first and the next offset of each partition of `topic`.
     pub(crate) fn watermarks(&self, topic: &str) -> Vec<(i64, i64)> {
         let consumer: BaseConsumer = self.client().create().expect("a consumer");
-        let watermarks = |partition| answered(|| consumer.fetch_watermarks(topic, partition, PATIENCE));
+        let watermarks =
+            |partition| answered(|| consumer.fetch_watermarks(topic, partition, PATIENCE));
         (0..self.partitions(topic)).map(watermarks).collect()
     }
 
-    /// Records that can be read from partition 0 of `topic`; compaction leaves fewer than there are offsets.
+    /// Records that can be read from partition 0 of `topic`; compaction leaves fewer than there are
+    /// offsets.
     pub(crate) fn count(&self, topic: &str) -> i64 {
         let mut settings = self.client();
-        settings.set("group.id", "counter").set("enable.auto.commit", "false").set("enable.partition.eof", "true");
+        settings
+            .set("group.id", "counter")
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true");
         let consumer: BaseConsumer = settings.create().expect("a consumer");
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, 0, Offset::Beginning).expect("an offset");
@@ -153,7 +171,10 @@ impl Kafka {
     pub(crate) fn delete_before(&self, topic: &str, offset: i64) {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, 0, Offset::Offset(offset)).expect("an offset");
-        let deleted = self.runtime.block_on(self.admin.delete_records(&list, &AdminOptions::new())).expect("brokers answer");
+        let deleted = self
+            .runtime
+            .block_on(self.admin.delete_records(&list, &AdminOptions::new()))
+            .expect("brokers answer");
         assert_eq!(deleted.elements()[0].error(), Ok(()));
     }
 

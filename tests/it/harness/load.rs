@@ -1,4 +1,5 @@
-//! Load with an oracle: each user belongs to one writer, each event carries its number, every answer is remembered.
+//! Load with an oracle: each user belongs to one writer, each event carries its number, every
+//! answer is remembered.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -37,18 +38,23 @@ impl User {
         ["seq".into(), format!("f{}", number % FIELDS)]
     }
 
-    /// Acknowledged events that a user's hash does not show, though no later one was acknowledged in their place.
+    /// Acknowledged events that a user's hash does not show, though no later one was acknowledged
+    /// in their place.
     pub(crate) fn lost(&self, hash: &BTreeMap<Vec<u8>, Vec<u8>>) -> usize {
         // Each event has `seq` besides a field of its own.
-        self.acked.iter().filter(|(field, acked)| *field != "seq" && held(hash, field) < Some(**acked)).count()
+        self.acked
+            .iter()
+            .filter(|(field, acked)| *field != "seq" && held(hash, field) < Some(**acked))
+            .count()
     }
 
-    /// What is wrong with a user's hash, if anything: a field that is older than an acknowledged event, a value never sent for that
-    /// field, or a field that does not belong.
+    /// What is wrong with a user's hash, if anything: a field that is older than an acknowledged
+    /// event, a value never sent for that field, or a field that does not belong.
     pub(crate) fn fault(&self, hash: &BTreeMap<Vec<u8>, Vec<u8>>) -> Option<String> {
         let older = self.acked.iter().find(|(field, acked)| held(hash, field) < Some(**acked));
-        let older =
-            older.map(|(field, acked)| format!("{field}: event {acked} was acknowledged, Redis holds {:?}", held(hash, field)));
+        let older = older.map(|(field, acked)| {
+            format!("{field}: event {acked} was acknowledged, Redis holds {:?}", held(hash, field))
+        });
         older.or_else(|| self.spurious(hash))
     }
 
@@ -56,8 +62,10 @@ impl User {
     pub(crate) fn spurious(&self, hash: &BTreeMap<Vec<u8>, Vec<u8>>) -> Option<String> {
         hash.iter().find_map(|(field, value)| {
             let field = String::from_utf8_lossy(field).into_owned();
-            let sent = held(hash, &field).is_some_and(|found| found <= self.sent && Self::fields_of(found).contains(&field));
-            (!sent).then(|| format!("{field} = {:?} was never sent", String::from_utf8_lossy(value)))
+            let sent = held(hash, &field)
+                .is_some_and(|found| found <= self.sent && Self::fields_of(found).contains(&field));
+            (!sent)
+                .then(|| format!("{field} = {:?} was never sent", String::from_utf8_lossy(value)))
         })
     }
 }
@@ -68,18 +76,26 @@ fn held(hash: &BTreeMap<Vec<u8>, Vec<u8>>, field: &str) -> Option<u64> {
 }
 
 /// Invariants I1 and I3: each hash agrees with what its user's writer knows.
-pub(crate) fn check_users(users: &BTreeMap<String, User>, hgetall: impl Fn(&str) -> BTreeMap<Vec<u8>, Vec<u8>>) {
-    fail_with(users, |name, user| Some(format!("{name}: {}", user.fault(&hgetall(&format!("user:{name}")))?)));
+pub(crate) fn check_users(
+    users: &BTreeMap<String, User>,
+    hgetall: impl Fn(&str) -> BTreeMap<Vec<u8>, Vec<u8>>,
+) {
+    fail_with(users, |name, user| {
+        Some(format!("{name}: {}", user.fault(&hgetall(&format!("user:{name}")))?))
+    });
 }
 
-/// Invariant I3, and how many events are lost: where a master dies, at most those that were acknowledged in that instant, which are
-/// one request of each of so many `writers`. Redis answers its clients and its replicas one after the other.
+/// Invariant I3, and how many events are lost: where a master dies, at most those that were
+/// acknowledged in that instant, which are one request of each of so many `writers`. Redis answers
+/// its clients and its replicas one after the other.
 pub(crate) fn count_lost(
     users: &BTreeMap<String, User>,
     writers: usize,
     hgetall: impl Fn(&str) -> BTreeMap<Vec<u8>, Vec<u8>>,
 ) -> usize {
-    fail_with(users, |name, user| Some(format!("{name}: {}", user.spurious(&hgetall(&format!("user:{name}")))?)));
+    fail_with(users, |name, user| {
+        Some(format!("{name}: {}", user.spurious(&hgetall(&format!("user:{name}")))?))
+    });
     let lost = users.iter().map(|(name, user)| user.lost(&hgetall(&format!("user:{name}")))).sum();
     assert!(lost <= writers * BATCH, "{lost} events are lost");
     lost
@@ -99,8 +115,14 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Starts `writers` threads with `users` users each, that post to `address` until told to stop. Every third request is a batch.
-    pub(crate) fn start(address: SocketAddr, writers: usize, users: usize, on_error: OnError) -> Self {
+    /// Starts `writers` threads with `users` users each, that post to `address` until told to stop.
+    /// Every third request is a batch.
+    pub(crate) fn start(
+        address: SocketAddr,
+        writers: usize,
+        users: usize,
+        on_error: OnError,
+    ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let acked = Arc::new(AtomicU64::new(0));
         let refused = Arc::new(AtomicU64::new(0));
@@ -108,7 +130,9 @@ impl Load {
             .map(|writer| {
                 let work = Writer {
                     client: Client::new(address),
-                    users: (0..users).map(|user| (format!("w{writer}-{user}"), User::default())).collect(),
+                    users: (0..users)
+                        .map(|user| (format!("w{writer}-{user}"), User::default()))
+                        .collect(),
                     stop: Arc::clone(&stop),
                     acked: Arc::clone(&acked),
                     refused: Arc::clone(&refused),
@@ -131,7 +155,10 @@ impl Load {
     /// Ends the writers, whatever they wait for, and returns what they know.
     pub(crate) fn stop(self) -> BTreeMap<String, User> {
         self.stop.store(true, Ordering::Relaxed);
-        self.writers.into_iter().flat_map(|writer| writer.join().expect("a writer does not panic")).collect()
+        self.writers
+            .into_iter()
+            .flat_map(|writer| writer.join().expect("a writer does not panic"))
+            .collect()
     }
 }
 
@@ -150,7 +177,8 @@ impl Writer {
         let mut turn = 0;
         while !self.stop.load(Ordering::Relaxed) {
             let size = if turn % 3 == 2 { names.len().min(BATCH) } else { 1 };
-            let chosen: Vec<&String> = (0..size).map(|offset| &names[(turn * 7 + offset) % names.len()]).collect();
+            let chosen: Vec<&String> =
+                (0..size).map(|offset| &names[(turn * 7 + offset) % names.len()]).collect();
             self.write(&chosen);
             turn += 1;
         }
@@ -165,8 +193,10 @@ impl Writer {
             user.sent += 1;
             numbers.push(user.sent);
             let field = user.sent % FIELDS;
-            events
-                .push(format!(r#"{{"type":"identify","userId":"{name}","traits":{{"seq":{n},"f{field}":{n}}}}}"#, n = user.sent));
+            events.push(format!(
+                r#"{{"type":"identify","userId":"{name}","traits":{{"seq":{n},"f{field}":{n}}}}}"#,
+                n = user.sent
+            ));
         }
         let (path, body) = match &events[..] {
             [event] => ("/v1/identify", event.clone()),

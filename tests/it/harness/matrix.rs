@@ -7,15 +7,22 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-/// Plays `round` as often as is asked for, and notes in the matrix what came of the fault `id`, which `words` describe.
+/// Plays `round` as often as is asked for, and notes in the matrix what came of the fault `id`,
+/// which `words` describe.
 ///
-/// `rounds` are those of an ordinary run and those of a night: `TRAITSINK_ROUNDS` stands in for the former and stops at the latter.
-/// `TRAITSINK_SEED` plays the same numbers again.
-pub(crate) fn play(id: &'static str, words: &'static str, rounds: RangeInclusive<u32>, mut round: impl FnMut(&mut Round)) {
+/// `rounds` are those of an ordinary run and those of a night: `TRAITSINK_ROUNDS` stands in for the
+/// former and stops at the latter. `TRAITSINK_SEED` plays the same numbers again.
+pub(crate) fn play(
+    id: &'static str,
+    words: &'static str,
+    rounds: RangeInclusive<u32>,
+    mut round: impl FnMut(&mut Round),
+) {
     let seed = variable("TRAITSINK_SEED").unwrap_or_else(|| fastrand::u64(..));
     println!("{id}, {words}: TRAITSINK_SEED={seed}");
     let wanted = variable("TRAITSINK_ROUNDS").unwrap_or(*rounds.start()).min(*rounds.end());
-    let mut row = Row { id, words, round: Round::new(Rng::with_seed(seed), wanted == *rounds.end()) };
+    let mut row =
+        Row { id, words, round: Round::new(Rng::with_seed(seed), wanted == *rounds.end()) };
     for number in 1..=wanted {
         println!("{id}: round {number}");
         row.round.number = number;
@@ -51,7 +58,8 @@ impl Round {
         Duration::from_millis(self.rng.u64(0..millis))
     }
 
-    /// Waits with `until` for the recovery, and notes how long it took from now: call it right after the cure.
+    /// Waits with `until` for the recovery, and notes how long it took from now: call it right
+    /// after the cure.
     pub(crate) fn recovers<T>(&mut self, until: impl FnOnce() -> T) -> T {
         let cured = Instant::now();
         let found = until();
@@ -68,12 +76,16 @@ struct Row {
 }
 
 impl Row {
-    /// `id words rounds lost slowest median`, between tabs; times in milliseconds, `-` where nothing was measured.
+    /// `id words rounds lost slowest median`, between tabs; times in milliseconds, `-` where
+    /// nothing was measured.
     fn line(&mut self) -> String {
         let Round { number, recoveries, lost, .. } = &mut self.round;
         recoveries.sort_unstable();
-        let millis = |time: Option<&Duration>| time.map_or("-".to_owned(), |time| time.as_millis().to_string());
-        let (slowest, median) = (millis(recoveries.last()), millis(recoveries.get(recoveries.len() / 2)));
+        let millis = |time: Option<&Duration>| {
+            time.map_or("-".to_owned(), |time| time.as_millis().to_string())
+        };
+        let (slowest, median) =
+            (millis(recoveries.last()), millis(recoveries.get(recoveries.len() / 2)));
         let lost = if std::thread::panicking() { "FAILED".to_owned() } else { lost.to_string() };
         format!("{}\t{}\t{number}\t{lost}\t{slowest}\t{median}\n", self.id, self.words)
     }

@@ -1,4 +1,5 @@
-//! What the tests stand on: real servers and the real binary. What is started here ends with its test.
+//! What the tests stand on: real servers and the real binary. What is started here ends with its
+//! test.
 
 pub(crate) mod app;
 pub(crate) mod attack;
@@ -54,13 +55,18 @@ pub(crate) fn let_pass(time: Duration) {
 
 /// Runs a program that the tests need, and panics with what it said if it fails.
 pub(crate) fn run(program: &str, args: &[&str], dir: &Path) -> String {
-    let Output { status, stdout, stderr } = Command::new(program)
-        .args(args)
-        .current_dir(dir)
-        .output()
-        .unwrap_or_else(|error| panic!("{program} is needed by the tests and cannot be started ({error}); see tests/run"));
+    let Output { status, stdout, stderr } =
+        Command::new(program).args(args).current_dir(dir).output().unwrap_or_else(|error| {
+            panic!(
+                "{program} is needed by the tests and cannot be started ({error}); see tests/run"
+            )
+        });
     let stdout = String::from_utf8_lossy(&stdout).into_owned();
-    assert!(status.success(), "{program} {args:?}: {status}\n{stdout}{}", String::from_utf8_lossy(&stderr));
+    assert!(
+        status.success(),
+        "{program} {args:?}: {status}\n{stdout}{}",
+        String::from_utf8_lossy(&stderr)
+    );
     stdout
 }
 

@@ -1,5 +1,5 @@
-//! A proxy that knows few commands, as Envoy, Twemproxy and managed services do: each command is passed on to a real server,
-//! refused, or hung up on.
+//! A proxy that knows few commands, as Envoy, Twemproxy and managed services do: each command is
+//! passed on to a real server, refused, or hung up on.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -40,10 +40,14 @@ struct Seen {
 
 impl Picky {
     /// In front of the server on `port`.
-    pub(crate) fn start(port: u16, rule: impl Fn(Words<'_>) -> Act + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(
+        port: u16,
+        rule: impl Fn(Words<'_>) -> Act + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let own = listener.local_addr().expect("an address").port();
-        let (rule, seen): (Arc<Mutex<Rule>>, Arc<Mutex<Seen>>) = (Arc::new(Mutex::new(Arc::new(rule))), Arc::default());
+        let (rule, seen): (Arc<Mutex<Rule>>, Arc<Mutex<Seen>>) =
+            (Arc::new(Mutex::new(Arc::new(rule))), Arc::default());
         let (rules, counts) = (Arc::clone(&rule), Arc::clone(&seen));
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
@@ -136,7 +140,8 @@ fn frame(from: &mut impl BufRead, raw: &mut Vec<u8>) -> Option<()> {
 fn words(raw: &[u8]) -> Vec<String> {
     let command = redis::parse_redis_value(raw).expect("a whole command");
     let words: Vec<Vec<u8>> = redis::from_redis_value(command).expect("a list of words");
-    let mut words: Vec<String> = words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    let mut words: Vec<String> =
+        words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     if let Some(first) = words.first_mut() {
         first.make_ascii_uppercase();
     }

@@ -1,4 +1,5 @@
-//! A TCP proxy that does to connections what networks do: it holds back, delays, drips, cuts, resets, corrupts and goes silent.
+//! A TCP proxy that does to connections what networks do: it holds back, delays, drips, cuts,
+//! resets, corrupts and goes silent.
 
 mod link;
 
@@ -11,7 +12,8 @@ use std::time::Duration;
 
 use self::link::Link;
 
-/// Between clients and one server; ends all connections when dropped. A server that refuses makes it reset its clients.
+/// Between clients and one server; ends all connections when dropped. A server that refuses makes
+/// it reset its clients.
 pub(crate) struct Proxy {
     address: SocketAddr,
     state: Arc<State>,
@@ -119,7 +121,8 @@ impl Proxy {
         self.state.lock().server = server;
     }
 
-    /// From now on, what clients of the connections of this moment send is held back; new connections pass.
+    /// From now on, what clients of the connections of this moment send is held back; new
+    /// connections pass.
     pub(crate) fn hold(&self) {
         let mut network = self.state.lock();
         network.held_below = network.accepted;
@@ -136,7 +139,8 @@ impl Proxy {
         self.state.changed.notify_all();
     }
 
-    /// Half-open: from now on, bytes of the connections of this moment vanish both ways, and neither side learns of the other's end.
+    /// Half-open: from now on, bytes of the connections of this moment vanish both ways, and
+    /// neither side learns of the other's end.
     pub(crate) fn silence(&self) {
         let mut network = self.state.lock();
         network.silent_below = network.accepted;

@@ -31,18 +31,28 @@ pub(crate) fn write(kafka: &Kafka, topic: &str, records: &[Given<'_>]) -> Vec<i6
 }
 
 /// The same for any partition.
-pub(crate) fn write_to(kafka: &Kafka, topic: &str, partition: i32, records: &[Given<'_>]) -> Vec<i64> {
+pub(crate) fn write_to(
+    kafka: &Kafka,
+    topic: &str,
+    partition: i32,
+    records: &[Given<'_>],
+) -> Vec<i64> {
     let mut settings = kafka.client();
-    let producer: FutureProducer = settings.set("message.max.bytes", "4000000").create().expect("a producer");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let producer: FutureProducer =
+        settings.set("message.max.bytes", "4000000").create().expect("a producer");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let offsets = records.iter().map(|given| {
         let mut headers = OwnedHeaders::new();
         for (key, value) in given.headers {
             headers = headers.insert(Header { key, value: Some(*value) });
         }
-        let mut record = FutureRecord::<[u8], [u8]>::to(topic).partition(partition).headers(headers);
+        let mut record =
+            FutureRecord::<[u8], [u8]>::to(topic).partition(partition).headers(headers);
         (record.key, record.payload) = (given.key, given.value);
-        let delivery = runtime.block_on(producer.send(record, PATIENCE)).unwrap_or_else(|(error, _)| panic!("{topic}: {error}"));
+        let delivery = runtime
+            .block_on(producer.send(record, PATIENCE))
+            .unwrap_or_else(|(error, _)| panic!("{topic}: {error}"));
         delivery.offset
     });
     offsets.collect()
@@ -51,8 +61,11 @@ pub(crate) fn write_to(kafka: &Kafka, topic: &str, partition: i32, records: &[Gi
 /// The first `count` records of partition 0.
 pub(crate) fn read(kafka: &Kafka, topic: &str, count: usize) -> Vec<OwnedMessage> {
     let mut settings = kafka.client();
-    let consumer: BaseConsumer =
-        settings.set("group.id", "reader").set("enable.auto.commit", "false").create().expect("a consumer");
+    let consumer: BaseConsumer = settings
+        .set("group.id", "reader")
+        .set("enable.auto.commit", "false")
+        .create()
+        .expect("a consumer");
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, 0, Offset::Beginning).expect("an offset");
     consumer.assign(&list).expect("an assignment");
@@ -69,6 +82,12 @@ pub(crate) fn read(kafka: &Kafka, topic: &str, count: usize) -> Vec<OwnedMessage
 
 /// A record's headers as text.
 pub(crate) fn headers(message: &OwnedMessage) -> Vec<(String, String)> {
-    let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
-    message.headers().into_iter().flat_map(|headers| headers.iter()).map(|one| (one.key.to_owned(), text(one.value))).collect()
+    let text =
+        |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
+    message
+        .headers()
+        .into_iter()
+        .flat_map(|headers| headers.iter())
+        .map(|one| (one.key.to_owned(), text(one.value)))
+        .collect()
 }

@@ -25,7 +25,8 @@ pub(crate) enum Flavour {
 }
 
 impl Flavour {
-    pub(crate) const ALL: &'static [Self] = &[Self::Redis62, Self::Redis74, Self::Redis82, Self::Valkey81, Self::Valkey91];
+    pub(crate) const ALL: &'static [Self] =
+        &[Self::Redis62, Self::Redis74, Self::Redis82, Self::Valkey81, Self::Valkey91];
 
     /// The directory of its program and libraries.
     pub(crate) fn dir(self) -> PathBuf {
@@ -88,7 +89,9 @@ impl Builder {
 
     /// TLS, and clients must show a certificate of `ca`.
     pub(crate) fn mutual_tls(self, server: &Issued, ca: &Path) -> Self {
-        self.tls(server).option("tls-auth-clients", "yes").option("tls-ca-cert-file", &ca.display().to_string())
+        self.tls(server)
+            .option("tls-auth-clients", "yes")
+            .option("tls-ca-cert-file", &ca.display().to_string())
     }
 
     /// It watches over others instead.
@@ -110,7 +113,8 @@ impl Builder {
         }
         let replica = self.option("replicaof", &format!("127.0.0.1 {}", primary.port())).start();
         super::eventually("the replica is in step", || {
-            let info: String = redis::from_redis_value(replica.cli(&["INFO", "replication"])).expect("a text");
+            let info: String =
+                redis::from_redis_value(replica.cli(&["INFO", "replication"])).expect("a text");
             info.contains("master_link_status:up")
         });
         replica
@@ -131,9 +135,11 @@ impl Builder {
 
     fn write_config(&self, dir: &Path, port: u16) {
         // Not every build knows of TLS.
-        let ports = if self.tls { format!("port 0\ntls-port {port}") } else { format!("port {port}") };
+        let ports =
+            if self.tls { format!("port 0\ntls-port {port}") } else { format!("port {port}") };
         let mut conf = format!(
-            "bind 127.0.0.1\n{ports}\nunixsocket {socket}\ndir {dir}\nlogfile {dir}/redis.log\nsave \"\"\n",
+            "bind 127.0.0.1\n{ports}\nunixsocket {socket}\ndir {dir}\nlogfile \
+             {dir}/redis.log\nsave \"\"\n",
             socket = socket_of(dir).display(),
             dir = dir.display(),
         );
@@ -153,7 +159,8 @@ impl Builder {
     }
 }
 
-const WEAK_OPENSSL: &str = "openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = any\n\
+const WEAK_OPENSSL: &str = "openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = \
+    any\n\
                             [any]\nMinProtocol = TLSv1\nCipherString = ALL:@SECLEVEL=0\n";
 
 /// A running server; killed when dropped.
@@ -184,7 +191,8 @@ impl Redis {
 
     /// One command as the default user, through the Unix socket; an error reply is a value.
     pub(crate) fn cli(&self, args: &[&str]) -> Value {
-        ask(self.dir.path(), self.password.as_deref(), args).unwrap_or_else(|error| panic!("{args:?}: {error}"))
+        ask(self.dir.path(), self.password.as_deref(), args)
+            .unwrap_or_else(|error| panic!("{args:?}: {error}"))
     }
 
     pub(crate) fn hgetall(&self, key: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
@@ -200,18 +208,26 @@ impl Redis {
         self.child.id()
     }
 
-    /// The default user's password from now on; none with an empty one. Connections stay as they are.
+    /// The default user's password from now on; none with an empty one. Connections stay as they
+    /// are.
     pub(crate) fn set_password(&mut self, password: &str) {
         assert_eq!(self.cli(&["CONFIG", "SET", "requirepass", password]), Value::Okay);
         self.password = Some(password.to_owned()).filter(|password| !password.is_empty());
     }
 
-    /// Empties it, and waits until `replicas` have confirmed that: for a second after its first copy, a replica gets nothing more.
+    /// Empties it, and waits until `replicas` have confirmed that: for a second after its first
+    /// copy, a replica gets nothing more.
     pub(crate) fn begin_with(&self, replicas: usize) {
-        let mut connection = connect(self.dir.path(), self.password.as_deref()).expect("redis-server answers");
+        let mut connection =
+            connect(self.dir.path(), self.password.as_deref()).expect("redis-server answers");
         redis::cmd("FLUSHALL").exec(&mut connection).expect("a master");
         super::eventually("the replicas have what was written", || {
-            redis::cmd("WAIT").arg(replicas).arg(100).query::<usize>(&mut connection).expect("a number") >= replicas
+            redis::cmd("WAIT")
+                .arg(replicas)
+                .arg(100)
+                .query::<usize>(&mut connection)
+                .expect("a number")
+                >= replicas
         });
     }
 
@@ -240,11 +256,13 @@ impl Redis {
     pub(crate) fn restart(&mut self) {
         let _ = self.child.kill();
         self.child.wait().expect("waiting for redis-server");
-        self.child = launch(self.dir.path(), self.password.as_deref())
-            .unwrap_or_else(|()| panic!("redis-server does not start again:\n{}", log_of(self.dir.path())));
+        self.child = launch(self.dir.path(), self.password.as_deref()).unwrap_or_else(|()| {
+            panic!("redis-server does not start again:\n{}", log_of(self.dir.path()))
+        });
     }
 
-    /// Kills it if it runs, and starts it again on another port, with its directory and on the same bus of a cluster.
+    /// Kills it if it runs, and starts it again on another port, with its directory and on the same
+    /// bus of a cluster.
     pub(crate) fn move_away(&mut self) {
         let former = std::mem::replace(&mut self.port, free_port());
         let conf = self.dir().join("redis.conf");
@@ -254,14 +272,15 @@ impl Redis {
         self.restart();
     }
 
-    /// Stops it in good order, which saves if there are save points, and starts it again: it is loading for `delay` for each key,
-    /// or until `key-load-delay` is set to 0.
+    /// Stops it in good order, which saves if there are save points, and starts it again: it is
+    /// loading for `delay` for each key, or until `key-load-delay` is set to 0.
     pub(crate) fn restart_loading(&mut self, delay: Duration) {
         self.signal(Signal::SIGTERM);
         self.child.wait().expect("waiting for redis-server");
         let conf = self.dir().join("redis.conf");
         let text = std::fs::read_to_string(&conf).expect("reading redis.conf");
-        std::fs::write(&conf, format!("{text}key-load-delay {}\n", delay.as_micros())).expect("writing redis.conf");
+        std::fs::write(&conf, format!("{text}key-load-delay {}\n", delay.as_micros()))
+            .expect("writing redis.conf");
         self.child = spawn(self.dir());
         super::eventually("redis-server loads", || {
             let answer = ask(self.dir(), self.password.as_deref(), &["PING"]);
@@ -288,7 +307,9 @@ fn launch(dir: &Path, password: Option<&str>) -> Result<Child, ()> {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let answer = ask(dir, password, &["PING"]);
-        if answer.is_ok_and(|pong| !matches!(&pong, Value::ServerError(error) if error.code() == "LOADING")) {
+        if answer.is_ok_and(
+            |pong| !matches!(&pong, Value::ServerError(error) if error.code() == "LOADING"),
+        ) {
             return Ok(child);
         }
         if child.try_wait().expect("asking for redis-server").is_some() {
@@ -303,7 +324,8 @@ fn launch(dir: &Path, password: Option<&str>) -> Result<Child, ()> {
 fn spawn(dir: &Path) -> Child {
     let _ = std::fs::remove_file(socket_of(dir));
     let flavour = dir.join("flavour");
-    let (program, libraries) = if flavour.exists() { ("flavour/server", flavour.join("lib")) } else { Default::default() };
+    let (program, libraries) =
+        if flavour.exists() { ("flavour/server", flavour.join("lib")) } else { Default::default() };
     let program = if program.is_empty() { "redis-server" } else { program };
     Command::new("sh")
         .args(["-c", "trap '' XFSZ; exec \"$0\" redis.conf $(cat mode)", program])
@@ -313,7 +335,11 @@ fn spawn(dir: &Path) -> Child {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
-        .unwrap_or_else(|error| panic!("redis-server is needed by the tests and cannot be started ({error}); see tests/run"))
+        .unwrap_or_else(|error| {
+            panic!(
+                "redis-server is needed by the tests and cannot be started ({error}); see tests/run"
+            )
+        })
 }
 
 fn ask(dir: &Path, password: Option<&str>, args: &[&str]) -> redis::RedisResult<Value> {

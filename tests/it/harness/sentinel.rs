@@ -26,14 +26,24 @@ impl Sentinels {
     }
 
     /// The same, with options for every server and every sentinel.
-    pub(crate) fn with(replicas: usize, server: impl Fn(Builder) -> Builder, sentinel: impl Fn(Builder) -> Builder) -> Self {
+    pub(crate) fn with(
+        replicas: usize,
+        server: impl Fn(Builder) -> Builder,
+        sentinel: impl Fn(Builder) -> Builder,
+    ) -> Self {
         let durable = || {
             let builder = Redis::builder().password(PASSWORD).option("masterauth", PASSWORD);
-            server(builder.option("appendonly", "yes").option("appendfsync", "always").option("repl-diskless-sync-delay", "0"))
+            server(
+                builder
+                    .option("appendonly", "yes")
+                    .option("appendfsync", "always")
+                    .option("repl-diskless-sync-delay", "0"),
+            )
         };
         let master = durable().start();
         let port = master.port().to_string();
-        let replicas = (0..replicas).map(|_| durable().option("replicaof", &format!("127.0.0.1 {port}")).start());
+        let replicas = (0..replicas)
+            .map(|_| durable().option("replicaof", &format!("127.0.0.1 {port}")).start());
         let servers: Vec<Redis> = std::iter::once(master).chain(replicas).collect();
         servers[0].begin_with(servers.len() - 1);
         let watching = |_| {
@@ -53,20 +63,28 @@ impl Sentinels {
         trio
     }
 
-    /// Waits until each sentinel knows the others and all replicas, so that any of them may lead a failover.
+    /// Waits until each sentinel knows the others and all replicas, so that any of them may lead a
+    /// failover.
     fn settle(&self) {
         let replicas = (self.servers.len() - 1).to_string();
         eventually("the sentinels know each other", || {
             self.sentinels.iter().all(|sentinel| {
-                let about: BTreeMap<String, String> = fields(sentinel.cli(&["SENTINEL", "MASTER", MASTER]));
-                about["num-other-sentinels"] == "2" && about["num-slaves"] == replicas && about["flags"] == "master"
+                let about: BTreeMap<String, String> =
+                    fields(sentinel.cli(&["SENTINEL", "MASTER", MASTER]));
+                about["num-other-sentinels"] == "2"
+                    && about["num-slaves"] == replicas
+                    && about["flags"] == "master"
             })
         });
     }
 
     /// The settings of a worker that asks all three.
     pub(crate) fn settings(&self) -> Vec<String> {
-        let nodes: Vec<String> = self.sentinels.iter().map(|sentinel| format!("\"127.0.0.1:{}\"", sentinel.port())).collect();
+        let nodes: Vec<String> = self
+            .sentinels
+            .iter()
+            .map(|sentinel| format!("\"127.0.0.1:{}\"", sentinel.port()))
+            .collect();
         vec![
             "redis.mode=sentinel".to_owned(),
             format!("redis.password={PASSWORD}"),
@@ -82,7 +100,8 @@ impl Sentinels {
         self.servers.iter().position(|server| server.port() == port).expect("one of the servers")
     }
 
-    /// Waits until all sentinels that answer name another master than `old`, which takes writes; returns it.
+    /// Waits until all sentinels that answer name another master than `old`, which takes writes;
+    /// returns it.
     pub(crate) fn switched(&self, old: usize, sentinels: &[usize]) -> usize {
         let new = || self.master(sentinels[0]);
         eventually("the sentinels name another master", || {
@@ -105,7 +124,8 @@ impl Sentinels {
     }
 
     fn log_in_replicas(&self, master: usize, password: &str) {
-        for (_, replica) in self.servers.iter().enumerate().filter(|(number, _)| *number != master) {
+        for (_, replica) in self.servers.iter().enumerate().filter(|(number, _)| *number != master)
+        {
             assert_eq!(replica.cli(&["CONFIG", "SET", "masterauth", password]), Value::Okay);
         }
     }

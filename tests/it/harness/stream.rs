@@ -1,5 +1,5 @@
-//! A topic filled with an oracle: each user belongs to one partition, each event carries its number, and the offset of every
-//! record is remembered.
+//! A topic filled with an oracle: each user belongs to one partition, each event carries its
+//! number, and the offset of every record is remembered.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::message::Message as _;
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{
+    BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer,
+};
 
 use super::app::App;
 use super::kafka::Kafka;
@@ -32,7 +34,10 @@ struct Event {
 impl Event {
     fn text(self) -> String {
         let Self { user, number } = self;
-        format!(r#"{{"type":"identify","userId":"k{user}","traits":{{"seq":{number},"f{}":{number}}}}}"#, number % FIELDS)
+        format!(
+            r#"{{"type":"identify","userId":"k{user}","traits":{{"seq":{number},"f{}":{number}}}}}"#,
+            number % FIELDS
+        )
     }
 
     fn fields(self) -> [Vec<u8>; 2] {
@@ -55,7 +60,8 @@ impl Produced {
         hashes
     }
 
-    /// What a worker that reads each record once counts as received: a record without events for Redis is one, too.
+    /// What a worker that reads each record once counts as received: a record without events for
+    /// Redis is one, too.
     pub(crate) fn received(&self) -> usize {
         self.0.iter().flat_map(BTreeMap::values).map(|events| events.len().max(1)).sum()
     }
@@ -65,38 +71,53 @@ impl Produced {
         let hashes = self.hashes();
         let differs = hashes.iter().filter_map(|(user, expected)| {
             let found = redis.hgetall(&format!("user:k{user}"));
-            (found != *expected).then(|| format!("k{user}: expected {}, found {}", show(expected), show(&found)))
+            (found != *expected)
+                .then(|| format!("k{user}: expected {}, found {}", show(expected), show(&found)))
         });
         differs.collect()
     }
 
-    /// Events at or above `committed` (by partition) that Redis holds already: a restart writes them again.
+    /// Events at or above `committed` (by partition) that Redis holds already: a restart writes
+    /// them again.
     pub(crate) fn written_beyond(&self, committed: &[Option<i64>], redis: &Redis) -> usize {
         let beyond = |(records, offset): (&BTreeMap<i64, Vec<Event>>, &Option<i64>)| {
-            records.range(offset.unwrap_or(0)..).flat_map(|(_, events)| events.clone()).collect::<Vec<_>>()
+            records
+                .range(offset.unwrap_or(0)..)
+                .flat_map(|(_, events)| events.clone())
+                .collect::<Vec<_>>()
         };
         let stored = |event: &Event| {
             let hash = redis.hgetall(&format!("user:k{}", event.user));
-            let number = hash.get(&b"seq"[..]).and_then(|value| str::from_utf8(value).ok()?.parse::<u64>().ok());
+            let number = hash
+                .get(&b"seq"[..])
+                .and_then(|value| str::from_utf8(value).ok()?.parse::<u64>().ok());
             number.is_some_and(|number| number >= event.number)
         };
         self.0.iter().zip(committed).flat_map(beyond).filter(stored).count()
     }
 
-    /// Invariant I2: events below `committed` (by partition) that Redis does not hold, nor anything newer.
+    /// Invariant I2: events below `committed` (by partition) that Redis does not hold, nor anything
+    /// newer.
     pub(crate) fn lost_below(&self, committed: &[Option<i64>], redis: &Redis) -> Vec<String> {
         let mut lost = Vec::new();
         let mut hashes: BTreeMap<usize, Hash> = BTreeMap::new();
         for (partition, (records, offset)) in self.0.iter().zip(committed).enumerate() {
-            let below =
-                records.range(..offset.unwrap_or(0)).flat_map(|(offset, events)| events.iter().map(move |event| (offset, event)));
+            let below = records
+                .range(..offset.unwrap_or(0))
+                .flat_map(|(offset, events)| events.iter().map(move |event| (offset, event)));
             for (at, event) in below {
-                let hash = hashes.entry(event.user).or_insert_with(|| redis.hgetall(&format!("user:k{}", event.user)));
+                let hash = hashes
+                    .entry(event.user)
+                    .or_insert_with(|| redis.hgetall(&format!("user:k{}", event.user)));
                 for field in event.fields() {
-                    let found = hash.get(&field).and_then(|value| str::from_utf8(value).ok()?.parse::<u64>().ok());
+                    let found = hash
+                        .get(&field)
+                        .and_then(|value| str::from_utf8(value).ok()?.parse::<u64>().ok());
                     if found.is_none_or(|found| found < event.number) {
                         let field = String::from_utf8_lossy(&field).into_owned();
-                        lost.push(format!("{partition}:{at} {event:?} {field}: Redis holds {found:?}"));
+                        lost.push(format!(
+                            "{partition}:{at} {event:?} {field}: Redis holds {found:?}"
+                        ));
                     }
                 }
             }
@@ -138,7 +159,8 @@ impl Watch {
 
     /// Ends with what was written until now. `logs` of the workers are shown when a number fell.
     pub(crate) fn stop(self, logs: &[&App]) {
-        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).expect("a valid URL");
+        let client =
+            redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).expect("a valid URL");
         let mut connection = client.get_connection().expect("Redis accepts");
         redis::cmd("EXISTS").arg(LAST).exec(&mut connection).expect("Redis answers");
         let fell = self.thread.join().expect("the watch does not panic");
@@ -147,7 +169,8 @@ impl Watch {
     }
 }
 
-/// The user and the number of a write as MONITOR reports it: `.. "HSET" "user:k7" "seq" "12" "f4" "12"`.
+/// The user and the number of a write as MONITOR reports it: `.. "HSET" "user:k7" "seq" "12" "f4"
+/// "12"`.
 fn written(line: &str) -> Option<(String, u64)> {
     let (_, write) = line.split_once("\"HSET\" \"user:")?;
     let (user, fields) = write.split_once('"')?;
@@ -156,8 +179,9 @@ fn written(line: &str) -> Option<(String, u64)> {
 }
 
 fn show(hash: &Hash) -> String {
-    let pairs =
-        hash.iter().map(|(field, value)| format!("{}={}", String::from_utf8_lossy(field), String::from_utf8_lossy(value)));
+    let pairs = hash.iter().map(|(field, value)| {
+        format!("{}={}", String::from_utf8_lossy(field), String::from_utf8_lossy(value))
+    });
     pairs.collect::<Vec<_>>().join(" ")
 }
 
@@ -177,7 +201,8 @@ impl ProducerContext for Ledger {
     type DeliveryOpaque = Box<Vec<Event>>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, events: Self::DeliveryOpaque) {
-        let message = result.as_ref().unwrap_or_else(|(error, _)| panic!("a record was not taken: {error}"));
+        let message =
+            result.as_ref().unwrap_or_else(|(error, _)| panic!("a record was not taken: {error}"));
         let partition = usize::try_from(message.partition()).expect("from 0");
         self.lock().0[partition].insert(message.offset(), *events);
     }
@@ -191,10 +216,19 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Produces about `per_second` records for `users` users to `topic`, which has `partitions`, until told to stop.
-    pub(crate) fn start(kafka: &Kafka, topic: &str, partitions: usize, users: usize, per_second: u64) -> Self {
-        let (ledger, stop) =
-            (Ledger(Arc::new(Mutex::new(Produced(vec![BTreeMap::new(); partitions])))), Arc::new(AtomicBool::new(false)));
+    /// Produces about `per_second` records for `users` users to `topic`, which has `partitions`,
+    /// until told to stop.
+    pub(crate) fn start(
+        kafka: &Kafka,
+        topic: &str,
+        partitions: usize,
+        users: usize,
+        per_second: u64,
+    ) -> Self {
+        let (ledger, stop) = (
+            Ledger(Arc::new(Mutex::new(Produced(vec![BTreeMap::new(); partitions])))),
+            Arc::new(AtomicBool::new(false)),
+        );
         let mut writer = Writer::new(kafka, topic, partitions, users, ledger.clone());
         let told = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
@@ -221,7 +255,13 @@ impl Stream {
 }
 
 /// Fills `topic` with `records` records, as [`Stream`] does.
-pub(crate) fn fill(kafka: &Kafka, topic: &str, partitions: usize, users: usize, records: usize) -> Produced {
+pub(crate) fn fill(
+    kafka: &Kafka,
+    topic: &str,
+    partitions: usize,
+    users: usize,
+    records: usize,
+) -> Produced {
     let ledger = Ledger(Arc::new(Mutex::new(Produced(vec![BTreeMap::new(); partitions]))));
     let mut writer = Writer::new(kafka, topic, partitions, users, ledger.clone());
     (0..records).for_each(|_| writer.record());
@@ -241,7 +281,10 @@ struct Writer {
 impl Writer {
     fn new(kafka: &Kafka, topic: &str, partitions: usize, users: usize, ledger: Ledger) -> Self {
         let mut settings = kafka.client();
-        settings.set("enable.idempotence", "true").set("linger.ms", "5").set("message.timeout.ms", "120000");
+        settings
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "5")
+            .set("message.timeout.ms", "120000");
         let producer = settings.create_with_context(ledger).expect("a producer");
         Self { producer, topic: topic.to_owned(), partitions, numbers: vec![0; users], turn: 0 }
     }
@@ -259,7 +302,12 @@ impl Writer {
         // A user of the same partition.
         let other = (user + self.partitions) % self.numbers.len();
         let (events, value) = match self.turn % 10 {
-            0 => (vec![], Some(format!(r#"{{"type":"track","userId":"k{user}","event":"e","properties":{{"seq":0}}}}"#))),
+            0 => (
+                vec![],
+                Some(format!(
+                    r#"{{"type":"track","userId":"k{user}","event":"e","properties":{{"seq":0}}}}"#
+                )),
+            ),
             1 => (vec![], None),
             2 => {
                 let event = self.event(user);
@@ -275,8 +323,11 @@ impl Writer {
                 (vec![event], Some(event.text()))
             }
         };
-        let (key, partition) = (format!("k{user}"), i32::try_from(user % self.partitions).expect("few"));
-        let mut record = BaseRecord::with_opaque_to(&self.topic, Box::new(events)).key(&key).partition(partition);
+        let (key, partition) =
+            (format!("k{user}"), i32::try_from(user % self.partitions).expect("few"));
+        let mut record = BaseRecord::with_opaque_to(&self.topic, Box::new(events))
+            .key(&key)
+            .partition(partition);
         if let Some(value) = &value {
             record = record.payload(value);
         }

@@ -9,13 +9,15 @@ use fastrand::Rng;
 use traitsink::pipeline::{Outcome, Receipts};
 use traitsink::redis::{Allowed, Apply, Class, Suspicion, Trouble, Verdict, Writes};
 
-/// Redis as the lanes see it: for each key the numbers that its HSETs wrote, in the order in which they were applied.
+/// Redis as the lanes see it: for each key the numbers that its HSETs wrote, in the order in which
+/// they were applied.
 #[derive(Default)]
 pub(super) struct Server {
     pub(super) applied: BTreeMap<String, Vec<u64>>,
     /// What its source no longer owned, by key.
     pub(super) revoked: BTreeMap<String, Vec<u64>>,
-    /// A key whose last number was written once more, or an older one after a newer, or one that was revoked.
+    /// A key whose last number was written once more, or an older one after a newer, or one that
+    /// was revoked.
     pub(super) faults: Vec<String>,
     /// HSETs that were applied.
     taken: u64,
@@ -25,7 +27,8 @@ pub(super) struct Server {
     pub(super) told: BTreeMap<(String, u64), Arc<Told>>,
 }
 
-/// Redis takes every HSET but those with such an event, and does not say why in words that are known.
+/// Redis takes every HSET but those with such an event, and does not say why in words that are
+/// known.
 pub(super) fn is_poison(key: &str, number: u64) -> bool {
     key.ends_with("u-1") && number.is_multiple_of(7)
 }
@@ -43,13 +46,15 @@ impl Server {
         Some(Verdict::Suspect(Suspicion { text, server: 1, taken: self.taken }))
     }
 
-    /// Applies bytes that were still on their way when their connection broke. Whoever was told the outcome of one of these events
-    /// meanwhile may have written a newer one elsewhere.
+    /// Applies bytes that were still on their way when their connection broke. Whoever was told the
+    /// outcome of one of these events meanwhile may have written a newer one elsewhere.
     fn apply_late(&mut self, key: &str, numbers: &[u64]) {
         if key.ends_with("-0") || self.refuses(key, numbers).is_some() {
             return;
         }
-        let settled = |number: &&u64| !self.told[&(key.to_owned(), **number)].outcomes.lock().unwrap().is_empty();
+        let settled = |number: &&u64| {
+            !self.told[&(key.to_owned(), **number)].outcomes.lock().unwrap().is_empty()
+        };
         if let Some(number) = numbers.iter().find(settled) {
             self.faults.push(format!("{key}: {number} arrived after it was settled"));
         }
@@ -68,7 +73,11 @@ impl Server {
         }
         known.extend(numbers);
         self.taken += 1;
-        if let Some(number) = self.revoked.get(key).and_then(|revoked| revoked.iter().find(|number| numbers.contains(number))) {
+        if let Some(number) = self
+            .revoked
+            .get(key)
+            .and_then(|revoked| revoked.iter().find(|number| numbers.contains(number)))
+        {
             self.faults.push(format!("{key}: {number} was sent after it was revoked"));
         }
     }
@@ -86,15 +95,21 @@ pub(super) struct Simulated {
 }
 
 impl Simulated {
-    /// Connects and fences, if the last connection broke with something on its way; false where that fails.
+    /// Connects and fences, if the last connection broke with something on its way; false where
+    /// that fails.
     fn open(&mut self) -> bool {
-        let Some(rng) = self.late.as_mut().filter(|_| !self.on_the_way.is_empty()) else { return true };
+        let Some(rng) = self.late.as_mut().filter(|_| !self.on_the_way.is_empty()) else {
+            return true;
+        };
         if self.faulty.load(Ordering::Relaxed) && rng.f64() < 0.5 {
             return false;
         }
         let arrived = if rng.bool() { rng.usize(0..=self.on_the_way.len()) } else { 0 };
         let mut server = self.server.lock().unwrap();
-        self.on_the_way.drain(..).take(arrived).for_each(|(key, numbers)| server.apply_late(&key, &numbers));
+        self.on_the_way
+            .drain(..)
+            .take(arrived)
+            .for_each(|(key, numbers)| server.apply_late(&key, &numbers));
         true
     }
 
@@ -120,7 +135,10 @@ pub(crate) fn decode(writes: &Writes) -> Vec<(String, Vec<u64>)> {
         let count: usize = count.strip_prefix('*').unwrap().parse().unwrap();
         let command: Vec<&str> = (0..count).map(|_| words.nth(1).unwrap()).collect();
         assert_eq!(command[0], "HSET");
-        let numbers = command[2..].chunks(2).filter(|pair| pair[0] == "n").map(|pair| pair[1].parse().unwrap());
+        let numbers = command[2..]
+            .chunks(2)
+            .filter(|pair| pair[0] == "n")
+            .map(|pair| pair[1].parse().unwrap());
         found.push((command[1].to_owned(), numbers.collect()));
     }
     found
@@ -132,7 +150,12 @@ impl Apply for Simulated {
         if self.fails(0.3) || !self.open() { Err(trouble(Class::Reconnect)) } else { Ok(()) }
     }
 
-    async fn apply(&mut self, writes: &Writes, allowed: Allowed<'_>, verdicts: &mut Vec<Verdict>) -> Option<Trouble> {
+    async fn apply(
+        &mut self,
+        writes: &Writes,
+        allowed: Allowed<'_>,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Option<Trouble> {
         let mut commands = decode(writes);
         assert_eq!(commands.len(), writes.len());
         let mut keys: Vec<&String> = commands.iter().map(|(key, _)| key).collect();
@@ -152,7 +175,8 @@ impl Apply for Simulated {
             return None;
         }
         let mut found = None;
-        // How many commands Redis reads before the connection breaks, if it does, and how many replies come back.
+        // How many commands Redis reads before the connection breaks, if it does, and how many
+        // replies come back.
         let broken = self.fails(0.3);
         let read = if broken { self.rng.usize(0..=commands.len()) } else { commands.len() };
         let replied = if broken { self.rng.usize(0..=read) } else { read };

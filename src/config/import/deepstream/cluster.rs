@@ -14,13 +14,21 @@ impl Cache {
         self.0.mapped("nodes", "redis.mode, redis.nodes", "");
         self.login("redisOptions.");
         self.0.skip("redisOptions.db", "a cluster has only database 0");
-        let prefix = ["keyPrefix", "redisOptions.keyPrefix"].into_iter().find(|name| self.0.has(name));
+        let prefix =
+            ["keyPrefix", "redisOptions.keyPrefix"].into_iter().find(|name| self.0.has(name));
         prefix.into_iter().for_each(|name| self.prefix(name));
         self.ignore(&["redisOptions.keyPrefix"], "keyPrefix is used instead");
         self.connection("redisOptions.");
         self.tls("redisOptions.tls", "redis.tls");
-        self.ignore(&["redisOptions.host", "redisOptions.port", "redisOptions.path"], "nodes are used instead");
-        self.0.map_integer("maxRedirections", "redis.cluster.max_redirections", 1..=i64::from(u32::MAX));
+        self.ignore(
+            &["redisOptions.host", "redisOptions.port", "redisOptions.path"],
+            "nodes are used instead",
+        );
+        self.0.map_integer(
+            "maxRedirections",
+            "redis.cluster.max_redirections",
+            1..=i64::from(u32::MAX),
+        );
         self.0.map_millis("slotsRefreshInterval", "redis.cluster.refresh");
         self.nat_map("redis.cluster.nat_map");
         match self.0.text("scaleReads").as_deref() {
@@ -31,12 +39,19 @@ impl Cache {
         self.0.later("useSRVRecords", "nodes from SRV records");
         self.0.skip_all(&unused::CLUSTER);
         self.ignore(&unused::SENTINEL_ONLY, "used only with sentinels");
-        self.ignore(&unused::OF_ONE_SERVER, "deepstream looks for it only in redisOptions when there are nodes");
+        self.ignore(
+            &unused::OF_ONE_SERVER,
+            "deepstream looks for it only in redisOptions when there are nodes",
+        );
         let connection = unused::CONNECTION.map(|(name, _)| name);
-        self.ignore(&connection, "deepstream looks for it only in redisOptions when there are nodes");
+        self.ignore(
+            &connection,
+            "deepstream looks for it only in redisOptions when there are nodes",
+        );
     }
 
-    /// A list of servers: `{host, port, username, password}`, a port, `host:port` or a URL. What else is in them is unknown.
+    /// A list of servers: `{host, port, username, password}`, a port, `host:port` or a URL. What
+    /// else is in them is unknown.
     pub(super) fn nodes(&mut self, name: &str, port: u16) -> Vec<Node> {
         let Some(Value::Array(entries)) = self.0.take(name) else {
             self.0.fail(name, "is no list");
@@ -62,7 +77,8 @@ impl Cache {
             Some(Value::String(text)) if !text.is_empty() => Some(text),
             Some(Value::Number(number)) => Some(number.to_string()),
             Some(Value::Null) if name == "password" => {
-                self.0.defaulted(&format!("{at}.password"), "null: redis.password is sent there too");
+                self.0
+                    .defaulted(&format!("{at}.password"), "null: redis.password is sent there too");
                 None
             }
             _ => None,
@@ -75,7 +91,10 @@ impl Cache {
         };
         let (mut username, password) = (text("username"), text("password"));
         if password.is_none() && username.take().is_some() {
-            self.0.idle(&format!("{at}.username"), "there is no password beside it, so nobody logs in");
+            self.0.idle(
+                &format!("{at}.username"),
+                "there is no password beside it, so nobody logs in",
+            );
         }
         for name in table.keys() {
             self.0.unknown(&format!("{at}.{name}"));

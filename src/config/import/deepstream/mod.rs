@@ -17,7 +17,10 @@ type Table = Map<String, Value>;
 /// What tells options from a whole configuration file.
 const TELLING: [&str; 6] = ["host", "port", "url", "path", "nodes", "sentinels"];
 
-pub(super) fn convert(root: Table, variable: &dyn Fn(&str) -> Option<String>) -> Result<Import, String> {
+pub(super) fn convert(
+    root: Table,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Import, String> {
     let (options, outside) = find(root)?;
     // deepstream decides so, and in this order.
     let is_cluster = options.get("nodes").is_some_and(Value::is_array);
@@ -47,9 +50,9 @@ fn find(mut root: Table) -> Result<(Table, Vec<String>), String> {
     let Some(Value::Object(mut cache)) = holder.remove("cache") else {
         return Err("has no \"cache\", and is not the options of one".into());
     };
-    let is_redis = ["name", "path", "type"]
-        .iter()
-        .any(|name| cache.get(*name).and_then(Value::as_str).is_some_and(|text| text.contains("redis")));
+    let is_redis = ["name", "path", "type"].iter().any(|name| {
+        cache.get(*name).and_then(Value::as_str).is_some_and(|text| text.contains("redis"))
+    });
     if !is_redis {
         return Err("has a cache that is not Redis: there is nothing to import".into());
     }
@@ -73,7 +76,9 @@ impl Cache {
         self.0.map_text(&format!("{at}connectionName"), "redis.client_name");
         let keepalive = format!("{at}keepAlive");
         match self.0.peek(&keepalive).and_then(Value::as_u64) {
-            Some(0) => self.0.skip(&keepalive, "0 leaves it to the system; redis.keepalive has a default"),
+            Some(0) => {
+                self.0.skip(&keepalive, "0 leaves it to the system; redis.keepalive has a default")
+            }
             _ => self.0.map_millis(&keepalive, "redis.keepalive"),
         }
         self.0.map_retries(&format!("{at}maxRetriesPerRequest"), &["delivery.retry_count"]);
@@ -92,7 +97,8 @@ impl Cache {
 
     /// A secret in place or, as deepstream writes it, `fileLoad(path)`; whether there is one.
     fn secret(&mut self, name: &str, key: &str) -> bool {
-        if self.0.peek(name).and_then(Value::as_str).is_none_or(|text| loaded_file(text).is_none()) {
+        if self.0.peek(name).and_then(Value::as_str).is_none_or(|text| loaded_file(text).is_none())
+        {
             return self.0.map_secret(name, key);
         }
         self.file(name, &format!("{key}_file"));
@@ -113,7 +119,11 @@ impl Cache {
         let Some(text) = self.0.text(name) else { return };
         let prefix = text.strip_suffix(':').unwrap_or(&text);
         self.0.draft.set("redis.prefix", prefix);
-        let detail = if prefix == text { format!("with a colon behind it: {prefix}:user:<id>") } else { String::new() };
+        let detail = if prefix == text {
+            format!("with a colon behind it: {prefix}:user:<id>")
+        } else {
+            String::new()
+        };
         self.0.mapped(name, "redis.prefix", &detail);
     }
 
@@ -126,5 +136,8 @@ impl Cache {
 /// The path in `fileLoad(path)`.
 fn loaded_file(text: &str) -> Option<&str> {
     let text = text.trim();
-    ["fileLoad(", "file("].iter().find_map(|open| text.strip_prefix(open)?.strip_suffix(')')).map(str::trim)
+    ["fileLoad(", "file("]
+        .iter()
+        .find_map(|open| text.strip_prefix(open)?.strip_suffix(')'))
+        .map(str::trim)
 }

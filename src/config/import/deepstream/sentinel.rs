@@ -10,7 +10,10 @@ impl Cache {
         for (n, node) in nodes.iter_mut().enumerate() {
             if node.password.take().is_some() {
                 node.username = None;
-                self.0.idle(&format!("sentinels[{n}].password"), "only sentinelPassword is sent to sentinels");
+                self.0.idle(
+                    &format!("sentinels[{n}].password"),
+                    "only sentinelPassword is sent to sentinels",
+                );
             }
         }
         self.0.draft.set("redis.sentinel.nodes", list(&nodes));
@@ -18,7 +21,10 @@ impl Cache {
         if self.0.has("name") {
             self.0.map_text("name", "redis.sentinel.master");
         } else {
-            self.0.fail("name", "is missing, and no master has a name by default; set redis.sentinel.master");
+            self.0.fail(
+                "name",
+                "is missing, and no master has a name by default; set redis.sentinel.master",
+            );
         }
         if self.secret("sentinelPassword", "redis.sentinel.password") {
             self.0.map_text("sentinelUsername", "redis.sentinel.username");

@@ -41,12 +41,20 @@ impl Cache {
     fn url(&mut self, text: &str) {
         let Some(url) = self.0.or_fail("url", RedisUrl::parse(text)) else { return };
         let Place::Tcp { host, port } = &url.place else {
-            return self.0.fail("url", "is the URL of a unix socket, which deepstream takes as path");
+            return self
+                .0
+                .fail("url", "is the URL of a unix socket, which deepstream takes as path");
         };
-        let Some(node) = self.0.or_fail("url", Node::new(host, port.unwrap_or(6379))) else { return };
+        let Some(node) = self.0.or_fail("url", Node::new(host, port.unwrap_or(6379))) else {
+            return;
+        };
         self.0.set_server(&node);
         let drops = url.username.is_some() || url.database.is_some() || url.tls;
-        self.0.mapped("url", "redis.url", if drops { "deepstream drops its user, database and TLS" } else { "" });
+        self.0.mapped(
+            "url",
+            "redis.url",
+            if drops { "deepstream drops its user, database and TLS" } else { "" },
+        );
         if let Some(password) = url.password {
             self.0.draft.set_secret("redis.password", password.expose_secret());
         }
@@ -58,7 +66,11 @@ impl Cache {
         let port = self.0.port("port").unwrap_or(6379);
         let Some(node) = self.0.or_fail("host", Node::new(&host, port)) else { return };
         if given == [false, false] {
-            return self.0.draft.set_default("redis.url", node.url(), "neither host nor port is given");
+            return self.0.draft.set_default(
+                "redis.url",
+                node.url(),
+                "neither host nor port is given",
+            );
         }
         self.0.set_server(&node);
         for (name, given) in ["host", "port"].into_iter().zip(given) {

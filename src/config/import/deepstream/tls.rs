@@ -38,7 +38,9 @@ impl Cache {
         let pem = match self.0.take(name) {
             None => return,
             Some(Value::String(text)) => text,
-            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"),
+            Some(Value::Array(items)) => {
+                items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
+            }
             Some(_) => return self.0.fail(name, "is no text"),
         };
         if pem.contains("-----BEGIN ") {
@@ -52,9 +54,15 @@ impl Cache {
     fn client(&mut self, name: &str, table: &str) {
         let at = |last: &str| format!("{name}.{last}");
         let has_passphrase = self.0.has(&at("passphrase"));
-        for (last, key, file) in [("cert", "cert_file", "redis-cert.pem"), ("key", "key_file", "redis-key.pem")] {
+        for (last, key, file) in
+            [("cert", "cert_file", "redis-cert.pem"), ("key", "key_file", "redis-key.pem")]
+        {
             let (name, key) = (at(last), format!("{table}.{key}"));
-            let Some(text) = self.0.peek(&name).map(|value| value.as_str().unwrap_or_default().to_owned()) else { continue };
+            let Some(text) =
+                self.0.peek(&name).map(|value| value.as_str().unwrap_or_default().to_owned())
+            else {
+                continue;
+            };
             let path = loaded_file(&text);
             if path.is_some() && !(last == "key" && has_passphrase) {
                 self.file(&name, &key);
@@ -65,10 +73,18 @@ impl Cache {
                 let from = path.unwrap_or("KEY.pem");
                 self.0.draft.set(&key, file);
                 let command = format!("(umask 077; openssl pkey -in {} -out {file})", quote(from));
-                self.0.fail(&name, format_args!("{key} to be made without the passphrase by: {command}"));
+                self.0.fail(
+                    &name,
+                    format_args!("{key} to be made without the passphrase by: {command}"),
+                );
             } else {
                 self.0.draft.set(&key, file);
-                self.0.fail(&name, format_args!("{key} is a file; write the text to it with: (umask 077; cat > {file})"));
+                self.0.fail(
+                    &name,
+                    format_args!(
+                        "{key} is a file; write the text to it with: (umask 077; cat > {file})"
+                    ),
+                );
             }
         }
         self.0.skip(&at("passphrase"), "the command asks for it");

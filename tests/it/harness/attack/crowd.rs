@@ -27,7 +27,8 @@ const SMALL_SEGMENT: u32 = 536;
 /// Descriptors for the largest crowd, and for the tests beside it.
 const DESCRIPTORS: u64 = 8192;
 
-/// What some connections do: each sends something and holds on until it is answered or closed, and then comes again.
+/// What some connections do: each sends something and holds on until it is answered or closed, and
+/// then comes again.
 #[derive(Debug, Clone)]
 pub(crate) struct Attacker {
     to: SocketAddr,
@@ -42,7 +43,15 @@ pub(crate) struct Attacker {
 impl Attacker {
     /// `count` connections that send `first`.
     pub(crate) fn new(to: SocketAddr, count: usize, first: impl Into<Bytes>) -> Self {
-        Self { to, count, first: first.into(), drip: None, period: Duration::ZERO, deaf: false, leaves: false }
+        Self {
+            to,
+            count,
+            first: first.into(),
+            drip: None,
+            period: Duration::ZERO,
+            deaf: false,
+            leaves: false,
+        }
     }
 
     /// Sends `bytes` besides, again and again.
@@ -133,14 +142,19 @@ impl Crowd {
         let attempts = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&attempts);
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
             runtime.block_on(async {
                 let mut again = interval(AGAIN);
                 again.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 let again = Arc::new(Mutex::new(again));
                 for attacker in attackers {
                     for _ in 0..attacker.count {
-                        tokio::spawn(attacker.clone().run(Arc::clone(&again), Arc::clone(&counter)));
+                        tokio::spawn(
+                            attacker.clone().run(Arc::clone(&again), Arc::clone(&counter)),
+                        );
                     }
                 }
                 told.cancelled().await;
@@ -162,6 +176,7 @@ fn raise_descriptors() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.map_or(DESCRIPTORS, |maximum| maximum.min(DESCRIPTORS));
     if current.is_some_and(|current| current < wanted) {
-        setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }).expect("below the hard limit");
+        setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
+            .expect("below the hard limit");
     }
 }

@@ -28,10 +28,18 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    pub(super) fn new(words: &'static str, seconds: u64, sent: &[Sent], probes: &[Probe], memory_kib: u64) -> Self {
+    pub(super) fn new(
+        words: &'static str,
+        seconds: u64,
+        sent: &[Sent],
+        probes: &[Probe],
+        memory_kib: u64,
+    ) -> Self {
         let mut times: Vec<Duration> = sent.iter().map(|sent| sent.took).collect();
         times.sort_unstable();
-        let at = |part: usize| times.get((times.len() * part / 100).min(times.len() - 1)).copied().unwrap_or_default();
+        let at = |part: usize| {
+            times.get((times.len() * part / 100).min(times.len() - 1)).copied().unwrap_or_default()
+        };
         let mut others = BTreeMap::new();
         for sent in sent.iter().filter(|sent| sent.status != Some(200)) {
             *others.entry(sent.status).or_default() += 1;
@@ -64,7 +72,10 @@ impl Figures {
             format!("{answered} of {requests} honest requests were answered 200: {others:?}"),
         );
         expect(*dead_probes == 0, format!("{dead_probes} probes were not answered 200"));
-        expect(*memory_kib <= MOST_MEMORY_KIB, format!("{memory_kib} KiB of memory, {MOST_MEMORY_KIB} may be"));
+        expect(
+            *memory_kib <= MOST_MEMORY_KIB,
+            format!("{memory_kib} KiB of memory, {MOST_MEMORY_KIB} may be"),
+        );
         if timed {
             expect(self.median < MOST_MEDIAN, format!("the median latency was {:?}", self.median));
             expect(self.slowest_live < SLOWEST_LIVE, format!("/live took {:?}", self.slowest_live));
@@ -72,12 +83,16 @@ impl Figures {
         faults
     }
 
-    /// `attack words seconds answered requests median p99 live memory result`, between tabs; times in microseconds, memory in KiB.
+    /// `attack words seconds answered requests median p99 live memory result`, between tabs; times
+    /// in microseconds, memory in KiB.
     fn line(&self) -> String {
         let Self { words, seconds, answered, requests, memory_kib, .. } = self;
-        let [median, percentile_99, live] = [self.median, self.percentile_99, self.slowest_live].map(|time| time.as_micros());
+        let [median, percentile_99, live] =
+            [self.median, self.percentile_99, self.slowest_live].map(|time| time.as_micros());
         let result = if std::thread::panicking() { "FAILED" } else { "ok" };
-        format!("attack\t{words}\t{seconds}\t{answered}\t{requests}\t{median}\t{percentile_99}\t{live}\t{memory_kib}\t{result}\n")
+        format!(
+            "attack\t{words}\t{seconds}\t{answered}\t{requests}\t{median}\t{percentile_99}\t{live}\t{memory_kib}\t{result}\n"
+        )
     }
 }
 

@@ -16,8 +16,8 @@ const CLIENTS: u32 = 10;
 /// Between two requests of one client: 50 requests a second in all.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// Who waits longer for an answer has none: long for a busy machine, and less than `http.header_timeout`, after which silent
-/// attackers lose their places.
+/// Who waits longer for an answer has none: long for a busy machine, and less than
+/// `http.header_timeout`, after which silent attackers lose their places.
 const PATIENCE: Duration = Duration::from_secs(9);
 
 /// One request: an event of a user of its own.
@@ -48,7 +48,10 @@ impl Honest {
     /// Waits for the last answers.
     pub(super) fn stop(self) -> Vec<Sent> {
         self.stop.store(true, Ordering::Relaxed);
-        self.clients.into_iter().flat_map(|client| client.join().expect("a client does not panic")).collect()
+        self.clients
+            .into_iter()
+            .flat_map(|client| client.join().expect("a client does not panic"))
+            .collect()
     }
 }
 
@@ -66,7 +69,8 @@ fn work(address: SocketAddr, number: u32, stop: &AtomicBool) -> Vec<Sent> {
         if !keeps {
             client = Client::with_patience(address, PATIENCE);
         }
-        // A kept connection may have been closed meanwhile: then clients send again on a new one, once.
+        // A kept connection may have been closed meanwhile: then clients send again on a new one,
+        // once.
         let again = keeps && !sent.is_empty();
         let mut answer = client.post("/v1/identify", &body);
         if answer.is_none() && again && begun.elapsed() < PATIENCE {
@@ -83,7 +87,8 @@ pub(super) fn missing(redis: &Redis, sent: &[Sent]) -> Vec<String> {
     let answered = sent.iter().filter(|sent| sent.status == Some(200));
     let missing = answered.filter_map(|Sent { user, .. }| {
         let held = redis.hgetall(&format!("user:{user}"));
-        let right = held.len() == 1 && held.get(b"me".as_slice()).is_some_and(|value| value == user.as_bytes());
+        let right = held.len() == 1
+            && held.get(b"me".as_slice()).is_some_and(|value| value == user.as_bytes());
         (!right).then(|| format!("{user} was answered 200, Redis holds {held:?}"))
     });
     missing.collect()

@@ -29,8 +29,8 @@ const HEAD_START: Duration = Duration::from_secs(1);
 /// From so many seconds on an attack is a long one, in which times are asserted as well.
 const LONG: u64 = 60;
 
-/// `delivery.max_in_flight`, which all attacks leave at its default, and the documented constant. The pages of a debug build's code
-/// are about 12 MiB more than those of a release.
+/// `delivery.max_in_flight`, which all attacks leave at its default, and the documented constant.
+/// The pages of a debug build's code are about 12 MiB more than those of a release.
 const MOST_MEMORY_KIB: u64 = (32 + 64 + if cfg!(debug_assertions) { 12 } else { 0 }) << 10;
 
 /// What remains a minute after an attack.
@@ -46,16 +46,19 @@ pub(crate) struct Target {
     pub(crate) admin: SocketAddr,
 }
 
-/// Lets `attackers` at a worker while honest clients use it, and asserts that they are served, that memory stays bounded, and that
-/// nothing answered 200 is missing in Redis. Notes in the table how the attack that `words` describe went.
+/// Lets `attackers` at a worker while honest clients use it, and asserts that they are served, that
+/// memory stays bounded, and that nothing answered 200 is missing in Redis. Notes in the table how
+/// the attack that `words` describe went.
 ///
-/// `TRAITSINK_ATTACK_SECONDS` is its length. From a minute on, times are asserted, and the memory that is left afterwards.
+/// `TRAITSINK_ATTACK_SECONDS` is its length. From a minute on, times are asserted, and the memory
+/// that is left afterwards.
 pub(crate) fn attack(words: &'static str, attackers: impl FnOnce(Target) -> Vec<Attacker>) {
     let seconds = super::matrix::variable("TRAITSINK_ATTACK_SECONDS").unwrap_or(SHORT);
     let redis = Redis::start();
     let mut command = Command::new("prlimit");
     command.args([&format!("--nofile={DESCRIPTORS}:"), env!("CARGO_BIN_EXE_traitsink")]);
-    let app = App::start_command(command, &[&format!("redis.url=redis://127.0.0.1:{}", redis.port())]);
+    let app =
+        App::start_command(command, &[&format!("redis.url=redis://127.0.0.1:{}", redis.port())]);
     app.wait_ready();
 
     let crowd = Crowd::start(attackers(Target { http: app.http, admin: app.admin }));

@@ -1,4 +1,5 @@
-//! What an orchestrator and Prometheus do: they ask `/live` and `/metrics`, each time on a new connection.
+//! What an orchestrator and Prometheus do: they ask `/live` and `/metrics`, each time on a new
+//! connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -22,7 +22,11 @@ static CLASSPATH: LazyLock<String> = LazyLock::new(|| {
         let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
         cache.expect("$HOME or $XDG_CACHE_HOME is set").join("traitsink/kafka-3.9.1")
     });
-    assert!(lib.is_dir(), "the tests need Apache Kafka in {}: run tests/run once, which fetches it", lib.display());
+    assert!(
+        lib.is_dir(),
+        "the tests need Apache Kafka in {}: run tests/run once, which fetches it",
+        lib.display()
+    );
     format!("{}/*", lib.display())
 });
 
@@ -54,19 +58,30 @@ impl Node {
     /// The brokers of a cluster of `size`, ready to be launched.
     pub(super) fn format(size: usize, addition: &Addition) -> Vec<Self> {
         let listeners = [PLAIN, addition.listeners].concat();
-        let ports: Vec<Vec<u16>> = (0..size).map(|_| listeners.iter().map(|_| free_port()).collect()).collect();
-        let voter = |(node, ports): (usize, &Vec<u16>)| format!("{}@127.0.0.1:{}", node + 1, ports[1]);
+        let ports: Vec<Vec<u16>> =
+            (0..size).map(|_| listeners.iter().map(|_| free_port()).collect()).collect();
+        let voter =
+            |(node, ports): (usize, &Vec<u16>)| format!("{}@127.0.0.1:{}", node + 1, ports[1]);
         let voters: Vec<String> = ports.iter().enumerate().map(voter).collect();
         let ids = 1..=size;
         ids.zip(ports)
             .map(|(id, ports)| {
                 let dir = tempfile::tempdir().expect("a temporary directory");
-                let settings = settings(id, &listeners, &ports, &voters, dir.path()) + &addition.settings;
-                std::fs::write(dir.path().join("server.properties"), settings).expect("writing server.properties");
+                let settings =
+                    settings(id, &listeners, &ports, &voters, dir.path()) + &addition.settings;
+                std::fs::write(dir.path().join("server.properties"), settings)
+                    .expect("writing server.properties");
                 for (name, text) in &addition.files {
                     std::fs::write(dir.path().join(name), text).expect("writing a file");
                 }
-                let mut format = vec!["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", "server.properties"];
+                let mut format = vec![
+                    "kafka.tools.StorageTool",
+                    "format",
+                    "-t",
+                    CLUSTER_ID,
+                    "-c",
+                    "server.properties",
+                ];
                 format.extend(addition.scram.iter().flat_map(|user| ["--add-scram", user]));
                 java(dir.path(), &format);
                 Self { ports, dir, keeper: None }
@@ -88,14 +103,30 @@ impl Node {
     }
 
     pub(super) fn launch(&mut self) {
-        let log = std::fs::File::options().create(true).append(true).open(self.dir.path().join("broker.log"));
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("broker.log"));
         let log = log.expect("a log file");
-        // The keeper outlives a test process that is killed, just long enough to end the broker and to clean up.
-        let keep =
-            r#"java "$@" < /dev/null & echo $! > pid; read -r _; told=$?; kill -9 $!; wait; [ $told = 0 ] || rm -r "$PWD""#;
+        // The keeper outlives a test process that is killed, just long enough to end the broker and
+        // to clean up.
+        let keep = r#"java "$@" < /dev/null & echo $! > pid; read -r _; told=$?; kill -9 $!; wait; [ $told = 0 ] || rm -r "$PWD""#;
         let mut keeper = Command::new("sh")
-            .args(["-c", keep, "keeper", "-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &CLASSPATH])
-            .args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "kafka.Kafka", "server.properties"])
+            .args([
+                "-c",
+                keep,
+                "keeper",
+                "-Xmx320m",
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+                &CLASSPATH,
+            ])
+            .args([
+                "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+                "kafka.Kafka",
+                "server.properties",
+            ])
             .current_dir(self.dir.path())
             // Ctrl-C is for the tests alone.
             .process_group(0)
@@ -106,7 +137,11 @@ impl Node {
             .expect("sh starts");
         let start = Instant::now();
         while self.pid().is_none() {
-            assert!(start.elapsed() < PATIENCE && keeper.try_wait().expect("own child").is_none(), "{}", self.log());
+            assert!(
+                start.elapsed() < PATIENCE && keeper.try_wait().expect("own child").is_none(),
+                "{}",
+                self.log()
+            );
             pause();
         }
         self.keeper = Some(keeper);
@@ -141,10 +176,13 @@ impl Drop for Node {
     }
 }
 
-/// A free port below those that outgoing connections get: a client that tries to reach a broker that is down must not take it.
+/// A free port below those that outgoing connections get: a client that tries to reach a broker
+/// that is down must not take it.
 fn free_port() -> u16 {
     let mut ports = std::iter::repeat_with(|| fastrand::u16(10_000..32_000));
-    ports.find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()).expect("the search does not end")
+    ports
+        .find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+        .expect("the search does not end")
 }
 
 const CLUSTER_ID: &str = "dHJhaXRzaW5rLXRlc3Rz0w";
@@ -154,9 +192,16 @@ pub(super) fn java(dir: &Path, args: &[&str]) {
     run("java", &[&["-XX:TieredStopAtLevel=1", "-cp", &CLASSPATH], args].concat(), dir);
 }
 
-fn settings(id: usize, listeners: &[(&str, &str)], ports: &[u16], voters: &[String], dir: &Path) -> String {
+fn settings(
+    id: usize,
+    listeners: &[(&str, &str)],
+    ports: &[u16],
+    voters: &[String],
+    dir: &Path,
+) -> String {
     let joined = |one: &dyn Fn(&str, &str, u16) -> String| {
-        let all = listeners.iter().zip(ports).map(|((name, protocol), &port)| one(name, protocol, port));
+        let all =
+            listeners.iter().zip(ports).map(|((name, protocol), &port)| one(name, protocol, port));
         all.collect::<Vec<_>>().join(",")
     };
     let address = |name: &str, _: &str, port| format!("{name}://127.0.0.1:{port}");

@@ -24,7 +24,8 @@ pub(crate) enum Listener {
     LoginTls,
 }
 
-const LISTENERS: &[(&str, &str)] = &[("TLS", "SSL"), ("MUTUAL", "SSL"), ("LOGIN", "SASL_PLAINTEXT"), ("LOGINTLS", "SASL_SSL")];
+const LISTENERS: &[(&str, &str)] =
+    &[("TLS", "SSL"), ("MUTUAL", "SSL"), ("LOGIN", "SASL_PLAINTEXT"), ("LOGINTLS", "SASL_SSL")];
 
 /// Who logs in nowhere may do everything; `reader` may read topics and groups that begin with `open`, and see those
 /// that begin with `seen`; `writer` may write the `open` ones.
@@ -77,7 +78,14 @@ impl Secured {
     fn allow(&self, user: &str, operations: &[&str], prefixes: &[&str]) {
         let (server, principal) = (self.server(Listener::Plain), format!("User:{user}"));
         let operations = operations.iter().flat_map(|operation| ["--operation", operation]);
-        let mut args = vec!["kafka.admin.AclCommand", "--bootstrap-server", &server, "--add", "--allow-principal", &principal];
+        let mut args = vec![
+            "kafka.admin.AclCommand",
+            "--bootstrap-server",
+            &server,
+            "--add",
+            "--allow-principal",
+            &principal,
+        ];
         args.extend(operations);
         args.extend(["--resource-pattern-type", "prefixed"]);
         args.extend(prefixes);

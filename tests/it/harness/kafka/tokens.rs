@@ -18,7 +18,9 @@ impl Tokens {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("binding a port");
         let port = listener.local_addr().expect("a local address").port();
-        std::thread::spawn(move || listener.incoming().flatten().for_each(|stream| answer(&stream)));
+        std::thread::spawn(move || {
+            listener.incoming().flatten().for_each(|stream| answer(&stream))
+        });
         Self { port }
     }
 
@@ -35,7 +37,9 @@ fn answer(mut stream: &TcpStream) {
         let mut line = String::new();
         reader.read_line(&mut line).expect("a request");
         let line = line.trim_end();
-        let header = |name: &str| line.to_ascii_lowercase().strip_prefix(name).map(|_| line[name.len()..].trim());
+        let header = |name: &str| {
+            line.to_ascii_lowercase().strip_prefix(name).map(|_| line[name.len()..].trim())
+        };
         if let Some(value) = header("content-length:") {
             length = value.parse().expect("a number");
         } else if let Some(value) = header("authorization: basic") {
@@ -48,10 +52,15 @@ fn answer(mut stream: &TcpStream) {
     reader.read_exact(&mut body).expect("a body");
     assert_eq!(body, b"grant_type=client_credentials");
     let (status, reply) = match login.split_once(':') {
-        Some((client, PASSWORD)) => ("200 OK", format!(r#"{{"access_token":"{}","expires_in":3600}}"#, token(client))),
+        Some((client, PASSWORD)) => {
+            ("200 OK", format!(r#"{{"access_token":"{}","expires_in":3600}}"#, token(client)))
+        }
         _ => ("401 Unauthorized", r#"{"error":"invalid_client"}"#.to_owned()),
     };
-    let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", reply.len());
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        reply.len()
+    );
     stream.write_all((head + &reply).as_bytes()).expect("the client reads");
 }
 

@@ -107,7 +107,11 @@ impl Link {
     /// Writes bytes up to the break; false when the link has ended.
     fn write(&self, bytes: &[u8], toward: Toward, passed: &mut usize, state: &State) -> bool {
         let mut to = if toward == Toward::Server { &self.server } else { &self.client };
-        let fault = self.fault.lock().unwrap().take_if(|fault| fault.toward == toward && fault.after <= *passed + bytes.len());
+        let fault = self
+            .fault
+            .lock()
+            .unwrap()
+            .take_if(|fault| fault.toward == toward && fault.after <= *passed + bytes.len());
         let Some(fault) = fault else {
             *passed += bytes.len();
             return to.write_all(bytes).is_ok();
@@ -134,7 +138,8 @@ impl Pace {
         match self {
             Self::Free => len,
             Self::Delayed(times) => {
-                let [least, most] = [times.start, times.end].map(|time| u64::try_from(time.as_micros()).expect("short"));
+                let [least, most] = [times.start, times.end]
+                    .map(|time| u64::try_from(time.as_micros()).expect("short"));
                 let_pass(Duration::from_micros(fastrand::u64(least..most)));
                 len
             }
