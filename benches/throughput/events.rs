@@ -25,7 +25,34 @@ pub(super) fn event(out: &mut String, user: u64) {
         traits(user).map(|(_, value)| value);
     write!(
         out,
-        r#"{{"type":"identify","messageId":"4a8f9d2e-5b7c-4e31-9f60-{user:012}","anonymousId":"9c1d7e52-3f4b-4a68-8d2e-7b6a5c4f3e2d","userId":"user-{user}","channel":"web","context":{{"app":{{"name":"RudderLabs JavaScript SDK","namespace":"com.rudderlabs.javascript","version":"3.34.1"}},"library":{{"name":"RudderLabs JavaScript SDK","version":"3.34.1"}},"userAgent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36","locale":"en-US","screen":{{"width":1920,"height":1080,"density":1}},"page":{{"path":"/pricing","referrer":"https://example.com/","search":"","title":"Pricing","url":"https://example.com/pricing"}}}},"traits":{{"name":"{name}","email":"{email}","plan":"{plan}","age":{age},"address":{{"city":"{city}","country":"{country}"}},"company":"{company}","createdAt":"{created}"}},"integrations":{{"All":true}},"originalTimestamp":"2026-01-15T09:30:00.123Z","sentAt":"2026-01-15T09:30:00.456Z"}}"#
+        concat!(
+            r#"{{"type":"identify","messageId":"4a8f9d2e-5b7c-4e31-9f60-{user:012}","#,
+            r#""anonymousId":"9c1d7e52-3f4b-4a68-8d2e-7b6a5c4f3e2d","#,
+            r#""userId":"user-{user}","channel":"web","#,
+            r#""context":{{"app":{{"name":"RudderLabs JavaScript SDK","#,
+            r#""namespace":"com.rudderlabs.javascript","version":"3.34.1"}},"#,
+            r#""library":{{"name":"RudderLabs JavaScript SDK","version":"3.34.1"}},"#,
+            r#""userAgent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML,"#,
+            r#" like Gecko) Chrome/131.0.0.0 Safari/537.36","locale":"en-US","#,
+            r#""screen":{{"width":1920,"height":1080,"density":1}},"#,
+            r#""page":{{"path":"/pricing","referrer":"https://example.com/","#,
+            r#""search":"","title":"Pricing","url":"https://example.com/pricing"}}}},"#,
+            r#""traits":{{"name":"{name}","email":"{email}","plan":"{plan}","#,
+            r#""age":{age},"address":{{"city":"{city}","country":"{country}"}},"#,
+            r#""company":"{company}","createdAt":"{created}"}},"#,
+            r#""integrations":{{"All":true}},"#,
+            r#""originalTimestamp":"2026-01-15T09:30:00.123Z","#,
+            r#""sentAt":"2026-01-15T09:30:00.456Z"}}"#,
+        ),
+        user = user,
+        name = name,
+        email = email,
+        plan = plan,
+        age = age,
+        city = city,
+        country = country,
+        company = company,
+        created = created
     )
     .expect("writing to a string");
     out.push('\n');

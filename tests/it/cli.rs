@@ -255,7 +255,8 @@ fn secrets_are_never_printed() {
         write("misplaced.yaml", "redis: 'redis://:canary@h'\nhttp: {write_keys: canary}\n");
     let settings = write(
         "settings.json",
-        r#"{"address": "h:1", "clusterMode": false, "password": "canary", "caCertificate": "canary"}"#,
+        r#"{"address": "h:1", "clusterMode": false, "password": "canary",
+            "caCertificate": "canary"}"#,
     );
     let from_file = format!("redis.password_file={secret}");
     let source = format!("http.sources=[{{write_key_file=\"{secret}\"}}]");

@@ -4,22 +4,19 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use redis::{Cmd, Value};
-use traitsink::config::{self, Address, Handshake};
-use traitsink::redis::{
-    Broken, Class, ConnectError, Connection, Identity, QueryError, minimal_acl, probe,
-};
+use traitsink::config::{self, Address};
+use traitsink::redis::{Class, ConnectError, Connection, QueryError, minimal_acl, probe};
 
 use crate::harness::redis::{Redis, free_port};
-use crate::harness::{connector, let_pass, run, settings, tcp};
+use crate::harness::{connector, run, settings, tcp};
 
-fn plain(server: &Redis) -> config::Redis {
+pub(crate) fn plain(server: &Redis) -> config::Redis {
     settings(tcp("127.0.0.1", server.port()))
 }
 
-fn user(server: &Redis, name: Option<&str>, password: &str) -> config::Redis {
+pub(crate) fn user(server: &Redis, name: Option<&str>, password: &str) -> config::Redis {
     config::Redis {
         username: name.map(str::to_owned),
         password: Some(password.to_owned().into()),
@@ -27,12 +24,17 @@ fn user(server: &Redis, name: Option<&str>, password: &str) -> config::Redis {
     }
 }
 
-async fn connect(settings: &config::Redis) -> Result<Connection, ConnectError> {
+pub(crate) async fn connect(settings: &config::Redis) -> Result<Connection, ConnectError> {
     connector(settings).expect("usable settings").connect().await
 }
 
 /// The error of a connection that must fail, with all these words.
-async fn refused(settings: &config::Redis, class: Class, code: &str, words: &[&str]) -> String {
+pub(crate) async fn refused(
+    settings: &config::Redis,
+    class: Class,
+    code: &str,
+    words: &[&str],
+) -> String {
     let error =
         connect(settings).await.err().unwrap_or_else(|| panic!("connected; expected {words:?}"));
     for word in words {
@@ -42,18 +44,18 @@ async fn refused(settings: &config::Redis, class: Class, code: &str, words: &[&s
     error.message
 }
 
-fn command(words: &[&str]) -> Cmd {
+pub(crate) fn command(words: &[&str]) -> Cmd {
     let mut command = Cmd::new();
     command.arg(words);
     command
 }
 
-fn packed(words: &[&str]) -> Vec<u8> {
+pub(crate) fn packed(words: &[&str]) -> Vec<u8> {
     command(words).get_packed_command()
 }
 
 /// A server that says `answer` to the first thing it hears, and hangs up.
-fn scripted(answer: &'static [u8]) -> (config::Redis, JoinHandle<()>) {
+pub(crate) fn scripted(answer: &'static [u8]) -> (config::Redis, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let server = std::thread::spawn(move || {
@@ -228,180 +230,6 @@ async fn nobody_there() {
         &["no-such-host.invalid", "was not found"],
     )
     .await;
-}
-
-#[tokio::test]
-async fn no_room_for_more_clients() {
-    let server = Redis::builder().option("maxclients", "3").start();
-    let mut open = Vec::new();
-    let error = loop {
-        match connect(&plain(&server)).await {
-            Ok(connection) => open.push(connection),
-            Err(error) => break error,
-        }
-        assert!(open.len() <= 3);
-    };
-    assert_eq!((error.class, error.code.as_str()), (Class::Reconnect, "ERR"));
-    assert!(
-        error.message.contains("no room for more clients; raise maxclients"),
-        "{}",
-        error.message
-    );
-}
-
-#[tokio::test]
-async fn a_replica_that_lost_its_primary() {
-    let server = Redis::builder()
-        .option("replicaof", "127.0.0.1 1")
-        .option("replica-serve-stale-data", "no")
-        .start();
-    refused(&plain(&server), Class::Rediscover, "MASTERDOWN", &["point redis.url at the primary"])
-        .await;
-}
-
-#[tokio::test]
-async fn what_a_server_says_before_it_hangs_up() {
-    for (answer, class, code, words) in [
-        (
-            &b"-DENIED Redis is running in protected mode because...\r\n"[..],
-            Class::Config,
-            "DENIED",
-            "protected mode",
-        ),
-        (
-            b"-LOADING Redis is loading the dataset in memory\r\n",
-            Class::Retry,
-            "LOADING",
-            "still loading",
-        ),
-        (b"-ERR max number of clients reached\r\n", Class::Reconnect, "ERR", "maxclients"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Class::Config, "NONE", "the port of a Redis server?"),
-        (b"\x15\x03\x01\x00\x02\x02\x46", Class::Config, "NONE", "rediss://"),
-        (b"", Class::Reconnect, "NONE", "if this port speaks TLS"),
-    ] {
-        let (settings, server) = scripted(answer);
-        // In one try: others are made in proxies.rs.
-        let settings = config::Redis { handshake: Handshake::Full, ..settings };
-        refused(&settings, class, code, &[words]).await;
-        server.join().unwrap();
-    }
-}
-
-#[tokio::test]
-async fn replies_that_arrived_stay_when_the_rest_is_lost() {
-    // The greeting: CLIENT SETNAME, CLIENT INFO, INFO, PING. Then two of three replies.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let server = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        for answer in
-            [&b"+OK\r\n$-1\r\n$-1\r\n+PONG\r\n"[..], b":1\r\n-OOM command not allowed\r\n:"]
-        {
-            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
-            stream.write_all(answer).unwrap();
-        }
-    });
-    let mut connection = connect(&settings(tcp("127.0.0.1", port))).await.unwrap();
-    assert!(connection.identity().is_none());
-    let mut replies = Vec::new();
-    let lost = connection
-        .exchange(&packed(&["HSET", "user:1", "a", "1"]).repeat(3), 3, &mut replies)
-        .await;
-    assert!(matches!(lost, Err(Broken::Closed)), "{lost:?}");
-    assert!(
-        matches!(replies.as_slice(), [Value::Int(1), Value::ServerError(oom)] if oom.code() == "OOM"),
-        "{replies:?}"
-    );
-    assert!(matches!(connection.exchange(b"", 0, &mut replies).await, Err(Broken::Unfinished)));
-    server.join().unwrap();
-}
-
-#[tokio::test]
-async fn more_replies_than_commands_break_the_connection() {
-    let (settings, server) = scripted(b"+OK\r\n$-1\r\n$-1\r\n+PONG\r\n:1\r\n");
-    refused(&settings, Class::Config, "NONE", &["not Redis'"]).await;
-    server.join().unwrap();
-}
-
-#[tokio::test]
-async fn a_stopped_server_times_out() {
-    let server = Redis::start();
-    let settings = config::Redis { response_timeout: Duration::from_secs(1), ..plain(&server) };
-    let mut connection = connect(&settings).await.unwrap();
-    server.pause();
-    let mut replies = Vec::new();
-    let lost = connection.exchange(&packed(&["PING"]), 1, &mut replies).await;
-    assert!(matches!(lost, Err(Broken::Timeout(_))), "{lost:?}");
-    refused(&settings, Class::Reconnect, "NONE", &["no reply for 1s"]).await;
-    server.resume();
-    connect(&plain(&server)).await.expect("the server goes on");
-}
-
-#[tokio::test]
-async fn a_slow_server_that_goes_on_does_not_time_out() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let server = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
-        stream.write_all(b"+OK\r\n$-1\r\n$-1\r\n+PONG\r\n").unwrap();
-        for _ in 0..4 {
-            let_pass(Duration::from_millis(700));
-            stream.write_all(b":1\r\n").unwrap();
-        }
-    });
-    let settings = config::Redis {
-        response_timeout: Duration::from_secs(2),
-        ..settings(tcp("127.0.0.1", port))
-    };
-    let mut connection = connect(&settings).await.unwrap();
-    let mut replies = Vec::new();
-    connection
-        .exchange(&packed(&["HSET", "user:1", "a", "1"]).repeat(4), 4, &mut replies)
-        .await
-        .unwrap();
-    assert_eq!(replies, [Value::Int(1), Value::Int(1), Value::Int(1), Value::Int(1)]);
-    server.join().unwrap();
-}
-
-#[tokio::test]
-async fn an_exchange_that_was_dropped_half_way_spoils_the_connection() {
-    let server = Redis::start();
-    let mut connection = connect(&plain(&server)).await.unwrap();
-    server.pause();
-    let (ping, mut replies) = (packed(&["PING"]), Vec::new());
-    let pending = connection.exchange(&ping, 1, &mut replies);
-    assert!(tokio::time::timeout(Duration::from_millis(50), pending).await.is_err());
-    server.resume();
-    let next = connection.query(&command(&["PING"])).await;
-    assert!(matches!(next, Err(QueryError::Broken(Broken::Unfinished))), "{next:?}");
-}
-
-#[tokio::test]
-async fn a_killed_server_closes_the_connection() {
-    let mut server = Redis::start();
-    let mut connection = connect(&plain(&server)).await.unwrap();
-    server.kill();
-    let lost = connection.query(&command(&["PING"])).await;
-    assert!(matches!(lost, Err(QueryError::Broken(Broken::Closed | Broken::Io(_)))), "{lost:?}");
-}
-
-#[tokio::test]
-async fn a_fence_closes_the_lost_connection_and_no_other() {
-    let mut server = Redis::start();
-    let mut lost = connect(&plain(&server)).await.unwrap();
-    let mut next = connect(&plain(&server)).await.unwrap();
-    let identity = lost.identity().unwrap().clone();
-    assert!(next.fence(&identity).await.unwrap());
-    assert!(lost.query(&command(&["PING"])).await.is_err());
-    assert!(!next.fence(&identity).await.unwrap(), "it is gone");
-
-    // After a restart somebody else may have the same id, and by chance the same address.
-    server.restart();
-    let mut innocent = connect(&plain(&server)).await.unwrap();
-    let former = Identity { run_id: identity.run_id, ..innocent.identity().unwrap().clone() };
-    assert!(!connect(&plain(&server)).await.unwrap().fence(&former).await.unwrap());
-    innocent.query(&command(&["PING"])).await.expect("an innocent lives on");
 }
 
 #[tokio::test]

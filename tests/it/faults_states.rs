@@ -20,23 +20,23 @@ use crate::worker_tls::waits_for;
 /// How long it is watched that the worker stays not ready: each lane asks again several times.
 const WATCHED: Duration = Duration::from_millis(1500);
 
-const RETRY: &str = "delivery.retry_max=400ms";
+pub(crate) const RETRY: &str = "delivery.retry_max=400ms";
 
 /// What is to be seen of a state.
-struct State {
+pub(crate) struct State {
     /// Row of the test plan.
-    fault: &'static str,
-    name: &'static str,
-    class: &'static str,
-    code: &'static str,
+    pub(crate) fault: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) class: &'static str,
+    pub(crate) code: &'static str,
     /// In the reason that `/ready` tells.
-    words: &'static str,
+    pub(crate) words: &'static str,
 }
 
 impl State {
     /// Plays rounds: `start` a server, `enter` the state under load, `leave` it. `login` is what
     /// stands before the host in the URL.
-    fn play(
+    pub(crate) fn play(
         &self,
         login: &str,
         start: impl Fn() -> Redis,
@@ -82,7 +82,7 @@ impl State {
     }
 
     /// Watches that the workers stay not ready for this reason.
-    fn last(&self, apps: &[&App]) {
+    pub(crate) fn last(&self, apps: &[&App]) {
         let start = Instant::now();
         while start.elapsed() < WATCHED {
             for app in apps {
@@ -100,16 +100,16 @@ impl State {
 }
 
 /// Sets one option of redis.conf.
-fn set(redis: &Redis, name: &str, value: &str) {
+pub(crate) fn set(redis: &Redis, name: &str, value: &str) {
     assert_eq!(redis.cli(&["CONFIG", "SET", name, value]), Value::Okay, "{name} {value}");
 }
 
-fn done(redis: &Redis, words: &[&str]) {
+pub(crate) fn done(redis: &Redis, words: &[&str]) {
     assert_eq!(redis.cli(words), Value::Okay, "{words:?}");
 }
 
 /// Waits for a line of INFO.
-fn told(redis: &Redis, line: &str) {
+pub(crate) fn told(redis: &Redis, line: &str) {
     eventually(line, || {
         let info: String = redis::from_redis_value(redis.cli(&["INFO"])).expect("text");
         info.lines().any(|found| found == line)
@@ -198,15 +198,16 @@ fn b7_a_script_keeps_the_server_busy() {
         || Redis::builder().option("busy-reply-threshold", "100").start(),
         |redis| {
             let url = format!("redis+unix://{}", redis.socket().display());
-            let mut connection = redis::Client::open(url).and_then(|client| client.get_connection()).expect("Redis accepts");
+            let client = redis::Client::open(url).expect("a valid URL");
+            let mut connection = client.get_connection().expect("Redis accepts");
             // Ends with the script, which ends with its cure or with the server.
             std::thread::spawn(move || {
                 let _ = redis::cmd("EVAL").arg("while true do end").arg(0).exec(&mut connection);
             });
-            eventually(
-                "the server is busy",
-                || matches!(redis.cli(&["PING"]), Value::ServerError(error) if error.code() == "BUSY"),
-            );
+            eventually("the server is busy", || {
+                let answer = redis.cli(&["PING"]);
+                matches!(answer, Value::ServerError(error) if error.code() == "BUSY")
+            });
         },
         |redis| done(redis, &["SCRIPT", "KILL"]),
     );
@@ -319,7 +320,7 @@ fn b7_the_password_is_another_one() {
 
 const USER: &str = "worker on >secret ~user:* +@all";
 
-fn set_user(redis: &Redis, rules: &str) {
+pub(crate) fn set_user(redis: &Redis, rules: &str) {
     let words: Vec<&str> = ["ACL", "SETUSER"].into_iter().chain(rules.split(' ')).collect();
     done(redis, &words);
 }
@@ -355,65 +356,5 @@ fn b7_the_user_may_not_write() {
         || Redis::builder().option("user", USER).start(),
         |redis| set_user(redis, "worker -hset"),
         |redis| set_user(redis, "worker +hset"),
-    );
-}
-
-#[test]
-fn b8_the_primary_became_a_replica() {
-    let state = State {
-        fault: "B8",
-        name: "the primary became a replica (READONLY)",
-        class: "rediscover",
-        code: "READONLY",
-        words: "is a replica and takes no writes",
-    };
-    // Of a primary that is not there, so that it keeps what it has.
-    let demote = |redis: &mut Redis| done(redis, &["REPLICAOF", "127.0.0.1", "1"]);
-    state.play("", Redis::start, demote, |redis| done(redis, &["REPLICAOF", "NO", "ONE"]));
-}
-
-/// It refuses a write with READONLY before it comes to its own state, which it tells to who
-/// connects.
-#[test]
-fn b8_a_replica_lost_its_primary() {
-    let state = State {
-        fault: "B8",
-        name: "a replica lost its primary (MASTERDOWN)",
-        class: "rediscover",
-        code: "MASTERDOWN",
-        words: "is a replica",
-    };
-    state.play(
-        "",
-        || Redis::builder().option("replica-serve-stale-data", "no").start(),
-        |redis| done(redis, &["REPLICAOF", "127.0.0.1", "1"]),
-        |redis| done(redis, &["REPLICAOF", "NO", "ONE"]),
-    );
-}
-
-#[test]
-fn b8_the_replica_is_gone() {
-    let state = State {
-        fault: "B8",
-        name: "the replica is gone (NOREPLICAS)",
-        class: "retry",
-        code: "NOREPLICAS",
-        words: "too few replicas",
-    };
-    let replica: RefCell<Option<Redis>> = RefCell::new(None);
-    state.play(
-        "",
-        || {
-            let primary = Redis::builder()
-                .option("min-replicas-to-write", "1")
-                .option("repl-diskless-sync-delay", "0")
-                .start();
-            let of_it = format!("127.0.0.1 {}", primary.port());
-            *replica.borrow_mut() = Some(Redis::builder().option("replicaof", &of_it).start());
-            told(&primary, "min_slaves_good_slaves:1");
-            primary
-        },
-        |_| replica.borrow_mut().as_mut().expect("started").kill(),
-        |_| replica.borrow_mut().as_mut().expect("started").restart(),
     );
 }

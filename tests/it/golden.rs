@@ -335,7 +335,10 @@ fn explain_answers_line_by_line_with_fields_in_write_order() {
     let mut rules = default_rules();
     rules.limits.max_event = 90;
     let input = [
-        r#"{"type":"identify","userId":"u","context":{"traits":{"b":1,"a":2}},"traits":{"c":3,"b":4}}"#,
+        concat!(
+            r#"{"type":"identify","userId":"u","context":{"traits":{"b":1,"a":2}},"#,
+            r#""traits":{"c":3,"b":4}}"#
+        ),
         "",
         &format!("{{{}}}", "x".repeat(89)),
         " \t ",

@@ -18,7 +18,8 @@ use crate::wire::{Response, Wire};
 const SETTINGS: [&str; 3] = [
     "http.max_body=1MiB",
     "http.wait=20s",
-    r#"http.sources=[{name="corpus",write_key="corpus-key"},{name="team",write_key="team-key",prefix="team"}]"#,
+    r#"http.sources=[{name="corpus",write_key="corpus-key"},
+        {name="team",write_key="team-key",prefix="team"}]"#,
 ];
 
 const AUTHORIZATION: &str = "Authorization: Basic Y29ycHVzLWtleTo=";

@@ -20,11 +20,17 @@ mod config_errors;
 /// `[kafka]`: what is valid, and its errors.
 #[cfg(feature = "kafka")]
 mod config_kafka;
+/// What `[redis]` and its tables come to.
+mod config_redis;
 /// What a configuration warns of, and that nothing that may be a secret is ever shown.
 #[cfg(feature = "kafka")]
 mod config_secrets;
+/// Values of the wrong type, many errors at once, and what never shows in an error.
+mod config_values;
 /// Connecting to real servers: credentials, sockets, timeouts, fencing, the probe.
 mod connection;
+/// Connections that break, stall or answer too much, and the fence.
+mod connection_lost;
 /// Dashboards name only metrics that the program exports.
 mod dashboards;
 /// The dead-letter file is moved, emptied, removed, locked, half written.
@@ -39,6 +45,8 @@ mod embedded;
 mod faults;
 /// The network between the worker and Redis breaks under load.
 mod faults_network;
+/// A primary that became a replica, and replicas that lost theirs, under load.
+mod faults_roles;
 /// Passwords and certificates change under load.
 mod faults_rotation;
 /// A server that answers and takes no writes: full, a replica, busy, loading, closed to this user;
@@ -59,6 +67,8 @@ mod http_crowd;
 /// Other systems' files, and what `config import` makes of them: a new case goes into
 /// `tests/import`.
 mod import;
+/// Each option of another system's file gets a line.
+mod import_options;
 /// Real brokers: what the harness promises, every way to log in and to be refused, the probe.
 #[cfg(feature = "kafka")]
 mod kafka_client;
@@ -68,6 +78,9 @@ mod kafka_failover;
 /// Workers, brokers and Redis break under load from Kafka; what is committed must be in Redis.
 #[cfg(feature = "kafka")]
 mod kafka_faults;
+/// Which topics and offsets a group reads, and what `check` says of its brokers.
+#[cfg(feature = "kafka")]
+mod kafka_groups;
 /// Topics into Redis: shapes, offsets, bad records, dead letters.
 #[cfg(feature = "kafka")]
 mod kafka_source;
@@ -115,8 +128,14 @@ mod sharded;
 mod signals;
 /// Every way in which TLS goes wrong, and what we say about it.
 mod tls;
+/// Client certificates, as real servers ask for them.
+mod tls_client;
+/// Redis behind stunnel.
+mod tls_stunnel;
 /// The transform against the reference, on generated events.
 mod transform_property;
+/// Events and lists as generated text; no tests.
+mod transform_values;
 /// A client that sends exactly the bytes it is given; no tests.
 mod wire;
 /// The worker as a whole: what stays in a hash, full servers, full files, and what is never said.

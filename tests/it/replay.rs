@@ -40,7 +40,8 @@ fn each_hash_is_the_fold_of_its_events() {
     for number in 0..20_000 {
         let (user, field) = (fastrand::u32(0..50), fastrand::u32(0..8));
         input.push_str(&format!(
-            "{{\"type\":\"identify\",\"userId\":\"u{user}\",\"traits\":{{\"seq\":{number},\"f{field}\":{number}}}}}\n"
+            "{{\"type\":\"identify\",\"userId\":\"u{user}\",\
+             \"traits\":{{\"seq\":{number},\"f{field}\":{number}}}}}\n"
         ));
         let hash = expected.entry(format!("user:u{user}")).or_default();
         hash.extend([

@@ -60,7 +60,8 @@ fn events_are_written_and_wrong_types_are_dead_letters() {
         let settings = if url.contains("protocol") { vec![] } else { vec![RESP3] };
         let app = App::start(&url, &settings);
         app.wait_ready();
-        let body = r#"{"batch":[{"type":"identify","userId":"u","traits":{"a":1}},{"type":"identify","userId":"string","traits":{"a":1}}]}"#;
+        let body = r#"{"batch":[{"type":"identify","userId":"u","traits":{"a":1}},
+            {"type":"identify","userId":"string","traits":{"a":1}}]}"#;
         assert_eq!(app.client().post("/v1/batch", body).unwrap().status, 200);
         assert_eq!(app.dead_letters()[0]["reason"], "wrong_type");
         assert_eq!(redis.cli(&["DEL", "user:u"]), redis::Value::Int(1));

@@ -27,13 +27,15 @@ fn settings(text: &str, set: &[&str]) -> Result<Loaded, Vec<String>> {
     })
 }
 
-const BARE: &str = r#"{"address": " cache.example:6380 ", "password": "0123", "database": "2", "secure": true,
-    "skipVerify": false, "caCertificate": "PEM", "prefix": " shop ", "clusterMode": false, "useJSONModule": false}"#;
+const BARE: &str = r#"{"address": " cache.example:6380 ", "password": "0123",
+    "database": "2", "secure": true, "skipVerify": false, "caCertificate": "PEM",
+    "prefix": " shop ", "clusterMode": false, "useJSONModule": false}"#;
 
 #[test]
 fn settings_are_taken_bare_whole_and_in_snake_case() {
     let whole = format!(
-        r#"{{"id": "d", "name": "my redis", "destinationDefinition": {{"name": "REDIS"}}, "config": {BARE}}}"#
+        r#"{{"id": "d", "name": "my redis", "destinationDefinition": {{"name": "REDIS"}},
+            "config": {BARE}}}"#
     );
     let snake =
         BARE.replace("skipVerify", "skip_verify").replace("caCertificate", "ca_certificate");

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::Duration;
 
 use traitsink::config::{Pem, Tls};
@@ -10,32 +10,32 @@ use traitsink::redis::{Class, ConnectError, Connection};
 use traitsink::tls::TlsError;
 
 use crate::harness::certs::{Authority, Issued, self_signed};
-use crate::harness::redis::{Redis, free_port};
-use crate::harness::{connector, pause, run, settings, tcp};
+use crate::harness::redis::Redis;
+use crate::harness::{connector, settings, tcp};
 
-fn file(path: &Path) -> Pem {
+pub(crate) fn file(path: &Path) -> Pem {
     Pem::File(path.to_owned())
 }
 
-fn trusting(ca: &Path) -> Tls {
+pub(crate) fn trusting(ca: &Path) -> Tls {
     Tls { ca: Some(file(ca)), ..Tls::default() }
 }
 
-fn unverified() -> Tls {
+pub(crate) fn unverified() -> Tls {
     Tls { skip_verify: true, ..Tls::default() }
 }
 
-fn showing(ca: &Authority, client: &Issued) -> Tls {
+pub(crate) fn showing(ca: &Authority, client: &Issued) -> Tls {
     Tls { client: Some((file(&client.certificate), file(&client.key))), ..trusting(&ca.ca_file()) }
 }
 
-async fn connect(host: &str, port: u16, tls: Tls) -> Result<Connection, ConnectError> {
+pub(crate) async fn connect(host: &str, port: u16, tls: Tls) -> Result<Connection, ConnectError> {
     let settings = traitsink::config::Redis { tls: Some(tls), ..settings(tcp(host, port)) };
     connector(&settings).expect("usable TLS settings").connect().await
 }
 
 /// The message of a connection that must fail with all these words in it.
-async fn refused(host: &str, port: u16, tls: Tls, words: &[&str]) {
+pub(crate) async fn refused(host: &str, port: u16, tls: Tls, words: &[&str]) {
     let error = connect(host, port, tls)
         .await
         .err()
@@ -47,7 +47,7 @@ async fn refused(host: &str, port: u16, tls: Tls, words: &[&str]) {
 }
 
 /// Settings that must not even start, with all these words in the error.
-fn unusable(tls: Tls, words: &[&str]) -> TlsError {
+pub(crate) fn unusable(tls: Tls, words: &[&str]) -> TlsError {
     let settings = traitsink::config::Redis { tls: Some(tls), ..settings(tcp("localhost", 1)) };
     let error =
         connector(&settings).err().unwrap_or_else(|| panic!("accepted; expected {words:?}"));
@@ -149,46 +149,6 @@ fn a_ca_file_without_certificates_is_a_start_up_error() {
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     std::fs::write(&path, broken).unwrap();
     unusable(trusting(&path), &["no certificate in", "can be used"]);
-}
-
-#[test]
-fn client_keys_that_cannot_work_are_start_up_errors() {
-    let ca = Authority::new("Private CA");
-    let (client, server) = (ca.client(), ca.server(&["localhost"]));
-    let with = |certificate: &Path, key: &Path| Tls {
-        client: Some((file(certificate), file(key))),
-        ..unverified()
-    };
-    unusable(
-        with(&client.certificate, &server.key),
-        &["does not belong to", "client.pem", "server.key"],
-    );
-    unusable(
-        with(&client.certificate, &client.certificate),
-        &["no private key found in", "client.pem"],
-    );
-    unusable(with(&client.key, &client.key), &["no certificates found in", "client.key"]);
-    let key = client.key.display().to_string();
-    run(
-        "openssl",
-        &["pkcs8", "-topk8", "-in", &key, "-passout", "pass:x", "-out", "pkcs8.key"],
-        ca.dir(),
-    );
-    run(
-        "openssl",
-        &["ec", "-in", &key, "-aes128", "-passout", "pass:x", "-out", "sec1.key"],
-        ca.dir(),
-    );
-    for encrypted in ["pkcs8.key", "sec1.key"] {
-        unusable(
-            with(&client.certificate, &ca.dir().join(encrypted)),
-            &["is encrypted", "openssl pkey", encrypted],
-        );
-    }
-    unusable(
-        Tls { server_name: Some("not a name".to_owned()), ..unverified() },
-        &["redis.tls.server_name"],
-    );
 }
 
 #[tokio::test]
@@ -344,64 +304,6 @@ async fn too_old_a_server() {
 }
 
 #[tokio::test]
-async fn a_missing_client_certificate() {
-    let ca = Authority::new("Private CA");
-    for protocol in ["TLSv1.3", "TLSv1.2"] {
-        let server = Redis::builder()
-            .mutual_tls(&ca.server(&["localhost"]), &ca.ca_file())
-            .option("tls-protocols", protocol)
-            .start();
-        // Real servers show this as an alert or as a bare end of the stream, by chance.
-        for _ in 0..20 {
-            let error = connect("localhost", server.port(), trusting(&ca.ca_file()))
-                .await
-                .err()
-                .expect("refused");
-            assert!(error.message.contains("client certificate"), "{}", error.message);
-            assert!(error.message.contains("redis.tls.cert_file"), "{}", error.message);
-        }
-        connect("localhost", server.port(), showing(&ca, &ca.client()))
-            .await
-            .expect("with a client certificate");
-    }
-}
-
-#[tokio::test]
-async fn client_keys_of_every_kind() {
-    let ca = Authority::new("Private CA");
-    let server = Redis::builder().mutual_tls(&ca.server(&["localhost"]), &ca.ca_file()).start();
-    let pkcs8 = ca.client();
-    connect("localhost", server.port(), showing(&ca, &pkcs8)).await.expect("PKCS#8");
-    run("openssl", &["ec", "-in", &pkcs8.key.display().to_string(), "-out", "sec1.key"], ca.dir());
-    let sec1 = Issued { certificate: pkcs8.certificate.clone(), key: ca.dir().join("sec1.key") };
-    connect("localhost", server.port(), showing(&ca, &sec1)).await.expect("SEC1");
-    let rsa = ca.with_openssl(&["-newkey", "rsa:2048"], &["-sha256"]);
-    run("openssl", &["rsa", "-in", "openssl.key", "-traditional", "-out", "pkcs1.key"], ca.dir());
-    let pkcs1 = Issued { certificate: rsa.certificate, key: ca.dir().join("pkcs1.key") };
-    assert!(std::fs::read_to_string(&pkcs1.key).unwrap().contains("BEGIN RSA PRIVATE KEY"));
-    connect("localhost", server.port(), showing(&ca, &pkcs1)).await.expect("PKCS#1");
-    let both = ca.dir().join("both.pem");
-    std::fs::write(
-        &both,
-        [std::fs::read(&pkcs8.certificate).unwrap(), std::fs::read(&pkcs8.key).unwrap()].concat(),
-    )
-    .unwrap();
-    let one_file = Issued { certificate: both.clone(), key: both };
-    connect("localhost", server.port(), showing(&ca, &one_file)).await.expect("both in one file");
-}
-
-#[tokio::test]
-async fn a_client_certificate_of_a_foreign_ca() {
-    let (ca, other) = (Authority::new("Private CA"), Authority::new("Another CA"));
-    let server = Redis::builder().mutual_tls(&ca.server(&["localhost"]), &ca.ca_file()).start();
-    let error = connect("localhost", server.port(), showing(&ca, &other.client()))
-        .await
-        .err()
-        .expect("refused");
-    assert!(error.message.contains("may not accept our client certificate"), "{}", error.message);
-}
-
-#[tokio::test]
 async fn tls_to_a_plain_port() {
     let server = Redis::start();
     let settings = traitsink::config::Redis {
@@ -433,85 +335,4 @@ async fn plain_text_to_a_tls_port() {
     let connector = connector(&settings(tcp("localhost", server.port()))).unwrap();
     let error = connector.connect().await.err().expect("TLS wanted");
     assert!(error.message.contains("rediss://"), "{}", error.message);
-}
-
-/// A plain server behind TLS by stunnel; killed when dropped.
-struct Stunnel {
-    child: Child,
-    port: u16,
-}
-
-impl Stunnel {
-    fn before(server: &Redis, certificate: &Issued, dir: &Path) -> Self {
-        let port = free_port();
-        let conf = dir.join("stunnel.conf");
-        let text = format!(
-            "foreground = yes\npid =\n[redis]\naccept = 127.0.0.1:{port}\nconnect = \
-             127.0.0.1:{}\ncert = {}\nkey = {}\n",
-            server.port(),
-            certificate.certificate.display(),
-            certificate.key.display(),
-        );
-        std::fs::write(&conf, text).unwrap();
-        let log = std::fs::File::create(dir.join("stunnel.log")).unwrap();
-        let child = Command::new("stunnel4").arg(&conf).stderr(log).spawn();
-        let stunnel =
-            Self { child: child.expect("stunnel4 is needed by the tests; see tests/run"), port };
-        let deadline = std::time::Instant::now() + Duration::from_secs(10);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(
-                std::time::Instant::now() < deadline,
-                "{}",
-                std::fs::read_to_string(dir.join("stunnel.log")).unwrap()
-            );
-            pause();
-        }
-        stunnel
-    }
-}
-
-impl Drop for Stunnel {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-#[tokio::test]
-async fn behind_stunnel_with_the_certificate_of_an_old_recipe() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = Redis::start();
-    let old =
-        Issued { certificate: dir.path().join("stunnel.pem"), key: dir.path().join("stunnel.key") };
-    // Stunnel's own recipe: a configuration without extensions, thus a Common Name and nothing
-    // else.
-    std::fs::write(dir.path().join("stunnel.cnf"), "[req]\ndistinguished_name = name\n[name]\n")
-        .unwrap();
-    let recipe = [
-        "req",
-        "-new",
-        "-x509",
-        "-nodes",
-        "-days",
-        "365",
-        "-config",
-        "stunnel.cnf",
-        "-newkey",
-        "rsa:2048",
-    ];
-    let names = ["-subj", "/CN=localhost", "-keyout", "stunnel.key", "-out", "stunnel.pem"];
-    run("openssl", &[&recipe[..], &names].concat(), dir.path());
-    let stunnel = Stunnel::before(&server, &old, dir.path());
-
-    let error = connect("localhost", stunnel.port, trusting(&old.certificate))
-        .await
-        .err()
-        .expect("no name to verify");
-    for word in ["subjectAltName", "reissue", "CN=localhost"] {
-        assert!(error.message.contains(word), "{word:?} is not in: {}", error.message);
-    }
-    let mut connection =
-        connect("localhost", stunnel.port, unverified()).await.expect("skip_verify");
-    connection.query(redis::cmd("HSET").arg("user:1").arg("name").arg("Jane")).await.expect("HSET");
-    assert_eq!(server.hgetall("user:1"), [(b"name".to_vec(), b"Jane".to_vec())].into());
 }

@@ -64,7 +64,8 @@ fn a_hash_keeps_what_later_events_do_not_name() {
     assert!(matches!(redis.cli(&["TTL", "user:u"]), redis::Value::Int(1..)), "row 71");
 
     redis.cli(&["SET", "user:s", "a string"]);
-    let batch = r#"{"batch":[{"type":"identify","userId":"s","traits":{"a":1}},{"type":"identify","userId":"n","traits":{"a":1}}]}"#;
+    let batch = r#"{"batch":[{"type":"identify","userId":"s","traits":{"a":1}},
+        {"type":"identify","userId":"n","traits":{"a":1}}]}"#;
     assert_eq!(app.client().post("/v1/batch", batch).expect("an answer").status, 200, "row 72");
     assert_eq!(hash(&redis, "user:n"), pairs(&[("a", "1")]), "row 72");
     assert_eq!(app.dead_letters().len(), 1, "row 72");
@@ -104,7 +105,10 @@ fn a_full_dead_letter_file_acknowledges_nothing() {
 fn a_large_batch_of_one_user_passes() {
     let value = "x".repeat(10_000);
     let events: Vec<String> = (0..700)
-        .map(|n| format!(r#"{{"type":"identify","userId":"u","traits":{{"n":{n},"v":"{value}","f{}":{n}}}}}"#, n % 5))
+        .map(|n| {
+            let traits = format!(r#"{{"n":{n},"v":"{value}","f{}":{n}}}"#, n % 5);
+            format!(r#"{{"type":"identify","userId":"u","traits":{traits}}}"#)
+        })
         .collect();
     let body = format!(r#"{{"batch":[{}]}}"#, events.join(","));
     assert!(body.len() > 6 << 20);
@@ -257,7 +261,8 @@ fn every_reason_is_counted_from_the_start() {
 #[test]
 fn each_write_key_has_its_prefix() {
     let redis = Redis::start();
-    let sources = r#"http.sources=[{name="a",write_key="key-a",prefix="team-a"},{name="b",write_key="key-b",prefix="team-b"}]"#;
+    let sources = r#"http.sources=[{name="a",write_key="key-a",prefix="team-a"},
+        {name="b",write_key="key-b",prefix="team-b"}]"#;
     let app = start(&redis, &["http.write_keys=plain", "redis.prefix=all", sources]);
     let send = |key: &str, value: u32| {
         let authorization = format!("Basic {}", BASE64_STANDARD.encode(format!("{key}:")));

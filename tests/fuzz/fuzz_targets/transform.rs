@@ -15,7 +15,14 @@ const WIDE: Limits = Limits {
     max_field_name: 1 << 20,
     max_update: 1 << 24,
 };
-const TIGHT: Limits = Limits { max_depth: 4, max_fields: 4, max_key: 16, max_field_name: 8, max_update: 16, ..WIDE };
+const TIGHT: Limits = Limits {
+    max_depth: 4,
+    max_fields: 4,
+    max_key: 16,
+    max_field_name: 8,
+    max_update: 16,
+    ..WIDE
+};
 
 fuzz_target!(|text: &[u8]| {
     for (limits, wrapped) in [(WIDE, false), (TIGHT, false), (WIDE, true)] {
@@ -26,11 +33,13 @@ fuzz_target!(|text: &[u8]| {
             (Decision::Update(usual), Decision::Update(literal)) => {
                 assert_eq!(usual.key(), literal.key());
                 let sorted = |fields: &mut Vec<(&[u8], &[u8])>| fields.sort_unstable();
-                let (mut usual, mut literal): (Vec<_>, Vec<_>) = (usual.fields().collect(), literal.fields().collect());
+                let mut usual: Vec<_> = usual.fields().collect();
+                let mut literal: Vec<_> = literal.fields().collect();
                 sorted(&mut usual);
                 sorted(&mut literal);
                 assert_eq!(usual, literal);
-                assert!(usual.iter().all(|(name, value)| [name, value].iter().all(|text| str::from_utf8(text).is_ok())));
+                let is_text = |text: &[u8]| str::from_utf8(text).is_ok();
+                assert!(usual.iter().all(|(name, value)| is_text(name) && is_text(value)));
                 assert!(usual.is_sorted_by(|(before, _), (name, _)| before < name), "a field is \
                     written once");
             }

@@ -35,8 +35,13 @@ impl Event {
     fn text(self) -> String {
         let Self { user, number } = self;
         format!(
-            r#"{{"type":"identify","userId":"k{user}","traits":{{"seq":{number},"f{}":{number}}}}}"#,
-            number % FIELDS
+            concat!(
+                r#"{{"type":"identify","userId":"k{user}","#,
+                r#""traits":{{"seq":{number},"f{}":{number}}}}}"#
+            ),
+            number % FIELDS,
+            user = user,
+            number = number
         )
     }
 

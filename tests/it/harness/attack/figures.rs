@@ -91,7 +91,8 @@ impl Figures {
             [self.median, self.percentile_99, self.slowest_live].map(|time| time.as_micros());
         let result = if std::thread::panicking() { "FAILED" } else { "ok" };
         format!(
-            "attack\t{words}\t{seconds}\t{answered}\t{requests}\t{median}\t{percentile_99}\t{live}\t{memory_kib}\t{result}\n"
+            "attack\t{words}\t{seconds}\t{answered}\t{requests}\t{median}\t{percentile_99}\t\
+             {live}\t{memory_kib}\t{result}\n"
         )
     }
 }

@@ -110,7 +110,8 @@ impl Node {
         let log = log.expect("a log file");
         // The keeper outlives a test process that is killed, just long enough to end the broker and
         // to clean up.
-        let keep = r#"java "$@" < /dev/null & echo $! > pid; read -r _; told=$?; kill -9 $!; wait; [ $told = 0 ] || rm -r "$PWD""#;
+        let keep = r#"java "$@" < /dev/null & echo $! > pid; read -r _; told=$?
+            kill -9 $!; wait; [ $told = 0 ] || rm -r "$PWD""#;
         let mut keeper = Command::new("sh")
             .args([
                 "-c",

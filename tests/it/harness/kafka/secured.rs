@@ -27,7 +27,8 @@ pub(crate) enum Listener {
 const LISTENERS: &[(&str, &str)] =
     &[("TLS", "SSL"), ("MUTUAL", "SSL"), ("LOGIN", "SASL_PLAINTEXT"), ("LOGINTLS", "SASL_SSL")];
 
-/// Who logs in nowhere may do everything; `reader` may read topics and groups that begin with `open`, and see those
+/// Who logs in nowhere may do everything; `reader` may read topics and groups that begin with
+/// `open`, and see those
 /// that begin with `seen`; `writer` may write the `open` ones.
 pub(crate) struct Secured {
     pub(crate) kafka: Kafka,
@@ -105,18 +106,21 @@ const COMMON: &str = "ssl.keystore.type=PEM\n\
 
 fn settings() -> String {
     let security = "org.apache.kafka.common.security";
+    let oauth = format!("{security}.oauthbearer");
     let mut text = COMMON.to_owned();
     for listener in ["login", "logintls"] {
         let listener = format!("listener.name.{listener}");
         text += &format!(
             "{listener}.plain.sasl.jaas.config={security}.plain.PlainLoginModule required \
              user_reader=\"{PASSWORD}\" user_writer=\"{PASSWORD}\";\n\
-             {listener}.scram-sha-256.sasl.jaas.config={security}.scram.ScramLoginModule required;\n\
-             {listener}.scram-sha-512.sasl.jaas.config={security}.scram.ScramLoginModule required;\n\
-             {listener}.oauthbearer.sasl.jaas.config={security}.oauthbearer.OAuthBearerLoginModule required \
+             {listener}.scram-sha-256.sasl.jaas.config={security}.scram.ScramLoginModule \
+             required;\n\
+             {listener}.scram-sha-512.sasl.jaas.config={security}.scram.ScramLoginModule \
+             required;\n\
+             {listener}.oauthbearer.sasl.jaas.config={oauth}.OAuthBearerLoginModule required \
              unsecuredLoginStringClaim_sub=\"broker\";\n\
              {listener}.oauthbearer.sasl.server.callback.handler.class=\
-             {security}.oauthbearer.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler\n"
+             {oauth}.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler\n"
         );
     }
     text

@@ -1,0 +1,66 @@
+//! A primary that became a replica, and replicas that lost theirs, under load.
+
+use std::cell::RefCell;
+
+use crate::faults_states::{State, done, told};
+use crate::harness::redis::Redis;
+
+#[test]
+fn b8_the_primary_became_a_replica() {
+    let state = State {
+        fault: "B8",
+        name: "the primary became a replica (READONLY)",
+        class: "rediscover",
+        code: "READONLY",
+        words: "is a replica and takes no writes",
+    };
+    // Of a primary that is not there, so that it keeps what it has.
+    let demote = |redis: &mut Redis| done(redis, &["REPLICAOF", "127.0.0.1", "1"]);
+    state.play("", Redis::start, demote, |redis| done(redis, &["REPLICAOF", "NO", "ONE"]));
+}
+
+/// It refuses a write with READONLY before it comes to its own state, which it tells to who
+/// connects.
+#[test]
+fn b8_a_replica_lost_its_primary() {
+    let state = State {
+        fault: "B8",
+        name: "a replica lost its primary (MASTERDOWN)",
+        class: "rediscover",
+        code: "MASTERDOWN",
+        words: "is a replica",
+    };
+    state.play(
+        "",
+        || Redis::builder().option("replica-serve-stale-data", "no").start(),
+        |redis| done(redis, &["REPLICAOF", "127.0.0.1", "1"]),
+        |redis| done(redis, &["REPLICAOF", "NO", "ONE"]),
+    );
+}
+
+#[test]
+fn b8_the_replica_is_gone() {
+    let state = State {
+        fault: "B8",
+        name: "the replica is gone (NOREPLICAS)",
+        class: "retry",
+        code: "NOREPLICAS",
+        words: "too few replicas",
+    };
+    let replica: RefCell<Option<Redis>> = RefCell::new(None);
+    state.play(
+        "",
+        || {
+            let primary = Redis::builder()
+                .option("min-replicas-to-write", "1")
+                .option("repl-diskless-sync-delay", "0")
+                .start();
+            let of_it = format!("127.0.0.1 {}", primary.port());
+            *replica.borrow_mut() = Some(Redis::builder().option("replicaof", &of_it).start());
+            told(&primary, "min_slaves_good_slaves:1");
+            primary
+        },
+        |_| replica.borrow_mut().as_mut().expect("started").kill(),
+        |_| replica.borrow_mut().as_mut().expect("started").restart(),
+    );
+}
