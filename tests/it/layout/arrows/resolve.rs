@@ -1,0 +1,132 @@
+//! What a path names.
+
+use super::modules::{Crate, Name, Scope};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Target {
+    Module(usize),
+    /// The file that defines it, and its name there.
+    Item(usize, String),
+    /// In another crate, or a local name.
+    Outside,
+}
+
+/// Where a path stands: a module, and the blocks with items around the path, the outer first.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) module: usize,
+    pub(super) blocks: &'a [Scope],
+}
+
+impl Crate {
+    /// All that a path may name (a function and a module may share a name). Empty: nothing that the
+    /// crate knows, although the path leads into it.
+    pub(super) fn resolve(&self, place: Place<'_>, path: &[String]) -> Vec<Target> {
+        Search { tree: self, paths: Vec::new(), names: Vec::new() }.path(place, path)
+    }
+}
+
+/// Re-exports may lead in a circle: what is being searched for is not searched for again.
+struct Search<'a> {
+    tree: &'a Crate,
+    paths: Vec<&'a [String]>,
+    names: Vec<(usize, &'a str)>,
+}
+
+impl<'a> Search<'a> {
+    fn path(&mut self, place: Place<'a>, path: &'a [String]) -> Vec<Target> {
+        if self.paths.iter().any(|other| std::ptr::eq(*other, path)) {
+            return Vec::new();
+        }
+        self.paths.push(path);
+        let found = self.walk(place, path);
+        self.paths.pop();
+        found
+    }
+
+    fn walk(&mut self, place: Place<'a>, path: &'a [String]) -> Vec<Target> {
+        let (mut targets, mut rest) = self.first(place, path);
+        while let [name, after @ ..] = rest {
+            let mut next = Vec::new();
+            for target in &targets {
+                if let Target::Module(module) = target {
+                    next.extend(self.name(Place { module: *module, blocks: &[] }, name));
+                }
+            }
+            if next.is_empty() {
+                // The rest is a variant, a function of a type, or the like.
+                targets.retain(|target| !matches!(target, Target::Module(_)));
+                return targets;
+            }
+            (targets, rest) = (next, after);
+        }
+        targets
+    }
+
+    /// What the path begins with, and what is left of it.
+    fn first(&mut self, place: Place<'a>, path: &'a [String]) -> (Vec<Target>, &'a [String]) {
+        let parent = |module: usize| self.tree.modules[module].parent;
+        let mut rest = path;
+        let mut start = None;
+        while let [name, after @ ..] = rest {
+            let module = start.unwrap_or(place.module);
+            start = match name.as_str() {
+                "crate" => {
+                    Some(std::iter::successors(Some(module), |at| parent(*at)).last().unwrap())
+                }
+                "self" => Some(module),
+                "super" => parent(module),
+                _ => break,
+            };
+            rest = after;
+        }
+        if let Some(module) = start {
+            return (vec![Target::Module(module)], rest);
+        }
+        let name = &path[0];
+        let mut found = self.name(place, name);
+        if found.is_empty() {
+            // `main.rs` names the library like any other crate.
+            found.push(if *name == self.tree.name { Target::Module(0) } else { Target::Outside });
+        }
+        (found, &path[1..])
+    }
+
+    /// All that the name stands for in this place; of a block, then of what is around it.
+    fn name(&mut self, place: Place<'a>, name: &'a str) -> Vec<Target> {
+        let Place { module, blocks } = place;
+        let scope = blocks.last().unwrap_or(&self.tree.modules[module].scope);
+        let mut found = Vec::new();
+        for entry in scope.names.get(name).into_iter().flatten() {
+            match entry {
+                Name::Module(module) => found.push(Target::Module(*module)),
+                Name::Item => found.push(Target::Item(self.tree.modules[module].file, name.into())),
+                Name::Import(path) => found.extend(self.path(place, path)),
+            }
+        }
+        if !found.is_empty() {
+            return found;
+        }
+        if blocks.is_empty() {
+            if self.names.contains(&(module, name)) {
+                return found;
+            }
+            self.names.push((module, name));
+        }
+        for glob in &scope.globs {
+            for target in self.path(place, glob) {
+                if let Target::Module(module) = target {
+                    found.extend(self.name(Place { module, blocks: &[] }, name));
+                }
+            }
+        }
+        match blocks {
+            [] => _ = self.names.pop(),
+            outer if found.is_empty() => {
+                found = self.name(Place { module, blocks: &outer[..outer.len() - 1] }, name);
+            }
+            _ => {}
+        }
+        found
+    }
+}

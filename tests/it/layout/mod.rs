@@ -1,0 +1,275 @@
+//! The rooms of the house: who may use whom, one meaning for each name, and no file that outgrew
+//! its room.
+
+mod arrows;
+mod examples;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use self::arrows::{Arrows, Crate, circles};
+
+/// What is not held yet by all of the house: the names of the tests that wait.
+const WAITING: &[&str] = &["circles", "columns", "names"];
+
+/// Each room (a file or folder of `src`) and the rooms it may use.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("admin", &["metrics", "readiness"]),
+    (
+        "app",
+        &[
+            "admin",
+            "config",
+            "dead_letter",
+            "exit",
+            "lifecycle",
+            "logging",
+            "metrics",
+            "pipeline",
+            "readiness",
+            "redis",
+            "server",
+            "source",
+        ],
+    ),
+    ("cli", &["config"]),
+    (
+        "commands",
+        &[
+            "app",
+            "cli",
+            "config",
+            "dead_letter",
+            "event",
+            "exit",
+            "kafka",
+            "lifecycle",
+            "logging",
+            "printable",
+            "readiness",
+            "redis",
+            "source",
+        ],
+    ),
+    ("config", &["event"]),
+    ("dead_letter", &["config", "kafka", "logging"]),
+    ("event", &[]),
+    ("exit", &[]),
+    ("kafka", &["config", "printable", "tls"]),
+    ("lifecycle", &["exit"]),
+    ("logging", &["config"]),
+    ("metrics", &["event", "logging", "pipeline", "redis"]),
+    ("pipeline", &["dead_letter", "event", "metrics", "readiness", "redis"]),
+    ("printable", &[]),
+    ("readiness", &[]),
+    ("redis", &["config", "metrics", "printable", "tls"]),
+    ("server", &["logging"]),
+    ("source", &["config", "dead_letter", "event", "kafka", "metrics", "pipeline", "readiness"]),
+    ("tls", &["config", "printable"]),
+];
+
+/// Types that may have the name of the section of the configuration that describes them.
+const CONFIGURED: &[&str] = &["Breaker", "Cluster", "Local", "Sentinel"];
+
+/// The longest line, in characters.
+const COLUMNS: usize = 100;
+
+fn add_sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            add_sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The Rust files of these folders, by their paths below the root of the project.
+fn sources(folders: &[&str]) -> BTreeMap<String, String> {
+    let mut files = Vec::new();
+    for folder in folders {
+        add_sources(&root().join(folder), &mut files);
+    }
+    let named = |file: PathBuf| {
+        let text = std::fs::read_to_string(&file).unwrap();
+        (file.strip_prefix(root()).unwrap().to_str().unwrap().to_owned(), text)
+    };
+    files.into_iter().map(named).collect()
+}
+
+/// The crate, and the arrows between its files; each file is below `src`.
+fn house() -> (Crate, Arrows) {
+    let below =
+        |(path, text): (String, String)| (path.strip_prefix("src/").unwrap().to_owned(), text);
+    let texts = sources(&["src"]).into_iter().map(below).collect();
+    let tree = Crate::read(env!("CARGO_PKG_NAME"), &texts);
+    assert_eq!(tree.unreached, [""; 0], "no `mod` leads to these files");
+    assert!(tree.files.len() > 150, "only {} files seen", tree.files.len());
+    let (arrows, lost) = arrows::arrows(&tree);
+    assert_eq!(lost, [""; 0], "these paths lead into the crate, and to nothing in it");
+    assert!(arrows.len() > 600, "only {} arrows seen", arrows.len());
+    (tree, arrows)
+}
+
+/// The first component of the path.
+fn room(file: &str) -> &str {
+    file.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+/// Fails with all circles.
+fn assert_no_circles(of: &str, arrows: &Arrows) {
+    let found = circles(arrows);
+    let texts: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert!(found.is_empty(), "the {of} form circles:\n{}", texts.join("\n"));
+}
+
+#[test]
+fn rooms_use_only_the_rooms_they_may() {
+    let mut wrong = BTreeSet::new();
+    let mut used = BTreeSet::new();
+    for ((from, to), names) in house().1 {
+        let (from_room, to_room) = (room(&from), room(&to));
+        if from_room == to_room || ["lib", "main", "build"].contains(&from_room) {
+            continue;
+        }
+        let found = ARROWS.iter().find(|(name, _)| *name == from_room);
+        let (_, allowed) = found.unwrap_or_else(|| panic!("{from_room} is no known room"));
+        if !allowed.contains(&to_room) {
+            wrong.insert(format!("{from} may not use {to}: {names:?}"));
+        }
+        used.insert((from_room.to_owned(), to_room.to_owned()));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    for (room, allowed) in ARROWS {
+        for other in *allowed {
+            let arrow = (String::from(*room), String::from(*other));
+            assert!(
+                used.contains(&arrow),
+                "{room} may use {other}, and does not: the table is too wide"
+            );
+        }
+    }
+    assert!(used.len() > 40, "only {} arrows between rooms seen", used.len());
+}
+
+#[test]
+fn rooms_form_no_circle() {
+    if WAITING.contains(&"circles") {
+        return;
+    }
+    let mut table = Arrows::new();
+    for (room, used) in ARROWS {
+        for other in *used {
+            table.insert(
+                (String::from(*room), String::from(*other)),
+                BTreeSet::from(["allowed".into()]),
+            );
+        }
+    }
+    assert_no_circles("rooms of the table", &table);
+    let mut between = Arrows::new();
+    for ((from, to), names) in house().1 {
+        if room(&from) != room(&to) {
+            let ends = (room(&from).to_owned(), room(&to).to_owned());
+            between
+                .entry(ends)
+                .or_default()
+                .extend(names.iter().map(|name| format!("{name} in {from}")));
+        }
+    }
+    assert_no_circles("rooms", &between);
+}
+
+#[test]
+fn files_form_no_circle() {
+    if WAITING.contains(&"circles") {
+        return;
+    }
+    assert_no_circles("files", &house().1);
+}
+
+#[test]
+fn a_type_name_is_defined_once() {
+    if WAITING.contains(&"names") {
+        return;
+    }
+    let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let (tree, _) = house();
+    for file in &tree.files {
+        for name in &file.types {
+            places.entry(name).or_default().push(&file.path);
+        }
+    }
+    assert!(places.len() > 300, "only {} types seen", places.len());
+    let is_allowed = |name: &str, places: &[&str]| {
+        let sections = places.iter().filter(|place| room(place) == "config").count();
+        CONFIGURED.contains(&name) && places.len() == 2 && sections == 1
+    };
+    let twice =
+        places.iter().filter(|(name, places)| places.len() > 1 && !is_allowed(name, places));
+    let twice: Vec<String> =
+        twice.map(|(name, places)| format!("{name}: {}", places.join(", "))).collect();
+    assert!(twice.is_empty(), "defined more than once: {twice:#?}");
+    let unused: Vec<_> = CONFIGURED
+        .iter()
+        .filter(|name| places.get(*name).is_none_or(|places| places.len() < 2))
+        .collect();
+    assert!(unused.is_empty(), "defined only once, no exception needed: {unused:?}");
+}
+
+#[test]
+fn no_file_outgrows_its_room() {
+    let files = sources(&["src", "tests", "benches"]);
+    assert!(files.len() > 250, "only {} files seen", files.len());
+    for (path, text) in files {
+        let lines = text.lines().count();
+        assert!(lines <= 600, "{path} has {lines} lines");
+    }
+}
+
+#[test]
+fn no_line_is_too_long() {
+    if WAITING.contains(&"columns") {
+        return;
+    }
+    let mut long = Vec::new();
+    for (path, text) in sources(&["src", "tests", "benches"]) {
+        for (number, line) in text.lines().enumerate() {
+            if line.chars().count() > COLUMNS {
+                long.push(format!("{path}:{}", number + 1));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{} lines are longer than {COLUMNS} columns: {long:#?}", long.len());
+}
+
+/// The Kafka client and its TLS are linked in: a fresh machine needs nothing but libc.
+#[test]
+fn the_binary_needs_only_libc() {
+    let readelf = std::process::Command::new("readelf")
+        .args(["-d", env!("CARGO_BIN_EXE_traitsink")])
+        .output();
+    let readelf = readelf.expect("readelf (Debian package binutils) is needed");
+    let text = String::from_utf8(readelf.stdout).unwrap();
+    let needed: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("(NEEDED)"))
+        .map(|line| line.split(['[', ']']).nth(1).unwrap())
+        .collect();
+    assert!(!needed.is_empty(), "{text}");
+    let plain = [
+        "libc.so.6",
+        "libm.so.6",
+        "libgcc_s.so.1",
+        "ld-linux-x86-64.so.2",
+        "ld-linux-aarch64.so.1",
+    ];
+    for library in needed {
+        assert!(plain.contains(&library), "the binary needs {library}");
+    }
+}
