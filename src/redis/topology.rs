@@ -58,7 +58,7 @@ impl Topology {
     }
 
     /// Counts the times that confirmed writes may have been lost because another server took over:
-    /// see [`super::Switches`].
+    /// see [`super::LossEpochs`].
     pub fn switches(&self) -> watch::Receiver<u64> {
         let connector = match &self.0 {
             Kind::One(connector) | Kind::PrimaryReplicas(connector, _) => connector,
@@ -66,7 +66,7 @@ impl Topology {
             Kind::Sentinel(sentinel) => sentinel.base(),
             Kind::Sharded(shards) => shards.base(),
         };
-        connector.switches().subscribe()
+        connector.loss_epochs().subscribe()
     }
 
     pub(super) fn kind(&self) -> &Kind {

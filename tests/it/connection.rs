@@ -9,7 +9,7 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 use traitsink::config::{self, Address, Handshake};
 use traitsink::redis::{
-    Broken, Class, ConnectError, Connection, Identity, QueryError, minimal_acl, probe,
+    Broken, Class, Connection, Identity, QueryError, Trouble, minimal_acl, probe,
 };
 
 use crate::harness::redis::{Redis, free_port};
@@ -27,7 +27,7 @@ fn user(server: &Redis, name: Option<&str>, password: &str) -> config::Redis {
     }
 }
 
-async fn connect(settings: &config::Redis) -> Result<Connection, ConnectError> {
+async fn connect(settings: &config::Redis) -> Result<Connection, Trouble> {
     connector(settings).expect("usable settings").connect().await
 }
 
@@ -91,7 +91,7 @@ async fn connects_names_itself_and_writes() {
         Value::Int(1)
     );
     let error = connection.query(&command(&["HGET", "user:1"])).await.expect_err("an error reply");
-    assert!(matches!(&error, QueryError::Reply { code, .. } if code == "ERR"), "{error}");
+    assert!(matches!(&error, QueryError::Reply(trouble) if trouble.code == "ERR"), "{error}");
     assert_eq!(
         connection.query(&command(&["HGET", "user:1", "a"])).await.unwrap(),
         Value::BulkString(b"1".to_vec())
@@ -435,7 +435,7 @@ async fn the_minimal_acl_is_enough() {
     ] {
         let error = next.query(&command(denied)).await.expect_err("denied");
         assert!(
-            matches!(&error, QueryError::Reply { code, .. } if code == "NOPERM"),
+            matches!(&error, QueryError::Reply(trouble) if trouble.code == "NOPERM"),
             "{denied:?}: {error}"
         );
     }

@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 
 use self::slots::{NoMap, SlotMap};
 pub(super) use self::store::ClusterStore;
-use super::connector::address_of;
 use super::link::Redirect;
+use super::wire::address_of;
 use super::{Connector, SLOTS, Trouble, slot_of};
 use crate::config::{self, NatMap, Node};
 use crate::tls::TlsError;
@@ -136,7 +136,7 @@ impl Cluster {
                             let replaced = read.replaced(&map).cloned();
                             let map = self.put(read.newer_than(&map));
                             if let Some(node) = replaced {
-                                self.connector.switches().note(format_args!(
+                                self.connector.loss_epochs().note(format_args!(
                                     "{node} owns no slots of the cluster any more"
                                 ));
                             }

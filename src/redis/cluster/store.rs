@@ -12,10 +12,10 @@ use super::Cluster;
 use super::slots::SlotMap;
 use crate::config::Node;
 use crate::metrics::Metrics;
-use crate::redis::link::{Answer, Link};
+use crate::redis::command::{Verdict, Writes};
+use crate::redis::link::{Link, NodeReply};
 use crate::redis::placement::part;
-use crate::redis::writes::{Allowed, Trouble, Verdict, Writes};
-use crate::redis::{Class, SLOTS};
+use crate::redis::{Allowed, Class, SLOTS, Trouble};
 
 /// Before a write that may have reached a node is sent to another: for closing the first one's old
 /// connection. A node that does not answer then and is no longer the owner cannot apply it in the
@@ -42,7 +42,7 @@ struct Group {
     /// Positions in the batch.
     writes: Vec<usize>,
     packed: Vec<u8>,
-    answers: Vec<Answer>,
+    answers: Vec<NodeReply>,
     /// Each write is preceded by ASKING.
     ask: bool,
 }
@@ -202,8 +202,8 @@ impl ClusterStore {
         for group in groups {
             for (write, answer) in group.writes.iter().zip(group.answers) {
                 match answer {
-                    Answer::Is(verdict) => verdicts[*write] = verdict,
-                    Answer::Elsewhere(redirect) => {
+                    NodeReply::Is(verdict) => verdicts[*write] = verdict,
+                    NodeReply::Elsewhere(redirect) => {
                         verdicts[*write] = Verdict::Retry(Class::Rediscover);
                         match self.cluster.learn(&redirect, &group.node) {
                             Some(node) => {

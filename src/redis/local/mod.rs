@@ -26,8 +26,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::output::Output;
-use super::probe::config_value;
-use super::{ConnectError, Connection, Connector};
+use super::wire::config_value;
+use super::{Connection, Connector, Trouble};
 use crate::config::{self, Address, Password};
 
 /// What is started when nothing is said.
@@ -354,7 +354,7 @@ fn port_in(file: &mut File) -> io::Result<Option<u16>> {
 async fn to_keeper_of(
     directory: &Path,
     connector: &Connector,
-) -> Result<Option<Connection>, ConnectError> {
+) -> Result<Option<Connection>, Trouble> {
     let mut connection = connector.connect().await?;
     let dir = connection.query(redis::cmd("CONFIG").arg("GET").arg("dir")).await;
     let keeps =

@@ -52,7 +52,7 @@ pub(super) async fn ask(
             "ERR",
             format!("{node} is no sentinel (redis.sentinel.nodes): their own port is 26379"),
         )),
-        Value::ServerError(error) => Err(at(node, QueryError::reply(error).into())),
+        Value::ServerError(error) => Err(at(node, Trouble::reply(error))),
         _ => Err(odd(node)),
     }
 }
@@ -65,7 +65,7 @@ pub(super) async fn replicas(
     name: &str,
 ) -> Result<Vec<Node>, Trouble> {
     let mut reply = connection.query(redis::cmd("SENTINEL").arg("REPLICAS").arg(name)).await;
-    if matches!(&reply, Err(QueryError::Reply { code, .. }) if code == "ERR") {
+    if matches!(&reply, Err(QueryError::Reply(trouble)) if trouble.code == "ERR") {
         let former = connection.query(redis::cmd("SENTINEL").arg("SLAVES").arg(name)).await;
         // An error in both names the first.
         reply = former.or(reply);

@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use self::answer::{Answer, Candidates, candidates};
 pub(super) use self::store::SentinelStore;
-use super::connector::address_of;
+use super::wire::address_of;
 use super::{Connection, Connector, Trouble};
 use crate::config::{self, NatMap, Node, Protocol};
 use crate::metrics::Metrics;
@@ -150,7 +150,7 @@ impl Sentinel {
                     Ok(_confirmed) => return Ok(self.tell(node, epoch)),
                     Err(error) => {
                         all_are_replicas &= error.is_replica();
-                        trouble = Some(error.into());
+                        trouble = Some(error);
                     }
                 }
             }
@@ -204,7 +204,9 @@ impl Sentinel {
             told.version += 1;
         });
         if let Some(old) = before.filter(|old| *old != master) {
-            self.masters.switches().note(format_args!("{master} is the master instead of {old}"));
+            self.masters
+                .loss_epochs()
+                .note(format_args!("{master} is the master instead of {old}"));
         }
         self.told.borrow().clone()
     }
@@ -301,7 +303,7 @@ impl Witness {
     ) -> Result<T, Trouble> {
         let mut connection = match kept.take() {
             Some(connection) => connection,
-            None => self.connector.connect().await.map_err(|error| of_sentinel(error.into()))?,
+            None => self.connector.connect().await.map_err(of_sentinel)?,
         };
         let answer = ask(&mut connection).await.map_err(of_sentinel)?;
         *kept = Some(connection);

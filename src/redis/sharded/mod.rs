@@ -7,8 +7,8 @@ mod ring;
 
 use self::ring::Ring;
 use super::Connector;
-use super::connector::address_of;
 use super::placement::part_of;
+use super::wire::address_of;
 use crate::config::{self, Shard};
 use crate::tls::TlsError;
 

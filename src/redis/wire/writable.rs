@@ -6,11 +6,12 @@
 
 use redis::Value;
 
-use super::{Broken, Connection, QueryError, refusal};
+use super::connection::Connection;
+use crate::redis::errors::{Broken, QueryError, Trouble, code_and_detail, refusal};
 
 /// How a server is asked: less and less, where it hangs up on more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Question {
+pub(in crate::redis) enum Question {
     /// For a write in a transaction that is discarded.
     Transaction,
     Ping,
@@ -20,7 +21,7 @@ pub(super) enum Question {
 
 impl Question {
     /// The question for a server that hangs up on this one.
-    pub(super) const fn less(self) -> Option<Self> {
+    pub(in crate::redis) const fn less(self) -> Option<Self> {
         match self {
             Self::Transaction => Some(Self::Ping),
             Self::Ping => Some(Self::Connection),
@@ -31,7 +32,7 @@ impl Question {
 
 /// Whether a write would be taken, as far as that can be known without writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Writable {
+pub(in crate::redis) enum Writable {
     Yes,
     /// Other keys, perhaps: the ACL denies the one that was asked about.
     OtherKeys,
@@ -47,7 +48,7 @@ pub(super) enum Writable {
 /// # Errors
 /// Why not. [`Broken::Closed`], [`Broken::Io`] and [`Broken::Unfinished`]: the question itself may
 /// be the reason.
-pub(super) async fn ask(
+pub(in crate::redis) async fn ask(
     connection: &mut Connection,
     key: &str,
     fields: usize,
@@ -64,9 +65,9 @@ pub(super) async fn ask(
     let mut replies = Vec::with_capacity(2);
     connection.exchange(&redis::cmd("MULTI").get_packed_command(), 1, &mut replies).await?;
     if let Some(Value::ServerError(refusal)) = replies.first() {
-        let (code, detail) = (refusal.code(), refusal.details().unwrap_or_default());
+        let (code, detail) = code_and_detail(refusal);
         if refusal::concerns_all(code, detail) {
-            return Err(QueryError::reply(refusal));
+            return Err(QueryError::Reply(Trouble::reply(refusal)));
         }
         return ping(connection, code == "NOPERM").await;
     }
@@ -81,10 +82,12 @@ pub(super) async fn ask(
     connection.exchange(&packed, 2, &mut replies).await?;
     match replies.as_slice() {
         [Value::ServerError(refusal), Value::Okay] => {
-            let (code, detail) = (refusal.code(), refusal.details().unwrap_or_default());
+            let (code, detail) = code_and_detail(refusal);
             match () {
                 () if code == "NOPERM" && denies_key(detail) => Ok(Writable::OtherKeys),
-                () if refusal::concerns_write(code, detail) => Err(QueryError::reply(refusal)),
+                () if refusal::concerns_write(code, detail) => {
+                    Err(QueryError::Reply(Trouble::reply(refusal)))
+                }
                 () => Ok(Writable::Unknown { forbidden: false }),
             }
         }
@@ -93,7 +96,7 @@ pub(super) async fn ask(
         // executed.
         [_, Value::ServerError(refusal)] => {
             match refusal::concerns_all(refusal.code(), refusal.details().unwrap_or_default()) {
-                true => Err(QueryError::reply(refusal)),
+                true => Err(QueryError::Reply(Trouble::reply(refusal))),
                 false => Err(Broken::Unfinished.into()),
             }
         }
@@ -114,7 +117,7 @@ async fn ping(connection: &mut Connection, forbidden: bool) -> Result<Writable, 
         Some(Value::ServerError(error))
             if refusal::concerns_all(error.code(), error.details().unwrap_or_default()) =>
         {
-            Err(QueryError::reply(error))
+            Err(QueryError::Reply(Trouble::reply(error)))
         }
         _ => Ok(Writable::Unknown { forbidden }),
     }

@@ -2,20 +2,25 @@
 
 use redis::{Cmd, Value};
 
-use super::handshake::{field, text};
-use super::writable::{self, Question, Writable};
-use super::{
-    Broken, ConnectError, Connection, Connector, QueryError, Replication, TlsSession, hint,
-};
-use crate::config::{Durability, Mode};
+use self::info::{notes, product};
+use super::errors::{Broken, QueryError, Trouble, hint};
+use super::wire::writable::{self, Question, Writable};
+use super::wire::{Connection, Connector, TlsSession, config_value, field, text};
 use crate::printable::printable;
+
+mod acl;
+mod info;
+mod replication;
+
+pub use self::acl::minimal_acl;
+pub use self::replication::Replication;
 
 const UNKNOWN: &str = "unknown (not permitted)";
 const NOT_ASKED: &str = "not asked (redis.handshake = \"minimal\")";
 
 /// A server that answered. Texts are for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct ServerReport {
     /// `Redis`, or what says so and is something else.
     pub product: &'static str,
     pub version: String,
@@ -35,7 +40,7 @@ pub struct Report {
 }
 
 /// Connects as the worker does and asks the server about itself; writes nothing.
-pub async fn probe(connector: &Connector) -> Result<Report, ConnectError> {
+pub async fn probe(connector: &Connector) -> Result<ServerReport, Trouble> {
     let mut asked = Asked { connector, connection: connector.connect().await? };
     let unknown = if connector.asks_nothing() { NOT_ASKED } else { UNKNOWN };
     let info = asked.ask(&["INFO"]).await?;
@@ -90,7 +95,7 @@ pub async fn probe(connector: &Connector) -> Result<Report, ConnectError> {
         );
     }
     let (product, version) = product(info);
-    Ok(Report {
+    Ok(ServerReport {
         product,
         version: version.map_or_else(|| unknown.to_owned(), printable),
         role: field(info, "role").map_or_else(|| unknown.to_owned(), printable),
@@ -112,7 +117,7 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     /// The reply, or `None` when the server does not take the command.
-    async fn ask(&mut self, args: &[&str]) -> Result<Option<Value>, ConnectError> {
+    async fn ask(&mut self, args: &[&str]) -> Result<Option<Value>, Trouble> {
         if self.connector.asks_nothing() {
             return Ok(None);
         }
@@ -120,13 +125,13 @@ impl Asked<'_> {
         command.arg(args);
         match self.connection.query(&command).await {
             Ok(value) => Ok(Some(value)),
-            Err(QueryError::Reply { .. }) => Ok(None),
+            Err(QueryError::Reply(_)) => Ok(None),
             Err(QueryError::Broken(cause)) => self.again(cause).await.map(|()| None),
         }
     }
 
     /// A new connection when the server hung up.
-    async fn again(&mut self, cause: Broken) -> Result<(), ConnectError> {
+    async fn again(&mut self, cause: Broken) -> Result<(), Trouble> {
         if !self.connector.adapts() || !cause.is_hang_up() {
             return Err(hint::greeting(self.connector.node(), None, &cause));
         }
@@ -139,7 +144,7 @@ impl Asked<'_> {
         &mut self,
         refused: &mut Vec<String>,
         notes: &mut Vec<String>,
-    ) -> Result<Option<Writable>, ConnectError> {
+    ) -> Result<Option<Writable>, Trouble> {
         let mut question = self.connector.question();
         loop {
             match self.writable(2, question).await {
@@ -150,8 +155,8 @@ impl Asked<'_> {
                      cannot be known without writing"
                         .to_owned(),
                 ),
-                Err(QueryError::Reply { code, .. }) if code == "MOVED" => {}
-                Err(QueryError::Reply { message, .. }) => {
+                Err(QueryError::Reply(trouble)) if trouble.code == "MOVED" => {}
+                Err(QueryError::Reply(Trouble { message, .. })) => {
                     let one = question == Question::Transaction
                         && matches!(self.writable(1, question).await, Ok(Writable::Yes));
                     let message = if one { ONE_FIELD.to_owned() } else { message };
@@ -180,167 +185,3 @@ impl Asked<'_> {
 
 const ONE_FIELD: &str = "HSET takes one field at a time here, and an event has several: a server \
     or proxy that knows Redis 4 or newer is needed";
-
-/// Which server says so, and its own version.
-fn product(info: &str) -> (&'static str, Option<&str>) {
-    let named = [
-        ("Valkey", "valkey_version"),
-        ("Dragonfly", "dragonfly_version"),
-        ("Kvrocks", "kvrocks_version"),
-    ];
-    let own =
-        named.into_iter().find_map(|(product, name)| Some((product, Some(field(info, name)?))));
-    own.unwrap_or(("Redis", field(info, "redis_version")))
-}
-
-/// The value in a CONFIG GET reply.
-pub(super) fn config_value(value: &Value) -> Option<&str> {
-    match value {
-        Value::Array(items) => items.get(1).and_then(text),
-        Value::Map(pairs) => pairs.first().and_then(|(_, value)| text(value)),
-        _ => None,
-    }
-}
-
-/// Warnings from an INFO text.
-fn notes(info: &str, in_cluster: bool) -> Vec<String> {
-    let mut notes = Vec::new();
-    match field(info, "cluster_enabled") {
-        Some("1") if !in_cluster => {
-            notes.push(
-                "this server is part of a Redis Cluster: set redis.mode = \"cluster\"".to_owned(),
-            );
-        }
-        Some("0") if in_cluster => notes.push(
-            "this server is no part of a cluster: set redis.mode = \"standalone\"".to_owned(),
-        ),
-        _ => {}
-    }
-    let bounded = field(info, "maxmemory").is_some_and(|max| max != "0");
-    match field(info, "maxmemory_policy") {
-        Some(policy) if bounded && policy.starts_with("allkeys-") => notes.push(format!(
-            "maxmemory-policy is {}: when its memory is full, Redis will delete profiles; \
-             noeviction is safe",
-            printable(policy)
-        )),
-        _ => {}
-    }
-    let major = field(info, "redis_version")
-        .and_then(|version| version.split('.').next()?.parse::<u32>().ok());
-    if major.is_some_and(|major| major < 4) {
-        notes.push(
-            "HSET takes several fields only since Redis 4: this server is too old".to_owned(),
-        );
-    }
-    notes
-}
-
-/// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys with
-/// these `prefixes` (`""`: none). To be typed at the prompt of `redis-cli`, with PASSWORD replaced.
-pub fn minimal_acl(
-    username: &str,
-    prefixes: &[&str],
-    mode: &Mode,
-    durability: Option<Durability>,
-) -> String {
-    let mut line = format!("ACL SETUSER {username} reset on >PASSWORD");
-    for prefix in prefixes {
-        let keys = if prefix.is_empty() {
-            "~user:*".to_owned()
-        } else {
-            format!("~{}:user:*", literal(prefix))
-        };
-        line.push(' ');
-        line.push_str(&quoted(keys));
-    }
-    line.push_str(
-        " +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill",
-    );
-    if durability.is_some() {
-        line.push_str(" +wait");
-    }
-    line.push_str(match mode {
-        Mode::Cluster(_) => " +asking +cluster|slots +cluster|info",
-        Mode::Sentinel(_) | Mode::PrimaryReplicas(_) => " +role",
-        _ => "",
-    });
-    line
-}
-
-/// A glob pattern for `text` itself. A pattern may not hold a space: `?` stands for any one byte.
-fn literal(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '*' | '?' | '[' | ']' | '\\' => pattern.extend(['\\', c]),
-            _ if c.is_ascii_whitespace() || c.is_ascii_control() => pattern.push('?'),
-            _ => pattern.push(c),
-        }
-    }
-    pattern
-}
-
-/// A word as redis-cli reads it: outside quotes only quotes are special.
-fn quoted(word: String) -> String {
-    if !word.contains(['"', '\'']) {
-        return word;
-    }
-    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Address;
-
-    #[test]
-    fn a_plain_server_has_no_notes() {
-        let info = "role:master\r\ncluster_enabled:0\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\nredis_version:7.0.15\r\n";
-        for info in [info, "maxmemory:1\r\nmaxmemory_policy:volatile-lru\r\n", ""] {
-            assert!(notes(info, false).is_empty(), "{:?}", notes(info, false));
-        }
-    }
-
-    #[test]
-    fn each_trouble_has_a_note() {
-        for (info, words) in [
-            ("cluster_enabled:1\r\n", "Cluster"),
-            ("maxmemory:100\r\nmaxmemory_policy:allkeys-lru\r\n", "delete profiles"),
-            ("redis_version:3.2.1\r\n", "too old"),
-        ] {
-            assert!(
-                matches!(notes(info, false).as_slice(), [note] if note.contains(words)),
-                "{info}"
-            );
-        }
-    }
-
-    #[test]
-    fn servers_are_called_by_their_own_names() {
-        let valkey = "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.1.2\r\n";
-        assert_eq!(product(valkey), ("Valkey", Some("9.1.2")));
-        assert_eq!(product("redis_version:7.0.15\r\n"), ("Redis", Some("7.0.15")));
-        assert_eq!(product(""), ("Redis", None));
-    }
-
-    #[test]
-    fn acl_line() {
-        let standalone = Mode::Standalone(Address::Unix("/s".into()));
-        let minimal_acl = |prefixes: &[&str]| minimal_acl("w", prefixes, &standalone, None);
-        let tail =
-            " +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill";
-        assert_eq!(minimal_acl(&[""]), format!("ACL SETUSER w reset on >PASSWORD ~user:*{tail}"));
-        assert_eq!(
-            minimal_acl(&["a", "b"]),
-            format!("ACL SETUSER w reset on >PASSWORD ~a:user:* ~b:user:*{tail}")
-        );
-        assert_eq!(
-            minimal_acl(&["a *"]),
-            format!(r"ACL SETUSER w reset on >PASSWORD ~a?\*:user:*{tail}")
-        );
-        assert_eq!(
-            minimal_acl(&["\"*"]),
-            format!(r#"ACL SETUSER w reset on >PASSWORD "~\"\\*:user:*"{tail}"#)
-        );
-    }
-}

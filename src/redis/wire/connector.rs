@@ -1,62 +1,29 @@
 //! How connections to one server are made: address, TLS, login.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use secrecy::SecretString;
 
-use super::connection::{ConnectError, Connection};
-use super::dialect::{Dialect, Dialects};
-use super::handshake::{Greeted, Step, Ungreeted};
+use super::connection::Connection;
+use super::endpoint::Endpoint;
+use super::handshake::{Greeted, Ungreeted};
 use super::password::LivePassword;
-use super::switches::Switches;
+use super::step::Step;
+use super::unsupported::UnsupportedByServer;
 use super::writable::{Question, Writable};
-use super::{handshake, hint, stream};
-use crate::config::{Address, Durability, Handshake, Login, Mode, Node, Protocol, Redis, Tcp};
-use crate::tls::{LiveTls, TlsClient, TlsError};
+use super::{handshake, stream};
+use crate::config::{Address, Durability, Handshake, Mode, Node, Redis};
+use crate::redis::errors::{Trouble, hint};
+use crate::redis::loss_epochs::LossEpochs;
+use crate::tls::{LiveTls, TlsError};
 
 /// Makes connections to one server. Clones share everything.
 #[derive(Clone)]
 pub struct Connector {
-    settings: Arc<Settings>,
-}
-
-/// What every connection begins with.
-#[derive(Clone)]
-pub(super) struct Settings {
-    address: Address,
-    pub(super) node: String,
-    tls: Option<Arc<LiveTls>>,
-    pub(super) username: Option<String>,
-    password: Option<Arc<LivePassword>>,
-    pub(super) database: u32,
-    pub(super) client_name: String,
-    pub(super) protocol: Protocol,
-    /// No event is written to it: its user id is blank.
-    pub(super) blank_key: String,
-    connect_timeout: Duration,
-    response_timeout: Duration,
-    tcp: Tcp,
-    /// A restricted ACL is told once, not at every reconnect.
-    pub(super) warned: Arc<AtomicBool>,
-    in_cluster: bool,
-    /// A server that is a replica is the wrong one.
-    pub(super) primary_only: bool,
-    /// It is not meant to take writes.
-    replica: bool,
-    durability: Option<Durability>,
-    /// Logins of single nodes.
-    logins: Arc<BTreeMap<Node, Login>>,
-    switches: Switches,
-    /// Writes that the server has taken.
-    taken: Arc<AtomicU64>,
-    pub(super) handshake: Handshake,
-    /// The commands that this server does not take.
-    dialect: Arc<Dialect>,
-    /// The commands that each server does not take.
-    dialects: Dialects,
+    endpoint: Arc<Endpoint>,
 }
 
 impl Connector {
@@ -68,10 +35,10 @@ impl Connector {
         }
         let prefix =
             if redis.prefix.is_empty() { String::new() } else { format!("{}:", redis.prefix) };
-        let (node, dialects) = (address.to_string(), Dialects::default());
-        let settings = Settings {
-            dialect: dialects.of(&node),
-            dialects,
+        let (node, servers) = (address.to_string(), UnsupportedByServer::default());
+        let settings = Endpoint {
+            unsupported: servers.of(&node),
+            unsupported_by_server: servers,
             handshake: redis.handshake,
             node,
             address,
@@ -91,19 +58,20 @@ impl Connector {
             replica: false,
             durability: redis.durability,
             logins: Arc::new(redis.logins.clone()),
-            switches: Switches::default(),
+            loss_epochs: LossEpochs::default(),
             taken: Arc::default(),
         };
-        Ok(Self { settings: Arc::new(settings) })
+        Ok(Self { endpoint: Arc::new(settings) })
     }
 
     /// The same for another server, with that node's own login if it has one.
-    pub(super) fn to(&self, node: &Node) -> Self {
+    pub(in crate::redis) fn to(&self, node: &Node) -> Self {
         let (address, name) = (address_of(node), node.to_string());
-        let dialect = self.settings.dialects.of(&name);
-        let mut settings = Settings { address, node: name, dialect, ..(*self.settings).clone() };
+        let unsupported = self.endpoint.unsupported_by_server.of(&name);
+        let mut settings =
+            Endpoint { address, node: name, unsupported, ..(*self.endpoint).clone() };
         settings.taken = Arc::default();
-        if let Some(login) = self.settings.logins.get(node) {
+        if let Some(login) = self.endpoint.logins.get(node) {
             if login.username.is_some() {
                 settings.username.clone_from(&login.username);
             }
@@ -111,88 +79,88 @@ impl Connector {
                 settings.password = Some(Arc::new(LivePassword::new(password)));
             }
         }
-        Self { settings: Arc::new(settings) }
+        Self { endpoint: Arc::new(settings) }
     }
 
     /// Counts the writes that the server has taken.
-    pub(super) fn taken(&self) -> &AtomicU64 {
-        &self.settings.taken
+    pub(in crate::redis) fn taken(&self) -> &AtomicU64 {
+        &self.endpoint.taken
     }
 
     /// The same, for servers that need not be primaries.
-    pub(super) fn for_any_role(&self) -> Self {
-        Self { settings: Arc::new(Settings { primary_only: false, ..(*self.settings).clone() }) }
+    pub(in crate::redis) fn for_any_role(&self) -> Self {
+        Self { endpoint: Arc::new(Endpoint { primary_only: false, ..(*self.endpoint).clone() }) }
     }
 
     /// The same for a replica, with that node's own login if it has one.
-    pub(super) fn to_replica(&self, node: &Node) -> Self {
-        let Self { settings } = self.to(node);
+    pub(in crate::redis) fn to_replica(&self, node: &Node) -> Self {
+        let Self { endpoint } = self.to(node);
         Self {
-            settings: Arc::new(Settings {
+            endpoint: Arc::new(Endpoint {
                 primary_only: false,
                 replica: true,
                 durability: None,
-                ..(*settings).clone()
+                ..(*endpoint).clone()
             }),
         }
     }
 
     /// The same for another database of the server.
-    pub(super) fn in_database(&self, database: u32) -> Self {
-        Self { settings: Arc::new(Settings { database, ..(*self.settings).clone() }) }
+    pub(in crate::redis) fn in_database(&self, database: u32) -> Self {
+        Self { endpoint: Arc::new(Endpoint { database, ..(*self.endpoint).clone() }) }
     }
 
     /// Whether MOVED and ASK are answers to live with.
-    pub(super) fn in_cluster(&self) -> bool {
-        self.settings.in_cluster
+    pub(in crate::redis) fn in_cluster(&self) -> bool {
+        self.endpoint.in_cluster
     }
 
-    pub(super) fn is_replica(&self) -> bool {
-        self.settings.replica
+    pub(in crate::redis) fn is_replica(&self) -> bool {
+        self.endpoint.replica
     }
 
     /// What is to be waited for after each batch.
-    pub(super) fn durability(&self) -> Option<Durability> {
-        self.settings.durability
+    pub(in crate::redis) fn durability(&self) -> Option<Durability> {
+        self.endpoint.durability
     }
 
     /// Shared with clones, and with connectors to other nodes that were made of this one.
-    pub(super) fn switches(&self) -> &Switches {
-        &self.settings.switches
+    pub(in crate::redis) fn loss_epochs(&self) -> &LossEpochs {
+        &self.endpoint.loss_epochs
     }
 
     /// `host:port`, or the socket's path.
     pub fn node(&self) -> &str {
-        &self.settings.node
+        &self.endpoint.node
     }
 
     pub fn database(&self) -> u32 {
-        self.settings.database
+        self.endpoint.database
     }
 
     /// False when TLS is on and `skip_verify` set.
     pub fn is_verified(&self) -> bool {
-        self.settings.tls.as_ref().is_none_or(|tls| tls.is_verified())
+        self.endpoint.tls.as_ref().is_none_or(|tls| tls.is_verified())
     }
 
     /// A key as those of events, and never one of them: to ask whether it could be written.
-    pub(super) fn blank_key(&self) -> &str {
-        &self.settings.blank_key
+    pub(in crate::redis) fn blank_key(&self) -> &str {
+        &self.endpoint.blank_key
     }
 
     /// Whether a server that hangs up on a command is tried without it.
-    pub(super) fn adapts(&self) -> bool {
-        self.settings.handshake == Handshake::Auto
+    pub(in crate::redis) fn adapts(&self) -> bool {
+        self.endpoint.handshake == Handshake::Auto
     }
 
     /// Whether nothing is asked of the server.
-    pub(super) fn asks_nothing(&self) -> bool {
-        self.settings.handshake == Handshake::Minimal
+    pub(in crate::redis) fn asks_nothing(&self) -> bool {
+        self.endpoint.handshake == Handshake::Minimal
     }
 
     /// How to ask whether writes are taken.
-    pub(super) fn question(&self) -> Question {
-        let omits = |step| self.adapts() && self.settings.dialect.omits(step);
+    pub(in crate::redis) fn question(&self) -> Question {
+        let omits = |step| self.adapts() && self.endpoint.unsupported.omits(step);
         match () {
             () if self.asks_nothing() || omits(Step::Multi) && omits(Step::Ping) => {
                 Question::Connection
@@ -203,7 +171,7 @@ impl Connector {
     }
 
     /// Notes what came of `question`, so that no more than what is understood is asked from now on.
-    pub(super) fn asked(&self, question: Question, answer: Writable) {
+    pub(in crate::redis) fn asked(&self, question: Question, answer: Writable) {
         let unknown = match (question, answer) {
             _ if !self.adapts() => &[][..],
             (
@@ -213,7 +181,7 @@ impl Connector {
             (Question::Transaction | Question::Ping, _) => &[Step::Multi],
             (Question::Connection, _) => &[Step::Multi, Step::Ping],
         };
-        self.settings.dialect.learn(unknown.iter().copied());
+        self.endpoint.unsupported.learn(unknown.iter().copied());
     }
 
     /// Connects (TCP and TLS within `connect_timeout`), authenticates, selects the database, names
@@ -222,20 +190,22 @@ impl Connector {
     /// A server that hangs up meanwhile is greeted again at once, command by command, to find those
     /// that it does not take; unless `redis.handshake` says otherwise. What is found is left out
     /// from then on.
-    pub async fn connect(&self) -> Result<Connection, ConnectError> {
-        let dialect = &self.settings.dialect;
+    pub async fn connect(&self) -> Result<Connection, Trouble> {
+        let unsupported = &self.endpoint.unsupported;
         let mut known =
-            if self.adapts() { dialect.at_connect(Instant::now()) } else { BTreeSet::new() };
+            if self.adapts() { unsupported.at_connect(Instant::now()) } else { BTreeSet::new() };
         let mut omitted = known.clone();
         let (mut one_by_one, mut is_first, mut first) = (false, true, None);
         let mut password = None;
         loop {
             let (connection, greeted) = self.greet(&mut password, &omitted, one_by_one).await?;
             match greeted {
-                Ok(greeted) if !self.adapts() => return Ok(connection.identified(greeted)),
+                Ok(greeted) if !self.adapts() => {
+                    return Ok(connection.identified(greeted.identity, greeted.run_id));
+                }
                 Ok(greeted) => {
                     if std::mem::take(&mut is_first)
-                        && dialect.is_another(greeted.run_id.as_deref())
+                        && unsupported.is_another(greeted.run_id.as_deref())
                     {
                         (known, omitted) = (BTreeSet::new(), BTreeSet::new());
                         continue;
@@ -244,13 +214,15 @@ impl Connector {
                         // The network may have broken the others. Who hangs up on all of it again,
                         // right after this, means it.
                         match self.greet(&mut password, &known, false).await {
-                            Ok((_, Err(Ungreeted::HungUp(..)))) => dialect.learn(omitted),
-                            Ok((whole, Ok(all))) => return Ok(whole.identified(all)),
+                            Ok((_, Err(Ungreeted::HungUp(..)))) => unsupported.learn(omitted),
+                            Ok((whole, Ok(all))) => {
+                                return Ok(whole.identified(all.identity, all.run_id));
+                            }
                             _ => {}
                         }
                     }
-                    dialect.learn(greeted.refused.iter().copied());
-                    return Ok(connection.identified(greeted));
+                    unsupported.learn(greeted.refused.iter().copied());
+                    return Ok(connection.identified(greeted.identity, greeted.run_id));
                 }
                 Err(Ungreeted::HungUp(error, suspects)) if self.adapts() => {
                     let error = first.get_or_insert(error);
@@ -274,8 +246,8 @@ impl Connector {
         password: &mut Option<SecretString>,
         omitted: &BTreeSet<Step>,
         one_by_one: bool,
-    ) -> Result<(Connection, Result<Greeted, Ungreeted>), ConnectError> {
-        let settings = &*self.settings;
+    ) -> Result<(Connection, Result<Greeted, Ungreeted>), Trouble> {
+        let settings = &*self.endpoint;
         let client = settings.tls_client().await;
         let (stream, tls) = match &settings.address {
             Address::Unix(path) => (stream::dial_unix(path, settings.connect_timeout).await?, None),
@@ -308,29 +280,7 @@ impl Connector {
     }
 }
 
-impl Settings {
-    /// Files are read away from the threads that everything else runs on.
-    async fn tls_client(&self) -> Option<Arc<TlsClient>> {
-        let tls = Arc::clone(self.tls.as_ref()?);
-        Some(
-            tokio::task::spawn_blocking(move || tls.current())
-                .await
-                .expect("reading PEM does not panic"),
-        )
-    }
-
-    async fn password(&self) -> Result<Option<SecretString>, ConnectError> {
-        let Some(password) = &self.password else { return Ok(None) };
-        password.current().await.map(Some).map_err(|why| hint::password(&self.node, &why))
-    }
-
-    /// True once.
-    pub(super) fn warns(&self) -> bool {
-        !self.warned.swap(true, Relaxed)
-    }
-}
-
 /// Where `node` is reached.
-pub(super) fn address_of(node: &Node) -> Address {
+pub(in crate::redis) fn address_of(node: &Node) -> Address {
     Address::Tcp { host: node.host.clone(), port: node.port }
 }

@@ -10,9 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
-use super::hint;
-use super::{ConnectError, TlsSession};
+use super::tls_session::TlsSession;
 use crate::config::Tcp;
+use crate::redis::errors::{Trouble, hint};
 use crate::tls::TlsClient;
 
 /// What a connection reads and writes.
@@ -27,7 +27,7 @@ pub(super) async fn dial_tcp(
     options: &Tcp,
     tls: Option<&TlsClient>,
     timeout: Duration,
-) -> Result<(Box<dyn Stream>, Option<TlsSession>), ConnectError> {
+) -> Result<(Box<dyn Stream>, Option<TlsSession>), Trouble> {
     let deadline = Instant::now() + timeout;
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let resolved = within(deadline, lookup_host((bare, port)))
@@ -49,10 +49,7 @@ pub(super) async fn dial_tcp(
 }
 
 /// Connects to the socket at `path`.
-pub(super) async fn dial_unix(
-    path: &Path,
-    timeout: Duration,
-) -> Result<Box<dyn Stream>, ConnectError> {
+pub(super) async fn dial_unix(path: &Path, timeout: Duration) -> Result<Box<dyn Stream>, Trouble> {
     match within(Instant::now() + timeout, UnixStream::connect(path)).await {
         Ok(stream) => Ok(Box::new(stream)),
         Err(error) => Err(hint::dial_unix(path, &error)),

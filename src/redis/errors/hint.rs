@@ -8,7 +8,10 @@ use std::time::Duration;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
 
-use super::{Broken, Class, ConnectError, errors};
+use super::broken::Broken;
+use super::class::Class;
+use super::look_up;
+use super::trouble::Trouble;
 use crate::printable::printable;
 use crate::tls::{HandshakeError, PeerCertificate, TlsClient};
 
@@ -33,11 +36,11 @@ const REISSUE: &str = "reissue it as X.509 version 3 with subjectAltName = DNS:<
                        redis.tls.skip_verify = true works meanwhile, unprotected";
 
 /// A broken connection has no code of Redis.
-fn broken(class: Class, node: &str, what: impl Display, hint: impl Display) -> ConnectError {
-    ConnectError { class, code: "NONE".to_owned(), message: format!("{node}: {what}; {hint}") }
+fn broken(class: Class, node: &str, what: impl Display, hint: impl Display) -> Trouble {
+    Trouble { class, code: "NONE".to_owned(), message: format!("{node}: {what}; {hint}") }
 }
 
-pub(super) fn resolve(node: &str, host: &str, error: &io::Error) -> ConnectError {
+pub(in crate::redis) fn resolve(node: &str, host: &str, error: &io::Error) -> Trouble {
     let what = match error.kind() {
         io::ErrorKind::TimedOut => format!("looking up {host:?} took too long"),
         _ => format!("host {host:?} was not found ({error})"),
@@ -46,25 +49,25 @@ pub(super) fn resolve(node: &str, host: &str, error: &io::Error) -> ConnectError
 }
 
 /// The command tells no password; `why` begins with its name.
-pub(super) fn password_command(why: &str) -> String {
+pub(in crate::redis) fn password_command(why: &str) -> String {
     format!(
         "redis.password_command: {why}; run it by hand, as the user of this process, to see what \
          it says"
     )
 }
 
-pub(super) fn password(node: &str, why: &str) -> ConnectError {
+pub(in crate::redis) fn password(node: &str, why: &str) -> Trouble {
     let message = format!("{node}: {}", password_command(why));
-    ConnectError { class: Class::Config, code: "NONE".to_owned(), message }
+    Trouble { class: Class::Config, code: "NONE".to_owned(), message }
 }
 
 /// A server that takes no writes, though it is said to.
-pub(super) fn replica(node: &str, primary: &str) -> ConnectError {
+pub(in crate::redis) fn replica(node: &str, primary: &str) -> Trouble {
     let message = format!("{node}: is a replica of {primary} and takes no writes; was it demoted?");
-    ConnectError { class: Class::Rediscover, code: "READONLY".to_owned(), message }
+    Trouble { class: Class::Rediscover, code: "READONLY".to_owned(), message }
 }
 
-pub(super) fn dial(node: &str, error: &io::Error, timeout: Duration) -> ConnectError {
+pub(in crate::redis) fn dial(node: &str, error: &io::Error, timeout: Duration) -> Trouble {
     let (what, hint) = match error.kind() {
         io::ErrorKind::ConnectionRefused => {
             ("connection refused".to_owned(), format!("is Redis running at {node}?"))
@@ -78,7 +81,7 @@ pub(super) fn dial(node: &str, error: &io::Error, timeout: Duration) -> ConnectE
     broken(Class::Reconnect, node, what, hint)
 }
 
-pub(super) fn dial_unix(path: &Path, error: &io::Error) -> ConnectError {
+pub(in crate::redis) fn dial_unix(path: &Path, error: &io::Error) -> Trouble {
     let hint = match error.kind() {
         io::ErrorKind::NotFound => "is Redis running with this `unixsocket`?",
         io::ErrorKind::PermissionDenied => "may this user open the socket (see `unixsocketperm`)?",
@@ -87,7 +90,7 @@ pub(super) fn dial_unix(path: &Path, error: &io::Error) -> ConnectError {
     broken(Class::Reconnect, &path.display().to_string(), error, hint)
 }
 
-pub(super) fn handshake_timeout(node: &str, timeout: Duration) -> ConnectError {
+pub(in crate::redis) fn handshake_timeout(node: &str, timeout: Duration) -> Trouble {
     broken(
         Class::Reconnect,
         node,
@@ -97,7 +100,7 @@ pub(super) fn handshake_timeout(node: &str, timeout: Duration) -> ConnectError {
 }
 
 /// A TLS handshake that failed.
-pub(super) fn handshake(node: &str, tls: &TlsClient, failed: &HandshakeError) -> ConnectError {
+pub(in crate::redis) fn handshake(node: &str, tls: &TlsClient, failed: &HandshakeError) -> Trouble {
     match rustls_error(&failed.error) {
         Some(error) => from_rustls(node, tls, error, failed.peer.as_ref()),
         None => broken(
@@ -110,7 +113,7 @@ pub(super) fn handshake(node: &str, tls: &TlsClient, failed: &HandshakeError) ->
 }
 
 /// A connection that broke before the first reply.
-pub(super) fn greeting(node: &str, tls: Option<&TlsClient>, cause: &Broken) -> ConnectError {
+pub(in crate::redis) fn greeting(node: &str, tls: Option<&TlsClient>, cause: &Broken) -> Trouble {
     let refusal = match cause {
         Broken::Io(error) => rustls_error(error),
         _ => None,
@@ -146,22 +149,27 @@ pub(super) fn greeting(node: &str, tls: Option<&TlsClient>, cause: &Broken) -> C
 }
 
 /// Every command that could show that a server is there has been hung up on.
-pub(super) fn nothing_to_say(node: &str) -> ConnectError {
+pub(in crate::redis) fn nothing_to_say(node: &str) -> Trouble {
     broken(Class::Reconnect, node, "closed as soon as something was sent", TLS_OR_PROXY)
 }
 
 /// An error reply while connecting, to a command that matters (or else to the connection as such).
-pub(super) fn reply(node: &str, command: Option<&str>, code: &str, detail: &str) -> ConnectError {
-    let mut message = format!("{node}: {}", errors::redact(code, detail));
+pub(in crate::redis) fn reply(
+    node: &str,
+    command: Option<&str>,
+    code: &str,
+    detail: &str,
+) -> Trouble {
+    let mut message = format!("{node}: {}", look_up::redact(code, detail));
     if let Some(command) = command {
         message += &format!(" (answer to {command})");
     }
-    if let Some(hint) = errors::hint(code, detail) {
+    if let Some(hint) = look_up::hint(code, detail) {
         message += &format!("; {hint}");
     }
-    ConnectError {
-        class: errors::classify(code, detail),
-        code: errors::safe_code(code).to_owned(),
+    Trouble {
+        class: look_up::classify(code, detail),
+        code: look_up::safe_code(code).to_owned(),
         message,
     }
 }
@@ -176,7 +184,7 @@ fn from_rustls(
     tls: &TlsClient,
     error: &rustls::Error,
     peer: Option<&PeerCertificate>,
-) -> ConnectError {
+) -> Trouble {
     use rustls::Error as E;
     let config = |what: &dyn Display, hint: &str| broken(Class::Config, node, what, hint);
     match error {
