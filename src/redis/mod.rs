@@ -32,4 +32,6 @@ pub use survey::{Survey, Surveyed};
 pub use topology::Topology;
 #[cfg(test)]
 use wire::arbitrary;
-pub use wire::{Allowed, Connection, Connector, Identity, TlsSession, check_password};
+pub use wire::{
+    Allowed, Connection, ConnectionSettings, Connector, Identity, TlsSession, check_password,
+};

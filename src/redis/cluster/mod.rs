@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 use self::slots::{NoMap, SlotMap};
 pub(super) use self::store::ClusterStore;
 use super::link::Redirect;
-use super::wire::address_of;
-use super::{Connector, SLOTS, Trouble, slot_of};
+use super::wire::{ServerRole, address_of};
+use super::{ConnectionSettings, Connector, SLOTS, Trouble, slot_of};
 use crate::config::{self, NatMap, Node};
 use crate::tls::TlsError;
 
@@ -43,7 +43,10 @@ impl Cluster {
     /// Reads the PEM files; connects to nothing.
     pub(super) fn new(redis: &config::Redis, cluster: &config::Cluster) -> Result<Self, TlsError> {
         Ok(Self {
-            connector: Connector::new(redis, address_of(&cluster.seeds[0]))?,
+            connector: Connector::new(
+                &ConnectionSettings::of(redis).with_role(ServerRole::ClusterNode),
+                address_of(&cluster.seeds[0]),
+            )?,
             seeds: cluster.seeds.clone(),
             nat_map: cluster.nat_map.clone(),
             max_redirections: cluster.max_redirections,
