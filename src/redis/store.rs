@@ -72,7 +72,7 @@ impl Apply for Store {
         match &mut self.0 {
             Way::One { link, answers, .. } => {
                 let trouble =
-                    link.write(writes.packed(), writes.len(), false, allowed, answers).await;
+                    link.write(writes.packed(), writes.expected(), false, allowed, answers).await;
                 verdicts.extend(answers.drain(..).map(NodeReply::verdict));
                 trouble
             }
