@@ -3,16 +3,16 @@
 use redis::Value;
 
 use super::packed::{PackedCommands, push_bulk};
-use super::write::Unconfirmed;
+use super::verdict::Unconfirmed;
 
 /// Fields of a hash to be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hash {
+pub struct HashWrite {
     /// Pairs of a name and a value in the payload; at least one.
     pub fields: u32,
 }
 
-impl Hash {
+impl HashWrite {
     pub(super) const ACL: &str = "+hset";
 
     pub(super) fn join(self, later: Self) -> Self {

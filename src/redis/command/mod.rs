@@ -7,9 +7,9 @@ mod verdict;
 mod write;
 mod writes;
 
-pub use hash::Hash;
+pub use hash::HashWrite;
+pub(super) use verdict::Unconfirmed;
 pub use verdict::{Suspicion, Verdict};
-pub(super) use write::Unconfirmed;
 pub use write::Write;
 pub(super) use writes::Expected;
 pub use writes::Writes;

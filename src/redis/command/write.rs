@@ -1,34 +1,26 @@
 //! The write forms: what can be written to one key. Pure.
 //!
-//! A new form is a new variant of [`Write`] and a type that knows its commands, as [`Hash`] does;
+//! A new form is a new variant of [`Write`] and a type that knows its commands, as [`HashWrite`] does;
 //! `Write::forms` names it, and the compiler names every other place.
 
-use redis::{ServerError, Value};
+use redis::Value;
 
-use super::hash::Hash;
+use super::hash::HashWrite;
 use super::packed::PackedCommands;
+use super::verdict::Unconfirmed;
 
 /// What is written to one key. The payload, packed by the event, stays where it is: a form holds
 /// only what else its commands need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write {
     /// Sets fields of a hash. The payload is the packed names and values.
-    Hash(Hash),
-}
-
-/// Why a write is not confirmed.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::redis) enum Unconfirmed<'a> {
-    /// The server refused it.
-    Error(&'a ServerError),
-    /// A reply that this write cannot have: replies and writes no longer match.
-    Mismatch,
+    Hash(HashWrite),
 }
 
 impl Write {
     /// Every form, with `fields` fields where a form has fields.
     pub(in crate::redis) fn forms(fields: u32) -> impl Iterator<Item = Self> {
-        [Self::Hash(Hash { fields })].into_iter()
+        [Self::Hash(HashWrite { fields })].into_iter()
     }
 
     /// This write and a `later` one to the same key as one write with both payloads; `None`: they
@@ -62,7 +54,7 @@ impl Write {
     /// What an ACL must permit: `+command`, with blanks between several.
     pub(in crate::redis) const fn acl(self) -> &'static str {
         match self {
-            Self::Hash(_) => Hash::ACL,
+            Self::Hash(_) => HashWrite::ACL,
         }
     }
 

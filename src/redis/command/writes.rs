@@ -103,12 +103,12 @@ impl Writes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redis::command::Hash;
+    use crate::redis::command::HashWrite;
 
     #[test]
     fn commands_and_slots_are_found_again() {
         let mut writes = Writes::default();
-        let hash = Write::Hash(Hash { fields: 1 });
+        let hash = Write::Hash(HashWrite { fields: 1 });
         let parts: [&[u8]; 1] = [b"$1\r\na\r\n$1\r\n1\r\n"];
         writes.add(hash, b"$6\r\nuser:1\r\n", parts.into_iter());
         writes.add(hash, b"$5\r\n{x}\r\n\r\n", parts.into_iter());
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn joined_writes_have_the_fields_of_both() {
-        let [one, two] = [1, 2].map(|fields| Write::Hash(Hash { fields }));
-        assert_eq!(one.join(two), Some(Write::Hash(Hash { fields: 3 })));
+        let [one, two] = [1, 2].map(|fields| Write::Hash(HashWrite { fields }));
+        assert_eq!(one.join(two), Some(Write::Hash(HashWrite { fields: 3 })));
     }
 }
