@@ -1,49 +1,37 @@
 //! Connections to Redis, writing, and what its errors mean.
 
-#[cfg(test)]
-mod arbitrary;
-mod class;
+mod apply;
 mod cluster;
-mod connection;
-mod connector;
-mod dialect;
+mod command;
 mod embedded;
 pub mod errors;
-mod handshake;
-mod hint;
 mod link;
 mod local;
-mod password;
+mod loss_epochs;
 mod placement;
 mod probe;
-mod refusal;
-mod replication;
-mod reply;
 mod sentinel;
 mod sharded;
 mod slot;
 mod store;
-mod stream;
 mod survey;
-mod switches;
 mod topology;
-mod unexplained;
-mod writable;
-mod writes;
+mod wire;
 
-pub use class::Class;
-pub use connection::{Broken, ConnectError, Connection, QueryError, TlsSession};
-pub use connector::Connector;
+pub use apply::Apply;
+pub use command::{HashWrite, Suspicion, Verdict, Write, Writes};
 pub use embedded::Embedded;
-pub use handshake::Identity;
+pub use errors::{Broken, Class, QueryError, Trouble};
 pub use local::{Local, LocalError};
-pub use password::check_password;
+pub use loss_epochs::LossEpochs;
 pub use placement::Placement;
-pub use probe::{Report, minimal_acl, probe};
-pub use replication::Replication;
+pub use probe::{Replication, ServerReport, minimal_acl, probe};
 pub use slot::{SLOTS, slot_of};
 pub use store::Store;
 pub use survey::{Survey, Surveyed};
-pub use switches::Switches;
 pub use topology::Topology;
-pub use writes::{Allowed, Apply, Suspicion, Trouble, Verdict, Writes};
+#[cfg(test)]
+use wire::arbitrary;
+pub use wire::{
+    Allowed, Connection, ConnectionSettings, Connector, Identity, TlsSession, check_password,
+};

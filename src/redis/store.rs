@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::Connector;
 use super::cluster::ClusterStore;
-use super::link::{Answer, Link};
+use super::command::{Verdict, Writes};
+use super::link::{Link, NodeReply};
 use super::sentinel::SentinelStore;
 use super::topology::{Kind, Topology};
-use super::writes::{Allowed, Apply, Trouble, Verdict, Writes};
+use super::{Allowed, Apply, Connector, Trouble};
 use crate::metrics::Metrics;
 
 /// The writes of one lane.
@@ -19,7 +19,7 @@ enum Way {
         link: Box<Link>,
         /// Asked about when there is nothing to write.
         key: String,
-        answers: Vec<Answer>,
+        answers: Vec<NodeReply>,
     },
     Cluster(Box<ClusterStore>),
     Sentinel(Box<SentinelStore>),
@@ -72,8 +72,8 @@ impl Apply for Store {
         match &mut self.0 {
             Way::One { link, answers, .. } => {
                 let trouble =
-                    link.write(writes.packed(), writes.len(), false, allowed, answers).await;
-                verdicts.extend(answers.drain(..).map(Answer::verdict));
+                    link.write(writes.packed(), writes.expected(), false, allowed, answers).await;
+                verdicts.extend(answers.drain(..).map(NodeReply::verdict));
                 trouble
             }
             Way::Cluster(cluster) => cluster.apply(writes, allowed, verdicts).await,

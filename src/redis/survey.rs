@@ -2,12 +2,12 @@
 //! to be.
 
 use super::topology::{Kind, Topology};
-use super::{Connector, Report, SLOTS, probe};
+use super::{Connector, SLOTS, ServerReport, probe};
 
 /// A server that was reached, and what it says of itself.
 pub struct Surveyed {
     pub connector: Connector,
-    pub report: Report,
+    pub report: ServerReport,
     /// Lines for people, each with a word for what it is about.
     pub more: Lines,
 }

@@ -8,7 +8,8 @@ use tokio::sync::watch;
 use super::cluster::Cluster;
 use super::sentinel::Sentinel;
 use super::sharded::Shards;
-use super::{Connector, Placement};
+use super::wire::ServerRole;
+use super::{ConnectionSettings, Connector, Placement};
 use crate::config::{Address, Local, Mode, PrimaryReplicas, Redis};
 use crate::tls::TlsError;
 
@@ -30,17 +31,20 @@ pub(super) enum Kind {
 impl Topology {
     /// Reads the PEM files; connects to nothing.
     pub fn new(redis: &Redis) -> Result<Self, TlsError> {
+        let settings = ConnectionSettings::of(redis);
         Ok(Self(match &redis.mode {
-            Mode::Standalone(address) => Kind::One(Connector::new(redis, address.clone())?),
-            Mode::Embedded(listen) => Kind::One(Connector::new(redis, address_at(*listen))?),
-            Mode::Local(local) => {
-                Kind::One(Connector::new(redis, Address::Unix(Local::socket_in(&local.data_dir)))?)
-            }
+            Mode::Standalone(address) => Kind::One(Connector::new(&settings, address.clone())?),
+            Mode::Embedded(listen) => Kind::One(Connector::new(&settings, address_at(*listen))?),
+            Mode::Local(local) => Kind::One(Connector::new(
+                &settings,
+                Address::Unix(Local::socket_in(&local.data_dir)),
+            )?),
             Mode::Cluster(cluster) => Kind::Cluster(Arc::new(Cluster::new(redis, cluster)?)),
             Mode::Sentinel(sentinel) => Kind::Sentinel(Arc::new(Sentinel::new(redis, sentinel)?)),
             Mode::Sharded(shards) => Kind::Sharded(Arc::new(Shards::new(redis, shards)?)),
             Mode::PrimaryReplicas(PrimaryReplicas { primary, replicas }) => {
-                let primary = Connector::new(redis, primary.clone())?;
+                let settings = settings.with_role(ServerRole::Primary);
+                let primary = Connector::new(&settings, primary.clone())?;
                 let replicas = replicas.iter().map(|node| primary.to_replica(node)).collect();
                 Kind::PrimaryReplicas(primary, replicas)
             }
@@ -58,7 +62,7 @@ impl Topology {
     }
 
     /// Counts the times that confirmed writes may have been lost because another server took over:
-    /// see [`super::Switches`].
+    /// see [`super::LossEpochs`].
     pub fn switches(&self) -> watch::Receiver<u64> {
         let connector = match &self.0 {
             Kind::One(connector) | Kind::PrimaryReplicas(connector, _) => connector,
@@ -66,7 +70,7 @@ impl Topology {
             Kind::Sentinel(sentinel) => sentinel.base(),
             Kind::Sharded(shards) => shards.base(),
         };
-        connector.switches().subscribe()
+        connector.loss_epochs().subscribe()
     }
 
     pub(super) fn kind(&self) -> &Kind {

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use redis::{Cmd, Value};
 use traitsink::config::{self, Address};
-use traitsink::redis::{Class, ConnectError, Connection, QueryError, minimal_acl, probe};
+use traitsink::redis::{Class, Connection, QueryError, Trouble, minimal_acl, probe};
 
 use crate::harness::redis::{Redis, free_port};
 use crate::harness::{connector, run, settings, tcp};
@@ -24,7 +24,7 @@ pub(crate) fn user(server: &Redis, name: Option<&str>, password: &str) -> config
     }
 }
 
-pub(crate) async fn connect(settings: &config::Redis) -> Result<Connection, ConnectError> {
+pub(crate) async fn connect(settings: &config::Redis) -> Result<Connection, Trouble> {
     connector(settings).expect("usable settings").connect().await
 }
 
@@ -93,7 +93,7 @@ async fn connects_names_itself_and_writes() {
         Value::Int(1)
     );
     let error = connection.query(&command(&["HGET", "user:1"])).await.expect_err("an error reply");
-    assert!(matches!(&error, QueryError::Reply { code, .. } if code == "ERR"), "{error}");
+    assert!(matches!(&error, QueryError::Reply(trouble) if trouble.code == "ERR"), "{error}");
     assert_eq!(
         connection.query(&command(&["HGET", "user:1", "a"])).await.unwrap(),
         Value::BulkString(b"1".to_vec())
@@ -263,7 +263,7 @@ async fn the_minimal_acl_is_enough() {
     ] {
         let error = next.query(&command(denied)).await.expect_err("denied");
         assert!(
-            matches!(&error, QueryError::Reply { code, .. } if code == "NOPERM"),
+            matches!(&error, QueryError::Reply(trouble) if trouble.code == "NOPERM"),
             "{denied:?}: {error}"
         );
     }

@@ -1,7 +1,7 @@
 //! `redis.protocol = 3`: everything is as in RESP2.
 
 use traitsink::config::{self, Address, Protocol};
-use traitsink::redis::{Class, ConnectError, Connection, probe};
+use traitsink::redis::{Class, Connection, Trouble, probe};
 
 use crate::harness::app::App;
 use crate::harness::cluster::Cluster;
@@ -23,7 +23,7 @@ fn user(server: &Redis, name: Option<&str>, password: &str) -> config::Redis {
     }
 }
 
-async fn connect(settings: &config::Redis) -> Result<Connection, ConnectError> {
+async fn connect(settings: &config::Redis) -> Result<Connection, Trouble> {
     connector(settings).expect("usable settings").connect().await
 }
 

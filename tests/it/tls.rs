@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use traitsink::config::{Pem, Tls};
-use traitsink::redis::{Class, ConnectError, Connection};
+use traitsink::redis::{Class, Connection, Trouble};
 use traitsink::tls::TlsError;
 
 use crate::harness::certs::{Authority, Issued, self_signed};
@@ -29,7 +29,7 @@ pub(crate) fn showing(ca: &Authority, client: &Issued) -> Tls {
     Tls { client: Some((file(&client.certificate), file(&client.key))), ..trusting(&ca.ca_file()) }
 }
 
-pub(crate) async fn connect(host: &str, port: u16, tls: Tls) -> Result<Connection, ConnectError> {
+pub(crate) async fn connect(host: &str, port: u16, tls: Tls) -> Result<Connection, Trouble> {
     let settings = traitsink::config::Redis { tls: Some(tls), ..settings(tcp(host, port)) };
     connector(&settings).expect("usable TLS settings").connect().await
 }

@@ -13,9 +13,9 @@ use tokio::task::JoinSet;
 
 use self::slots::{NoMap, SlotMap};
 pub(super) use self::store::ClusterStore;
-use super::connector::address_of;
 use super::link::Redirect;
-use super::{Connector, SLOTS, Trouble, slot_of};
+use super::wire::{ServerRole, address_of};
+use super::{ConnectionSettings, Connector, SLOTS, Trouble, slot_of};
 use crate::config::{self, NatMap, Node};
 use crate::tls::TlsError;
 
@@ -43,7 +43,10 @@ impl Cluster {
     /// Reads the PEM files; connects to nothing.
     pub(super) fn new(redis: &config::Redis, cluster: &config::Cluster) -> Result<Self, TlsError> {
         Ok(Self {
-            connector: Connector::new(redis, address_of(&cluster.seeds[0]))?,
+            connector: Connector::new(
+                &ConnectionSettings::of(redis).with_role(ServerRole::ClusterNode),
+                address_of(&cluster.seeds[0]),
+            )?,
             seeds: cluster.seeds.clone(),
             nat_map: cluster.nat_map.clone(),
             max_redirections: cluster.max_redirections,
@@ -136,7 +139,7 @@ impl Cluster {
                             let replaced = read.replaced(&map).cloned();
                             let map = self.put(read.newer_than(&map));
                             if let Some(node) = replaced {
-                                self.connector.switches().note(format_args!(
+                                self.connector.loss_epochs().note(format_args!(
                                     "{node} owns no slots of the cluster any more"
                                 ));
                             }

@@ -12,10 +12,10 @@ use super::Cluster;
 use super::slots::SlotMap;
 use crate::config::Node;
 use crate::metrics::Metrics;
-use crate::redis::link::{Answer, Link};
+use crate::redis::command::{Expected, Verdict, Writes};
+use crate::redis::link::{Link, NodeReply};
 use crate::redis::placement::part;
-use crate::redis::writes::{Allowed, Trouble, Verdict, Writes};
-use crate::redis::{Class, SLOTS};
+use crate::redis::{Allowed, Class, SLOTS, Trouble};
 
 /// Before a write that may have reached a node is sent to another: for closing the first one's old
 /// connection. A node that does not answer then and is no longer the owner cannot apply it in the
@@ -42,8 +42,9 @@ struct Group {
     /// Positions in the batch.
     writes: Vec<usize>,
     packed: Vec<u8>,
-    answers: Vec<Answer>,
-    /// Each write is preceded by ASKING.
+    expected: Vec<Expected>,
+    answers: Vec<NodeReply>,
+    /// Each command is preceded by ASKING.
     ask: bool,
 }
 
@@ -202,8 +203,8 @@ impl ClusterStore {
         for group in groups {
             for (write, answer) in group.writes.iter().zip(group.answers) {
                 match answer {
-                    Answer::Is(verdict) => verdicts[*write] = verdict,
-                    Answer::Elsewhere(redirect) => {
+                    NodeReply::Is(verdict) => verdicts[*write] = verdict,
+                    NodeReply::Elsewhere(redirect) => {
                         verdicts[*write] = Verdict::Retry(Class::Rediscover);
                         match self.cluster.learn(&redirect, &group.node) {
                             Some(node) => {
@@ -230,6 +231,7 @@ impl Group {
                     node: node.clone(),
                     writes: Vec::new(),
                     packed: Vec::new(),
+                    expected: Vec::new(),
                     answers: Vec::new(),
                     ask,
                 });
@@ -237,14 +239,17 @@ impl Group {
             });
         let group = &mut groups[at];
         group.writes.push(write);
-        if ask {
-            group.packed.extend_from_slice(ASKING);
+        group.expected.push(writes.expected()[write]);
+        for command in writes.commands(write) {
+            if ask {
+                group.packed.extend_from_slice(ASKING);
+            }
+            group.packed.extend_from_slice(command);
         }
-        group.packed.extend_from_slice(writes.command(write));
     }
 
     async fn send(&mut self, link: &mut Link, allowed: Allowed<'_>) -> Option<Trouble> {
-        link.write(&self.packed, self.writes.len(), self.ask, allowed, &mut self.answers).await
+        link.write(&self.packed, &self.expected, self.ask, allowed, &mut self.answers).await
     }
 }
 

@@ -26,8 +26,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::output::Output;
-use super::probe::config_value;
-use super::{ConnectError, Connection, Connector};
+use super::wire::config_value;
+use super::{Connection, ConnectionSettings, Connector, Trouble};
 use crate::config::{self, Address, Password};
 
 /// What is started when nothing is said.
@@ -321,8 +321,9 @@ fn connector(
     address: &Address,
     password: Option<&SecretString>,
 ) -> Connector {
-    let redis = config::Redis { password: password.cloned().map(Password::Fixed), ..redis.clone() };
-    Connector::new(&redis, address.clone()).expect("there is no TLS to a local server")
+    let password = password.cloned().map(Password::Fixed);
+    let settings = ConnectionSettings::of(redis).with_password(password);
+    Connector::new(&settings, address.clone()).expect("there is no TLS to a local server")
 }
 
 /// The lock file, locked until it is closed: also when this process is killed.
@@ -354,7 +355,7 @@ fn port_in(file: &mut File) -> io::Result<Option<u16>> {
 async fn to_keeper_of(
     directory: &Path,
     connector: &Connector,
-) -> Result<Option<Connection>, ConnectError> {
+) -> Result<Option<Connection>, Trouble> {
     let mut connection = connector.connect().await?;
     let dir = connection.query(redis::cmd("CONFIG").arg("GET").arg("dir")).await;
     let keeps =

@@ -43,16 +43,18 @@ pub(super) async fn ask(
             Class::Config,
             "NONE",
             format!(
-                "{node} knows no master {name:?} (redis.sentinel.master); `redis-cli -p PORT \
+                "sentinel {node} knows no master {name:?} (redis.sentinel.master); `redis-cli -p PORT \
                  SENTINEL MASTERS` lists those it knows"
             ),
         )),
         Value::ServerError(error) if error.code() == "ERR" => Err(trouble(
             Class::Config,
             "ERR",
-            format!("{node} is no sentinel (redis.sentinel.nodes): their own port is 26379"),
+            format!(
+                "sentinel {node} is no sentinel (redis.sentinel.nodes): their own port is 26379"
+            ),
         )),
-        Value::ServerError(error) => Err(at(node, QueryError::reply(error).into())),
+        Value::ServerError(error) => Err(at(node, connection.trouble(error))),
         _ => Err(odd(node)),
     }
 }
@@ -65,7 +67,7 @@ pub(super) async fn replicas(
     name: &str,
 ) -> Result<Vec<Node>, Trouble> {
     let mut reply = connection.query(redis::cmd("SENTINEL").arg("REPLICAS").arg(name)).await;
-    if matches!(&reply, Err(QueryError::Reply { code, .. }) if code == "ERR") {
+    if matches!(&reply, Err(QueryError::Reply(trouble)) if trouble.code == "ERR") {
         let former = connection.query(redis::cmd("SENTINEL").arg("SLAVES").arg(name)).await;
         // An error in both names the first.
         reply = former.or(reply);
@@ -96,11 +98,11 @@ fn epoch_in(reply: &Value) -> Option<u64> {
 }
 
 fn at(node: &str, trouble: Trouble) -> Trouble {
-    Trouble { message: format!("{node}: {}", trouble.message), ..trouble }
+    Trouble { message: format!("sentinel {node}: {}", trouble.message), ..trouble }
 }
 
 fn odd(node: &str) -> Trouble {
-    Trouble::rediscover(format!("{node}: the answer is not a sentinel's"))
+    Trouble::rediscover(format!("sentinel {node}: the answer is not a sentinel's"))
 }
 
 fn trouble(class: Class, code: &str, message: String) -> Trouble {

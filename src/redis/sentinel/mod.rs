@@ -19,11 +19,20 @@ use tokio_util::task::AbortOnDropHandle;
 
 use self::answer::{Answer, Candidates, candidates};
 pub(super) use self::store::SentinelStore;
-use super::connector::address_of;
-use super::{Connection, Connector, Trouble};
+use super::errors::ServerNames;
+use super::wire::{ServerRole, address_of};
+use super::{Connection, ConnectionSettings, Connector, Trouble};
 use crate::config::{self, NatMap, Node, Protocol};
 use crate::metrics::Metrics;
 use crate::tls::TlsError;
+
+/// Sentinels have keys of their own, and commands.
+const SENTINEL: ServerNames = ServerNames {
+    kind: "sentinel ",
+    section: "redis.sentinel",
+    permissions: "; a sentinel's user needs +sentinel|master +sentinel|get-master-addr-by-name \
+        +subscribe and allchannels, and +sentinel|replicas with redis.read_from_replicas",
+};
 
 /// How long the other sentinels have once one has answered.
 const LATECOMERS: Duration = Duration::from_millis(300);
@@ -80,7 +89,8 @@ impl Sentinel {
         redis: &config::Redis,
         sentinel: &config::Sentinel,
     ) -> Result<Self, TlsError> {
-        let asked = config::Redis {
+        let masters = ConnectionSettings::of(redis).with_role(ServerRole::Primary);
+        let asked = ConnectionSettings {
             username: sentinel.login.username.clone(),
             password: sentinel.login.password.clone(),
             logins: sentinel.logins.clone(),
@@ -88,17 +98,19 @@ impl Sentinel {
             // What they publish would come as another type.
             protocol: Protocol::Resp2,
             tls: sentinel.tls.clone(),
-            ..redis.clone()
+            role: ServerRole::Any,
+            names: SENTINEL,
+            ..masters.clone()
         };
         let first = address_of(&sentinel.nodes[0]);
-        let connector = Connector::new(&asked, first.clone())?.for_any_role();
+        let connector = Connector::new(&asked, first.clone())?;
         let witness =
             |node| Arc::new(Witness { connector: connector.to(node), connection: Arc::default() });
         Ok(Self {
             name: sentinel.master.clone(),
             witnesses: sentinel.nodes.iter().map(witness).collect(),
             nat_map: sentinel.nat_map.clone(),
-            masters: Connector::new(redis, first)?,
+            masters: Connector::new(&masters, first)?,
             told: Sender::default(),
             asking: tokio::sync::Mutex::default(),
             watching: OnceLock::new(),
@@ -150,7 +162,7 @@ impl Sentinel {
                     Ok(_confirmed) => return Ok(self.tell(node, epoch)),
                     Err(error) => {
                         all_are_replicas &= error.is_replica();
-                        trouble = Some(error.into());
+                        trouble = Some(error);
                     }
                 }
             }
@@ -204,7 +216,9 @@ impl Sentinel {
             told.version += 1;
         });
         if let Some(old) = before.filter(|old| *old != master) {
-            self.masters.switches().note(format_args!("{master} is the master instead of {old}"));
+            self.masters
+                .loss_epochs()
+                .note(format_args!("{master} is the master instead of {old}"));
         }
         self.told.borrow().clone()
     }
@@ -301,27 +315,10 @@ impl Witness {
     ) -> Result<T, Trouble> {
         let mut connection = match kept.take() {
             Some(connection) => connection,
-            None => self.connector.connect().await.map_err(|error| of_sentinel(error.into()))?,
+            None => self.connector.connect().await?,
         };
-        let answer = ask(&mut connection).await.map_err(of_sentinel)?;
+        let answer = ask(&mut connection).await?;
         *kept = Some(connection);
         Ok(answer)
     }
-}
-
-/// Sentinels have keys of their own, and commands.
-fn of_sentinel(trouble: Trouble) -> Trouble {
-    let message =
-        ["tls.", "username", "password"].into_iter().fold(trouble.message, |message, key| {
-            message.replace(&format!("redis.{key}"), &format!("redis.sentinel.{key}"))
-        });
-    let hint = match trouble.code.as_str() {
-        "NOPERM" => {
-            "; a sentinel's user needs +sentinel|master +sentinel|get-master-addr-by-name \
-             +subscribe and allchannels, and \
-             +sentinel|replicas with redis.read_from_replicas"
-        }
-        _ => "",
-    };
-    Trouble { message: format!("sentinel {message}{hint}"), ..trouble }
 }

@@ -10,9 +10,9 @@ use tokio::time::timeout;
 use super::{Sentinel, Told};
 use crate::config::Node;
 use crate::metrics::Metrics;
-use crate::redis::Class;
-use crate::redis::link::{Answer, Link};
-use crate::redis::writes::{Allowed, Trouble, Verdict, Writes};
+use crate::redis::command::{Verdict, Writes};
+use crate::redis::link::{Link, NodeReply};
+use crate::redis::{Allowed, Class, Trouble};
 
 /// How long one attempt waits for a failover to end.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -63,7 +63,7 @@ impl SentinelStore {
             (links.get_mut(&master).expect("made above"), Vec::with_capacity(writes.len()));
         let written = tokio::select! {
             biased;
-            trouble = link.write(writes.packed(), writes.len(), false, allowed, &mut answers) => Some(trouble),
+            trouble = link.write(writes.packed(), writes.expected(), false, allowed, &mut answers) => Some(trouble),
             () = replaced(told, &master) => None,
         };
         let Some(trouble) = written else {
@@ -73,7 +73,7 @@ impl SentinelStore {
             return Some(Trouble::rediscover(format!("{master} is the master no more")));
         };
         let from = verdicts.len();
-        verdicts.extend(answers.into_iter().map(Answer::verdict));
+        verdicts.extend(answers.into_iter().map(NodeReply::verdict));
         let is_master = told.borrow().takes_writes(&master);
         if !is_master {
             // It may have been read after the last byte that the next master got.

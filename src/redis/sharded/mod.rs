@@ -6,9 +6,9 @@
 mod ring;
 
 use self::ring::Ring;
-use super::Connector;
-use super::connector::address_of;
 use super::placement::part_of;
+use super::wire::address_of;
+use super::{ConnectionSettings, Connector};
 use crate::config::{self, Shard};
 use crate::tls::TlsError;
 
@@ -21,7 +21,7 @@ pub(super) struct Shards {
 impl Shards {
     /// Of at least one, each listed once. Reads the PEM files; connects to nothing.
     pub(super) fn new(redis: &config::Redis, shards: &[Shard]) -> Result<Self, TlsError> {
-        let any = Connector::new(redis, address_of(&shards[0].node))?;
+        let any = Connector::new(&ConnectionSettings::of(redis), address_of(&shards[0].node))?;
         let names: Vec<String> = shards.iter().map(ToString::to_string).collect();
         let connectors =
             shards.iter().map(|shard| any.to(&shard.node).in_database(shard.database)).collect();

@@ -51,14 +51,14 @@ const WORDS: usize = 2;
 
 /// Whether the text speaks of a connection, a time-out, an upstream, a backend, availability, or
 /// the like.
-pub(super) fn concerns_server(code: &str, detail: &str) -> bool {
+pub(in crate::redis) fn concerns_server(code: &str, detail: &str) -> bool {
     let text = format!("{code} {detail}").to_lowercase();
     OF_SERVERS.iter().any(|words| text.contains(words))
 }
 
 /// Equal for replies that say the same. Texts may quote a key, a field or a value, so only the code
 /// and the first plain words count: two texts are rather taken for the same than one for two.
-pub(super) fn text_id(code: &str, detail: &str) -> u64 {
+pub(in crate::redis) fn text_id(code: &str, detail: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     let plain = |word: &&str| {
         word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b':' || byte == b',')

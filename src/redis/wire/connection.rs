@@ -10,96 +10,17 @@ use redis::{Cmd, ServerError, Value};
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep_until};
 
-use super::handshake::{Greeted, Identity};
+use super::identity::Identity;
+use super::reply;
 use super::stream::Stream;
-use super::writes::Allowed;
-use super::{Class, errors, reply};
+use super::tls_session::TlsSession;
+use crate::redis::errors::{Broken, QueryError, ServerNames, Trouble};
 
 /// Room for one read, in bytes: the replies to 4,000 HSETs.
 const READ: usize = 16 * 1024;
 
-/// Why there is no connection.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{message}")]
-pub struct ConnectError {
-    pub class: Class,
-    /// Redis' own first word, or `NONE` when it did not come to that.
-    pub code: String,
-    /// For people: the node, what happened, what to try. No secrets.
-    pub message: String,
-}
-
-impl ConnectError {
-    /// The server answered, and takes no writes.
-    pub(super) fn is_replica(&self) -> bool {
-        self.code == "READONLY"
-    }
-}
-
-/// The connection is of no use any more; what it was asked to do may or may not have been done.
-#[derive(Debug, thiserror::Error)]
-pub enum Broken {
-    #[error("no reply for {0:?}")]
-    Timeout(Duration),
-    #[error("the server closed the connection")]
-    Closed,
-    #[error("{0}")]
-    Io(io::Error),
-    #[error("the answer is not Redis'")]
-    Malformed,
-    #[error("the answer is TLS")]
-    Tls,
-    #[error("an earlier exchange was cut short")]
-    Unfinished,
-    #[error("what was being sent may no longer be written")]
-    Withdrawn,
-}
-
-impl Broken {
-    /// The server closed the connection, perhaps because of what it was sent.
-    pub(super) fn is_hang_up(&self) -> bool {
-        matches!(self, Self::Closed | Self::Io(_) | Self::Unfinished)
-    }
-}
-
-/// Why a control command has no result.
-#[derive(Debug, thiserror::Error)]
-pub enum QueryError {
-    #[error(transparent)]
-    Broken(#[from] Broken),
-    /// An error reply, in words that are safe to log; the connection is fine.
-    #[error("{message}")]
-    Reply { class: Class, code: String, message: String },
-}
-
-impl QueryError {
-    pub(super) fn reply(error: &ServerError) -> Self {
-        let (code, detail) = (error.code(), error.details().unwrap_or_default());
-        let (class, message) = (errors::classify(code, detail), errors::explain(code, detail));
-        Self::Reply { class, code: errors::safe_code(code).to_owned(), message }
-    }
-}
-
-/// What was agreed with a TLS server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsSession {
-    /// `TLSv1_3`
-    pub protocol: String,
-    pub cipher: String,
-    pub verified: bool,
-}
-
-impl TlsSession {
-    pub(super) fn of(connection: &rustls::ClientConnection, verified: bool) -> Self {
-        let protocol =
-            connection.protocol_version().map(|version| format!("{version:?}")).unwrap_or_default();
-        let cipher = connection
-            .negotiated_cipher_suite()
-            .map(|suite| format!("{:?}", suite.suite()))
-            .unwrap_or_default();
-        Self { protocol, cipher, verified }
-    }
-}
+/// Whether writes in hand may still be sent.
+pub type Allowed<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// An open, authenticated connection.
 pub struct Connection {
@@ -111,6 +32,7 @@ pub struct Connection {
     identity: Option<Identity>,
     run_id: Option<String>,
     tls: Option<TlsSession>,
+    names: ServerNames,
 }
 
 impl Connection {
@@ -118,6 +40,7 @@ impl Connection {
     pub(super) fn new(
         stream: Box<dyn Stream>,
         tls: Option<TlsSession>,
+        names: ServerNames,
         response_timeout: Duration,
     ) -> Self {
         let received = BytesMut::with_capacity(2 * READ);
@@ -129,11 +52,12 @@ impl Connection {
             identity: None,
             run_id: None,
             tls,
+            names,
         }
     }
 
-    pub(super) fn identified(self, greeted: Greeted) -> Self {
-        let Greeted { identity, run_id, .. } = greeted;
+    /// The same, with what the server says of this connection and of itself.
+    pub(super) fn identified(self, identity: Option<Identity>, run_id: Option<String>) -> Self {
         Self { identity, run_id, ..self }
     }
 
@@ -152,12 +76,17 @@ impl Connection {
         self.tls.as_ref()
     }
 
+    /// What an error reply on this connection means.
+    pub(in crate::redis) fn trouble(&self, error: &ServerError) -> Trouble {
+        Trouble::reply(error, self.names)
+    }
+
     /// Sends one control command and returns its reply.
     pub async fn query(&mut self, command: &Cmd) -> Result<Value, QueryError> {
         let mut replies = Vec::with_capacity(1);
         self.exchange(&command.get_packed_command(), 1, &mut replies).await?;
         match replies.pop().ok_or(Broken::Closed)? {
-            Value::ServerError(error) => Err(QueryError::reply(&error)),
+            Value::ServerError(error) => Err(QueryError::Reply(self.trouble(&error))),
             value => Ok(value),
         }
     }
@@ -192,7 +121,7 @@ impl Connection {
     }
 
     /// [`Connection::exchange`] that writes nothing more once `allowed` is false.
-    pub(super) async fn exchange_while(
+    pub(in crate::redis) async fn exchange_while(
         &mut self,
         allowed: Allowed<'_>,
         packed: &[u8],
@@ -233,14 +162,14 @@ impl Connection {
     }
 
     /// Waits for what the server sends unasked, on a connection that subscribed to it.
-    pub(super) async fn receive(&mut self) -> Result<Value, Broken> {
+    pub(in crate::redis) async fn receive(&mut self) -> Result<Value, Broken> {
         let mut replies = Vec::with_capacity(1);
         std::future::poll_fn(|cx| self.poll_receive(cx, &mut replies, 1)).await?;
         replies.pop().ok_or(Broken::Closed)
     }
 
     /// Sends nothing; an error if the server has closed the connection.
-    pub(super) async fn still_open(&mut self) -> Result<(), Broken> {
+    pub(in crate::redis) async fn still_open(&mut self) -> Result<(), Broken> {
         let mut replies = Vec::new();
         let received = std::future::poll_fn(|cx| match self.poll_receive(cx, &mut replies, 1) {
             Poll::Pending => Poll::Ready(Ok(())),

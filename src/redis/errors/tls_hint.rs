@@ -1,184 +1,82 @@
-//! Failures to connect in plain words: what happened, and what to try.
+//! TLS handshakes that failed, in plain words: what happened, and what to try.
+//!
+//! In the hints, `{section}` stands for the configuration table of the server, such as `redis`.
 
 use std::fmt::Display;
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
 
-use super::{Broken, Class, ConnectError, errors};
+use super::class::Class;
+use super::names::NamedServer;
+use super::trouble::Trouble;
 use crate::printable::printable;
 use crate::tls::{HandshakeError, PeerCertificate, TlsClient};
 
-const PLAIN_PORT: &str =
-    "is this port TLS? If it is plain text, use redis:// and leave redis.tls.enabled off";
-const TLS_PORT: &str =
-    "this port seems to speak TLS: use rediss:// or set redis.tls.enabled = true";
-const TLS_OR_PROXY: &str = "if this port speaks TLS, use rediss://; if it is a proxy that knows \
-    few commands, \
-                            redis.handshake = \"minimal\" sends it nothing but the login and \
-                            writes";
-const PROXY: &str = "or it is a proxy that knows few commands: redis.handshake = \"minimal\" sends \
-    it nothing but the login and writes";
+const PLAIN_PORT: &str = "is this port TLS? If it is plain text, use redis:// and leave \
+    {section}.tls.enabled off";
+pub(super) const TLS_PORT: &str = "this port seems to speak TLS: use rediss:// or set \
+    {section}.tls.enabled = true";
 const OLD_SERVER: &str = "TLS 1.2 or newer with an ECDHE key exchange and AES-GCM or ChaCha20 is \
     needed: update the server's TLS settings";
-const CLIENT_CERTIFICATE: &str = "the server wants a client certificate: set redis.tls.cert_file \
-    and redis.tls.key_file (or tls-auth-clients no on the server)";
-const OUR_CERTIFICATE: &str = "the server may not accept our client certificate: is \
-    redis.tls.cert_file valid and signed by the CA that the server trusts?";
 const REISSUE: &str = "reissue it as X.509 version 3 with subjectAltName = DNS:<host> or \
-    IP:<address>; \
-                       redis.tls.skip_verify = true works meanwhile, unprotected";
+    IP:<address>; {section}.tls.skip_verify = true works meanwhile, unprotected";
 
-/// A broken connection has no code of Redis.
-fn broken(class: Class, node: &str, what: impl Display, hint: impl Display) -> ConnectError {
-    ConnectError { class, code: "NONE".to_owned(), message: format!("{node}: {what}; {hint}") }
+/// The server may want a client certificate, or another one than it was shown.
+pub(super) const fn client_certificate(has_one: bool) -> &'static str {
+    if has_one {
+        "the server may not accept our client certificate: is {section}.tls.cert_file valid and \
+         signed by the CA that the server trusts?"
+    } else {
+        "the server wants a client certificate: set {section}.tls.cert_file and \
+         {section}.tls.key_file (or tls-auth-clients no on the server)"
+    }
 }
 
-pub(super) fn resolve(node: &str, host: &str, error: &io::Error) -> ConnectError {
-    let what = match error.kind() {
-        io::ErrorKind::TimedOut => format!("looking up {host:?} took too long"),
-        _ => format!("host {host:?} was not found ({error})"),
-    };
-    broken(Class::Reconnect, node, what, "is the name spelled right, and does DNS work here?")
-}
-
-/// The command tells no password; `why` begins with its name.
-pub(super) fn password_command(why: &str) -> String {
-    format!(
-        "redis.password_command: {why}; run it by hand, as the user of this process, to see what \
-         it says"
-    )
-}
-
-pub(super) fn password(node: &str, why: &str) -> ConnectError {
-    let message = format!("{node}: {}", password_command(why));
-    ConnectError { class: Class::Config, code: "NONE".to_owned(), message }
-}
-
-/// A server that takes no writes, though it is said to.
-pub(super) fn replica(node: &str, primary: &str) -> ConnectError {
-    let message = format!("{node}: is a replica of {primary} and takes no writes; was it demoted?");
-    ConnectError { class: Class::Rediscover, code: "READONLY".to_owned(), message }
-}
-
-pub(super) fn dial(node: &str, error: &io::Error, timeout: Duration) -> ConnectError {
-    let (what, hint) = match error.kind() {
-        io::ErrorKind::ConnectionRefused => {
-            ("connection refused".to_owned(), format!("is Redis running at {node}?"))
-        }
-        io::ErrorKind::TimedOut => (
-            format!("no answer within {timeout:?}"),
-            "is the address right, and is a firewall in between?".to_owned(),
-        ),
-        _ => (error.to_string(), format!("can {node} be reached from here?")),
-    };
-    broken(Class::Reconnect, node, what, hint)
-}
-
-pub(super) fn dial_unix(path: &Path, error: &io::Error) -> ConnectError {
-    let hint = match error.kind() {
-        io::ErrorKind::NotFound => "is Redis running with this `unixsocket`?",
-        io::ErrorKind::PermissionDenied => "may this user open the socket (see `unixsocketperm`)?",
-        _ => "is Redis running behind this socket?",
-    };
-    broken(Class::Reconnect, &path.display().to_string(), error, hint)
-}
-
-pub(super) fn handshake_timeout(node: &str, timeout: Duration) -> ConnectError {
-    broken(
+/// The server did not answer the TLS handshake in time.
+pub(in crate::redis) fn handshake_timeout(server: NamedServer<'_>, timeout: Duration) -> Trouble {
+    Trouble::unreached(
         Class::Reconnect,
-        node,
+        server,
         format!("connected, but no answer to the TLS handshake within {timeout:?}"),
         PLAIN_PORT,
     )
 }
 
 /// A TLS handshake that failed.
-pub(super) fn handshake(node: &str, tls: &TlsClient, failed: &HandshakeError) -> ConnectError {
+pub(in crate::redis) fn handshake(
+    server: NamedServer<'_>,
+    tls: &TlsClient,
+    failed: &HandshakeError,
+) -> Trouble {
     match rustls_error(&failed.error) {
-        Some(error) => from_rustls(node, tls, error, failed.peer.as_ref()),
-        None => broken(
+        Some(error) => of_rustls(server, tls, error, failed.peer.as_ref()),
+        None => Trouble::unreached(
             Class::Reconnect,
-            node,
+            server,
             format!("closed during the TLS handshake ({})", failed.error),
             PLAIN_PORT,
         ),
     }
 }
 
-/// A connection that broke before the first reply.
-pub(super) fn greeting(node: &str, tls: Option<&TlsClient>, cause: &Broken) -> ConnectError {
-    let refusal = match cause {
-        Broken::Io(error) => rustls_error(error),
-        _ => None,
-    };
-    if let (Some(error), Some(tls)) = (refusal, tls) {
-        return from_rustls(node, tls, error, None);
-    }
-    match (cause, tls) {
-        (Broken::Closed | Broken::Io(_), Some(tls)) => {
-            let hint =
-                if tls.has_client_certificate() { OUR_CERTIFICATE } else { CLIENT_CERTIFICATE };
-            broken(
-                Class::Reconnect,
-                node,
-                "closed right after the TLS handshake",
-                format!("{hint}; {PROXY}"),
-            )
-        }
-        (Broken::Closed | Broken::Io(_), None) => {
-            broken(Class::Reconnect, node, "closed as soon as something was sent", TLS_OR_PROXY)
-        }
-        (Broken::Tls, _) => broken(Class::Config, node, cause, TLS_PORT),
-        (Broken::Malformed, _) => {
-            broken(Class::Config, node, cause, "is this the port of a Redis server?")
-        }
-        (Broken::Timeout(_), _) => {
-            broken(Class::Reconnect, node, cause, "is Redis overloaded or stopped?")
-        }
-        (Broken::Unfinished | Broken::Withdrawn, _) => {
-            broken(Class::Reconnect, node, cause, "connect again")
-        }
-    }
-}
-
-/// Every command that could show that a server is there has been hung up on.
-pub(super) fn nothing_to_say(node: &str) -> ConnectError {
-    broken(Class::Reconnect, node, "closed as soon as something was sent", TLS_OR_PROXY)
-}
-
-/// An error reply while connecting, to a command that matters (or else to the connection as such).
-pub(super) fn reply(node: &str, command: Option<&str>, code: &str, detail: &str) -> ConnectError {
-    let mut message = format!("{node}: {}", errors::redact(code, detail));
-    if let Some(command) = command {
-        message += &format!(" (answer to {command})");
-    }
-    if let Some(hint) = errors::hint(code, detail) {
-        message += &format!("; {hint}");
-    }
-    ConnectError {
-        class: errors::classify(code, detail),
-        code: errors::safe_code(code).to_owned(),
-        message,
-    }
-}
-
 /// rustls' own error, as tokio-rustls wraps it.
-fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
+pub(super) fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
-fn from_rustls(
-    node: &str,
+/// An error of rustls while connecting.
+pub(super) fn of_rustls(
+    server: NamedServer<'_>,
     tls: &TlsClient,
     error: &rustls::Error,
     peer: Option<&PeerCertificate>,
-) -> ConnectError {
+) -> Trouble {
     use rustls::Error as E;
-    let config = |what: &dyn Display, hint: &str| broken(Class::Config, node, what, hint);
+    let config =
+        |what: &dyn Display, hint: &str| Trouble::unreached(Class::Config, server, what, hint);
     match error {
         E::InvalidCertificate(error) => {
             let (what, hint) = certificate(tls, error, peer);
@@ -197,23 +95,26 @@ fn from_rustls(
         E::PeerIncompatible(why) => {
             config(&format_args!("no common TLS version or cipher ({why:?})"), OLD_SERVER)
         }
-        other => {
-            config(&format_args!("TLS failed: {}", printable(&other.to_string())), "see redis.tls")
-        }
+        other => config(
+            &format_args!("TLS failed: {}", printable(&other.to_string())),
+            "see {section}.tls",
+        ),
     }
 }
 
 fn alert_hint(alert: AlertDescription, has_client_certificate: bool) -> &'static str {
     use AlertDescription as A;
     match alert {
-        A::CertificateRequired => CLIENT_CERTIFICATE,
+        A::CertificateRequired => client_certificate(false),
         A::ProtocolVersion | A::InsufficientSecurity => OLD_SERVER,
         A::HandshakeFailure if has_client_certificate => OLD_SERVER,
         A::HandshakeFailure => {
             "TLS 1.2 or newer with an ECDHE key exchange and AES-GCM or ChaCha20 is needed; \
-             or the server wants a client certificate (redis.tls.cert_file and key_file)"
+             or the server wants a client certificate ({section}.tls.cert_file and key_file)"
         }
-        A::UnrecognisedName => "the server does not know this host name: set redis.tls.server_name",
+        A::UnrecognisedName => {
+            "the server does not know this host name: set {section}.tls.server_name"
+        }
         A::UnknownCA
         | A::BadCertificate
         | A::CertificateUnknown
@@ -224,7 +125,7 @@ fn alert_hint(alert: AlertDescription, has_client_certificate: bool) -> &'static
         | A::AccessDenied
             if has_client_certificate =>
         {
-            OUR_CERTIFICATE
+            client_certificate(true)
         }
         _ => "see the server's log",
     }
@@ -271,7 +172,8 @@ fn certificate(
                 expected.to_str(),
                 names(presented)
             ),
-            "connect by one of these names, or set redis.tls.server_name to one of them".to_owned(),
+            "connect by one of these names, or set {section}.tls.server_name to one of them"
+                .to_owned(),
         ),
         E::ExpiredContext { time, not_after } => (
             format!(
@@ -320,7 +222,7 @@ fn certificate(
                     "the server's certificate ({name}) is not accepted: \
                 {why}"
                 ),
-                "see redis.tls".to_owned(),
+                "see {section}.tls".to_owned(),
             )
         }
     }
@@ -341,14 +243,17 @@ fn unknown_issuer(tls: &TlsClient, name: &str, peer: Option<&PeerCertificate>) -
     match peer {
         Some(peer) if peer.is_self_signed() => (
             format!("the server's certificate ({name}) is self-signed and not in {trust}"),
-            format!("put that certificate itself into redis.tls.ca_file{}", nameless(Some(peer))),
+            format!(
+                "put that certificate itself into {{section}}.tls.ca_file{}",
+                nameless(Some(peer))
+            ),
         ),
         _ => (
             format!(
                 "the server's certificate ({name}) is signed by {:?}, which is not in {trust}",
                 peer.map_or("an unknown issuer", |peer| peer.issuer.as_str())
             ),
-            format!("put that CA's certificate into redis.tls.ca_file{}", nameless(peer)),
+            format!("put that CA's certificate into {{section}}.tls.ca_file{}", nameless(peer)),
         ),
     }
 }

@@ -1,51 +1,26 @@
 //! A lane's connection to one node: made again when lost, and fenced before anything is sent twice.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Once};
 
 use redis::Value;
 
-use super::class::Class;
-use super::connection::{Broken, ConnectError, Connection, QueryError};
-use super::connector::Connector;
-use super::errors::Cause;
-use super::handshake::Identity;
-use super::writes::{Allowed, Suspicion, Trouble, Verdict};
-use super::{errors, writable};
+use self::fence::fence;
+use super::command::{Expected, Suspicion, Unconfirmed, Verdict, Write};
+use super::errors::{self, Broken, Cause, Class, QueryError, Trouble, code_and_detail};
+use super::wire::writable;
+use super::wire::{Allowed, Connection, Connector, Identity};
 use crate::config::Durability;
 use crate::metrics::Metrics;
 
+mod fence;
+mod node_reply;
+
+pub(super) use self::node_reply::{NodeReply, Redirect};
+
 /// The role in `traitsink_redis_up` of a node that takes writes.
 const ROLE: &str = "primary";
-
-/// What one reply says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
-    Is(Verdict),
-    /// `MOVED` or `ASK`: another node takes this write.
-    Elsewhere(Redirect),
-}
-
-impl Answer {
-    /// Of a server that is no part of a cluster.
-    pub(super) fn verdict(self) -> Verdict {
-        match self {
-            Self::Is(verdict) => verdict,
-            Self::Elsewhere(_) => unreachable!("only nodes of a cluster send writes elsewhere"),
-        }
-    }
-}
-
-/// Where a write is to go instead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Redirect {
-    /// Only this once, and `ASKING` first.
-    pub(super) ask: bool,
-    pub(super) slot: u16,
-    /// `host:port`; without a host it is that of the node that said so.
-    pub(super) place: String,
-}
 
 /// One connection, or the memory of one that was lost.
 pub(super) struct Link {
@@ -57,7 +32,7 @@ pub(super) struct Link {
     lost: bool,
     /// Of the server that the last connection led to.
     run_id: Option<String>,
-    /// [`Switches::count`](super::Switches::count) at the last write that was confirmed.
+    /// [`LossEpochs::count`](super::LossEpochs::count) at the last write that was confirmed.
     seen: u64,
     replies: Vec<Value>,
     /// Equal for connections to the same server.
@@ -69,7 +44,7 @@ impl Link {
     pub(super) fn new(connector: Connector, metrics: Arc<Metrics>) -> Self {
         metrics.redis_up(connector.node(), ROLE).set(0);
         metrics.redis_reconnects(connector.node()).inc_by(0);
-        let seen = connector.switches().count();
+        let seen = connector.loss_epochs().count();
         let server = server_id(connector.node());
         Self {
             connector,
@@ -92,7 +67,7 @@ impl Link {
     pub(super) async fn open(&mut self) -> Result<&mut Connection, Trouble> {
         if self.connection.is_none() {
             let mut connection =
-                self.connector.connect().await.map_err(|error| self.count(error.into()))?;
+                self.connector.connect().await.map_err(|trouble| self.count(trouble))?;
             self.note_server(connection.run_id());
             if let Some(old) = &self.fence {
                 let fenced = fence(&mut connection, old).await;
@@ -119,7 +94,7 @@ impl Link {
         let before = self.run_id.replace(now.to_owned());
         if before.is_some_and(|before| before != now) {
             let node = self.connector.node();
-            self.connector.switches().note_since(
+            self.connector.loss_epochs().note_since(
                 self.seen,
                 format_args!("{node} was restarted, or is another server now"),
             );
@@ -181,21 +156,21 @@ impl Link {
         }
     }
 
-    /// Sends `count` packed writes, each behind an ASKING when `asking`, waits for the replicas
-    /// that must have them, and pushes one answer for each onto `answers`, [`Verdict::Retry`] when
-    /// nothing was sent.
+    /// Sends `packed` writes, each command behind an ASKING when `asking`, waits for the replicas
+    /// that must have them, and pushes one answer for each write in `expected` onto `answers`,
+    /// [`Verdict::Retry`] when nothing was sent.
     pub(super) async fn write(
         &mut self,
         packed: &[u8],
-        count: usize,
+        expected: &[Expected],
         asking: bool,
         allowed: Allowed<'_>,
-        answers: &mut Vec<Answer>,
+        answers: &mut Vec<NodeReply>,
     ) -> Option<Trouble> {
         let from = answers.len();
-        let trouble = self.send(packed, count, asking, allowed, answers).await;
+        let trouble = self.send(packed, expected, asking, allowed, answers).await;
         let Some(durability) = self.connector.durability() else { return trouble };
-        let written = |answer: &&mut Answer| **answer == Answer::Is(Verdict::Written);
+        let written = |answer: &&mut NodeReply| **answer == NodeReply::Is(Verdict::Written);
         if !answers[from..].iter_mut().any(|answer| written(&answer)) {
             return trouble;
         }
@@ -203,7 +178,7 @@ impl Link {
         answers[from..]
             .iter_mut()
             .filter(written)
-            .for_each(|answer| *answer = Answer::Is(Verdict::Unknown));
+            .for_each(|answer| *answer = NodeReply::Is(Verdict::Unknown));
         Trouble::graver(trouble, Some(unconfirmed))
     }
 
@@ -231,93 +206,102 @@ impl Link {
     async fn send(
         &mut self,
         packed: &[u8],
-        count: usize,
+        expected: &[Expected],
         asking: bool,
         allowed: Allowed<'_>,
-        answers: &mut Vec<Answer>,
+        answers: &mut Vec<NodeReply>,
     ) -> Option<Trouble> {
-        let wanted = answers.len() + count;
+        let from = answers.len();
+        let wanted = from + expected.len();
         let mut replies = std::mem::take(&mut self.replies);
-        let switches = self.connector.switches().clone();
+        let loss_epochs = self.connector.loss_epochs().clone();
         let (seen, sent) = match self.open().await {
             // Connecting may have taken long.
             Ok(_) if !allowed() => {
-                answers.resize(wanted, Answer::Is(Verdict::Retry(Class::Retry)));
+                answers.resize(wanted, NodeReply::Is(Verdict::Retry(Class::Retry)));
                 self.replies = replies;
                 return None;
             }
             Ok(connection) => {
-                let replies_each = if asking { 2 } else { 1 };
+                let commands: usize = expected.iter().map(|write| write.replies).sum();
+                let count = if asking { 2 * commands } else { commands };
                 // Another lane may note a switch while this is on its way: what was begun before is
                 // counted with it.
-                let seen = switches.count();
-                (
-                    seen,
-                    connection
-                        .exchange_while(allowed, packed, count * replies_each, &mut replies)
-                        .await,
-                )
+                let seen = loss_epochs.count();
+                (seen, connection.exchange_while(allowed, packed, count, &mut replies).await)
             }
             Err(trouble) => {
-                answers.resize(wanted, Answer::Is(Verdict::Retry(trouble.class)));
+                answers.resize(wanted, NodeReply::Is(Verdict::Retry(trouble.class)));
                 self.replies = replies;
                 return Some(trouble);
             }
         };
         let mut trouble = None;
-        // The reply to ASKING says nothing.
-        let of_writes = replies.drain(..).enumerate().filter(|(at, _)| !asking || at % 2 == 1);
-        answers.extend(of_writes.map(|(_, reply)| self.judge(&reply, &mut trouble)));
+        if asking {
+            // The replies to ASKING say nothing.
+            let mut at = 0..;
+            replies.retain(|_| at.next().is_some_and(|at: usize| at % 2 == 1));
+        }
+        let mut rest = replies.as_slice();
+        for Expected { write, replies } in expected {
+            let Some((own, others)) = rest.split_at_checked(*replies) else { break };
+            answers.push(self.judge(*write, own, &mut trouble));
+            rest = others;
+        }
+        replies.clear();
         self.replies = replies;
-        if answers[wanted - count..].contains(&Answer::Is(Verdict::Written)) {
+        if answers[from..].contains(&NodeReply::Is(Verdict::Written)) {
             self.seen = seen;
         }
         if let Err(broken) = sent {
-            answers.resize(wanted, Answer::Is(Verdict::Unknown));
+            answers.resize(wanted, NodeReply::Is(Verdict::Unknown));
             trouble = Some(self.count(broken.into()));
             self.close(true);
         } else if let Some(found) = &trouble
             && found.class != Class::Retry
         {
-            self.close(answers.contains(&Answer::Is(Verdict::Unknown)));
+            self.close(answers.contains(&NodeReply::Is(Verdict::Unknown)));
         }
         trouble
     }
 
-    /// What one reply says; notes the trouble when the write must be tried again.
-    fn judge(&mut self, reply: &Value, trouble: &mut Option<Trouble>) -> Answer {
-        Answer::Is(match reply {
-            Value::Int(_) => {
+    /// What the replies to one write say; notes the trouble when it must be tried again.
+    fn judge(
+        &mut self,
+        write: Write,
+        replies: &[Value],
+        trouble: &mut Option<Trouble>,
+    ) -> NodeReply {
+        let error = match write.judge(replies) {
+            Ok(()) => {
                 self.connector.taken().fetch_add(1, Relaxed);
-                Verdict::Written
+                return NodeReply::Is(Verdict::Written);
             }
-            Value::ServerError(error) => {
-                let (code, detail) = (error.code(), error.details().unwrap_or_default());
-                let found = self.count(Trouble::reply(code, detail));
-                if let Some(redirect) =
-                    redirect(code, detail).filter(|_| self.connector.in_cluster())
-                {
-                    return Answer::Elsewhere(redirect);
-                }
-                match errors::cause(code, detail) {
-                    Cause::WrongType => Verdict::WrongType,
-                    Cause::Refused => Verdict::Refused,
-                    Cause::Unexplained(text) => {
-                        *trouble = Trouble::graver(trouble.take(), Some(found));
-                        let taken = self.connector.taken().load(Relaxed);
-                        Verdict::Suspect(Suspicion { text, server: self.server, taken })
-                    }
-                    Cause::Server => {
-                        let class = found.class;
-                        *trouble = Trouble::graver(trouble.take(), Some(found));
-                        Verdict::Retry(class)
-                    }
-                }
-            }
-            _ => {
-                // Not an answer to HSET: requests and replies no longer match.
+            Err(Unconfirmed::Mismatch) => {
                 trouble.get_or_insert(self.count(Broken::Malformed.into()));
-                Verdict::Unknown
+                return NodeReply::Is(Verdict::Unknown);
+            }
+            Err(Unconfirmed::Error(error)) => error,
+        };
+        let (code, detail) = code_and_detail(error);
+        let found = self.count(Trouble::reply(error, self.connector.named().names));
+        if self.connector.in_cluster()
+            && let Some(redirect) = Redirect::read(code, detail)
+        {
+            return NodeReply::Elsewhere(redirect);
+        }
+        NodeReply::Is(match errors::cause(code, detail) {
+            Cause::WrongType => Verdict::WrongType,
+            Cause::Refused => Verdict::Refused,
+            Cause::Unexplained(text) => {
+                *trouble = Trouble::graver(trouble.take(), Some(found));
+                let taken = self.connector.taken().load(Relaxed);
+                Verdict::Suspect(Suspicion { text, server: self.server, taken })
+            }
+            Cause::Server => {
+                let class = found.class;
+                *trouble = Trouble::graver(trouble.take(), Some(found));
+                Verdict::Retry(class)
             }
         })
     }
@@ -352,83 +336,4 @@ fn missing(
          written again until they do"
     );
     Trouble { class: Class::Retry, code: "NOREPLICAS".into(), message }
-}
-
-/// Reads `MOVED 3999 127.0.0.1:6381`.
-fn redirect(code: &str, detail: &str) -> Option<Redirect> {
-    let ask = match code {
-        "MOVED" => false,
-        "ASK" => true,
-        _ => return None,
-    };
-    let (slot, place) = detail.split_once(' ')?;
-    Some(Redirect { ask, slot: slot.parse().ok()?, place: place.trim().to_owned() })
-}
-
-/// Has Redis close the old connection, so that what it sent and Redis has not read is never
-/// executed.
-async fn fence(connection: &mut Connection, old: &Identity) -> Result<(), Broken> {
-    match connection.fence(old).await {
-        Ok(_) => Ok(()),
-        Err(QueryError::Broken(broken)) => Err(broken),
-        Err(QueryError::Reply { .. }) => {
-            static WARNED: Once = Once::new();
-            WARNED.call_once(|| {
-                tracing::warn!(
-                    "Redis does not let this user run CLIENT KILL: after a lost connection, writes \
-                     that were held back on the way \
-                     could overwrite newer values; `traitsink check --connect` prints the ACL line \
-                     that allows it"
-                );
-            });
-            Ok(())
-        }
-    }
-}
-
-impl Trouble {
-    /// What an error reply means; its text is data and is not passed on.
-    fn reply(code: &str, detail: &str) -> Self {
-        let (class, message) = (errors::classify(code, detail), errors::explain(code, detail));
-        Self { class, code: errors::safe_code(code).to_owned(), message }
-    }
-}
-
-impl From<ConnectError> for Trouble {
-    fn from(error: ConnectError) -> Self {
-        Self { class: error.class, code: error.code, message: error.message }
-    }
-}
-
-impl From<Broken> for Trouble {
-    fn from(broken: Broken) -> Self {
-        Self {
-            class: Class::Reconnect,
-            code: "NONE".into(),
-            message: format!("connection lost: {broken}"),
-        }
-    }
-}
-
-impl From<QueryError> for Trouble {
-    fn from(error: QueryError) -> Self {
-        match error {
-            QueryError::Broken(broken) => broken.into(),
-            QueryError::Reply { class, code, message } => Self { class, code, message },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn redirections_name_a_slot_and_a_place() {
-        let to = |ask, slot, place: &str| Some(Redirect { ask, slot, place: place.to_owned() });
-        assert_eq!(redirect("MOVED", "3999 127.0.0.1:6381"), to(false, 3999, "127.0.0.1:6381"));
-        assert_eq!(redirect("ASK", "0 :7000"), to(true, 0, ":7000"));
-        assert_eq!(redirect("MOVED", "x 127.0.0.1:1"), None);
-        assert_eq!(redirect("ERR", "3999 127.0.0.1:6381"), None);
-    }
 }

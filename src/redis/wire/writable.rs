@@ -6,11 +6,13 @@
 
 use redis::Value;
 
-use super::{Broken, Connection, QueryError, refusal};
+use super::connection::Connection;
+use crate::redis::command::Writes;
+use crate::redis::errors::{Broken, QueryError, code_and_detail, refusal};
 
 /// How a server is asked: less and less, where it hangs up on more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Question {
+pub(in crate::redis) enum Question {
     /// For a write in a transaction that is discarded.
     Transaction,
     Ping,
@@ -20,7 +22,7 @@ pub(super) enum Question {
 
 impl Question {
     /// The question for a server that hangs up on this one.
-    pub(super) const fn less(self) -> Option<Self> {
+    pub(in crate::redis) const fn less(self) -> Option<Self> {
         match self {
             Self::Transaction => Some(Self::Ping),
             Self::Ping => Some(Self::Connection),
@@ -31,7 +33,7 @@ impl Question {
 
 /// Whether a write would be taken, as far as that can be known without writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Writable {
+pub(in crate::redis) enum Writable {
     Yes,
     /// Other keys, perhaps: the ACL denies the one that was asked about.
     OtherKeys,
@@ -42,15 +44,16 @@ pub(super) enum Writable {
     },
 }
 
-/// Asks without writing whether an HSET of so many `fields` to `key` would be taken now.
+/// Asks without writing whether writes of every form to `key` would be taken now, of so many
+/// `fields` where a form has fields.
 ///
 /// # Errors
 /// Why not. [`Broken::Closed`], [`Broken::Io`] and [`Broken::Unfinished`]: the question itself may
 /// be the reason.
-pub(super) async fn ask(
+pub(in crate::redis) async fn ask(
     connection: &mut Connection,
     key: &str,
-    fields: usize,
+    fields: u32,
     question: Question,
 ) -> Result<Writable, QueryError> {
     match question {
@@ -64,41 +67,48 @@ pub(super) async fn ask(
     let mut replies = Vec::with_capacity(2);
     connection.exchange(&redis::cmd("MULTI").get_packed_command(), 1, &mut replies).await?;
     if let Some(Value::ServerError(refusal)) = replies.first() {
-        let (code, detail) = (refusal.code(), refusal.details().unwrap_or_default());
+        let (code, detail) = code_and_detail(refusal);
         if refusal::concerns_all(code, detail) {
-            return Err(QueryError::reply(refusal));
+            return Err(QueryError::Reply(connection.trouble(refusal)));
         }
         return ping(connection, code == "NOPERM").await;
     }
-    let mut hset = redis::cmd("HSET");
-    hset.arg(key);
-    for field in 0..fields {
-        hset.arg(format!("f{field}")).arg("0");
-    }
-    let mut packed = hset.get_packed_command();
+    let samples = Writes::samples(key, fields);
+    let mut packed = samples.packed().to_vec();
     packed.extend(redis::cmd("DISCARD").get_packed_command());
     replies.clear();
-    connection.exchange(&packed, 2, &mut replies).await?;
-    match replies.as_slice() {
-        [Value::ServerError(refusal), Value::Okay] => {
-            let (code, detail) = (refusal.code(), refusal.details().unwrap_or_default());
-            match () {
-                () if code == "NOPERM" && denies_key(detail) => Ok(Writable::OtherKeys),
-                () if refusal::concerns_write(code, detail) => Err(QueryError::reply(refusal)),
-                () => Ok(Writable::Unknown { forbidden: false }),
-            }
-        }
-        [Value::SimpleString(_), Value::Okay] => Ok(Writable::Yes),
-        // Who cannot leave a transaction must not write on this connection: nothing would ever be
-        // executed.
-        [_, Value::ServerError(refusal)] => {
-            match refusal::concerns_all(refusal.code(), refusal.details().unwrap_or_default()) {
-                true => Err(QueryError::reply(refusal)),
+    connection.exchange(&packed, samples.replies() + 1, &mut replies).await?;
+    let Some((left, queued)) = replies.split_last() else { return Err(Broken::Malformed.into()) };
+    match left {
+        Value::Okay => {}
+        // A connection that cannot leave a transaction must not be written on: nothing would ever
+        // be executed.
+        Value::ServerError(refusal) => {
+            let (code, detail) = code_and_detail(refusal);
+            return match refusal::concerns_all(code, detail) {
+                true => Err(QueryError::Reply(connection.trouble(refusal))),
                 false => Err(Broken::Unfinished.into()),
-            }
+            };
         }
-        _ => Err(Broken::Malformed.into()),
+        _ => return Err(Broken::Malformed.into()),
     }
+    for reply in queued {
+        match reply {
+            Value::SimpleString(_) => {}
+            Value::ServerError(refusal) => {
+                let (code, detail) = code_and_detail(refusal);
+                return match () {
+                    () if code == "NOPERM" && denies_key(detail) => Ok(Writable::OtherKeys),
+                    () if refusal::concerns_write(code, detail) => {
+                        Err(QueryError::Reply(connection.trouble(refusal)))
+                    }
+                    () => Ok(Writable::Unknown { forbidden: false }),
+                };
+            }
+            _ => return Err(Broken::Malformed.into()),
+        }
+    }
+    Ok(Writable::Yes)
 }
 
 /// Events may have other prefixes: whether their keys are denied, only they can tell.
@@ -114,7 +124,7 @@ async fn ping(connection: &mut Connection, forbidden: bool) -> Result<Writable, 
         Some(Value::ServerError(error))
             if refusal::concerns_all(error.code(), error.details().unwrap_or_default()) =>
         {
-            Err(QueryError::reply(error))
+            Err(QueryError::Reply(connection.trouble(error)))
         }
         _ => Ok(Writable::Unknown { forbidden }),
     }

@@ -11,8 +11,8 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use tokio::time::{Instant, timeout};
 
-use super::hint;
 use crate::config::{Password, program_name, read_secret, without_newline};
+use crate::redis::errors::hint;
 
 /// How long a command may take to print the password.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
@@ -132,7 +132,7 @@ async fn run(words: &[String], limit: Duration) -> Result<SecretString, String> 
         Ok(child) => child,
         Err(error) => return failed(&format!("cannot be started: {error}")),
     };
-    let group = Group(child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)));
+    let group = ProcessGroup(child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)));
     let mut stdout = child.stdout.take().expect("piped").take(MAX_OUTPUT);
     let ending = async {
         let mut printed = Vec::new();
@@ -158,16 +158,16 @@ async fn run(words: &[String], limit: Duration) -> Result<SecretString, String> 
 /// The command and all that it started, unless that left the group: killed when dropped. Only while
 /// the command was not waited for: until then its process id, which names the group, is no other
 /// process's.
-struct Group(Option<Pid>);
+struct ProcessGroup(Option<Pid>);
 
-impl Group {
+impl ProcessGroup {
     /// The command ended by itself; what it leaves running is meant to go on.
     fn ended(mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
             let _gone = kill_process_group(group, Signal::KILL);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use redis::Value;
 
 /// Replies of every kind, some like real ones, nested to a depth of four.
-pub(super) fn any_value() -> impl Strategy<Value = Value> {
+pub(in crate::redis) fn any_value() -> impl Strategy<Value = Value> {
     let number = prop_oneof![any::<i64>(), -2..20_000_i64, Just(i64::MAX)];
     let word = prop_oneof![
         Just(String::new()),

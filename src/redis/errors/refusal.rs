@@ -4,7 +4,7 @@
 //! words of its own, and takes writes all the same. Other refusals meet every command: then a write
 //! would meet them too.
 
-use super::{errors, unexplained};
+use super::{look_up, unexplained};
 
 /// Codes that concern the connection or the server, whatever the command is.
 const OF_ALL: &[&str] = &[
@@ -37,7 +37,7 @@ const OF_ONE: &[&str] = &[
 
 /// Whether the error reply `-CODE detail` would meet a write as well, and not only the command that
 /// it answers.
-pub(super) fn concerns_all(code: &str, detail: &str) -> bool {
+pub(in crate::redis) fn concerns_all(code: &str, detail: &str) -> bool {
     if OF_ALL.contains(&code) {
         return true;
     }
@@ -50,8 +50,8 @@ pub(super) fn concerns_all(code: &str, detail: &str) -> bool {
 
 /// Whether the answer to an HSET that a transaction would hold tells what a write outside of one
 /// would meet.
-pub(super) fn concerns_write(code: &str, detail: &str) -> bool {
-    concerns_all(code, detail) || errors::is_known(code, detail)
+pub(in crate::redis) fn concerns_write(code: &str, detail: &str) -> bool {
+    concerns_all(code, detail) || look_up::is_known(code, detail)
 }
 
 #[cfg(test)]

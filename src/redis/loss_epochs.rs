@@ -8,15 +8,15 @@ use tokio::sync::watch;
 
 /// Shared by all connections to one Redis.
 #[derive(Debug, Clone)]
-pub struct Switches(Arc<watch::Sender<u64>>);
+pub struct LossEpochs(Arc<watch::Sender<u64>>);
 
-impl Default for Switches {
+impl Default for LossEpochs {
     fn default() -> Self {
         Self(Arc::new(watch::Sender::new(0)))
     }
 }
 
-impl Switches {
+impl LossEpochs {
     pub fn count(&self) -> u64 {
         *self.0.borrow()
     }
@@ -52,15 +52,15 @@ mod tests {
 
     #[test]
     fn lanes_that_wrote_nothing_since_do_not_count_again() {
-        let switches = Switches::default();
-        let told = switches.subscribe();
-        let seen = switches.count();
+        let epochs = LossEpochs::default();
+        let told = epochs.subscribe();
+        let seen = epochs.count();
         for _ in 0..4 {
-            switches.note_since(seen, "restarted");
+            epochs.note_since(seen, "restarted");
         }
-        assert_eq!((switches.count(), *told.borrow()), (1, 1));
-        switches.note_since(switches.count(), "restarted");
-        switches.note("a new master");
-        assert_eq!(switches.count(), 3);
+        assert_eq!((epochs.count(), *told.borrow()), (1, 1));
+        epochs.note_since(epochs.count(), "restarted");
+        epochs.note("a new master");
+        assert_eq!(epochs.count(), 3);
     }
 }

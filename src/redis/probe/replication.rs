@@ -1,7 +1,7 @@
 //! What INFO says of replication, and whether a server is the replica that it is said to be. Pure.
 
-use super::handshake::field;
 use crate::printable::printable;
+use crate::redis::wire::field;
 
 /// One server's side of replication.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Replication {
 }
 
 impl Replication {
-    pub(super) fn of(info: &str) -> Self {
+    pub(in crate::redis) fn of(info: &str) -> Self {
         let primary = field(info, "master_host").zip(field(info, "master_port"));
         Self {
             id: field(info, "master_replid").map(str::to_owned),
@@ -27,7 +27,7 @@ impl Replication {
     ///
     /// # Errors
     /// What it is instead.
-    pub(super) fn confirm(&self, primaries: &[&Self]) -> Result<String, String> {
+    pub(in crate::redis) fn confirm(&self, primaries: &[&Self]) -> Result<String, String> {
         let Some(id) = &self.id else { return Ok("unknown (not permitted)".to_owned()) };
         let Some(primary) = &self.primary else {
             return Err("is no replica but a primary itself: was it promoted?".to_owned());
@@ -49,6 +49,8 @@ impl Replication {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -77,5 +79,12 @@ mod tests {
             replica("xyz", "up").confirm(&[&Replication::default()]).unwrap(),
             "of h:1, in step"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_server_says_is_read_or_left(info in any::<String>()) {
+            let _ = Replication::of(&info);
+        }
     }
 }

@@ -1,0 +1,84 @@
+//! What an error reply means: its row in the table, or what is said where no row knows it. Pure.
+//!
+//! Texts of Redis may quote what was sent to it. What leaves this file is the code and words of our
+//! own.
+
+use super::class::Class;
+use super::names::ServerNames;
+use super::table::{Cause, KnownError, TABLE, UNKNOWN};
+use super::unexplained;
+
+pub(super) fn look_up(code: &str, detail: &str) -> Option<&'static KnownError> {
+    let begins = |start: &str| {
+        detail
+            .as_bytes()
+            .get(..start.len())
+            .is_some_and(|d| d.eq_ignore_ascii_case(start.as_bytes()))
+    };
+    TABLE.iter().find(|row| row.code == code && begins(row.start))
+}
+
+/// What to do about the error reply `-CODE detail`.
+///
+/// [`Class::Rediscover`] with a single configured server means: connect anew, resolving its host
+/// name again. An unknown code is [`Class::Retry`]; for how long is the caller's choice. A reply of
+/// too large a command closes the connection behind it.
+pub fn classify(code: &str, detail: &str) -> Class {
+    look_up(code, detail).map_or(Class::Retry, |row| row.class)
+}
+
+/// The part that the error reply `-CODE detail` to a write concerns.
+pub(in crate::redis) fn cause(code: &str, detail: &str) -> Cause {
+    match look_up(code, detail).map_or(Cause::Unexplained(None), |row| row.cause) {
+        Cause::Unexplained(_) => {
+            let text = (!unexplained::concerns_server(code, detail))
+                .then(|| unexplained::text_id(code, detail));
+            Cause::Unexplained(text)
+        }
+        known => known,
+    }
+}
+
+/// Whether the error has a row of its own, and is not just any `ERR`.
+pub(in crate::redis) fn is_known(code: &str, detail: &str) -> bool {
+    look_up(code, detail).is_some_and(|row| row.code != "ERR" || !row.start.is_empty())
+}
+
+/// The error reply in words that are safe to log: `CODE: what happened`. Nothing of `detail` is in
+/// it, and of an unknown code only what looks like one.
+pub fn redact(code: &str, detail: &str) -> String {
+    match look_up(code, detail) {
+        Some(row) => format!("{}: {}", row.code, row.says),
+        None => format!("{}: an answer that is not known here", safe_word(code)),
+    }
+}
+
+/// `word` where it can hardly be data: letters, `-` and `_` only; else `OTHER`.
+pub(super) fn safe_word(word: &str) -> &str {
+    let is_safe = |b: u8| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_');
+    if (2..=24).contains(&word.len()) && word.bytes().all(is_safe) { word } else { "OTHER" }
+}
+
+/// `code` if it looks like one, else `OTHER`.
+pub fn safe_code(code: &str) -> &str {
+    if is_code(code) { code } else { "OTHER" }
+}
+
+/// What an operator can do about the error reply of a server with these `names`.
+pub fn hint(code: &str, detail: &str, names: ServerNames) -> Option<String> {
+    let hint = look_up(code, detail).map_or(UNKNOWN, |row| row.hint);
+    (!hint.is_empty()).then(|| names.fill(hint))
+}
+
+/// What happened and what to do about it, in words that are safe to log.
+pub fn explain(code: &str, detail: &str, names: ServerNames) -> String {
+    match hint(code, detail, names) {
+        Some(hint) => format!("{}: {hint}", redact(code, detail)),
+        None => redact(code, detail),
+    }
+}
+
+/// Redis' codes are one upper-case word; anything else may be data.
+fn is_code(code: &str) -> bool {
+    (2..=16).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_uppercase())
+}

@@ -1,0 +1,61 @@
+//! What a node says to one write, or where it sends the write. Pure.
+
+use crate::redis::command::Verdict;
+
+/// What one reply says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::redis) enum NodeReply {
+    Is(Verdict),
+    /// `MOVED` or `ASK`: another node takes this write.
+    Elsewhere(Redirect),
+}
+
+impl NodeReply {
+    /// Of a server that is no part of a cluster.
+    pub(in crate::redis) fn verdict(self) -> Verdict {
+        match self {
+            Self::Is(verdict) => verdict,
+            Self::Elsewhere(_) => unreachable!("only nodes of a cluster send writes elsewhere"),
+        }
+    }
+}
+
+/// Where a write is to go instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::redis) struct Redirect {
+    /// Only this once, and `ASKING` first.
+    pub(in crate::redis) ask: bool,
+    pub(in crate::redis) slot: u16,
+    /// `host:port`; without a host it is that of the node that said so.
+    pub(in crate::redis) place: String,
+}
+
+impl Redirect {
+    /// Reads `MOVED 3999 127.0.0.1:6381`.
+    pub(super) fn read(code: &str, detail: &str) -> Option<Self> {
+        let ask = match code {
+            "MOVED" => false,
+            "ASK" => true,
+            _ => return None,
+        };
+        let (slot, place) = detail.split_once(' ')?;
+        Some(Self { ask, slot: slot.parse().ok()?, place: place.trim().to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirections_name_a_slot_and_a_place() {
+        let to = |ask, slot, place: &str| Some(Redirect { ask, slot, place: place.to_owned() });
+        assert_eq!(
+            Redirect::read("MOVED", "3999 127.0.0.1:6381"),
+            to(false, 3999, "127.0.0.1:6381")
+        );
+        assert_eq!(Redirect::read("ASK", "0 :7000"), to(true, 0, ":7000"));
+        assert_eq!(Redirect::read("MOVED", "x 127.0.0.1:1"), None);
+        assert_eq!(Redirect::read("ERR", "3999 127.0.0.1:6381"), None);
+    }
+}

@@ -1,0 +1,86 @@
+//! The permissions that the worker needs on a server. Pure.
+
+use crate::config::{Durability, Mode};
+use crate::redis::command::Write;
+
+/// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys with
+/// these `prefixes` (`""`: none). To be typed at the prompt of `redis-cli`, with PASSWORD replaced.
+pub fn minimal_acl(
+    username: &str,
+    prefixes: &[&str],
+    mode: &Mode,
+    durability: Option<Durability>,
+) -> String {
+    let mut line = format!("ACL SETUSER {username} reset on >PASSWORD");
+    for prefix in prefixes {
+        let keys = if prefix.is_empty() {
+            "~user:*".to_owned()
+        } else {
+            format!("~{}:user:*", literal(prefix))
+        };
+        line.push(' ');
+        line.push_str(&quoted(keys));
+    }
+    for write in Write::forms(1) {
+        line.push(' ');
+        line.push_str(write.acl());
+    }
+    line.push_str(" +multi +discard +ping +select +info +client|setname +client|info +client|kill");
+    if durability.is_some() {
+        line.push_str(" +wait");
+    }
+    line.push_str(match mode {
+        Mode::Cluster(_) => " +asking +cluster|slots +cluster|info",
+        Mode::Sentinel(_) | Mode::PrimaryReplicas(_) => " +role",
+        _ => "",
+    });
+    line
+}
+
+/// A glob pattern for `text` itself. A pattern may not hold a space: `?` stands for any one byte.
+fn literal(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '*' | '?' | '[' | ']' | '\\' => pattern.extend(['\\', c]),
+            _ if c.is_ascii_whitespace() || c.is_ascii_control() => pattern.push('?'),
+            _ => pattern.push(c),
+        }
+    }
+    pattern
+}
+
+/// A word as redis-cli reads it: outside quotes only quotes are special.
+fn quoted(word: String) -> String {
+    if !word.contains(['"', '\'']) {
+        return word;
+    }
+    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Address;
+
+    #[test]
+    fn acl_line() {
+        let standalone = Mode::Standalone(Address::Unix("/s".into()));
+        let minimal_acl = |prefixes: &[&str]| minimal_acl("w", prefixes, &standalone, None);
+        let tail =
+            " +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill";
+        assert_eq!(minimal_acl(&[""]), format!("ACL SETUSER w reset on >PASSWORD ~user:*{tail}"));
+        assert_eq!(
+            minimal_acl(&["a", "b"]),
+            format!("ACL SETUSER w reset on >PASSWORD ~a:user:* ~b:user:*{tail}")
+        );
+        assert_eq!(
+            minimal_acl(&["a *"]),
+            format!(r"ACL SETUSER w reset on >PASSWORD ~a?\*:user:*{tail}")
+        );
+        assert_eq!(
+            minimal_acl(&["\"*"]),
+            format!(r#"ACL SETUSER w reset on >PASSWORD "~\"\\*:user:*"{tail}"#)
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! One server, and how connections to it begin.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::password::LivePassword;
+use super::unsupported::{UnsupportedByServer, UnsupportedCommands};
+use crate::config::{Address, Durability, Handshake, Login, Node, Protocol, Tcp};
+use crate::redis::errors::{NamedServer, ServerNames, Trouble, hint};
+use crate::redis::loss_epochs::LossEpochs;
+use crate::tls::{LiveTls, TlsClient};
+
+/// What every connection begins with.
+#[derive(Clone)]
+pub(super) struct ServerAccess {
+    pub(super) address: Address,
+    /// `host:port`, or the path of the socket.
+    pub(super) node: String,
+    pub(super) names: ServerNames,
+    pub(super) tls: Option<Arc<LiveTls>>,
+    pub(super) username: Option<String>,
+    pub(super) password: Option<Arc<LivePassword>>,
+    pub(super) database: u32,
+    pub(super) client_name: String,
+    pub(super) protocol: Protocol,
+    /// No event is written to it: its user id is blank.
+    pub(super) blank_key: String,
+    pub(super) connect_timeout: Duration,
+    pub(super) response_timeout: Duration,
+    pub(super) tcp: Tcp,
+    /// A restricted ACL is told once, not at every reconnect.
+    pub(super) warned: Arc<AtomicBool>,
+    pub(super) in_cluster: bool,
+    /// A server that is a replica is the wrong one.
+    pub(super) primary_only: bool,
+    /// It is not meant to take writes.
+    pub(super) replica: bool,
+    pub(super) durability: Option<Durability>,
+    /// Logins of single nodes.
+    pub(super) logins: Arc<BTreeMap<Node, Login>>,
+    pub(super) loss_epochs: LossEpochs,
+    /// Writes that the server has taken.
+    pub(super) taken: Arc<AtomicU64>,
+    pub(super) handshake: Handshake,
+    /// The commands that this server does not take.
+    pub(super) unsupported: Arc<UnsupportedCommands>,
+    /// The commands that each server does not take.
+    pub(super) unsupported_by_server: UnsupportedByServer,
+}
+
+impl ServerAccess {
+    /// The server as messages call it.
+    pub(super) fn named(&self) -> NamedServer<'_> {
+        NamedServer { node: &self.node, names: self.names }
+    }
+
+    /// Files are read away from the threads that everything else runs on.
+    pub(super) async fn tls_client(&self) -> Option<Arc<TlsClient>> {
+        let tls = Arc::clone(self.tls.as_ref()?);
+        Some(
+            tokio::task::spawn_blocking(move || tls.current())
+                .await
+                .expect("reading PEM does not panic"),
+        )
+    }
+
+    pub(super) async fn password(&self) -> Result<Option<SecretString>, Trouble> {
+        let Some(password) = &self.password else { return Ok(None) };
+        password.current().await.map(Some).map_err(|why| hint::password(self.named(), &why))
+    }
+
+    /// True once.
+    pub(super) fn warns(&self) -> bool {
+        !self.warned.swap(true, Relaxed)
+    }
+}
