@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::cluster::ClusterStore;
 use super::command::{Verdict, Writes};
 use super::link::{Link, NodeReply};
-use super::sentinel::SentinelStore;
+use super::sentinel::SentinelWriter;
 use super::topology::{Kind, Topology};
 use super::{Allowed, Apply, Connector, Trouble};
 use crate::metrics::Metrics;
@@ -22,7 +22,7 @@ enum Way {
         answers: Vec<NodeReply>,
     },
     Cluster(Box<ClusterStore>),
-    Sentinel(Box<SentinelStore>),
+    Sentinel(Box<SentinelWriter>),
 }
 
 impl Store {
@@ -36,7 +36,7 @@ impl Store {
                 Way::Cluster(Box::new(ClusterStore::new(Arc::clone(cluster), lane, metrics)))
             }
             Kind::Sentinel(sentinel) => {
-                Way::Sentinel(Box::new(SentinelStore::new(Arc::clone(sentinel), metrics)))
+                Way::Sentinel(Box::new(SentinelWriter::new(Arc::clone(sentinel), metrics)))
             }
             Kind::Sharded(shards) => Way::to(shards.of_lane(lane), metrics),
         })

@@ -1,0 +1,207 @@
+//! What is known of the master: event -> state. Pure; times are values.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::candidates::{Candidates, candidates};
+use super::reply::SentinelReply;
+use crate::config::Node;
+
+/// How long nothing is written once a failover has begun, if the sentinels do not finish it.
+const FAILOVER_MAX: Duration = Duration::from_secs(10);
+
+/// The master of the moment. The default knows none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct MasterState {
+    master: Option<Node>,
+    /// Epoch of the failover that made it the master.
+    epoch: u64,
+    /// Rises with each confirmation.
+    version: u64,
+    /// A replica is about to become the master, and what is written to the old one until then would
+    /// be lost. `None`, or a time that has passed: no failover is under way.
+    failover_until: Option<Instant>,
+}
+
+/// What happens to a [`MasterState`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Event {
+    /// The sentinels named `master` in `epoch`, and the server itself confirmed that it takes
+    /// writes.
+    Confirmed { master: Node, epoch: u64 },
+    /// A sentinel is about to promote `next`.
+    FailoverBegins { next: Node, now: Instant },
+    /// The sentinels gave up a failover.
+    FailoverAborted,
+}
+
+/// What an [`Event`] changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Change {
+    /// The event tells nothing new.
+    Nothing,
+    /// The same master was confirmed again.
+    SameMaster,
+    /// There is another master than `old`, or the first.
+    OtherMaster {
+        old: Option<Node>,
+    },
+    FailoverBegins,
+    FailoverAborted,
+}
+
+impl MasterState {
+    pub(super) fn master(&self) -> Option<&Node> {
+        self.master.as_ref()
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(super) fn in_failover(&self, now: Instant) -> bool {
+        self.failover_until.is_some_and(|until| now < until)
+    }
+
+    /// Whether a write that `node` has confirmed by `now` stays.
+    pub(super) fn takes_writes(&self, node: &Node, now: Instant) -> bool {
+        !self.in_failover(now) && self.master.as_ref() == Some(node)
+    }
+
+    /// The nodes to try as the master, by the replies of some of so many `sentinels`.
+    ///
+    /// Replies that are older than the state do not count, since a few sentinels that are cut off
+    /// would lead back to an old master. Where most sentinels reply, all count: epochs begin anew
+    /// with sentinels that are set up anew.
+    pub(super) fn candidates(
+        &self,
+        mut replies: Vec<SentinelReply>,
+        sentinels: usize,
+    ) -> Vec<Candidates> {
+        if replies.len() * 2 <= sentinels {
+            replies.retain(|reply| reply.epoch >= self.epoch);
+        }
+        candidates(replies)
+    }
+
+    pub(super) fn apply(&mut self, event: Event) -> Change {
+        match event {
+            Event::Confirmed { master, epoch } => self.confirm(master, epoch),
+            // A notice that comes late is about a failover that is over.
+            Event::FailoverBegins { next, .. } if self.master.as_ref() == Some(&next) => {
+                Change::Nothing
+            }
+            Event::FailoverBegins { next: _, now } => {
+                self.failover_until = Some(now + FAILOVER_MAX);
+                Change::FailoverBegins
+            }
+            Event::FailoverAborted => {
+                self.failover_until = None;
+                Change::FailoverAborted
+            }
+        }
+    }
+
+    fn confirm(&mut self, master: Node, epoch: u64) -> Change {
+        self.epoch = epoch;
+        self.version += 1;
+        if self.master.as_ref() == Some(&master) {
+            return Change::SameMaster;
+        }
+        self.failover_until = None;
+        Change::OtherMaster { old: self.master.replace(master) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(port: u16) -> Node {
+        Node { host: "h".into(), port }
+    }
+
+    fn confirmed(port: u16, epoch: u64) -> Event {
+        Event::Confirmed { master: node(port), epoch }
+    }
+
+    fn reply(port: u16, epoch: u64) -> SentinelReply {
+        SentinelReply { node: node(port), epoch }
+    }
+
+    /// A table: at these seconds these events, what each changed, and who takes writes then.
+    fn play(rows: &[(u64, Event, Change, Option<u16>)]) -> MasterState {
+        let start = Instant::now();
+        let mut state = MasterState::default();
+        for (number, (second, event, change, writes)) in rows.iter().enumerate() {
+            let now = start + Duration::from_secs(*second);
+            let event = match event.clone() {
+                Event::FailoverBegins { next, .. } => Event::FailoverBegins { next, now },
+                event => event,
+            };
+            assert_eq!(state.apply(event), *change, "row {number}");
+            let takes_writes = (1..=9).find(|port| state.takes_writes(&node(*port), now));
+            assert_eq!(takes_writes, *writes, "row {number}: {state:?}");
+        }
+        state
+    }
+
+    fn begins(port: u16) -> Event {
+        Event::FailoverBegins { next: node(port), now: Instant::now() }
+    }
+
+    #[test]
+    fn a_failover_stops_writes_until_there_is_another_master() {
+        play(&[
+            (0, confirmed(1, 0), Change::OtherMaster { old: None }, Some(1)),
+            (1, confirmed(1, 0), Change::SameMaster, Some(1)),
+            (2, begins(2), Change::FailoverBegins, None),
+            // The old master goes on answering.
+            (3, confirmed(1, 0), Change::SameMaster, None),
+            (4, confirmed(2, 1), Change::OtherMaster { old: Some(node(1)) }, Some(2)),
+            // The notices of other sentinels come late.
+            (4, begins(2), Change::Nothing, Some(2)),
+            (5, begins(3), Change::FailoverBegins, None),
+            (6, Event::FailoverAborted, Change::FailoverAborted, Some(2)),
+            (6, Event::FailoverAborted, Change::FailoverAborted, Some(2)),
+        ]);
+    }
+
+    #[test]
+    fn a_failover_that_nobody_finishes_stops_writes_for_a_while() {
+        let state = play(&[
+            (0, confirmed(1, 0), Change::OtherMaster { old: None }, Some(1)),
+            (0, begins(2), Change::FailoverBegins, None),
+            // Another begins before the first has ended.
+            (8, begins(3), Change::FailoverBegins, None),
+            (12, confirmed(1, 0), Change::SameMaster, None),
+            (18, confirmed(1, 0), Change::SameMaster, Some(1)),
+        ]);
+        assert_eq!(state.version(), 3);
+    }
+
+    #[test]
+    fn epochs_may_begin_anew() {
+        let state = play(&[
+            (0, confirmed(1, 7), Change::OtherMaster { old: None }, Some(1)),
+            (1, confirmed(2, 0), Change::OtherMaster { old: Some(node(1)) }, Some(2)),
+        ]);
+        assert_eq!((state.epoch, state.master()), (0, Some(&node(2))));
+    }
+
+    #[test]
+    fn a_few_sentinels_that_are_cut_off_do_not_count() {
+        let state = play(&[(0, confirmed(2, 5), Change::OtherMaster { old: None }, Some(2))]);
+        let nodes = |replies: &[SentinelReply], sentinels| -> Vec<Node> {
+            let candidates = state.candidates(replies.to_vec(), sentinels);
+            candidates.into_iter().flat_map(|candidates| candidates.nodes).collect()
+        };
+        let [old, same, newer] = [reply(1, 4), reply(2, 5), reply(3, 6)];
+        assert_eq!(nodes(std::slice::from_ref(&old), 3), []);
+        assert_eq!(nodes(&[old.clone(), same.clone()], 4), [node(2)]);
+        assert_eq!(nodes(&[newer], 3), [node(3)]);
+        assert_eq!(nodes(&[old.clone(), old.clone()], 3), [node(1)]);
+        assert_eq!(nodes(&[old.clone(), old, same], 5), [node(2), node(1)]);
+    }
+}
