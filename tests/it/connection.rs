@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Value};
 use traitsink::config::{self, Address, Handshake};
-use traitsink::redis::{
-    Broken, Class, Connection, Identity, QueryError, Trouble, minimal_acl, probe,
-};
+use traitsink::redis::{Broken, Class, Connection, Identity, QueryError, Route, Trouble, probe};
 
 use crate::harness::redis::{Redis, free_port};
 use crate::harness::{connector, let_pass, run, settings, tcp};
@@ -407,8 +405,9 @@ async fn a_fence_closes_the_lost_connection_and_no_other() {
 #[tokio::test]
 async fn the_minimal_acl_is_enough() {
     let server = Redis::start();
-    let line = minimal_acl("writer", &["", "team a[1]\"*"], &plain(&server).mode, None)
-        .replace("PASSWORD", "s3cret");
+    let route = Route::new(&plain(&server)).expect("no PEM files");
+    let line =
+        route.minimal_acl("writer", &["", "team a[1]\"*"], None).replace("PASSWORD", "s3cret");
     std::fs::write(server.socket().with_file_name("typed"), line).unwrap();
     let typed =
         run("sh", &["-c", "redis-cli -s redis.sock < typed"], server.socket().parent().unwrap());

@@ -13,6 +13,7 @@ use super::connection::SentinelConnection;
 use super::reply::SentinelReply;
 use super::state::{Change, Event, MasterState};
 use crate::config::{self, NatMap, Node, Protocol};
+use crate::redis::route::survey::Servers;
 use crate::redis::wire::address_of;
 use crate::redis::{Connector, Trouble};
 use crate::tls::TlsError;
@@ -21,7 +22,7 @@ use crate::tls::TlsError;
 const LATE_REPLIES: Duration = Duration::from_millis(300);
 
 /// The sentinels, and what is known of the master.
-pub(in crate::redis) struct Sentinel {
+pub struct Sentinel {
     pub(super) name: String,
     pub(super) sentinels: Vec<Arc<SentinelConnection>>,
     nat_map: NatMap,
@@ -36,7 +37,7 @@ pub(in crate::redis) struct Sentinel {
 
 impl Sentinel {
     /// Reads the PEM files; connects to nothing.
-    pub(in crate::redis) fn new(
+    pub(in crate::redis::route) fn new(
         redis: &config::Redis,
         sentinel: &config::Sentinel,
     ) -> Result<Self, TlsError> {
@@ -65,12 +66,12 @@ impl Sentinel {
     }
 
     /// What all masters share.
-    pub(in crate::redis) fn base(&self) -> &Connector {
+    pub(in crate::redis::route) fn base(&self) -> &Connector {
         &self.masters
     }
 
     /// A connector to the master at `node`.
-    pub(in crate::redis) fn connector(&self, node: &Node) -> Connector {
+    pub(super) fn connector(&self, node: &Node) -> Connector {
         self.masters.to(node)
     }
 
@@ -194,36 +195,39 @@ impl Sentinel {
         join_all(asked).await
     }
 
-    /// The master, and the lines that tell what each sentinel says; or all that is wrong.
-    pub(in crate::redis) async fn survey(&self) -> Result<(Node, Vec<String>), Vec<String>> {
-        let (mut lines, mut missing) = (Vec::new(), Vec::new());
+    /// The master, with what each sentinel says of it; with `all` the replicas that the first
+    /// sentinel knows. Or all that is wrong.
+    pub(in crate::redis::route) async fn servers(&self, all: bool) -> Result<Servers, Vec<String>> {
+        let (mut details, mut missing) = (Vec::new(), Vec::new());
         for (connector, reply) in self.replies(Duration::MAX).await {
             match reply {
                 Ok(SentinelReply { node, epoch }) => {
-                    lines.push(format!(
-                        "{} says {node} is {:?} (epoch {epoch})",
-                        connector.node(),
-                        self.name
-                    ));
+                    let (sentinel, name) = (connector.node(), &self.name);
+                    let says = format!("{sentinel} says {node} is {name:?} (epoch {epoch})");
+                    details.push(("sentinel", says));
                 }
                 Err(trouble) => missing.push(trouble.message),
             }
         }
-        match self.find(0).await {
+        let master = match self.find(0).await {
             Ok(state) if missing.is_empty() => {
-                let master = state.master().expect("a confirmation names a master").clone();
-                return Ok((master, lines));
+                self.connector(state.master().expect("a confirmation names a master"))
             }
-            Ok(_) => {}
-            Err(trouble) if missing.contains(&trouble.message) => {}
-            Err(trouble) => missing.push(trouble.message),
-        }
-        Err(missing)
+            Ok(_) => return Err(missing),
+            Err(trouble) => {
+                if !missing.contains(&trouble.message) {
+                    missing.push(trouble.message);
+                }
+                return Err(missing);
+            }
+        };
+        let replicas = if all { self.replicas().await? } else { Vec::new() };
+        Ok(Servers { primaries: vec![(master, details)], replicas, missing })
     }
 
-    /// Connectors to the replicas that the first sentinel knows.
-    pub(in crate::redis) async fn replicas(&self) -> Result<Vec<Connector>, Trouble> {
-        let nodes = self.sentinels[0].replicas(&self.name).await?;
+    async fn replicas(&self) -> Result<Vec<Connector>, Vec<String>> {
+        let nodes = self.sentinels[0].replicas(&self.name).await;
+        let nodes = nodes.map_err(|trouble| vec![trouble.message])?;
         Ok(nodes.into_iter().map(|node| self.masters.to_replica(&self.reached(node))).collect())
     }
 }

@@ -20,7 +20,7 @@ use crate::redis::{Allowed, Class, Trouble};
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// One lane's connection to the master, and to earlier ones that may still hold what was sent.
-pub(in crate::redis) struct SentinelWriter {
+pub struct SentinelWriter {
     sentinel: Arc<Sentinel>,
     state: Receiver<MasterState>,
     links: HashMap<Node, Link>,
@@ -30,13 +30,13 @@ pub(in crate::redis) struct SentinelWriter {
 }
 
 impl SentinelWriter {
-    pub(in crate::redis) fn new(sentinel: Arc<Sentinel>, metrics: Arc<Metrics>) -> Self {
+    pub(in crate::redis::route) fn new(sentinel: Arc<Sentinel>, metrics: Arc<Metrics>) -> Self {
         watch::begin(&sentinel, &metrics);
         let state = sentinel.state();
         Self { sentinel, state, links: HashMap::new(), stale: None, metrics }
     }
 
-    pub(in crate::redis) async fn reach(&mut self) -> Result<(), Trouble> {
+    pub(in crate::redis::route) async fn reach(&mut self) -> Result<(), Trouble> {
         let (master, version) = self.master().await?;
         let key = self.sentinel.base().blank_key().to_owned();
         let reached = self.link(&master).reach(&key).await;
@@ -46,7 +46,7 @@ impl SentinelWriter {
         reached
     }
 
-    pub(in crate::redis) async fn apply(
+    pub(in crate::redis::route) async fn apply(
         &mut self,
         writes: &Writes,
         allowed: Allowed<'_>,
