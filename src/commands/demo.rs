@@ -17,7 +17,7 @@ use crate::config::{Address, Config, ConfigArgs, Mode};
 use crate::exit::Exit;
 use crate::lifecycle::Lifecycle;
 use crate::logging;
-use crate::redis::Connector;
+use crate::redis::{ConnectionSettings, Connector};
 
 use super::exit;
 
@@ -91,7 +91,7 @@ async fn examples(
     store: SocketAddr,
 ) -> Result<String, StartError> {
     let address = Address::Tcp { host: store.ip().to_string(), port: store.port() };
-    let connector = Connector::new(&config.redis, address)
+    let connector = Connector::new(&ConnectionSettings::of(&config.redis), address)
         .map_err(|error| failed("the embedded store", &error))?;
     let mut connection =
         connector.connect().await.map_err(|error| failed("the embedded store", &error))?;

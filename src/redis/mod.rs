@@ -23,4 +23,6 @@ pub use route::{LaneWriter, Placement, Route, Survey, Surveyed};
 pub use slot::{SLOTS, slot_of};
 #[cfg(test)]
 use wire::arbitrary;
-pub use wire::{Allowed, Connection, Connector, Identity, TlsSession, check_password};
+pub use wire::{
+    Allowed, Connection, ConnectionSettings, Connector, Identity, TlsSession, check_password,
+};

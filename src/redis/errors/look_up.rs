@@ -4,6 +4,7 @@
 //! own.
 
 use super::class::Class;
+use super::names::ServerNames;
 use super::table::{Cause, KnownError, TABLE, UNKNOWN};
 use super::unexplained;
 
@@ -63,15 +64,15 @@ pub fn safe_code(code: &str) -> &str {
     if is_code(code) { code } else { "OTHER" }
 }
 
-/// What an operator can do about the error reply.
-pub fn hint(code: &str, detail: &str) -> Option<&'static str> {
-    look_up(code, detail)
-        .map_or(Some(UNKNOWN), |row| Some(row.hint).filter(|hint| !hint.is_empty()))
+/// What an operator can do about the error reply of a server with these `names`.
+pub fn hint(code: &str, detail: &str, names: ServerNames) -> Option<String> {
+    let hint = look_up(code, detail).map_or(UNKNOWN, |row| row.hint);
+    (!hint.is_empty()).then(|| names.fill(hint))
 }
 
 /// What happened and what to do about it, in words that are safe to log.
-pub fn explain(code: &str, detail: &str) -> String {
-    match hint(code, detail) {
+pub fn explain(code: &str, detail: &str, names: ServerNames) -> String {
+    match hint(code, detail, names) {
         Some(hint) => format!("{}: {hint}", redact(code, detail)),
         None => redact(code, detail),
     }

@@ -14,7 +14,8 @@ pub(super) struct KnownError {
     pub(super) class: Class,
     /// What happened, in our words.
     pub(super) says: &'static str,
-    /// What to do about it; empty: nothing but wait.
+    /// What to do about it; empty: nothing but wait. `{section}` stands for the configuration table
+    /// of the server: `redis`.
     pub(super) hint: &'static str,
     /// The write, its key, or the server.
     pub(super) cause: Cause,
@@ -67,8 +68,8 @@ const fn unexplained(code: &'static str, says: &'static str) -> KnownError {
 const CLUSTER: &str = "a Redis Cluster needs redis.mode = \"cluster\" here; `redis-cli --cluster \
     check` tells how it is";
 const OLD: &str = "traitsink needs Redis 4 or newer, and HSET not renamed";
-const PASSWORD: &str = "check redis.username and redis.password";
-const NO_PASSWORD: &str = "remove redis.password, or set one on the server";
+const PASSWORD: &str = "check {section}.username and {section}.password";
+const NO_PASSWORD: &str = "remove {section}.password, or set one on the server";
 const DATABASE: &str = "lower redis.database, or raise `databases` on the server";
 const PROTOCOL: &str =
     "something between here and Redis changes the bytes, or the port is not a Redis server";
@@ -102,7 +103,7 @@ pub(super) static TABLE: &[KnownError] = &[
         Class::Config,
         "the server is in protected mode: it has no password and takes connections from its own \
          host only",
-        "set a password on the server and redis.password here, or bind the server to the right \
+        "set a password on the server and {section}.password here, or bind the server to the right \
          address",
     ),
     known(
@@ -267,7 +268,7 @@ pub(super) static TABLE: &[KnownError] = &[
         "",
         Class::Config,
         "the server wants a password",
-        "set redis.password (and redis.username for an ACL user)",
+        "set {section}.password (and {section}.username for an ACL user)",
     ),
     known(
         "NOPERM",

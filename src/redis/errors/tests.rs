@@ -5,6 +5,7 @@ use proptest::sample::select;
 
 use super::class::Class;
 use super::look_up::{cause, classify, explain, hint, look_up, redact, safe_word};
+use super::names::ServerNames;
 use super::table::{Cause, TABLE};
 
 /// Replies as real servers send them, and the class that reliability asks for.
@@ -145,12 +146,15 @@ fn known_errors_are_told_in_our_words() {
         "new-word: an answer that is not known here"
     );
     assert_eq!(redact("jane@example.com", ""), "OTHER: an answer that is not known here");
-    assert!(explain("new-word", "").contains("a proxy or a managed service"));
+    assert!(explain("new-word", "", ServerNames::REDIS).contains("a proxy or a managed service"));
     assert!(
-        explain("ERR", "max daily request limit exceeded. Limit: 10000").contains("daily quota")
+        explain("ERR", "max daily request limit exceeded. Limit: 10000", ServerNames::REDIS)
+            .contains("daily quota")
     );
-    assert_eq!(hint("WRONGTYPE", ""), None);
-    assert!(hint("WRONGPASS", "").is_some_and(|h| h.contains("redis.password")));
+    assert_eq!(hint("WRONGTYPE", "", ServerNames::REDIS), None);
+    assert!(
+        hint("WRONGPASS", "", ServerNames::REDIS).is_some_and(|h| h.contains("redis.password"))
+    );
 }
 
 proptest! {
@@ -164,7 +168,7 @@ proptest! {
         let ours = TABLE.iter().any(|row| said == format!("{}: {}", row.code, row.says));
         let word = said.strip_suffix(": an answer that is not known here");
         prop_assert!(ours || word.is_some_and(|word| safe_word(word) == word), "{said}");
-        if let Some(hint) = hint(code, &detail) {
+        if let Some(hint) = hint(code, &detail, ServerNames { section: "{section}", ..ServerNames::REDIS }) {
             prop_assert!(TABLE.iter().any(|row| row.hint == hint));
         }
     }

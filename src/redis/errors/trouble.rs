@@ -1,10 +1,13 @@
 //! Why a server cannot be used: one type for connecting, asking and writing.
 
+use std::fmt::Display;
+
 use redis::ServerError;
 
 use super::broken::Broken;
 use super::class::Class;
 use super::look_up::{classify, explain, safe_code};
+use super::names::{NamedServer, ServerNames};
 
 /// Why a server cannot be used, or did not do what it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,14 +21,27 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// An error reply; its text is data and is not passed on.
-    pub(in crate::redis) fn reply(error: &ServerError) -> Self {
+    /// An error reply of a server with these `names`; its text is data and is not passed on.
+    pub(in crate::redis) fn reply(error: &ServerError, names: ServerNames) -> Self {
         let (code, detail) = code_and_detail(error);
+        let needed = if code == "NOPERM" { names.permissions } else { "" };
         Self {
             class: classify(code, detail),
             code: safe_code(code).to_owned(),
-            message: explain(code, detail),
+            message: format!("{}{needed}", explain(code, detail, names)),
         }
+    }
+
+    /// No usable connection to `server`: what happened, and a hint in which `{section}` stands for
+    /// the server's configuration table.
+    pub(super) fn unreached(
+        class: Class,
+        server: NamedServer<'_>,
+        what: impl Display,
+        hint: impl Display,
+    ) -> Self {
+        let hint = server.names.fill(&hint.to_string());
+        Self { class, code: "NONE".to_owned(), message: format!("{server}: {what}; {hint}") }
     }
 
     /// Somebody else is to be asked where to write.

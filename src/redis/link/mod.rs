@@ -268,7 +268,7 @@ impl Link {
             }
             Value::ServerError(error) => {
                 let (code, detail) = code_and_detail(error);
-                let found = self.count(Trouble::reply(error));
+                let found = self.count(Trouble::reply(error, self.connector.named().names));
                 if let Some(redirect) =
                     Redirect::read(code, detail).filter(|_| self.connector.in_cluster())
                 {

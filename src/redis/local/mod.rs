@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::output::Output;
 use super::wire::config_value;
-use super::{Connection, Connector, Trouble};
+use super::{Connection, ConnectionSettings, Connector, Trouble};
 use crate::config::{self, Address, Password};
 
 /// What is started when nothing is said.
@@ -321,8 +321,9 @@ fn connector(
     address: &Address,
     password: Option<&SecretString>,
 ) -> Connector {
-    let redis = config::Redis { password: password.cloned().map(Password::Fixed), ..redis.clone() };
-    Connector::new(&redis, address.clone()).expect("there is no TLS to a local server")
+    let password = password.cloned().map(Password::Fixed);
+    let settings = ConnectionSettings::of(redis).with_password(password);
+    Connector::new(&settings, address.clone()).expect("there is no TLS to a local server")
 }
 
 /// The lock file, locked until it is closed: also when this process is killed.

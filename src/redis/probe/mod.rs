@@ -133,7 +133,7 @@ impl Asked<'_> {
     /// A new connection when the server hung up.
     async fn again(&mut self, cause: Broken) -> Result<(), Trouble> {
         if !self.connector.adapts() || !cause.is_hang_up() {
-            return Err(hint::greeting(self.connector.node(), None, &cause));
+            return Err(hint::greeting(self.connector.named(), None, &cause));
         }
         self.connection = self.connector.connect().await?;
         Ok(())

@@ -7,7 +7,8 @@ use crate::config::{self, Address, PrimaryReplicas};
 use crate::metrics::Metrics;
 use crate::redis::command::{Verdict, Writes};
 use crate::redis::link::{Link, NodeReply};
-use crate::redis::{Allowed, Connector, Trouble};
+use crate::redis::wire::ServerRole;
+use crate::redis::{Allowed, ConnectionSettings, Connector, Trouble};
 use crate::tls::TlsError;
 
 /// The server, and its replicas, which only `check` reads.
@@ -20,7 +21,8 @@ pub struct One {
 impl One {
     /// Reads the PEM files; connects to nothing.
     pub(super) fn new(redis: &config::Redis, address: Address) -> Result<Self, TlsError> {
-        Ok(Self { connector: Connector::new(redis, address)?, replicas: None })
+        let connector = Connector::new(&ConnectionSettings::of(redis), address)?;
+        Ok(Self { connector, replicas: None })
     }
 
     /// Reads the PEM files; connects to nothing.
@@ -28,7 +30,8 @@ impl One {
         redis: &config::Redis,
         servers: &PrimaryReplicas,
     ) -> Result<Self, TlsError> {
-        let connector = Connector::new(redis, servers.primary.clone())?;
+        let settings = ConnectionSettings::of(redis).with_role(ServerRole::Primary);
+        let connector = Connector::new(&settings, servers.primary.clone())?;
         let replicas = servers.replicas.iter().map(|node| connector.to_replica(node)).collect();
         Ok(Self { connector, replicas: Some(replicas) })
     }

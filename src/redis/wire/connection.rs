@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use redis::{Cmd, Value};
+use redis::{Cmd, ServerError, Value};
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep_until};
 
@@ -14,7 +14,7 @@ use super::identity::Identity;
 use super::reply;
 use super::stream::Stream;
 use super::tls_session::TlsSession;
-use crate::redis::errors::{Broken, QueryError, Trouble};
+use crate::redis::errors::{Broken, QueryError, ServerNames, Trouble};
 
 /// Room for one read, in bytes: the replies to 4,000 HSETs.
 const READ: usize = 16 * 1024;
@@ -32,6 +32,7 @@ pub struct Connection {
     identity: Option<Identity>,
     run_id: Option<String>,
     tls: Option<TlsSession>,
+    names: ServerNames,
 }
 
 impl Connection {
@@ -39,6 +40,7 @@ impl Connection {
     pub(super) fn new(
         stream: Box<dyn Stream>,
         tls: Option<TlsSession>,
+        names: ServerNames,
         response_timeout: Duration,
     ) -> Self {
         let received = BytesMut::with_capacity(2 * READ);
@@ -50,6 +52,7 @@ impl Connection {
             identity: None,
             run_id: None,
             tls,
+            names,
         }
     }
 
@@ -73,12 +76,17 @@ impl Connection {
         self.tls.as_ref()
     }
 
+    /// What an error reply on this connection means.
+    pub(in crate::redis) fn trouble(&self, error: &ServerError) -> Trouble {
+        Trouble::reply(error, self.names)
+    }
+
     /// Sends one control command and returns its reply.
     pub async fn query(&mut self, command: &Cmd) -> Result<Value, QueryError> {
         let mut replies = Vec::with_capacity(1);
         self.exchange(&command.get_packed_command(), 1, &mut replies).await?;
         match replies.pop().ok_or(Broken::Closed)? {
-            Value::ServerError(error) => Err(QueryError::Reply(Trouble::reply(&error))),
+            Value::ServerError(error) => Err(QueryError::Reply(self.trouble(&error))),
             value => Ok(value),
         }
     }

@@ -11,12 +11,13 @@ use super::connection::Connection;
 use super::endpoint::Endpoint;
 use super::handshake::{Greeted, Ungreeted};
 use super::password::LivePassword;
+use super::settings::{ConnectionSettings, ServerRole};
 use super::step::Step;
 use super::unsupported::UnsupportedByServer;
 use super::writable::{Question, Writable};
 use super::{handshake, stream};
-use crate::config::{Address, Durability, Handshake, Mode, Node, Redis};
-use crate::redis::errors::{Trouble, hint};
+use crate::config::{Address, Durability, Handshake, Node};
+use crate::redis::errors::{NamedServer, Trouble, hint};
 use crate::redis::loss_epochs::LossEpochs;
 use crate::tls::{LiveTls, TlsError};
 
@@ -27,69 +28,69 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// To the server at `address`, with all that `redis` says of servers that take writes. Reads
-    /// the PEM files.
-    pub fn new(redis: &Redis, address: Address) -> Result<Self, TlsError> {
-        if matches!(address, Address::Unix(_)) && redis.tls.is_some() {
+    /// To the server at `address`. Reads the PEM files; connects to nothing.
+    ///
+    /// # Errors
+    /// The TLS settings cannot work.
+    pub fn new(settings: &ConnectionSettings, address: Address) -> Result<Self, TlsError> {
+        if matches!(address, Address::Unix(_)) && settings.tls.is_some() {
             return Err(TlsError::UnixSocket);
         }
-        let prefix =
-            if redis.prefix.is_empty() { String::new() } else { format!("{}:", redis.prefix) };
+        let prefix = match settings.prefix.as_str() {
+            "" => String::new(),
+            prefix => format!("{prefix}:"),
+        };
         let (node, servers) = (address.to_string(), UnsupportedByServer::default());
-        let settings = Endpoint {
+        let endpoint = Endpoint {
             unsupported: servers.of(&node),
             unsupported_by_server: servers,
-            handshake: redis.handshake,
+            handshake: settings.handshake,
             node,
+            names: settings.names,
             address,
-            tls: redis.tls.as_ref().map(LiveTls::new).transpose()?.map(Arc::new),
-            username: redis.username.clone(),
-            password: redis.password.as_ref().map(LivePassword::new).map(Arc::new),
-            database: redis.database,
-            client_name: redis.client_name.clone(),
-            protocol: redis.protocol,
+            tls: settings.tls.as_ref().map(LiveTls::new).transpose()?.map(Arc::new),
+            username: settings.username.clone(),
+            password: settings.password.as_ref().map(LivePassword::new).map(Arc::new),
+            database: settings.database,
+            client_name: settings.client_name.clone(),
+            protocol: settings.protocol,
             blank_key: format!("{prefix}user:"),
-            connect_timeout: redis.connect_timeout,
-            response_timeout: redis.response_timeout,
-            tcp: redis.tcp.clone(),
+            connect_timeout: settings.connect_timeout,
+            response_timeout: settings.response_timeout,
+            tcp: settings.tcp.clone(),
             warned: Arc::default(),
-            in_cluster: matches!(redis.mode, Mode::Cluster(_)),
-            primary_only: matches!(redis.mode, Mode::Sentinel(_) | Mode::PrimaryReplicas(_)),
+            in_cluster: settings.role == ServerRole::ClusterNode,
+            primary_only: settings.role == ServerRole::Primary,
             replica: false,
-            durability: redis.durability,
-            logins: Arc::new(redis.logins.clone()),
+            durability: settings.durability,
+            logins: Arc::new(settings.logins.clone()),
             loss_epochs: LossEpochs::default(),
             taken: Arc::default(),
         };
-        Ok(Self { endpoint: Arc::new(settings) })
+        Ok(Self { endpoint: Arc::new(endpoint) })
     }
 
     /// The same for another server, with that node's own login if it has one.
     pub(in crate::redis) fn to(&self, node: &Node) -> Self {
         let (address, name) = (address_of(node), node.to_string());
         let unsupported = self.endpoint.unsupported_by_server.of(&name);
-        let mut settings =
+        let mut endpoint =
             Endpoint { address, node: name, unsupported, ..(*self.endpoint).clone() };
-        settings.taken = Arc::default();
+        endpoint.taken = Arc::default();
         if let Some(login) = self.endpoint.logins.get(node) {
             if login.username.is_some() {
-                settings.username.clone_from(&login.username);
+                endpoint.username.clone_from(&login.username);
             }
             if let Some(password) = &login.password {
-                settings.password = Some(Arc::new(LivePassword::new(password)));
+                endpoint.password = Some(Arc::new(LivePassword::new(password)));
             }
         }
-        Self { endpoint: Arc::new(settings) }
+        Self { endpoint: Arc::new(endpoint) }
     }
 
     /// Counts the writes that the server has taken.
     pub(in crate::redis) fn taken(&self) -> &AtomicU64 {
         &self.endpoint.taken
-    }
-
-    /// The same, for servers that need not be primaries.
-    pub(in crate::redis) fn for_any_role(&self) -> Self {
-        Self { endpoint: Arc::new(Endpoint { primary_only: false, ..(*self.endpoint).clone() }) }
     }
 
     /// The same for a replica, with that node's own login if it has one.
@@ -127,6 +128,11 @@ impl Connector {
     /// Shared with clones, and with connectors to other nodes that were made of this one.
     pub(in crate::redis) fn loss_epochs(&self) -> &LossEpochs {
         &self.endpoint.loss_epochs
+    }
+
+    /// The server as messages call it.
+    pub(in crate::redis) fn named(&self) -> NamedServer<'_> {
+        self.endpoint.named()
     }
 
     /// `host:port`, or the socket's path.
@@ -234,7 +240,7 @@ impl Connector {
                 }
                 Err(Ungreeted::HungUp(error, _) | Ungreeted::Failed(error)) => return Err(error),
                 Err(Ungreeted::NothingToSay) => {
-                    return Err(first.unwrap_or_else(|| hint::nothing_to_say(self.node())));
+                    return Err(first.unwrap_or_else(|| hint::nothing_to_say(self.named())));
                 }
             }
         }
@@ -247,29 +253,32 @@ impl Connector {
         omitted: &BTreeSet<Step>,
         one_by_one: bool,
     ) -> Result<(Connection, Result<Greeted, Ungreeted>), Trouble> {
-        let settings = &*self.endpoint;
-        let client = settings.tls_client().await;
-        let (stream, tls) = match &settings.address {
-            Address::Unix(path) => (stream::dial_unix(path, settings.connect_timeout).await?, None),
+        let endpoint = &*self.endpoint;
+        let client = endpoint.tls_client().await;
+        let (stream, tls) = match &endpoint.address {
+            Address::Unix(path) => {
+                (stream::dial_unix(path, endpoint.named(), endpoint.connect_timeout).await?, None)
+            }
             Address::Tcp { host, port } => {
                 let dialling = stream::dial_tcp(
                     (host, *port),
-                    &settings.node,
-                    &settings.tcp,
+                    endpoint.named(),
+                    &endpoint.tcp,
                     client.as_deref(),
-                    settings.connect_timeout,
+                    endpoint.connect_timeout,
                 );
                 dialling.await?
             }
         };
         // Not before somebody answers: a server that is away costs no run of a command.
         if password.is_none() {
-            *password = settings.password().await?;
+            *password = endpoint.password().await?;
         }
-        let mut connection = Connection::new(stream, tls, settings.response_timeout);
+        let mut connection =
+            Connection::new(stream, tls, endpoint.names, endpoint.response_timeout);
         let greeting = handshake::greet(
             &mut connection,
-            settings,
+            endpoint,
             password.as_ref(),
             client.as_deref(),
             omitted,

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use super::password::LivePassword;
 use super::unsupported::{UnsupportedByServer, UnsupportedCommands};
 use crate::config::{Address, Durability, Handshake, Login, Node, Protocol, Tcp};
-use crate::redis::errors::{Trouble, hint};
+use crate::redis::errors::{NamedServer, ServerNames, Trouble, hint};
 use crate::redis::loss_epochs::LossEpochs;
 use crate::tls::{LiveTls, TlsClient};
 
@@ -18,7 +18,9 @@ use crate::tls::{LiveTls, TlsClient};
 #[derive(Clone)]
 pub(super) struct Endpoint {
     pub(super) address: Address,
+    /// `host:port`, or the path of the socket.
     pub(super) node: String,
+    pub(super) names: ServerNames,
     pub(super) tls: Option<Arc<LiveTls>>,
     pub(super) username: Option<String>,
     pub(super) password: Option<Arc<LivePassword>>,
@@ -51,6 +53,11 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
+    /// The server as messages call it.
+    pub(super) fn named(&self) -> NamedServer<'_> {
+        NamedServer { node: &self.node, names: self.names }
+    }
+
     /// Files are read away from the threads that everything else runs on.
     pub(super) async fn tls_client(&self) -> Option<Arc<TlsClient>> {
         let tls = Arc::clone(self.tls.as_ref()?);
@@ -63,7 +70,7 @@ impl Endpoint {
 
     pub(super) async fn password(&self) -> Result<Option<SecretString>, Trouble> {
         let Some(password) = &self.password else { return Ok(None) };
-        password.current().await.map(Some).map_err(|why| hint::password(&self.node, &why))
+        password.current().await.map(Some).map_err(|why| hint::password(self.named(), &why))
     }
 
     /// True once.

@@ -12,7 +12,7 @@ use super::info::{field, text};
 use super::step::{SIGNS_OF_LIFE, Step};
 use crate::config::{Handshake, Protocol};
 use crate::printable::printable;
-use crate::redis::errors::{Class, Trouble, code_and_detail, hint, refusal};
+use crate::redis::errors::{Class, NamedServer, Trouble, code_and_detail, hint, refusal};
 use crate::tls::TlsClient;
 
 /// The result of a greeting.
@@ -67,10 +67,10 @@ pub(super) async fn greet(
     for ((step, _), reply) in steps.iter().zip(&replies) {
         let Value::ServerError(error) = reply else { continue };
         let (code, detail) = code_and_detail(error);
-        if let Some(error) = refusal(*step, code, detail, &endpoint.node) {
+        if let Some(error) = refusal(*step, code, detail, endpoint.named()) {
             return Err(Ungreeted::Failed(error));
         }
-        refused.push((*step, code == "NOPERM", hint::reply(&endpoint.node, None, code, detail)));
+        refused.push((*step, code == "NOPERM", hint::reply(endpoint.named(), None, code, detail)));
     }
     if let Err(cause) = done {
         let said = refused.pop();
@@ -79,7 +79,7 @@ pub(super) async fn greet(
             Some((step, _, error)) => (step.command(), error, false),
             None => {
                 let step = steps.get(replies.len()).map(|(step, _)| *step);
-                let error = hint::greeting(&endpoint.node, tls, &cause);
+                let error = hint::greeting(endpoint.named(), tls, &cause);
                 let is_tls = error.class == Class::Config;
                 (step.map_or(&[][..], |step| step.command()), error, is_tls)
             }
@@ -96,7 +96,7 @@ pub(super) async fn greet(
         steps.iter().zip(&replies).find(|((step, _), _)| *step == wanted).map(|(_, reply)| reply)
     };
     if let Some(primary) = reply_to(Step::Role).and_then(primary_of) {
-        return Err(Ungreeted::Failed(hint::replica(&endpoint.node, &primary)));
+        return Err(Ungreeted::Failed(hint::replica(endpoint.named(), &primary)));
     }
     let run_id = reply_to(Step::ServerInfo)
         .and_then(text)
@@ -133,14 +133,14 @@ pub(super) async fn greet(
 }
 
 /// The error that a refusal of `step` is, unless writing works all the same.
-fn refusal(step: Step, code: &str, detail: &str, node: &str) -> Option<Trouble> {
+fn refusal(step: Step, code: &str, detail: &str, server: NamedServer<'_>) -> Option<Trouble> {
     let concerns_all = refusal::concerns_all(code, detail);
     match step {
         Step::Hello if !concerns_all && code != "NOPERM" && !detail.starts_with("AUTH") => {
-            Some(hint::reply(node, Some(step.name()), "NOPROTO", ""))
+            Some(hint::reply(server, Some(step.name()), "NOPROTO", ""))
         }
-        _ if !step.is_optional() => Some(hint::reply(node, Some(step.name()), code, detail)),
-        _ => concerns_all.then(|| hint::reply(node, None, code, detail)),
+        _ if !step.is_optional() => Some(hint::reply(server, Some(step.name()), code, detail)),
+        _ => concerns_all.then(|| hint::reply(server, None, code, detail)),
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::tls_session::TlsSession;
 use crate::config::Tcp;
-use crate::redis::errors::{Trouble, hint};
+use crate::redis::errors::{NamedServer, Trouble, hint, tls_hint};
 use crate::tls::TlsClient;
 
 /// What a connection reads and writes.
@@ -20,10 +20,10 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// Resolves, connects and shakes hands, all within `timeout`; messages call the server `node`.
+/// Resolves, connects and shakes hands, all within `timeout`; messages call it `server`.
 pub(super) async fn dial_tcp(
     (host, port): (&str, u16),
-    node: &str,
+    server: NamedServer<'_>,
     options: &Tcp,
     tls: Option<&TlsClient>,
     timeout: Duration,
@@ -32,15 +32,15 @@ pub(super) async fn dial_tcp(
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let resolved = within(deadline, lookup_host((bare, port)))
         .await
-        .map_err(|error| hint::resolve(node, bare, &error))?;
+        .map_err(|error| hint::resolve(server, bare, &error))?;
     let tcp = first_answering(resolved.collect(), deadline)
         .await
-        .map_err(|error| hint::dial(node, &error, timeout))?;
-    tune(&tcp, options).map_err(|error| hint::dial(node, &error, timeout))?;
+        .map_err(|error| hint::dial(server, &error, timeout))?;
+    tune(&tcp, options).map_err(|error| hint::dial(server, &error, timeout))?;
     let Some(tls) = tls else { return Ok((Box::new(tcp), None)) };
     match timeout_at(deadline, tls.connect(bare, tcp)).await {
-        Err(_) => Err(hint::handshake_timeout(node, timeout)),
-        Ok(Err(failed)) => Err(hint::handshake(node, tls, &failed)),
+        Err(_) => Err(tls_hint::handshake_timeout(server, timeout)),
+        Ok(Err(failed)) => Err(tls_hint::handshake(server, tls, &failed)),
         Ok(Ok(stream)) => {
             let session = TlsSession::of(stream.get_ref().1, tls.is_verified());
             Ok((Box::new(stream), Some(session)))
@@ -49,10 +49,14 @@ pub(super) async fn dial_tcp(
 }
 
 /// Connects to the socket at `path`.
-pub(super) async fn dial_unix(path: &Path, timeout: Duration) -> Result<Box<dyn Stream>, Trouble> {
+pub(super) async fn dial_unix(
+    path: &Path,
+    server: NamedServer<'_>,
+    timeout: Duration,
+) -> Result<Box<dyn Stream>, Trouble> {
     match within(Instant::now() + timeout, UnixStream::connect(path)).await {
         Ok(stream) => Ok(Box::new(stream)),
-        Err(error) => Err(hint::dial_unix(path, &error)),
+        Err(error) => Err(hint::dial_unix(server, &error)),
     }
 }
 

@@ -7,7 +7,7 @@
 use redis::Value;
 
 use super::connection::Connection;
-use crate::redis::errors::{Broken, QueryError, Trouble, code_and_detail, refusal};
+use crate::redis::errors::{Broken, QueryError, code_and_detail, refusal};
 
 /// How a server is asked: less and less, where it hangs up on more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub(in crate::redis) async fn ask(
     if let Some(Value::ServerError(refusal)) = replies.first() {
         let (code, detail) = code_and_detail(refusal);
         if refusal::concerns_all(code, detail) {
-            return Err(QueryError::Reply(Trouble::reply(refusal)));
+            return Err(QueryError::Reply(connection.trouble(refusal)));
         }
         return ping(connection, code == "NOPERM").await;
     }
@@ -86,7 +86,7 @@ pub(in crate::redis) async fn ask(
             match () {
                 () if code == "NOPERM" && denies_key(detail) => Ok(Writable::OtherKeys),
                 () if refusal::concerns_write(code, detail) => {
-                    Err(QueryError::Reply(Trouble::reply(refusal)))
+                    Err(QueryError::Reply(connection.trouble(refusal)))
                 }
                 () => Ok(Writable::Unknown { forbidden: false }),
             }
@@ -96,7 +96,7 @@ pub(in crate::redis) async fn ask(
         // executed.
         [_, Value::ServerError(refusal)] => {
             match refusal::concerns_all(refusal.code(), refusal.details().unwrap_or_default()) {
-                true => Err(QueryError::Reply(Trouble::reply(refusal))),
+                true => Err(QueryError::Reply(connection.trouble(refusal))),
                 false => Err(Broken::Unfinished.into()),
             }
         }
@@ -117,7 +117,7 @@ async fn ping(connection: &mut Connection, forbidden: bool) -> Result<Writable, 
         Some(Value::ServerError(error))
             if refusal::concerns_all(error.code(), error.details().unwrap_or_default()) =>
         {
-            Err(QueryError::Reply(Trouble::reply(error)))
+            Err(QueryError::Reply(connection.trouble(error)))
         }
         _ => Ok(Writable::Unknown { forbidden }),
     }

@@ -27,7 +27,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use traitsink::config::{Address, Handshake, Mode, Protocol, Redis, Tcp};
-use traitsink::redis::Connector;
+use traitsink::redis::{ConnectionSettings, Connector};
 use traitsink::tls::TlsError;
 
 /// How long a condition may take to come true before a test fails.
@@ -101,7 +101,7 @@ pub(crate) fn address(redis: &Redis) -> Address {
 
 /// To the server that `redis` names.
 pub(crate) fn connector(redis: &Redis) -> Result<Connector, TlsError> {
-    Connector::new(redis, address(redis))
+    Connector::new(&ConnectionSettings::of(redis), address(redis))
 }
 
 pub(crate) fn tcp(host: &str, port: u16) -> Address {

@@ -9,8 +9,8 @@ use super::slots::{NoMap, SlotMap};
 use crate::config::{self, NatMap, Node};
 use crate::redis::link::Redirect;
 use crate::redis::route::survey::Servers;
-use crate::redis::wire::address_of;
-use crate::redis::{Connector, SLOTS, Trouble, slot_of};
+use crate::redis::wire::{ServerRole, address_of};
+use crate::redis::{ConnectionSettings, Connector, SLOTS, Trouble, slot_of};
 use crate::tls::TlsError;
 
 /// What is known of the cluster.
@@ -41,8 +41,9 @@ impl Cluster {
         redis: &config::Redis,
         cluster: &config::Cluster,
     ) -> Result<Self, TlsError> {
+        let settings = ConnectionSettings::of(redis).with_role(ServerRole::ClusterNode);
         Ok(Self {
-            connector: Connector::new(redis, address_of(&cluster.seeds[0]))?,
+            connector: Connector::new(&settings, address_of(&cluster.seeds[0]))?,
             seeds: cluster.seeds.clone(),
             nat_map: cluster.nat_map.clone(),
             max_redirections: cluster.max_redirections,

@@ -50,27 +50,10 @@ impl SentinelConnection {
     ) -> Result<T, Trouble> {
         let mut connection = match kept.take() {
             Some(connection) => connection,
-            None => self.connector.connect().await.map_err(of_sentinel)?,
+            None => self.connector.connect().await?,
         };
-        let reply = question(&mut connection).await.map_err(of_sentinel)?;
+        let reply = question(&mut connection).await?;
         *kept = Some(connection);
         Ok(reply)
     }
-}
-
-/// Sentinels have keys of their own, and commands.
-fn of_sentinel(trouble: Trouble) -> Trouble {
-    let message =
-        ["tls.", "username", "password"].into_iter().fold(trouble.message, |message, key| {
-            message.replace(&format!("redis.{key}"), &format!("redis.sentinel.{key}"))
-        });
-    let hint = match trouble.code.as_str() {
-        "NOPERM" => {
-            "; a sentinel's user needs +sentinel|master +sentinel|get-master-addr-by-name \
-             +subscribe and allchannels, and \
-             +sentinel|replicas with redis.read_from_replicas"
-        }
-        _ => "",
-    };
-    Trouble { message: format!("sentinel {message}{hint}"), ..trouble }
 }

@@ -13,10 +13,19 @@ use super::connection::SentinelConnection;
 use super::reply::SentinelReply;
 use super::state::{Change, Event, MasterState};
 use crate::config::{self, NatMap, Node, Protocol};
+use crate::redis::errors::ServerNames;
 use crate::redis::route::survey::Servers;
-use crate::redis::wire::address_of;
-use crate::redis::{Connector, Trouble};
+use crate::redis::wire::{ServerRole, address_of};
+use crate::redis::{ConnectionSettings, Connector, Trouble};
 use crate::tls::TlsError;
+
+/// Sentinels have keys and commands of their own.
+const SENTINEL: ServerNames = ServerNames {
+    kind: "sentinel ",
+    section: "redis.sentinel",
+    permissions: "; a sentinel's user needs +sentinel|master +sentinel|get-master-addr-by-name \
+        +subscribe and allchannels, and +sentinel|replicas with redis.read_from_replicas",
+};
 
 /// How long the other sentinels have once one has replied.
 const LATE_REPLIES: Duration = Duration::from_millis(300);
@@ -41,7 +50,8 @@ impl Sentinel {
         redis: &config::Redis,
         sentinel: &config::Sentinel,
     ) -> Result<Self, TlsError> {
-        let asked = config::Redis {
+        let masters = ConnectionSettings::of(redis).with_role(ServerRole::Primary);
+        let asked = ConnectionSettings {
             username: sentinel.login.username.clone(),
             password: sentinel.login.password.clone(),
             logins: sentinel.logins.clone(),
@@ -49,16 +59,18 @@ impl Sentinel {
             // What they publish would come as another type.
             protocol: Protocol::Resp2,
             tls: sentinel.tls.clone(),
-            ..redis.clone()
+            role: ServerRole::Any,
+            names: SENTINEL,
+            ..masters.clone()
         };
         let first = address_of(&sentinel.nodes[0]);
-        let connector = Connector::new(&asked, first.clone())?.for_any_role();
+        let connector = Connector::new(&asked, first.clone())?;
         let connection = |node| Arc::new(SentinelConnection::new(connector.to(node)));
         Ok(Self {
             name: sentinel.master.clone(),
             sentinels: sentinel.nodes.iter().map(connection).collect(),
             nat_map: sentinel.nat_map.clone(),
-            masters: Connector::new(redis, first)?,
+            masters: Connector::new(&masters, first)?,
             state: Sender::default(),
             asking: Mutex::default(),
             watching: OnceLock::new(),

@@ -43,16 +43,18 @@ pub(super) async fn master(
             Class::Config,
             "NONE",
             format!(
-                "{node} knows no master {name:?} (redis.sentinel.master); `redis-cli -p PORT \
+                "sentinel {node} knows no master {name:?} (redis.sentinel.master); `redis-cli -p PORT \
                  SENTINEL MASTERS` lists those it knows"
             ),
         )),
         Value::ServerError(error) if error.code() == "ERR" => Err(trouble(
             Class::Config,
             "ERR",
-            format!("{node} is no sentinel (redis.sentinel.nodes): their own port is 26379"),
+            format!(
+                "sentinel {node} is no sentinel (redis.sentinel.nodes): their own port is 26379"
+            ),
         )),
-        Value::ServerError(error) => Err(at(node, Trouble::reply(error))),
+        Value::ServerError(error) => Err(at(node, connection.trouble(error))),
         _ => Err(unreadable(node)),
     }
 }
@@ -96,11 +98,11 @@ fn epoch_in(reply: &Value) -> Option<u64> {
 }
 
 fn at(node: &str, trouble: Trouble) -> Trouble {
-    Trouble { message: format!("{node}: {}", trouble.message), ..trouble }
+    Trouble { message: format!("sentinel {node}: {}", trouble.message), ..trouble }
 }
 
 fn unreadable(node: &str) -> Trouble {
-    Trouble::rediscover(format!("{node}: the answer is not a sentinel's"))
+    Trouble::rediscover(format!("sentinel {node}: the answer is not a sentinel's"))
 }
 
 fn trouble(class: Class, code: &str, message: String) -> Trouble {

@@ -2,10 +2,10 @@
 
 use super::ring::Ring;
 use crate::config::{self, Shard};
-use crate::redis::Connector;
 use crate::redis::route::parts::part_of;
 use crate::redis::route::survey::Servers;
 use crate::redis::wire::address_of;
+use crate::redis::{ConnectionSettings, Connector};
 use crate::tls::TlsError;
 
 /// All shards.
@@ -20,7 +20,7 @@ impl Shards {
         redis: &config::Redis,
         shards: &[Shard],
     ) -> Result<Self, TlsError> {
-        let any = Connector::new(redis, address_of(&shards[0].node))?;
+        let any = Connector::new(&ConnectionSettings::of(redis), address_of(&shards[0].node))?;
         let names: Vec<String> = shards.iter().map(ToString::to_string).collect();
         let connectors =
             shards.iter().map(|shard| any.to(&shard.node).in_database(shard.database)).collect();
