@@ -135,6 +135,7 @@ impl Sentinel {
     /// Asks all sentinels, and has the server that they name confirm that it takes writes.
     async fn ask_all(&self) -> Result<MasterState, Trouble> {
         let mut trouble = None;
+        let asked = self.state.borrow().version();
         let replies =
             self.replies(LATE_REPLIES).await.into_iter().filter_map(|(_, reply)| match reply {
                 Ok(reply) => Some(reply),
@@ -147,7 +148,9 @@ impl Sentinel {
             let mut all_are_replicas = true;
             for master in nodes {
                 match self.connector(&master).connect().await {
-                    Ok(_confirmed) => return Ok(self.apply(Event::Confirmed { master, epoch })),
+                    Ok(_confirmed) => {
+                        return Ok(self.apply(Event::Confirmed { master, epoch, asked }));
+                    }
                     Err(error) => {
                         all_are_replicas &= error.is_replica();
                         trouble = Some(error);

@@ -28,8 +28,8 @@ pub(super) struct MasterState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Event {
     /// The sentinels named `master` in `epoch`, and the server itself confirmed that it takes
-    /// writes.
-    Confirmed { master: Node, epoch: u64 },
+    /// writes. The state had the version `asked` when the sentinels were asked.
+    Confirmed { master: Node, epoch: u64, asked: u64 },
     /// A sentinel is about to promote `next`.
     FailoverBegins { next: Node, now: Instant },
     /// The sentinels gave up a failover.
@@ -87,7 +87,10 @@ impl MasterState {
 
     pub(super) fn apply(&mut self, event: Event) -> Change {
         match event {
-            Event::Confirmed { master, epoch } => self.confirm(master, epoch),
+            Event::Confirmed { master, epoch, asked } if self.is_older(&master, epoch, asked) => {
+                Change::Nothing
+            }
+            Event::Confirmed { master, epoch, .. } => self.confirm(master, epoch),
             // A notice that comes late is about a failover that is over.
             Event::FailoverBegins { next, .. } if self.master.as_ref() == Some(&next) => {
                 Change::Nothing
@@ -101,6 +104,13 @@ impl MasterState {
                 Change::FailoverAborted
             }
         }
+    }
+
+    /// Whether a confirmation is older than the state: while it was on its way another one came,
+    /// of another master, and not in an older epoch. A master that was frozen and replaced confirms
+    /// in the moment in which it wakes.
+    fn is_older(&self, master: &Node, epoch: u64, asked: u64) -> bool {
+        asked < self.version && epoch <= self.epoch && self.master.as_ref() != Some(master)
     }
 
     fn confirm(&mut self, master: Node, epoch: u64) -> Change {
@@ -122,8 +132,9 @@ mod tests {
         Node { host: "h".into(), port }
     }
 
-    fn confirmed(port: u16, epoch: u64) -> Event {
-        Event::Confirmed { master: node(port), epoch }
+    /// The answer to a question that was asked when the state had this version.
+    fn confirmed(port: u16, epoch: u64, asked: u64) -> Event {
+        Event::Confirmed { master: node(port), epoch, asked }
     }
 
     fn reply(port: u16, epoch: u64) -> SentinelReply {
@@ -154,12 +165,12 @@ mod tests {
     #[test]
     fn a_failover_stops_writes_until_there_is_another_master() {
         play(&[
-            (0, confirmed(1, 0), Change::OtherMaster { old: None }, Some(1)),
-            (1, confirmed(1, 0), Change::SameMaster, Some(1)),
+            (0, confirmed(1, 0, 0), Change::OtherMaster { old: None }, Some(1)),
+            (1, confirmed(1, 0, 1), Change::SameMaster, Some(1)),
             (2, begins(2), Change::FailoverBegins, None),
             // The old master goes on answering.
-            (3, confirmed(1, 0), Change::SameMaster, None),
-            (4, confirmed(2, 1), Change::OtherMaster { old: Some(node(1)) }, Some(2)),
+            (3, confirmed(1, 0, 2), Change::SameMaster, None),
+            (4, confirmed(2, 1, 3), Change::OtherMaster { old: Some(node(1)) }, Some(2)),
             // The notices of other sentinels come late.
             (4, begins(2), Change::Nothing, Some(2)),
             (5, begins(3), Change::FailoverBegins, None),
@@ -171,28 +182,43 @@ mod tests {
     #[test]
     fn a_failover_that_nobody_finishes_stops_writes_for_a_while() {
         let state = play(&[
-            (0, confirmed(1, 0), Change::OtherMaster { old: None }, Some(1)),
+            (0, confirmed(1, 0, 0), Change::OtherMaster { old: None }, Some(1)),
             (0, begins(2), Change::FailoverBegins, None),
             // Another begins before the first has ended.
             (8, begins(3), Change::FailoverBegins, None),
-            (12, confirmed(1, 0), Change::SameMaster, None),
-            (18, confirmed(1, 0), Change::SameMaster, Some(1)),
+            (12, confirmed(1, 0, 1), Change::SameMaster, None),
+            (18, confirmed(1, 0, 2), Change::SameMaster, Some(1)),
         ]);
         assert_eq!(state.version(), 3);
     }
 
     #[test]
+    fn a_confirmation_that_was_overtaken_changes_nothing() {
+        let state = play(&[
+            (0, confirmed(1, 0, 0), Change::OtherMaster { old: None }, Some(1)),
+            // The frozen master is asked here, and answers below.
+            (2, confirmed(2, 1, 1), Change::OtherMaster { old: Some(node(1)) }, Some(2)),
+            (3, confirmed(1, 0, 1), Change::Nothing, Some(2)),
+            (3, confirmed(1, 1, 1), Change::Nothing, Some(2)),
+            // The same master, and one of a newer epoch, are news all the same.
+            (3, confirmed(2, 1, 1), Change::SameMaster, Some(2)),
+            (4, confirmed(3, 2, 1), Change::OtherMaster { old: Some(node(2)) }, Some(3)),
+        ]);
+        assert_eq!((state.epoch, state.version()), (2, 4));
+    }
+
+    #[test]
     fn epochs_may_begin_anew() {
         let state = play(&[
-            (0, confirmed(1, 7), Change::OtherMaster { old: None }, Some(1)),
-            (1, confirmed(2, 0), Change::OtherMaster { old: Some(node(1)) }, Some(2)),
+            (0, confirmed(1, 7, 0), Change::OtherMaster { old: None }, Some(1)),
+            (1, confirmed(2, 0, 1), Change::OtherMaster { old: Some(node(1)) }, Some(2)),
         ]);
         assert_eq!((state.epoch, state.master()), (0, Some(&node(2))));
     }
 
     #[test]
     fn a_few_sentinels_that_are_cut_off_do_not_count() {
-        let state = play(&[(0, confirmed(2, 5), Change::OtherMaster { old: None }, Some(2))]);
+        let state = play(&[(0, confirmed(2, 5, 0), Change::OtherMaster { old: None }, Some(2))]);
         let nodes = |replies: &[SentinelReply], sentinels| -> Vec<Node> {
             let candidates = state.candidates(replies.to_vec(), sentinels);
             candidates.into_iter().flat_map(|candidates| candidates.nodes).collect()
