@@ -19,9 +19,16 @@ pub(super) struct MasterState {
     epoch: u64,
     /// Rises with each confirmation.
     version: u64,
-    /// A replica is about to become the master, and what is written to the old one until then would
-    /// be lost. `None`, or a time that has passed: no failover is under way.
-    failover_until: Option<Instant>,
+    failover: Option<Failover>,
+}
+
+/// A replica is about to become the master, and what is written to the old one until then would be
+/// lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Failover {
+    next: Node,
+    /// When the failover is believed to have failed.
+    until: Instant,
 }
 
 /// What happens to a [`MasterState`].
@@ -61,7 +68,7 @@ impl MasterState {
     }
 
     pub(super) fn in_failover(&self, now: Instant) -> bool {
-        self.failover_until.is_some_and(|until| now < until)
+        self.failover.as_ref().is_some_and(|failover| now < failover.until)
     }
 
     /// Whether a write that `node` has confirmed by `now` stays.
@@ -95,12 +102,12 @@ impl MasterState {
             Event::FailoverBegins { next, .. } if self.master.as_ref() == Some(&next) => {
                 Change::Nothing
             }
-            Event::FailoverBegins { next: _, now } => {
-                self.failover_until = Some(now + FAILOVER_MAX);
+            Event::FailoverBegins { next, now } => {
+                self.failover = Some(Failover { next, until: now + FAILOVER_MAX });
                 Change::FailoverBegins
             }
             Event::FailoverAborted => {
-                self.failover_until = None;
+                self.failover = None;
                 Change::FailoverAborted
             }
         }
@@ -119,7 +126,9 @@ impl MasterState {
         if self.master.as_ref() == Some(&master) {
             return Change::SameMaster;
         }
-        self.failover_until = None;
+        // The first master that is known may be the one that is about to be replaced.
+        let is_first = self.master.is_none();
+        self.failover.take_if(|failover| !is_first || failover.next == master);
         Change::OtherMaster { old: self.master.replace(master) }
     }
 }
@@ -190,6 +199,19 @@ mod tests {
             (18, confirmed(1, 0, 2), Change::SameMaster, Some(1)),
         ]);
         assert_eq!(state.version(), 3);
+    }
+
+    #[test]
+    fn a_failover_may_begin_before_any_master_is_known() {
+        play(&[
+            (0, begins(2), Change::FailoverBegins, None),
+            (1, confirmed(1, 0, 0), Change::OtherMaster { old: None }, None),
+            (2, confirmed(2, 1, 1), Change::OtherMaster { old: Some(node(1)) }, Some(2)),
+        ]);
+        play(&[
+            (0, begins(2), Change::FailoverBegins, None),
+            (1, confirmed(2, 1, 0), Change::OtherMaster { old: None }, Some(2)),
+        ]);
     }
 
     #[test]
