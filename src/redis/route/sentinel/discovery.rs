@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::watch::{Receiver, Sender};
 use tokio::sync::{Mutex, Notify};
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::candidates::Candidates;
@@ -148,8 +149,9 @@ impl Sentinel {
             let mut all_are_replicas = true;
             for master in nodes {
                 match self.connector(&master).connect().await {
-                    Ok(_confirmed) => {
-                        return Ok(self.apply(Event::Confirmed { master, epoch, asked }));
+                    Ok(_takes_writes) => {
+                        let now = Instant::now();
+                        return Ok(self.apply(Event::Confirmed { master, epoch, asked, now }));
                     }
                     Err(error) => {
                         all_are_replicas &= error.is_replica();
@@ -181,7 +183,7 @@ impl Sentinel {
     }
 
     fn candidates(&self, replies: Vec<SentinelReply>) -> Vec<Candidates> {
-        self.state.borrow().candidates(replies, self.sentinels.len())
+        self.state.borrow().candidates(replies, self.sentinels.len(), Instant::now())
     }
 
     /// The reply of each sentinel, with the address that is reached from here. Once one has

@@ -10,11 +10,15 @@ use crate::config::Node;
 
 /// How long nothing is written once a failover has begun, if the sentinels do not finish it.
 const FAILOVER_MAX: Duration = Duration::from_secs(10);
+/// How long some sentinels may not know of a failover that is over.
+const SPREAD_MAX: Duration = Duration::from_secs(10);
 
 /// The master of the moment. The default knows none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct MasterState {
     master: Option<Node>,
+    /// When it became the master, as far as is known.
+    since: Option<Instant>,
     /// Epoch of the failover that made it the master.
     epoch: u64,
     /// Rises with each confirmation.
@@ -36,7 +40,7 @@ struct Failover {
 pub(super) enum Event {
     /// The sentinels named `master` in `epoch`, and the server itself confirmed that it takes
     /// writes. The state had the version `asked` when the sentinels were asked.
-    Confirmed { master: Node, epoch: u64, asked: u64 },
+    Confirmed { master: Node, epoch: u64, asked: u64, now: Instant },
     /// A sentinel is about to promote `next`.
     FailoverBegins { next: Node, now: Instant },
     /// The sentinels gave up a failover.
@@ -78,15 +82,18 @@ impl MasterState {
 
     /// The nodes to try as the master, by the replies of some of so many `sentinels`.
     ///
-    /// Replies that are older than the state do not count, since a few sentinels that are cut off
-    /// would lead back to an old master. Where most sentinels reply, all count: epochs begin anew
-    /// with sentinels that are set up anew.
+    /// Replies that are older than the state do not count, since a few sentinels that are cut off,
+    /// or that do not know yet of a failover, would lead back to an old master. Where most
+    /// sentinels reply and the last failover is a while ago, all count: epochs begin anew with
+    /// sentinels that are set up anew.
     pub(super) fn candidates(
         &self,
         mut replies: Vec<SentinelReply>,
         sentinels: usize,
+        now: Instant,
     ) -> Vec<Candidates> {
-        if replies.len() * 2 <= sentinels {
+        let is_recent = self.since.is_some_and(|since| now < since + SPREAD_MAX);
+        if is_recent || replies.len() * 2 <= sentinels {
             replies.retain(|reply| reply.epoch >= self.epoch);
         }
         candidates(replies)
@@ -94,10 +101,12 @@ impl MasterState {
 
     pub(super) fn apply(&mut self, event: Event) -> Change {
         match event {
-            Event::Confirmed { master, epoch, asked } if self.is_older(&master, epoch, asked) => {
+            Event::Confirmed { master, epoch, asked, .. }
+                if self.is_older(&master, epoch, asked) =>
+            {
                 Change::Nothing
             }
-            Event::Confirmed { master, epoch, .. } => self.confirm(master, epoch),
+            Event::Confirmed { master, epoch, now, .. } => self.confirm(master, epoch, now),
             // A notice that comes late is about a failover that is over.
             Event::FailoverBegins { next, .. } if self.master.as_ref() == Some(&next) => {
                 Change::Nothing
@@ -120,12 +129,13 @@ impl MasterState {
         asked < self.version && epoch <= self.epoch && self.master.as_ref() != Some(master)
     }
 
-    fn confirm(&mut self, master: Node, epoch: u64) -> Change {
+    fn confirm(&mut self, master: Node, epoch: u64, now: Instant) -> Change {
         self.epoch = epoch;
         self.version += 1;
         if self.master.as_ref() == Some(&master) {
             return Change::SameMaster;
         }
+        self.since = Some(now);
         // The first master that is known may be the one that is about to be replaced.
         let is_first = self.master.is_none();
         self.failover.take_if(|failover| !is_first || failover.next == master);
@@ -143,7 +153,7 @@ mod tests {
 
     /// The answer to a question that was asked when the state had this version.
     fn confirmed(port: u16, epoch: u64, asked: u64) -> Event {
-        Event::Confirmed { master: node(port), epoch, asked }
+        Event::Confirmed { master: node(port), epoch, asked, now: Instant::now() }
     }
 
     fn reply(port: u16, epoch: u64) -> SentinelReply {
@@ -158,7 +168,10 @@ mod tests {
             let now = start + Duration::from_secs(*second);
             let event = match event.clone() {
                 Event::FailoverBegins { next, .. } => Event::FailoverBegins { next, now },
-                event => event,
+                Event::Confirmed { master, epoch, asked, .. } => {
+                    Event::Confirmed { master, epoch, asked, now }
+                }
+                Event::FailoverAborted => Event::FailoverAborted,
             };
             assert_eq!(state.apply(event), *change, "row {number}");
             let takes_writes = (1..=9).find(|port| state.takes_writes(&node(*port), now));
@@ -239,17 +252,24 @@ mod tests {
     }
 
     #[test]
-    fn a_few_sentinels_that_are_cut_off_do_not_count() {
+    fn older_replies_count_only_where_most_sentinels_reply_long_after_a_failover() {
         let state = play(&[(0, confirmed(2, 5, 0), Change::OtherMaster { old: None }, Some(2))]);
-        let nodes = |replies: &[SentinelReply], sentinels| -> Vec<Node> {
-            let candidates = state.candidates(replies.to_vec(), sentinels);
-            candidates.into_iter().flat_map(|candidates| candidates.nodes).collect()
-        };
+        let since = state.since.expect("a master is known");
         let [old, same, newer] = [reply(1, 4), reply(2, 5), reply(3, 6)];
-        assert_eq!(nodes(std::slice::from_ref(&old), 3), []);
-        assert_eq!(nodes(&[old.clone(), same.clone()], 4), [node(2)]);
-        assert_eq!(nodes(&[newer], 3), [node(3)]);
-        assert_eq!(nodes(&[old.clone(), old.clone()], 3), [node(1)]);
-        assert_eq!(nodes(&[old.clone(), old, same], 5), [node(2), node(1)]);
+        for (replies, sentinels, soon, later) in [
+            (vec![&old], 3, vec![], vec![]),
+            (vec![&old, &same], 4, vec![2], vec![2]),
+            (vec![&newer], 3, vec![3], vec![3]),
+            (vec![&old, &old], 3, vec![], vec![1]),
+            (vec![&old, &old, &same], 5, vec![2], vec![2, 1]),
+        ] {
+            for (seconds, expected) in [(0, &soon), (9, &soon), (10, &later)] {
+                let replies = replies.iter().map(|&reply| reply.clone()).collect();
+                let now = since + Duration::from_secs(seconds);
+                let candidates = state.candidates(replies, sentinels, now).into_iter();
+                let ports = candidates.flat_map(|group| group.nodes).map(|node| node.port);
+                assert_eq!(&ports.collect::<Vec<_>>(), expected, "after {seconds} s");
+            }
+        }
     }
 }
