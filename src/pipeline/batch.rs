@@ -5,51 +5,104 @@ use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
 use super::intake::Job;
+use crate::event::Update;
+use crate::redis::{HashWrite, Write};
 
 /// Jobs grouped by key. A key occurs once: a retry of the first half of a batch could otherwise
 /// overwrite the second.
 pub struct Batch {
     jobs: Vec<Job>,
-    writes: Vec<Write>,
-    /// The next job of the same key, for each job.
-    next: Vec<Option<u32>>,
+    groups: KeyGroups<Write>,
 }
 
-/// One key of a batch: its jobs as a chain.
-struct Write {
+/// What is written for one update.
+fn write_for(update: &Update) -> Write {
+    Write::Hash(HashWrite { fields: update.field_count() })
+}
+
+/// How many of `jobs`, all of one key, can be one write.
+pub(super) fn joinable<'a>(mut jobs: impl Iterator<Item = &'a Job>) -> usize {
+    let Some(first) = jobs.next() else { return 0 };
+    let mut write = write_for(&first.update);
+    let joined = jobs.map_while(|job| {
+        write = write.join(write_for(&job.update))?;
+        Some(())
+    });
+    1 + joined.count()
+}
+
+/// Items grouped by key, in the order of first appearance.
+struct KeyGroups<W> {
+    keys: Vec<KeyGroup<W>>,
+    /// The next item of the same key, for each item.
+    next: Vec<Option<u32>>,
+    /// Items that are in a group; those behind them wait.
+    end: usize,
+}
+
+/// The items of one key, as a chain.
+struct KeyGroup<W> {
     first: u32,
     last: u32,
-    fields: u32,
+    /// What is written for all of them.
+    write: W,
 }
 
-impl Batch {
-    /// Groups `jobs`, which are in the order in which they were accepted.
-    pub fn new(jobs: Vec<Job>) -> Self {
+impl<W: Copy> KeyGroups<W> {
+    /// KeyGroups `len` items up to the first whose write cannot `join` those before it to the same
+    /// key.
+    fn new<'a>(
+        len: usize,
+        key: impl Fn(u32) -> &'a [u8],
+        write: impl Fn(u32) -> W,
+        join: impl Fn(W, W) -> Option<W>,
+    ) -> Self {
         let hasher = DefaultHashBuilder::default();
-        let hash = |jobs: &[Job], at: u32| hasher.hash_one(jobs[at as usize].update.key());
-        let mut writes: Vec<Write> = Vec::with_capacity(jobs.len());
-        let mut next = vec![None; jobs.len()];
-        let mut by_key: HashTable<u32> = HashTable::with_capacity(jobs.len());
-        for at in 0..jobs.len() as u32 {
-            let update = &jobs[at as usize].update;
-            let same = |&write: &u32| {
-                jobs[writes[write as usize].first as usize].update.key() == update.key()
-            };
-            match by_key.find(hash(&jobs, at), same) {
-                Some(&write) => {
-                    let write = &mut writes[write as usize];
-                    next[write.last as usize] = Some(at);
-                    write.last = at;
-                    write.fields += update.field_count();
+        let hash = |at: u32| hasher.hash_one(key(at));
+        let mut keys: Vec<KeyGroup<W>> = Vec::with_capacity(len);
+        let mut next = vec![None; len];
+        let mut by_key: HashTable<u32> = HashTable::with_capacity(len);
+        for at in 0..len as u32 {
+            let same = |&group: &u32| key(keys[group as usize].first) == key(at);
+            match by_key.find(hash(at), same) {
+                Some(&group) => {
+                    let group = &mut keys[group as usize];
+                    let Some(joined) = join(group.write, write(at)) else {
+                        return Self { keys, next, end: at as usize };
+                    };
+                    next[group.last as usize] = Some(at);
+                    group.last = at;
+                    group.write = joined;
                 }
                 None => {
-                    let rehash = |&write: &u32| hash(&jobs, writes[write as usize].first);
-                    by_key.insert_unique(hash(&jobs, at), writes.len() as u32, rehash);
-                    writes.push(Write { first: at, last: at, fields: update.field_count() });
+                    let rehash = |&group: &u32| hash(keys[group as usize].first);
+                    by_key.insert_unique(hash(at), keys.len() as u32, rehash);
+                    keys.push(KeyGroup { first: at, last: at, write: write(at) });
                 }
             }
         }
-        Self { jobs, writes, next }
+        Self { keys, next, end: len }
+    }
+
+    /// The positions of the items of one group.
+    fn chain(&self, group: &KeyGroup<W>) -> impl Iterator<Item = usize> {
+        std::iter::successors(Some(group.first), |&at| self.next[at as usize]).map(|at| at as usize)
+    }
+}
+
+impl Batch {
+    /// KeyGroups `jobs`, which are in the order in which they were accepted. The first job whose write
+    /// cannot join those before it to the same key, and all jobs behind it, come back: they wait
+    /// for the next batch.
+    pub fn new(mut jobs: Vec<Job>) -> (Self, Vec<Job>) {
+        let groups = KeyGroups::new(
+            jobs.len(),
+            |at| jobs[at as usize].update.key(),
+            |at| write_for(&jobs[at as usize].update),
+            Write::join,
+        );
+        let waiting = jobs.split_off(groups.end);
+        (Self { jobs, groups }, waiting)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -68,7 +121,7 @@ impl Batch {
 
     /// Keys in the batch.
     pub fn len(&self) -> usize {
-        self.writes.len()
+        self.groups.keys.len()
     }
 
     /// Bytes of the updates.
@@ -76,12 +129,12 @@ impl Batch {
         self.jobs.iter().map(|job| job.cost()).sum()
     }
 
-    /// For each key, in the order of first appearance: the packed key, the number of fields, and
-    /// the packed fields of each job.
-    pub fn writes(&self) -> impl Iterator<Item = (&[u8], u32, impl Iterator<Item = &[u8]>)> {
-        self.writes.iter().map(|write| {
-            let parts = self.chain(write).map(|at| self.jobs[at].update.packed_fields());
-            (self.jobs[write.first as usize].update.packed_key(), write.fields, parts)
+    /// For each key, in the order of first appearance: the write, the packed key, and the packed
+    /// fields of each job.
+    pub fn writes(&self) -> impl Iterator<Item = (Write, &[u8], impl Iterator<Item = &[u8]>)> {
+        self.groups.keys.iter().map(|group| {
+            let payload = self.groups.chain(group).map(|at| self.jobs[at].update.packed_fields());
+            (group.write, self.jobs[group.first as usize].update.packed_key(), payload)
         })
     }
 
@@ -89,15 +142,31 @@ impl Batch {
     /// order in which they were accepted.
     pub fn into_jobs(self) -> Vec<(usize, Job)> {
         let mut write_of = vec![0; self.jobs.len()];
-        for (position, write) in self.writes.iter().enumerate() {
-            for at in self.chain(write) {
+        for (position, group) in self.groups.keys.iter().enumerate() {
+            for at in self.groups.chain(group) {
                 write_of[at] = position;
             }
         }
         write_of.into_iter().zip(self.jobs).collect()
     }
+}
 
-    fn chain(&self, write: &Write) -> impl Iterator<Item = usize> {
-        std::iter::successors(Some(write.first), |&at| self.next[at as usize]).map(|at| at as usize)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_cannot_join_waits_and_so_do_all_behind_it() {
+        let items = [("a", 1), ("b", 1), ("a", 1), ("c", 2), ("a", 2), ("b", 1)];
+        let key = |at: u32| items[at as usize].0.as_bytes();
+        let write = |at: u32| items[at as usize].1;
+        let alike = |first: i32, later| (first == later).then_some(first);
+        let groups = KeyGroups::new(items.len(), key, write, alike);
+        let chains: Vec<Vec<usize>> =
+            groups.keys.iter().map(|group| groups.chain(group).collect()).collect();
+        assert_eq!((chains, groups.end), (vec![vec![0, 2], vec![1], vec![3]], 4));
+        let all = KeyGroups::new(items.len(), key, write, |first, later| Some(first + later));
+        let sums: Vec<i32> = all.keys.iter().map(|group| group.write).collect();
+        assert_eq!((sums, all.end), (vec![4, 2, 2], items.len()));
     }
 }

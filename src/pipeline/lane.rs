@@ -103,18 +103,19 @@ impl<S: Apply> Worker<S> {
 
     async fn run(mut self) {
         while let Some(jobs) = self.next_jobs().await {
-            let mut batch = Batch::new(self.release_cancelled(jobs));
-            while !batch.is_empty() {
+            let mut left = self.release_cancelled(jobs);
+            while !left.is_empty() {
+                let (batch, waiting) = Batch::new(left);
                 let trouble = self.write(&batch).await;
-                let left = self.settle(batch, None).await;
-                let left = match trouble {
+                left = self.settle(batch, None).await;
+                left.extend(self.set_aside.divert(waiting));
+                left = match trouble {
                     Some(trouble) if self.hindered() => self.failed(&trouble, left).await,
                     trouble => {
                         self.answered(trouble);
                         self.release_cancelled(fenced(left))
                     }
                 };
-                batch = Batch::new(left);
             }
         }
     }
@@ -168,8 +169,8 @@ impl<S: Apply> Worker<S> {
     async fn write(&mut self, batch: &Batch) -> Option<Trouble> {
         self.writes.clear();
         self.verdicts.clear();
-        for (key, fields, parts) in batch.writes() {
-            self.writes.hset(key, fields, parts);
+        for (write, key, payload) in batch.writes() {
+            self.writes.add(write, key, payload);
         }
         let metrics = &self.lane.metrics;
         metrics.batch_updates.observe(batch.events() as f64);

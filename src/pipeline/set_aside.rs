@@ -7,6 +7,7 @@ use std::time::Duration;
 use prometheus::IntGauge;
 use tokio::time::Instant;
 
+use super::batch::joinable;
 use super::intake::Job;
 
 /// Refused keys of one lane, each with its events in the order in which they were accepted. The
@@ -161,6 +162,7 @@ impl SetAside {
         let mut bytes = 0;
         for waiting in due {
             let count = waiting.next_count(max_jobs, max_bytes);
+            let count = joinable(waiting.jobs.iter().take(count));
             let more: usize = waiting.jobs.iter().take(count).map(|job| job.cost()).sum();
             if !taken.is_empty() && (taken.len() + count > max_jobs || bytes + more > max_bytes) {
                 break;

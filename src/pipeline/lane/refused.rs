@@ -31,7 +31,8 @@ impl<S: Apply> Worker<S> {
         if jobs.is_empty() {
             return;
         }
-        let batch = Batch::new(jobs);
+        let (batch, waiting) = Batch::new(jobs);
+        assert!(waiting.is_empty(), "what is taken out of one key can be one write");
         let trouble = self.write(&batch).await;
         let apart = Apart { fenced: trouble.is_none() };
         self.settle(batch, Some(apart)).await;

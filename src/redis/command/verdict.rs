@@ -1,6 +1,17 @@
 //! What became of one write.
 
+use redis::ServerError;
+
 use crate::redis::errors::Class;
+
+/// Why a write is not confirmed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::redis) enum Unconfirmed<'a> {
+    /// The server refused it.
+    Error(&'a ServerError),
+    /// A reply that this write cannot have: replies and writes no longer match.
+    Mismatch,
+}
 
 /// What became of one write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,101 +1,139 @@
-//! A pipeline of HSETs, packed. Pure.
+//! The writes of one batch, packed. Pure.
 
 use std::ops::Range;
 
+use super::packed::{PackedCommands, push_bulk};
+use super::write::Write;
 use crate::redis::slot::slot_of;
 
-/// A reused buffer of packed HSET commands.
+/// A reused buffer of packed writes, each to another key.
 #[derive(Default)]
 pub struct Writes {
-    packed: Vec<u8>,
-    commands: Vec<Command>,
+    commands: PackedCommands,
+    expected: Vec<Expected>,
+    places: Vec<Placed>,
 }
 
-/// Where one command ends in the buffer, and where its key stands.
-struct Command {
-    end: usize,
+/// The replies that a write that was sent will have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::redis) struct Expected {
+    /// The one that can say what they mean.
+    pub(in crate::redis) write: Write,
+    pub(in crate::redis) replies: usize,
+}
+
+/// Where one write stands in the buffer.
+struct Placed {
+    first_command: usize,
     key: Range<usize>,
 }
 
 impl Writes {
     pub fn clear(&mut self) {
-        self.packed.clear();
         self.commands.clear();
+        self.expected.clear();
+        self.places.clear();
     }
 
-    /// Adds `HSET key field value ..`: the key as one RESP bulk string, `fields` pairs of them in
-    /// `parts`.
-    pub fn hset<'a>(
-        &mut self,
-        packed_key: &[u8],
-        fields: u32,
-        parts: impl Iterator<Item = &'a [u8]>,
-    ) {
-        self.packed.push(b'*');
-        self.packed
-            .extend_from_slice(itoa::Buffer::new().format(2 + 2 * u64::from(fields)).as_bytes());
-        self.packed.extend_from_slice(b"\r\n$4\r\nHSET\r\n");
-        let key = self.packed.len() + packed_key.len();
-        self.packed.extend_from_slice(packed_key);
-        // Without `$length` and the line ends.
-        let start = key - packed_key.len()
-            + packed_key.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        for part in parts {
-            self.packed.extend_from_slice(part);
-        }
-        self.commands.push(Command { end: self.packed.len(), key: start..key - 2 });
+    /// Adds the commands of `write`: `key` is one packed RESP bulk string; `payload` is that of
+    /// each update that was joined, in order.
+    pub fn add<'a>(&mut self, write: Write, key: &[u8], payload: impl Iterator<Item = &'a [u8]>) {
+        let first_command = self.commands.len();
+        write.pack(key, payload, &mut self.commands);
+        self.expected.push(Expected { write, replies: self.commands.len() - first_command });
+        self.places.push(Placed { first_command, key: self.commands.last_key() });
     }
 
-    /// Number of commands, and so of replies.
+    /// Number of writes, and so of keys.
     pub fn len(&self) -> usize {
-        self.commands.len()
+        self.expected.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.commands.is_empty()
+        self.expected.is_empty()
     }
 
+    /// All commands, in order.
     pub fn packed(&self) -> &[u8] {
-        &self.packed
+        self.commands.bytes()
     }
 
-    /// The packed command `write`.
-    pub(in crate::redis) fn command(&self, write: usize) -> &[u8] {
-        let start = write.checked_sub(1).map_or(0, |before| self.commands[before].end);
-        &self.packed[start..self.commands[write].end]
+    /// The replies to each write, in order.
+    pub(in crate::redis) fn expected(&self) -> &[Expected] {
+        &self.expected
     }
 
-    /// The hash slot of the key of `write`.
+    /// Each packed command of the write with this number.
+    pub(in crate::redis) fn commands(&self, write: usize) -> impl Iterator<Item = &[u8]> {
+        let first = self.places[write].first_command;
+        (first..first + self.expected[write].replies).map(|number| self.commands.command(number))
+    }
+
+    /// The hash slot of the key of the write with this number.
     pub(in crate::redis) fn slot(&self, write: usize) -> u16 {
-        slot_of(&self.packed[self.commands[write].key.clone()])
+        slot_of(&self.commands.bytes()[self.places[write].key.clone()])
     }
 
     /// Gives memory back when one large batch made the buffer larger than `limit` bytes.
     pub fn shrink_to(&mut self, limit: usize) {
-        if self.packed.capacity() > limit {
+        if self.commands.capacity() > limit {
             self.clear();
-            self.packed.shrink_to(limit);
+            self.commands.shrink_to(limit);
         }
+    }
+
+    /// One write of each form to `key`, with `fields` fields where a form has fields: to ask a
+    /// server whether it would take them.
+    pub(in crate::redis) fn samples(key: &str, fields: u32) -> Self {
+        let mut packed_key = Vec::new();
+        push_bulk(&mut packed_key, key.as_bytes());
+        let mut samples = Self::default();
+        for write in Write::forms(fields) {
+            samples.add(write, &packed_key, std::iter::once(write.sample().as_slice()));
+        }
+        samples
+    }
+
+    /// Replies to all of them.
+    pub(in crate::redis) fn replies(&self) -> usize {
+        self.commands.len()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redis::command::HashWrite;
 
     #[test]
     fn commands_and_slots_are_found_again() {
         let mut writes = Writes::default();
+        let hash = Write::Hash(HashWrite { fields: 1 });
         let parts: [&[u8]; 1] = [b"$1\r\na\r\n$1\r\n1\r\n"];
-        writes.hset(b"$6\r\nuser:1\r\n", 1, parts.into_iter());
-        writes.hset(b"$5\r\n{x}\r\n\r\n", 1, parts.into_iter());
-        assert_eq!(
-            writes.command(0),
-            b"*4\r\n$4\r\nHSET\r\n$6\r\nuser:1\r\n$1\r\na\r\n$1\r\n1\r\n"
-        );
-        assert_eq!([writes.command(0), writes.command(1)].concat(), writes.packed());
+        writes.add(hash, b"$6\r\nuser:1\r\n", parts.into_iter());
+        writes.add(hash, b"$5\r\n{x}\r\n\r\n", parts.into_iter());
+        let commands: Vec<Vec<u8>> =
+            (0..2).map(|write| writes.commands(write).flatten().copied().collect()).collect();
+        assert_eq!(commands[0], b"*4\r\n$4\r\nHSET\r\n$6\r\nuser:1\r\n$1\r\na\r\n$1\r\n1\r\n");
+        assert_eq!(commands.concat(), writes.packed());
         assert_eq!([writes.slot(0), writes.slot(1)], [slot_of(b"user:1"), slot_of(b"x")]);
+        assert_eq!(writes.expected(), [Expected { write: hash, replies: 1 }; 2]);
         writes.clear();
         assert!(writes.is_empty());
+    }
+
+    #[test]
+    fn samples_are_what_a_client_would_send() {
+        let mut expected = redis::cmd("HSET");
+        expected.arg("user:").arg("f0").arg("0").arg("f1").arg("0");
+        let samples = Writes::samples("user:", 2);
+        assert_eq!(samples.packed(), expected.get_packed_command());
+        assert_eq!(samples.replies(), 1);
+    }
+
+    #[test]
+    fn joined_writes_have_the_fields_of_both() {
+        let [one, two] = [1, 2].map(|fields| Write::Hash(HashWrite { fields }));
+        assert_eq!(one.join(two), Some(Write::Hash(HashWrite { fields: 3 })));
     }
 }

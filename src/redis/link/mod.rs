@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use redis::Value;
 
 use self::fence::fence;
-use super::command::{Suspicion, Verdict};
+use super::command::{Expected, Suspicion, Unconfirmed, Verdict, Write};
 use super::errors::{self, Broken, Cause, Class, QueryError, Trouble, code_and_detail};
 use super::wire::writable;
 use super::wire::{Allowed, Connection, Connector, Identity};
@@ -156,19 +156,19 @@ impl Link {
         }
     }
 
-    /// Sends `count` packed writes, each behind an ASKING when `asking`, waits for the replicas
-    /// that must have them, and pushes one answer for each onto `answers`, [`Verdict::Retry`] when
-    /// nothing was sent.
+    /// Sends `packed` writes, each command behind an ASKING when `asking`, waits for the replicas
+    /// that must have them, and pushes one answer for each write in `expected` onto `answers`,
+    /// [`Verdict::Retry`] when nothing was sent.
     pub(super) async fn write(
         &mut self,
         packed: &[u8],
-        count: usize,
+        expected: &[Expected],
         asking: bool,
         allowed: Allowed<'_>,
         answers: &mut Vec<NodeReply>,
     ) -> Option<Trouble> {
         let from = answers.len();
-        let trouble = self.send(packed, count, asking, allowed, answers).await;
+        let trouble = self.send(packed, expected, asking, allowed, answers).await;
         let Some(durability) = self.connector.durability() else { return trouble };
         let written = |answer: &&mut NodeReply| **answer == NodeReply::Is(Verdict::Written);
         if !answers[from..].iter_mut().any(|answer| written(&answer)) {
@@ -206,12 +206,13 @@ impl Link {
     async fn send(
         &mut self,
         packed: &[u8],
-        count: usize,
+        expected: &[Expected],
         asking: bool,
         allowed: Allowed<'_>,
         answers: &mut Vec<NodeReply>,
     ) -> Option<Trouble> {
-        let wanted = answers.len() + count;
+        let from = answers.len();
+        let wanted = from + expected.len();
         let mut replies = std::mem::take(&mut self.replies);
         let loss_epochs = self.connector.loss_epochs().clone();
         let (seen, sent) = match self.open().await {
@@ -222,16 +223,12 @@ impl Link {
                 return None;
             }
             Ok(connection) => {
-                let replies_each = if asking { 2 } else { 1 };
+                let commands: usize = expected.iter().map(|write| write.replies).sum();
+                let count = if asking { 2 * commands } else { commands };
                 // Another lane may note a switch while this is on its way: what was begun before is
                 // counted with it.
                 let seen = loss_epochs.count();
-                (
-                    seen,
-                    connection
-                        .exchange_while(allowed, packed, count * replies_each, &mut replies)
-                        .await,
-                )
+                (seen, connection.exchange_while(allowed, packed, count, &mut replies).await)
             }
             Err(trouble) => {
                 answers.resize(wanted, NodeReply::Is(Verdict::Retry(trouble.class)));
@@ -240,11 +237,20 @@ impl Link {
             }
         };
         let mut trouble = None;
-        // The reply to ASKING says nothing.
-        let of_writes = replies.drain(..).enumerate().filter(|(at, _)| !asking || at % 2 == 1);
-        answers.extend(of_writes.map(|(_, reply)| self.judge(&reply, &mut trouble)));
+        if asking {
+            // The replies to ASKING say nothing.
+            let mut at = 0..;
+            replies.retain(|_| at.next().is_some_and(|at: usize| at % 2 == 1));
+        }
+        let mut rest = replies.as_slice();
+        for Expected { write, replies } in expected {
+            let Some((own, others)) = rest.split_at_checked(*replies) else { break };
+            answers.push(self.judge(*write, own, &mut trouble));
+            rest = others;
+        }
+        replies.clear();
         self.replies = replies;
-        if answers[wanted - count..].contains(&NodeReply::Is(Verdict::Written)) {
+        if answers[from..].contains(&NodeReply::Is(Verdict::Written)) {
             self.seen = seen;
         }
         if let Err(broken) = sent {
@@ -259,40 +265,43 @@ impl Link {
         trouble
     }
 
-    /// What one reply says; notes the trouble when the write must be tried again.
-    fn judge(&mut self, reply: &Value, trouble: &mut Option<Trouble>) -> NodeReply {
-        NodeReply::Is(match reply {
-            Value::Int(_) => {
+    /// What the replies to one write say; notes the trouble when it must be tried again.
+    fn judge(
+        &mut self,
+        write: Write,
+        replies: &[Value],
+        trouble: &mut Option<Trouble>,
+    ) -> NodeReply {
+        let error = match write.judge(replies) {
+            Ok(()) => {
                 self.connector.taken().fetch_add(1, Relaxed);
-                Verdict::Written
+                return NodeReply::Is(Verdict::Written);
             }
-            Value::ServerError(error) => {
-                let (code, detail) = code_and_detail(error);
-                let found = self.count(Trouble::reply(error, self.connector.named().names));
-                if let Some(redirect) =
-                    Redirect::read(code, detail).filter(|_| self.connector.in_cluster())
-                {
-                    return NodeReply::Elsewhere(redirect);
-                }
-                match errors::cause(code, detail) {
-                    Cause::WrongType => Verdict::WrongType,
-                    Cause::Refused => Verdict::Refused,
-                    Cause::Unexplained(text) => {
-                        *trouble = Trouble::graver(trouble.take(), Some(found));
-                        let taken = self.connector.taken().load(Relaxed);
-                        Verdict::Suspect(Suspicion { text, server: self.server, taken })
-                    }
-                    Cause::Server => {
-                        let class = found.class;
-                        *trouble = Trouble::graver(trouble.take(), Some(found));
-                        Verdict::Retry(class)
-                    }
-                }
-            }
-            _ => {
-                // Not an answer to HSET: requests and replies no longer match.
+            Err(Unconfirmed::Mismatch) => {
                 trouble.get_or_insert(self.count(Broken::Malformed.into()));
-                Verdict::Unknown
+                return NodeReply::Is(Verdict::Unknown);
+            }
+            Err(Unconfirmed::Error(error)) => error,
+        };
+        let (code, detail) = code_and_detail(error);
+        let found = self.count(Trouble::reply(error, self.connector.named().names));
+        if self.connector.in_cluster()
+            && let Some(redirect) = Redirect::read(code, detail)
+        {
+            return NodeReply::Elsewhere(redirect);
+        }
+        NodeReply::Is(match errors::cause(code, detail) {
+            Cause::WrongType => Verdict::WrongType,
+            Cause::Refused => Verdict::Refused,
+            Cause::Unexplained(text) => {
+                *trouble = Trouble::graver(trouble.take(), Some(found));
+                let taken = self.connector.taken().load(Relaxed);
+                Verdict::Suspect(Suspicion { text, server: self.server, taken })
+            }
+            Cause::Server => {
+                let class = found.class;
+                *trouble = Trouble::graver(trouble.take(), Some(found));
+                Verdict::Retry(class)
             }
         })
     }

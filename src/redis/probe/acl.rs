@@ -1,6 +1,7 @@
 //! The permissions that the worker needs on a server. Pure.
 
 use crate::config::Durability;
+use crate::redis::command::Write;
 
 /// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys with
 /// these `prefixes` (`""`: none), and `commands` besides. To be typed at the prompt of `redis-cli`, with PASSWORD replaced.
@@ -20,9 +21,11 @@ pub(in crate::redis) fn minimal_acl(
         line.push(' ');
         line.push_str(&quoted(keys));
     }
-    line.push_str(
-        " +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill",
-    );
+    for write in Write::forms(1) {
+        line.push(' ');
+        line.push_str(write.acl());
+    }
+    line.push_str(" +multi +discard +ping +select +info +client|setname +client|info +client|kill");
     if durability.is_some() {
         line.push_str(" +wait");
     }

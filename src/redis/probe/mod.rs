@@ -174,11 +174,7 @@ impl Asked<'_> {
         }
     }
 
-    async fn writable(
-        &mut self,
-        fields: usize,
-        question: Question,
-    ) -> Result<Writable, QueryError> {
+    async fn writable(&mut self, fields: u32, question: Question) -> Result<Writable, QueryError> {
         writable::ask(&mut self.connection, self.connector.blank_key(), fields, question).await
     }
 }

@@ -82,7 +82,7 @@ impl OneWriter {
         verdicts: &mut Vec<Verdict>,
     ) -> Option<Trouble> {
         let Self { link, replies, .. } = self;
-        let trouble = link.write(writes.packed(), writes.len(), false, allowed, replies).await;
+        let trouble = link.write(writes.packed(), writes.expected(), false, allowed, replies).await;
         verdicts.extend(replies.drain(..).map(NodeReply::verdict));
         trouble
     }

@@ -8,9 +8,9 @@ use std::time::Instant;
 use secrecy::SecretString;
 
 use super::connection::Connection;
-use super::endpoint::Endpoint;
 use super::handshake::{Greeted, Ungreeted};
 use super::password::LivePassword;
+use super::server_access::ServerAccess;
 use super::settings::{ConnectionSettings, ServerRole};
 use super::step::Step;
 use super::unsupported::UnsupportedByServer;
@@ -24,7 +24,7 @@ use crate::tls::{LiveTls, TlsError};
 /// Makes connections to one server. Clones share everything.
 #[derive(Clone)]
 pub struct Connector {
-    endpoint: Arc<Endpoint>,
+    server: Arc<ServerAccess>,
 }
 
 impl Connector {
@@ -41,7 +41,7 @@ impl Connector {
             prefix => format!("{prefix}:"),
         };
         let (node, servers) = (address.to_string(), UnsupportedByServer::default());
-        let endpoint = Endpoint {
+        let server = ServerAccess {
             unsupported: servers.of(&node),
             unsupported_by_server: servers,
             handshake: settings.handshake,
@@ -67,106 +67,106 @@ impl Connector {
             loss_epochs: LossEpochs::default(),
             taken: Arc::default(),
         };
-        Ok(Self { endpoint: Arc::new(endpoint) })
+        Ok(Self { server: Arc::new(server) })
     }
 
     /// The same for another server, with that node's own login if it has one.
     pub(in crate::redis) fn to(&self, node: &Node) -> Self {
         let (address, name) = (address_of(node), node.to_string());
-        let unsupported = self.endpoint.unsupported_by_server.of(&name);
-        let mut endpoint =
-            Endpoint { address, node: name, unsupported, ..(*self.endpoint).clone() };
-        endpoint.taken = Arc::default();
-        if let Some(login) = self.endpoint.logins.get(node) {
+        let unsupported = self.server.unsupported_by_server.of(&name);
+        let mut server =
+            ServerAccess { address, node: name, unsupported, ..(*self.server).clone() };
+        server.taken = Arc::default();
+        if let Some(login) = self.server.logins.get(node) {
             if login.username.is_some() {
-                endpoint.username.clone_from(&login.username);
+                server.username.clone_from(&login.username);
             }
             if let Some(password) = &login.password {
-                endpoint.password = Some(Arc::new(LivePassword::new(password)));
+                server.password = Some(Arc::new(LivePassword::new(password)));
             }
         }
-        Self { endpoint: Arc::new(endpoint) }
+        Self { server: Arc::new(server) }
     }
 
     /// Counts the writes that the server has taken.
     pub(in crate::redis) fn taken(&self) -> &AtomicU64 {
-        &self.endpoint.taken
+        &self.server.taken
     }
 
     /// The same for a replica, with that node's own login if it has one.
     pub(in crate::redis) fn to_replica(&self, node: &Node) -> Self {
-        let Self { endpoint } = self.to(node);
+        let Self { server } = self.to(node);
         Self {
-            endpoint: Arc::new(Endpoint {
+            server: Arc::new(ServerAccess {
                 primary_only: false,
                 replica: true,
                 durability: None,
-                ..(*endpoint).clone()
+                ..(*server).clone()
             }),
         }
     }
 
     /// The same for another database of the server.
     pub(in crate::redis) fn in_database(&self, database: u32) -> Self {
-        Self { endpoint: Arc::new(Endpoint { database, ..(*self.endpoint).clone() }) }
+        Self { server: Arc::new(ServerAccess { database, ..(*self.server).clone() }) }
     }
 
     /// Whether MOVED and ASK are answers to live with.
     pub(in crate::redis) fn in_cluster(&self) -> bool {
-        self.endpoint.in_cluster
+        self.server.in_cluster
     }
 
     pub(in crate::redis) fn is_replica(&self) -> bool {
-        self.endpoint.replica
+        self.server.replica
     }
 
     /// What is to be waited for after each batch.
     pub(in crate::redis) fn durability(&self) -> Option<Durability> {
-        self.endpoint.durability
+        self.server.durability
     }
 
     /// Shared with clones, and with connectors to other nodes that were made of this one.
     pub(in crate::redis) fn loss_epochs(&self) -> &LossEpochs {
-        &self.endpoint.loss_epochs
+        &self.server.loss_epochs
     }
 
     /// The server as messages call it.
     pub(in crate::redis) fn named(&self) -> NamedServer<'_> {
-        self.endpoint.named()
+        self.server.named()
     }
 
     /// `host:port`, or the socket's path.
     pub fn node(&self) -> &str {
-        &self.endpoint.node
+        &self.server.node
     }
 
     pub fn database(&self) -> u32 {
-        self.endpoint.database
+        self.server.database
     }
 
     /// False when TLS is on and `skip_verify` set.
     pub fn is_verified(&self) -> bool {
-        self.endpoint.tls.as_ref().is_none_or(|tls| tls.is_verified())
+        self.server.tls.as_ref().is_none_or(|tls| tls.is_verified())
     }
 
     /// A key as those of events, and never one of them: to ask whether it could be written.
     pub(in crate::redis) fn blank_key(&self) -> &str {
-        &self.endpoint.blank_key
+        &self.server.blank_key
     }
 
     /// Whether a server that hangs up on a command is tried without it.
     pub(in crate::redis) fn adapts(&self) -> bool {
-        self.endpoint.handshake == Handshake::Auto
+        self.server.handshake == Handshake::Auto
     }
 
     /// Whether nothing is asked of the server.
     pub(in crate::redis) fn asks_nothing(&self) -> bool {
-        self.endpoint.handshake == Handshake::Minimal
+        self.server.handshake == Handshake::Minimal
     }
 
     /// How to ask whether writes are taken.
     pub(in crate::redis) fn question(&self) -> Question {
-        let omits = |step| self.adapts() && self.endpoint.unsupported.omits(step);
+        let omits = |step| self.adapts() && self.server.unsupported.omits(step);
         match () {
             () if self.asks_nothing() || omits(Step::Multi) && omits(Step::Ping) => {
                 Question::Connection
@@ -187,7 +187,7 @@ impl Connector {
             (Question::Transaction | Question::Ping, _) => &[Step::Multi],
             (Question::Connection, _) => &[Step::Multi, Step::Ping],
         };
-        self.endpoint.unsupported.learn(unknown.iter().copied());
+        self.server.unsupported.learn(unknown.iter().copied());
     }
 
     /// Connects (TCP and TLS within `connect_timeout`), authenticates, selects the database, names
@@ -197,7 +197,7 @@ impl Connector {
     /// that it does not take; unless `redis.handshake` says otherwise. What is found is left out
     /// from then on.
     pub async fn connect(&self) -> Result<Connection, Trouble> {
-        let unsupported = &self.endpoint.unsupported;
+        let unsupported = &self.server.unsupported;
         let mut known =
             if self.adapts() { unsupported.at_connect(Instant::now()) } else { BTreeSet::new() };
         let mut omitted = known.clone();
@@ -253,32 +253,31 @@ impl Connector {
         omitted: &BTreeSet<Step>,
         one_by_one: bool,
     ) -> Result<(Connection, Result<Greeted, Ungreeted>), Trouble> {
-        let endpoint = &*self.endpoint;
-        let client = endpoint.tls_client().await;
-        let (stream, tls) = match &endpoint.address {
+        let server = &*self.server;
+        let client = server.tls_client().await;
+        let (stream, tls) = match &server.address {
             Address::Unix(path) => {
-                (stream::dial_unix(path, endpoint.named(), endpoint.connect_timeout).await?, None)
+                (stream::dial_unix(path, server.named(), server.connect_timeout).await?, None)
             }
             Address::Tcp { host, port } => {
                 let dialling = stream::dial_tcp(
                     (host, *port),
-                    endpoint.named(),
-                    &endpoint.tcp,
+                    server.named(),
+                    &server.tcp,
                     client.as_deref(),
-                    endpoint.connect_timeout,
+                    server.connect_timeout,
                 );
                 dialling.await?
             }
         };
         // Not before somebody answers: a server that is away costs no run of a command.
         if password.is_none() {
-            *password = endpoint.password().await?;
+            *password = server.password().await?;
         }
-        let mut connection =
-            Connection::new(stream, tls, endpoint.names, endpoint.response_timeout);
+        let mut connection = Connection::new(stream, tls, server.names, server.response_timeout);
         let greeting = handshake::greet(
             &mut connection,
-            endpoint,
+            server,
             password.as_ref(),
             client.as_deref(),
             omitted,

@@ -6,9 +6,9 @@ use redis::{Cmd, Value};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::connection::Connection;
-use super::endpoint::Endpoint;
 use super::identity::Identity;
 use super::info::{field, text};
+use super::server_access::ServerAccess;
 use super::step::{SIGNS_OF_LIFE, Step};
 use crate::config::{Handshake, Protocol};
 use crate::printable::printable;
@@ -39,14 +39,14 @@ pub(super) enum Ungreeted {
 /// behind it follow from it.
 pub(super) async fn greet(
     connection: &mut Connection,
-    endpoint: &Endpoint,
+    server: &ServerAccess,
     password: Option<&SecretString>,
     tls: Option<&TlsClient>,
     omitted: &BTreeSet<Step>,
     one_by_one: bool,
 ) -> Result<Greeted, Ungreeted> {
-    let steps = steps(endpoint, password, omitted);
-    if steps.is_empty() && endpoint.handshake != Handshake::Minimal {
+    let steps = steps(server, password, omitted);
+    if steps.is_empty() && server.handshake != Handshake::Minimal {
         return Err(Ungreeted::NothingToSay);
     }
     let mut replies = Vec::with_capacity(steps.len());
@@ -67,10 +67,10 @@ pub(super) async fn greet(
     for ((step, _), reply) in steps.iter().zip(&replies) {
         let Value::ServerError(error) = reply else { continue };
         let (code, detail) = code_and_detail(error);
-        if let Some(error) = refusal(*step, code, detail, endpoint.named()) {
+        if let Some(error) = refusal(*step, code, detail, server.named()) {
             return Err(Ungreeted::Failed(error));
         }
-        refused.push((*step, code == "NOPERM", hint::reply(endpoint.named(), None, code, detail)));
+        refused.push((*step, code == "NOPERM", hint::reply(server.named(), None, code, detail)));
     }
     if let Err(cause) = done {
         let said = refused.pop();
@@ -79,7 +79,7 @@ pub(super) async fn greet(
             Some((step, _, error)) => (step.command(), error, false),
             None => {
                 let step = steps.get(replies.len()).map(|(step, _)| *step);
-                let error = hint::greeting(endpoint.named(), tls, &cause);
+                let error = hint::greeting(server.named(), tls, &cause);
                 let is_tls = error.class == Class::Config;
                 (step.map_or(&[][..], |step| step.command()), error, is_tls)
             }
@@ -96,7 +96,7 @@ pub(super) async fn greet(
         steps.iter().zip(&replies).find(|((step, _), _)| *step == wanted).map(|(_, reply)| reply)
     };
     if let Some(primary) = reply_to(Step::Role).and_then(primary_of) {
-        return Err(Ungreeted::Failed(hint::replica(endpoint.named(), &primary)));
+        return Err(Ungreeted::Failed(hint::replica(server.named(), &primary)));
     }
     let run_id = reply_to(Step::ServerInfo)
         .and_then(text)
@@ -111,10 +111,10 @@ pub(super) async fn greet(
         .chain(refused.iter().map(|(step, ..)| *step))
         .map(Step::name)
         .collect();
-    if !missing.is_empty() && endpoint.warns() {
+    if !missing.is_empty() && server.warns() {
         let denied = missing.join(", ");
         tracing::warn!(
-            node = endpoint.node,
+            node = server.node,
             denied,
             fencing = identity.is_some(),
             notices_switches = run_id.is_some(),
@@ -145,7 +145,7 @@ fn refusal(step: Step, code: &str, detail: &str, server: NamedServer<'_>) -> Opt
 }
 
 fn steps(
-    endpoint: &Endpoint,
+    server: &ServerAccess,
     password: Option<&SecretString>,
     omitted: &BTreeSet<Step>,
 ) -> Vec<(Step, Cmd)> {
@@ -155,8 +155,8 @@ fn steps(
         command.arg(args);
         steps.push((step, command));
     };
-    let login = (endpoint.username.as_deref(), password.map(ExposeSecret::expose_secret));
-    match (endpoint.protocol, login) {
+    let login = (server.username.as_deref(), password.map(ExposeSecret::expose_secret));
+    match (server.protocol, login) {
         (Protocol::Resp2, (None, None)) => {}
         (Protocol::Resp2, (None, Some(password))) => say(Step::Auth, &["AUTH", password]),
         (Protocol::Resp2, (Some(username), password)) => {
@@ -176,10 +176,10 @@ fn steps(
             );
         }
     }
-    if endpoint.database != 0 {
-        say(Step::Select, &["SELECT", &endpoint.database.to_string()]);
+    if server.database != 0 {
+        say(Step::Select, &["SELECT", &server.database.to_string()]);
     }
-    if endpoint.handshake == Handshake::Minimal {
+    if server.handshake == Handshake::Minimal {
         return steps;
     }
     let mut help = |step, args: &[&str]| {
@@ -187,18 +187,18 @@ fn steps(
             say(step, args);
         }
     };
-    if !endpoint.client_name.is_empty() {
-        help(Step::SetName, &["CLIENT", "SETNAME", &endpoint.client_name]);
+    if !server.client_name.is_empty() {
+        help(Step::SetName, &["CLIENT", "SETNAME", &server.client_name]);
     }
     help(Step::ClientInfo, &["CLIENT", "INFO"]);
     help(Step::ServerInfo, &["INFO", "server"]);
-    if endpoint.primary_only {
+    if server.primary_only {
         help(Step::Role, &["ROLE"]);
     }
     // Last: a server that wants a password takes the connection without one, and says so only now.
     match SIGNS_OF_LIFE.into_iter().find(|step| !omitted.contains(step)) {
-        Some(Step::Hlen) => help(Step::Hlen, &["HLEN", &endpoint.blank_key]),
-        Some(Step::BareHset) => help(Step::BareHset, &["HSET", &endpoint.blank_key]),
+        Some(Step::Hlen) => help(Step::Hlen, &["HLEN", &server.blank_key]),
+        Some(Step::BareHset) => help(Step::BareHset, &["HSET", &server.blank_key]),
         Some(_) => help(Step::Ping, &["PING"]),
         None => {}
     }

@@ -4,12 +4,12 @@
 pub(super) mod arbitrary;
 mod connection;
 mod connector;
-mod endpoint;
 mod handshake;
 mod identity;
 mod info;
 mod password;
 mod reply;
+mod server_access;
 mod settings;
 mod step;
 mod stream;

@@ -7,6 +7,7 @@
 use redis::Value;
 
 use super::connection::Connection;
+use crate::redis::command::Writes;
 use crate::redis::errors::{Broken, QueryError, code_and_detail, refusal};
 
 /// How a server is asked: less and less, where it hangs up on more.
@@ -43,7 +44,8 @@ pub(in crate::redis) enum Writable {
     },
 }
 
-/// Asks without writing whether an HSET of so many `fields` to `key` would be taken now.
+/// Asks without writing whether writes of every form to `key` would be taken now, of so many
+/// `fields` where a form has fields.
 ///
 /// # Errors
 /// Why not. [`Broken::Closed`], [`Broken::Io`] and [`Broken::Unfinished`]: the question itself may
@@ -51,7 +53,7 @@ pub(in crate::redis) enum Writable {
 pub(in crate::redis) async fn ask(
     connection: &mut Connection,
     key: &str,
-    fields: usize,
+    fields: u32,
     question: Question,
 ) -> Result<Writable, QueryError> {
     match question {
@@ -71,37 +73,42 @@ pub(in crate::redis) async fn ask(
         }
         return ping(connection, code == "NOPERM").await;
     }
-    let mut hset = redis::cmd("HSET");
-    hset.arg(key);
-    for field in 0..fields {
-        hset.arg(format!("f{field}")).arg("0");
-    }
-    let mut packed = hset.get_packed_command();
+    let samples = Writes::samples(key, fields);
+    let mut packed = samples.packed().to_vec();
     packed.extend(redis::cmd("DISCARD").get_packed_command());
     replies.clear();
-    connection.exchange(&packed, 2, &mut replies).await?;
-    match replies.as_slice() {
-        [Value::ServerError(refusal), Value::Okay] => {
+    connection.exchange(&packed, samples.replies() + 1, &mut replies).await?;
+    let Some((left, queued)) = replies.split_last() else { return Err(Broken::Malformed.into()) };
+    match left {
+        Value::Okay => {}
+        // A connection that cannot leave a transaction must not be written on: nothing would ever
+        // be executed.
+        Value::ServerError(refusal) => {
             let (code, detail) = code_and_detail(refusal);
-            match () {
-                () if code == "NOPERM" && denies_key(detail) => Ok(Writable::OtherKeys),
-                () if refusal::concerns_write(code, detail) => {
-                    Err(QueryError::Reply(connection.trouble(refusal)))
-                }
-                () => Ok(Writable::Unknown { forbidden: false }),
-            }
-        }
-        [Value::SimpleString(_), Value::Okay] => Ok(Writable::Yes),
-        // Who cannot leave a transaction must not write on this connection: nothing would ever be
-        // executed.
-        [_, Value::ServerError(refusal)] => {
-            match refusal::concerns_all(refusal.code(), refusal.details().unwrap_or_default()) {
+            return match refusal::concerns_all(code, detail) {
                 true => Err(QueryError::Reply(connection.trouble(refusal))),
                 false => Err(Broken::Unfinished.into()),
-            }
+            };
         }
-        _ => Err(Broken::Malformed.into()),
+        _ => return Err(Broken::Malformed.into()),
     }
+    for reply in queued {
+        match reply {
+            Value::SimpleString(_) => {}
+            Value::ServerError(refusal) => {
+                let (code, detail) = code_and_detail(refusal);
+                return match () {
+                    () if code == "NOPERM" && denies_key(detail) => Ok(Writable::OtherKeys),
+                    () if refusal::concerns_write(code, detail) => {
+                        Err(QueryError::Reply(connection.trouble(refusal)))
+                    }
+                    () => Ok(Writable::Unknown { forbidden: false }),
+                };
+            }
+            _ => return Err(Broken::Malformed.into()),
+        }
+    }
+    Ok(Writable::Yes)
 }
 
 /// Events may have other prefixes: whether their keys are denied, only they can tell.

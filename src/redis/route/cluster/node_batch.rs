@@ -1,7 +1,7 @@
 //! The writes of one batch that go to one node.
 
 use crate::config::Node;
-use crate::redis::command::Writes;
+use crate::redis::command::{Expected, Writes};
 use crate::redis::link::{Link, NodeReply};
 use crate::redis::{Allowed, Trouble};
 
@@ -13,8 +13,9 @@ pub(super) struct NodeBatch {
     /// Positions in the batch.
     pub(super) writes: Vec<usize>,
     packed: Vec<u8>,
+    expected: Vec<Expected>,
     pub(super) replies: Vec<NodeReply>,
-    /// Each write is preceded by ASKING.
+    /// Each command is preceded by ASKING.
     pub(super) ask: bool,
 }
 
@@ -35,6 +36,7 @@ impl NodeBatch {
                     node: node.clone(),
                     writes: Vec::new(),
                     packed: Vec::new(),
+                    expected: Vec::new(),
                     replies: Vec::new(),
                     ask,
                 });
@@ -42,13 +44,16 @@ impl NodeBatch {
             });
         let batch = &mut batches[at];
         batch.writes.push(write);
-        if ask {
-            batch.packed.extend_from_slice(ASKING);
+        batch.expected.push(writes.expected()[write]);
+        for command in writes.commands(write) {
+            if ask {
+                batch.packed.extend_from_slice(ASKING);
+            }
+            batch.packed.extend_from_slice(command);
         }
-        batch.packed.extend_from_slice(writes.command(write));
     }
 
     pub(super) async fn send(&mut self, link: &mut Link, allowed: Allowed<'_>) -> Option<Trouble> {
-        link.write(&self.packed, self.writes.len(), self.ask, allowed, &mut self.replies).await
+        link.write(&self.packed, &self.expected, self.ask, allowed, &mut self.replies).await
     }
 }

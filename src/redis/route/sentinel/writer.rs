@@ -66,7 +66,7 @@ impl SentinelWriter {
             (links.get_mut(&master).expect("made above"), Vec::with_capacity(writes.len()));
         let written = tokio::select! {
             biased;
-            trouble = link.write(writes.packed(), writes.len(), false, allowed, &mut answers) => Some(trouble),
+            trouble = link.write(writes.packed(), writes.expected(), false, allowed, &mut answers) => Some(trouble),
             () = replaced(state, &master) => None,
         };
         let Some(trouble) = written else {

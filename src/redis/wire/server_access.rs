@@ -16,7 +16,7 @@ use crate::tls::{LiveTls, TlsClient};
 
 /// What every connection begins with.
 #[derive(Clone)]
-pub(super) struct Endpoint {
+pub(super) struct ServerAccess {
     pub(super) address: Address,
     /// `host:port`, or the path of the socket.
     pub(super) node: String,
@@ -52,7 +52,7 @@ pub(super) struct Endpoint {
     pub(super) unsupported_by_server: UnsupportedByServer,
 }
 
-impl Endpoint {
+impl ServerAccess {
     /// The server as messages call it.
     pub(super) fn named(&self) -> NamedServer<'_> {
         NamedServer { node: &self.node, names: self.names }
