@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::Admin;
-use crate::config::{self, Config, Mode};
+use crate::config::{self, Config, Mode, OwnServer};
 use crate::dead_letter::DeadLetters;
 use crate::exit::Exit;
 use crate::lifecycle::{self, Lifecycle};
@@ -21,7 +21,7 @@ use crate::logging::UserIds;
 use crate::metrics::Metrics;
 use crate::pipeline::{Budget, Health, Intake, Lane, LaneLimits, Source, Suspects};
 use crate::readiness::Readiness;
-use crate::redis::{Embedded, Local, LocalError, Store, Topology};
+use crate::redis::{Embedded, Local, LocalError, Route};
 use crate::server::{self, descriptors};
 use crate::source::http::HttpSource;
 #[cfg(feature = "kafka")]
@@ -101,7 +101,7 @@ pub struct Delivery {
     /// The embedded store's address, when there is one.
     pub store: Option<SocketAddr>,
     pub health: Arc<Health>,
-    pub topology: Topology,
+    pub route: Route,
     lanes: TaskTracker,
     stores: TaskTracker,
     stop_store: CancellationToken,
@@ -126,8 +126,8 @@ impl Delivery {
         let stop_store = CancellationToken::new();
         let mut redis = config.redis.clone();
         let mut store_address = None;
-        match &config.redis.mode {
-            &Mode::Embedded(address) => {
+        match config.redis.mode.own_server() {
+            Some(OwnServer::Embedded(address)) => {
                 let store = Embedded::bind(address)
                     .await
                     .map_err(|error| StartError::bind("redis.embedded.listen", address, &error))?;
@@ -138,16 +138,16 @@ impl Delivery {
                 redis.mode = Mode::Embedded(address);
                 store_address = Some(address);
             }
-            Mode::Local(local) => {
+            Some(OwnServer::Local(local)) => {
                 let server =
                     Local::start(&redis, local, metrics.redis_local_restarts.clone()).await?;
                 server.announce();
                 redis = server.settings(&redis);
                 lifecycle.spawn(&stores, "local Redis", server.serve(stop_store.clone()));
             }
-            _ => {}
+            None => {}
         }
-        let topology = Topology::new(&redis).map_err(StartError::config)?;
+        let route = Route::new(&redis).map_err(StartError::config)?;
         warn_unverified("redis", redis.tls.as_ref(), &metrics);
         warn_unverified(
             "kafka",
@@ -158,7 +158,7 @@ impl Delivery {
         let delivery = &config.delivery;
         let budget = Budget::new(delivery.max_in_flight, metrics.in_flight_bytes.clone());
         let intake =
-            Arc::new(Intake::new(config.rules.clone(), budget, topology.placement(delivery.lanes)));
+            Arc::new(Intake::new(config.rules.clone(), budget, route.placement(delivery.lanes)));
         let health = Health::new(delivery.lanes, readiness);
         let limits = LaneLimits {
             max_batch: delivery.max_batch,
@@ -172,7 +172,7 @@ impl Delivery {
         for (number, queue) in intake.queues().iter().enumerate() {
             let lane = Lane {
                 queue: Arc::clone(queue),
-                store: Store::new(&topology, (number, delivery.lanes), Arc::clone(&metrics)),
+                store: route.writer((number, delivery.lanes), Arc::clone(&metrics)),
                 letters: letters.clone(),
                 limits,
                 metrics: Arc::clone(&metrics),
@@ -188,7 +188,7 @@ impl Delivery {
             metrics,
             store: store_address,
             health,
-            topology,
+            route,
             lanes,
             stores,
             stop_store,
@@ -302,7 +302,7 @@ impl App {
                 metrics: Arc::clone(&delivery.metrics),
                 readiness: Arc::clone(&readiness),
                 health: Arc::clone(&delivery.health),
-                switches: delivery.topology.switches(),
+                switches: delivery.route.loss_epochs(),
             };
             let source = match KafkaSource::new(kafka, &config.breaker, &config.redis.prefix, parts)
             {

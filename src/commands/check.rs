@@ -7,11 +7,11 @@ use std::process::ExitCode;
 
 use crate::cli::Options;
 use crate::config::{
-    Config, ConfigArgs, DeadLetter, Http, Kafka, KafkaClient, Local, Mode, OffsetReset, Password,
-    Pem, PrimaryReplicas, Redis, Sasl, Tls, program_name,
+    Config, ConfigArgs, DeadLetter, Http, Kafka, KafkaClient, OffsetReset, Password, Pem, Redis,
+    Sasl, Tls, program_name,
 };
 use crate::dead_letter::exposures;
-use crate::redis::{Topology, check_password};
+use crate::redis::{Route, check_password};
 
 use super::{connect, exit};
 
@@ -56,7 +56,7 @@ fn exposed(dead_letter: &DeadLetter) -> Vec<String> {
 
 /// What no client can be made of: certificates, properties of librdkafka.
 fn unusable(config: &Config) -> Vec<String> {
-    let redis = Topology::new(&config.redis).err().map(|error| error.to_string());
+    let redis = Route::new(&config.redis).err().map(|error| error.to_string());
     #[cfg(feature = "kafka")]
     let kafka = config
         .kafka
@@ -164,32 +164,10 @@ fn prefix(prefix: &str) -> String {
 }
 
 fn redis(redis: &Redis) -> String {
-    let node = match &redis.mode {
-        Mode::Embedded(listen) => return format!("inside this process on {listen}, keeps nothing"),
-        Mode::Local(local) => return self::local(local),
-        Mode::Standalone(address) => address.to_string(),
-        Mode::Cluster(cluster) => {
-            let seeds: Vec<_> = cluster.seeds.iter().map(ToString::to_string).collect();
-            format!("the cluster of {}", seeds.join(", "))
-        }
-        Mode::Sentinel(sentinel) => {
-            let nodes: Vec<_> = sentinel.nodes.iter().map(ToString::to_string).collect();
-            let tls = sentinel.tls.as_ref().map_or("no TLS".to_owned(), tls);
-            format!(
-                "the master {:?} that the sentinels {} know ({tls})",
-                sentinel.master,
-                nodes.join(", ")
-            )
-        }
-        Mode::Sharded(shards) => {
-            let shards: Vec<_> = shards.iter().map(ToString::to_string).collect();
-            format!("the shards {}", shards.join(", "))
-        }
-        Mode::PrimaryReplicas(PrimaryReplicas { primary, replicas }) => {
-            let replicas: Vec<_> = replicas.iter().map(ToString::to_string).collect();
-            format!("{primary}, which {} replicate", replicas.join(", "))
-        }
-    };
+    let node = redis.mode.in_words(|tls| tls.map_or("no TLS".to_owned(), self::tls));
+    if redis.mode.own_server().is_some() {
+        return node;
+    }
     let login = match (&redis.username, &redis.password) {
         (Some(user), _) => format!("as user {user:?}"),
         (None, Some(Password::Command(words))) => {
@@ -198,28 +176,12 @@ fn redis(redis: &Redis) -> String {
         (None, Some(_)) => "with a password".to_owned(),
         (None, None) => "without a password".to_owned(),
     };
-    let database = match redis.mode {
+    let database = match redis.mode.is_sharded() {
         // Each names its own.
-        Mode::Sharded(_) => String::new(),
-        _ => format!("database {}, ", redis.database),
+        true => String::new(),
+        false => format!("database {}, ", redis.database),
     };
     format!("{node}, {database}{login}, {}", redis.tls.as_ref().map_or("no TLS".to_owned(), tls))
-}
-
-fn local(local: &Local) -> String {
-    let binary = local
-        .binary
-        .as_ref()
-        .map_or("redis-server or valkey-server".to_owned(), |binary| binary.display().to_string());
-    let port = if local.port == 0 {
-        String::new()
-    } else {
-        format!(" and on port {} of 127.0.0.1, with a password", local.port)
-    };
-    format!(
-        "started with the worker: {binary} on a socket{port}, data in {}",
-        local.data_dir.display()
-    )
 }
 
 fn tls(tls: &Tls) -> String {

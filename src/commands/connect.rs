@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use crate::app::StartError;
-use crate::config::{Config, Http, Mode};
+use crate::config::{Config, Http, OwnServer};
 use crate::exit::Exit;
 use crate::printable::escaped;
-use crate::redis::{Local, Survey, Surveyed, Topology, minimal_acl};
+use crate::redis::{Local, Route, Survey, Surveyed};
 
 use super::exit;
 
@@ -44,20 +44,23 @@ pub(super) fn connect(config: &Config) -> ExitCode {
 }
 
 async fn redis(config: &Config) -> Result<Told, StartError> {
-    if let Mode::Embedded(_) = config.redis.mode {
-        return Ok((vec![("redis", "embedded: nothing to reach".to_owned())], Vec::new()));
+    match config.redis.mode.own_server() {
+        Some(OwnServer::Embedded(_)) => {
+            return Ok((vec![("redis", "embedded: nothing to reach".to_owned())], Vec::new()));
+        }
+        Some(OwnServer::Local(local)) => {
+            return Ok(match Local::version(local).await {
+                Ok(version) => {
+                    (vec![("redis", format!("local, not started for this: {version}"))], Vec::new())
+                }
+                Err(error) => (Vec::new(), vec![error.to_string()]),
+            });
+        }
+        None => {}
     }
-    if let Mode::Local(local) = &config.redis.mode {
-        return Ok(match Local::version(local).await {
-            Ok(version) => {
-                (vec![("redis", format!("local, not started for this: {version}"))], Vec::new())
-            }
-            Err(error) => (Vec::new(), vec![error.to_string()]),
-        });
-    }
-    let topology = Topology::new(&config.redis)
+    let route = Route::new(&config.redis)
         .map_err(|error| StartError { message: error.to_string(), code: Exit::CONFIG })?;
-    let Survey { found, mut missing } = topology.survey(config.redis.read_from_replicas).await;
+    let Survey { found, mut missing } = route.survey(config.redis.read_from_replicas).await;
     let denied = found.iter().filter(|node| node.report.prefix_denied && uses_redis_prefix(config));
     missing.extend(denied.map(|node| {
         let keys =
@@ -69,7 +72,7 @@ async fn redis(config: &Config) -> Result<Told, StartError> {
     }));
     let mut lines: Lines = found.into_iter().flat_map(describe).collect();
     if !lines.is_empty() {
-        lines.push(("minimal acl", acl(config)));
+        lines.push(("minimal acl", acl(config, &route)));
     }
     Ok((lines, missing))
 }
@@ -101,7 +104,7 @@ fn uses_redis_prefix(config: &Config) -> bool {
     config.kafka.is_some() || config.http.as_ref().is_none_or(by_http)
 }
 
-fn acl(config: &Config) -> String {
+fn acl(config: &Config, route: &Route) -> String {
     let own_prefixes = config
         .http
         .iter()
@@ -112,7 +115,7 @@ fn acl(config: &Config) -> String {
     prefixes.sort_unstable();
     prefixes.dedup();
     let username = config.redis.username.as_deref().unwrap_or("traitsink");
-    minimal_acl(username, &prefixes, &config.redis.mode, config.redis.durability)
+    route.minimal_acl(username, &prefixes, config.redis.durability)
 }
 
 #[cfg(feature = "kafka")]

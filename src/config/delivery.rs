@@ -103,13 +103,9 @@ impl RawDelivery {
     }
 
     fn lanes(&self, redis: &Mode, report: &mut Report) -> usize {
-        // Nodes that take writes; a cluster has three at least.
-        let nodes = match redis {
-            Mode::Cluster(_) => 3,
-            Mode::Sharded(shards) => shards.len(),
-            _ => 1,
-        };
-        if let (Some(lanes), Mode::Sharded(_)) = (self.lanes, redis)
+        let nodes = redis.primaries();
+        if let Some(lanes) = self.lanes
+            && redis.is_sharded()
             && lanes < nodes
         {
             report.error(

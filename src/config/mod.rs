@@ -30,7 +30,7 @@ mod transform;
 mod units;
 mod variables;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -47,8 +47,8 @@ pub use layers::ConfigArgs;
 pub use log::{Log, LogFormat};
 pub use password::{Password, program_name};
 pub use redis::{
-    Address, Cluster, Durability, Handshake, Local, Login, Mode, NatMap, Node, PrimaryReplicas,
-    Protocol, Redis, Sentinel, Shard,
+    Address, Cluster, Durability, Handshake, Local, Login, Mode, NatMap, Node, OwnServer,
+    PrimaryReplicas, Protocol, Redis, Sentinel, Shard,
 };
 pub use report::{ConfigError, ConfigErrors};
 pub use secrets::{quotable, read_secret, without_newline};
@@ -166,7 +166,7 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
         }
     }
     if config.kafka.as_ref().is_some_and(|kafka| !kafka.failover_replay.is_zero()) {
-        if let Mode::Embedded(_) = config.redis.mode {
+        if let Some(OwnServer::Embedded(_)) = config.redis.mode.own_server() {
             report.error(
                 "kafka.failover_replay",
                 "has no effect with redis.mode = \"embedded\", which keeps nothing",
@@ -185,17 +185,7 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
         let limit = ("delivery.max_in_flight", print_size(&in_flight.0));
         report.ordered((key, print_size(&size.0)), limit, size <= in_flight);
     }
-    let store = match &config.redis.mode {
-        Mode::Embedded(listen) => Some(("redis.embedded.listen", *listen)),
-        Mode::Local(local) => {
-            Some(("redis.local.port", SocketAddr::from((Ipv4Addr::LOCALHOST, local.port))))
-        }
-        Mode::Standalone(_)
-        | Mode::Cluster(_)
-        | Mode::Sentinel(_)
-        | Mode::Sharded(_)
-        | Mode::PrimaryReplicas(_) => None,
-    };
+    let store = config.redis.mode.own_server().map(OwnServer::listens);
     let http = config.http.as_ref().map(|http| ("http.listen", http.listen));
     let listeners: Vec<_> =
         http.into_iter().chain(store).chain([("admin.listen", config.admin)]).collect();
@@ -212,11 +202,8 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
 /// The keys of all PEM files, where they were given, and the paths.
 fn pem_files(config: &Config, report: &Report) -> Vec<(String, PathBuf)> {
     let redis = config.redis.tls.iter().flat_map(|tls| tls::REDIS.files(tls));
-    let sentinel = match &config.redis.mode {
-        Mode::Sentinel(sentinel) => sentinel.tls.as_ref(),
-        _ => None,
-    };
-    let sentinel = sentinel.into_iter().flat_map(|tls| tls::SENTINEL.files(tls));
+    let sentinel =
+        config.redis.mode.sentinel_tls().into_iter().flat_map(|tls| tls::SENTINEL.files(tls));
     let kafka = config
         .kafka
         .iter()

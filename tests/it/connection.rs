@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use redis::{Cmd, Value};
 use traitsink::config::{self, Address};
-use traitsink::redis::{Class, Connection, QueryError, Trouble, minimal_acl, probe};
+use traitsink::redis::{Class, Connection, QueryError, Route, Trouble, probe};
 
 use crate::harness::redis::{Redis, free_port};
 use crate::harness::{connector, run, settings, tcp};
@@ -235,8 +235,9 @@ async fn nobody_there() {
 #[tokio::test]
 async fn the_minimal_acl_is_enough() {
     let server = Redis::start();
-    let line = minimal_acl("writer", &["", "team a[1]\"*"], &plain(&server).mode, None)
-        .replace("PASSWORD", "s3cret");
+    let route = Route::new(&plain(&server)).expect("no PEM files");
+    let line =
+        route.minimal_acl("writer", &["", "team a[1]\"*"], None).replace("PASSWORD", "s3cret");
     std::fs::write(server.socket().with_file_name("typed"), line).unwrap();
     let typed =
         run("sh", &["-c", "redis-cli -s redis.sock < typed"], server.socket().parent().unwrap());

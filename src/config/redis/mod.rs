@@ -1,5 +1,6 @@
 //! `[redis]`: which server, how to log in, which prefix.
 
+mod by_mode;
 mod cluster;
 mod durability;
 mod effective;
@@ -39,6 +40,7 @@ use super::tcp::Tcp;
 use super::tls::{RawTls, Tls};
 use super::units::{Secret, Span};
 
+pub use self::by_mode::OwnServer;
 pub use self::cluster::Cluster;
 pub use self::durability::Durability;
 pub use self::handshake::Handshake;

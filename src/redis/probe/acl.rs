@@ -1,14 +1,14 @@
 //! The permissions that the worker needs on a server. Pure.
 
-use crate::config::{Durability, Mode};
+use crate::config::Durability;
 use crate::redis::command::Write;
 
 /// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys with
-/// these `prefixes` (`""`: none). To be typed at the prompt of `redis-cli`, with PASSWORD replaced.
-pub fn minimal_acl(
+/// these `prefixes` (`""`: none), and `commands` besides. To be typed at the prompt of `redis-cli`, with PASSWORD replaced.
+pub(in crate::redis) fn minimal_acl(
     username: &str,
     prefixes: &[&str],
-    mode: &Mode,
+    commands: &[&str],
     durability: Option<Durability>,
 ) -> String {
     let mut line = format!("ACL SETUSER {username} reset on >PASSWORD");
@@ -29,11 +29,10 @@ pub fn minimal_acl(
     if durability.is_some() {
         line.push_str(" +wait");
     }
-    line.push_str(match mode {
-        Mode::Cluster(_) => " +asking +cluster|slots +cluster|info",
-        Mode::Sentinel(_) | Mode::PrimaryReplicas(_) => " +role",
-        _ => "",
-    });
+    for command in commands {
+        line.push_str(" +");
+        line.push_str(command);
+    }
     line
 }
 
@@ -61,12 +60,10 @@ fn quoted(word: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Address;
 
     #[test]
     fn acl_line() {
-        let standalone = Mode::Standalone(Address::Unix("/s".into()));
-        let minimal_acl = |prefixes: &[&str]| minimal_acl("w", prefixes, &standalone, None);
+        let minimal_acl = |prefixes: &[&str]| minimal_acl("w", prefixes, &[], None);
         let tail =
             " +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill";
         assert_eq!(minimal_acl(&[""]), format!("ACL SETUSER w reset on >PASSWORD ~user:*{tail}"));

@@ -12,7 +12,7 @@ mod acl;
 mod info;
 mod replication;
 
-pub use self::acl::minimal_acl;
+pub(super) use self::acl::minimal_acl;
 pub use self::replication::Replication;
 
 const UNKNOWN: &str = "unknown (not permitted)";

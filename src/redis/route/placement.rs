@@ -1,10 +1,10 @@
 //! Which lane writes a key. Pure.
 
-use std::ops::Range;
 use std::sync::Arc;
 
+use super::parts::{part, part_of};
 use super::sharded::Shards;
-use super::{SLOTS, slot_of};
+use crate::redis::{SLOTS, slot_of};
 
 /// The lane of each key, the same for as long as the process runs.
 ///
@@ -40,34 +40,9 @@ impl Placement {
     }
 }
 
-/// What the part `number` of equal `parts` has of `whole`.
-pub(super) fn part(number: usize, parts: usize, whole: usize) -> Range<usize> {
-    (number * whole).div_ceil(parts)..((number + 1) * whole).div_ceil(parts)
-}
-
-/// The part of equal `parts` that has `at` of `whole`.
-pub(super) fn part_of(at: usize, whole: usize, parts: usize) -> usize {
-    at * parts / whole
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parts_cover_the_whole_in_turn() {
-        for (parts, whole) in [(1, 1), (3, 3), (3, 4), (4, 13), (12, SLOTS), (1024, SLOTS)] {
-            let ends: Vec<usize> =
-                (0..parts).map(|number| part(number, parts, whole).end).collect();
-            assert_eq!((part(0, parts, whole).start, ends[parts - 1]), (0, whole));
-            for at in 0..whole {
-                assert!(
-                    part(part_of(at, whole, parts), parts, whole).contains(&at),
-                    "{at} of {whole} in {parts}"
-                );
-            }
-        }
-    }
 
     #[test]
     fn a_lane_is_a_contiguous_range_of_slots() {

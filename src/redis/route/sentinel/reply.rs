@@ -1,4 +1,4 @@
-//! What one sentinel says of the master.
+//! The replies of one sentinel about the master.
 
 use std::collections::HashMap;
 
@@ -7,11 +7,11 @@ use redis::Value;
 use crate::config::Node;
 use crate::redis::{Class, Connection, QueryError, Trouble};
 
-/// Who the master is, and how new that is.
+/// Which server a sentinel names as the master, and how new that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct SentinelReply {
     pub(super) node: Node,
-    /// Rises with each failover that sentinels agree on; 0 when it is not told.
+    /// Rises with each failover that sentinels agree on; 0 when the reply has none.
     pub(super) epoch: u64,
 }
 
@@ -19,11 +19,11 @@ pub(super) struct Answer {
 ///
 /// SENTINEL MASTER has the epoch, and names the old master until the last replica follows the new
 /// one; SENTINEL GET-MASTER-ADDR-BY-NAME names the new one as soon as it is promoted.
-pub(super) async fn ask(
+pub(super) async fn master(
     connection: &mut Connection,
     node: &str,
     name: &str,
-) -> Result<Answer, Trouble> {
+) -> Result<SentinelReply, Trouble> {
     let mut packed = redis::cmd("SENTINEL").arg("MASTER").arg(name).get_packed_command();
     packed.extend(
         redis::cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name).get_packed_command(),
@@ -36,8 +36,8 @@ pub(super) async fn ask(
     let [details, address] = &replies[..] else { unreachable!("two commands have two replies") };
     match address {
         Value::Array(_) => {
-            let node = address_in(address).ok_or_else(|| odd(node))?;
-            Ok(Answer { node, epoch: epoch_in(details).unwrap_or_default() })
+            let node = address_in(address).ok_or_else(|| unreadable(node))?;
+            Ok(SentinelReply { node, epoch: epoch_in(details).unwrap_or_default() })
         }
         Value::Nil => Err(trouble(
             Class::Config,
@@ -55,7 +55,7 @@ pub(super) async fn ask(
             ),
         )),
         Value::ServerError(error) => Err(at(node, connection.trouble(error))),
-        _ => Err(odd(node)),
+        _ => Err(unreadable(node)),
     }
 }
 
@@ -72,7 +72,7 @@ pub(super) async fn replicas(
         // An error in both names the first.
         reply = former.or(reply);
     }
-    replicas_in(reply.map_err(|error| at(node, error.into()))?).ok_or_else(|| odd(node))
+    replicas_in(reply.map_err(|error| at(node, error.into()))?).ok_or_else(|| unreadable(node))
 }
 
 /// A list of `[name, value, name, value, ..]`.
@@ -90,7 +90,7 @@ fn address_in(reply: &Value) -> Option<Node> {
     Node::announced(&host, port.parse().ok()?)
 }
 
-/// Of `[name, value, name, value, ..]`.
+/// The epoch in `[name, value, name, value, ..]`.
 fn epoch_in(reply: &Value) -> Option<u64> {
     let fields: Vec<String> = redis::from_redis_value(reply.clone()).ok()?;
     let (pairs, _) = fields.as_chunks();
@@ -101,40 +101,12 @@ fn at(node: &str, trouble: Trouble) -> Trouble {
     Trouble { message: format!("sentinel {node}: {}", trouble.message), ..trouble }
 }
 
-fn odd(node: &str) -> Trouble {
+fn unreadable(node: &str) -> Trouble {
     Trouble::rediscover(format!("sentinel {node}: the answer is not a sentinel's"))
 }
 
 fn trouble(class: Class, code: &str, message: String) -> Trouble {
     Trouble { class, code: code.to_owned(), message }
-}
-
-/// Nodes that sentinels name in one epoch.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Candidates {
-    pub(super) epoch: u64,
-    /// Those first that more sentinels name; at least one.
-    pub(super) nodes: Vec<Node>,
-}
-
-/// The nodes to try, the newest epoch first.
-pub(super) fn candidates(answers: Vec<Answer>) -> Vec<Candidates> {
-    let mut counted: Vec<(u64, usize, Node)> = Vec::new();
-    for Answer { node, epoch } in answers {
-        match counted.iter_mut().find(|(of, _, known)| *of == epoch && *known == node) {
-            Some((_, votes, _)) => *votes += 1,
-            None => counted.push((epoch, 1, node)),
-        }
-    }
-    // Stable: of equals, the first in the list of sentinels.
-    counted.sort_by_key(|(epoch, votes, _)| std::cmp::Reverse((*epoch, *votes)));
-    let of_one_epoch = counted.chunk_by(|a, b| a.0 == b.0);
-    of_one_epoch
-        .map(|group| Candidates {
-            epoch: group[0].0,
-            nodes: group.iter().map(|(_, _, node)| node.clone()).collect(),
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -146,18 +118,6 @@ mod tests {
 
     fn on(port: u16) -> Node {
         Node { host: "h".into(), port }
-    }
-
-    #[test]
-    fn the_newest_epoch_comes_first_then_the_majority() {
-        let answers = [(1, 4), (2, 5), (3, 5), (3, 5), (9, 0)]
-            .map(|(port, epoch)| Answer { node: on(port), epoch });
-        let groups = [(5, vec![on(3), on(2)]), (4, vec![on(1)]), (0, vec![on(9)])];
-        assert_eq!(
-            candidates(answers.into()),
-            groups.map(|(epoch, nodes)| Candidates { epoch, nodes })
-        );
-        assert!(candidates(Vec::new()).is_empty());
     }
 
     #[test]

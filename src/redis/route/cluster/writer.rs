@@ -8,23 +8,23 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::Cluster;
+use super::discovery::Cluster;
+use super::node_batch::NodeBatch;
 use super::slots::SlotMap;
 use crate::config::Node;
 use crate::metrics::Metrics;
-use crate::redis::command::{Expected, Verdict, Writes};
+use crate::redis::command::{Verdict, Writes};
 use crate::redis::link::{Link, NodeReply};
-use crate::redis::placement::part;
+use crate::redis::route::parts::part;
 use crate::redis::{Allowed, Class, SLOTS, Trouble};
 
 /// Before a write that may have reached a node is sent to another: for closing the first one's old
 /// connection. A node that does not answer then and is no longer the owner cannot apply it in the
 /// cluster's name.
 const FENCE_TIMEOUT: Duration = Duration::from_secs(1);
-const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
 /// One lane's connections: one to each node that owns slots of its range.
-pub(in crate::redis) struct ClusterStore {
+pub struct ClusterWriter {
     cluster: Arc<Cluster>,
     /// The lane's slots.
     range: Range<usize>,
@@ -36,20 +36,8 @@ pub(in crate::redis) struct ClusterStore {
     metrics: Arc<Metrics>,
 }
 
-/// Writes on their way to one node.
-struct Group {
-    node: Node,
-    /// Positions in the batch.
-    writes: Vec<usize>,
-    packed: Vec<u8>,
-    expected: Vec<Expected>,
-    answers: Vec<NodeReply>,
-    /// Each command is preceded by ASKING.
-    ask: bool,
-}
-
-impl ClusterStore {
-    pub(in crate::redis) fn new(
+impl ClusterWriter {
+    pub(in crate::redis::route) fn new(
         cluster: Arc<Cluster>,
         (number, lanes): (usize, usize),
         metrics: Arc<Metrics>,
@@ -65,7 +53,7 @@ impl ClusterStore {
     }
 
     /// Reaches all nodes that own slots of this lane.
-    pub(in crate::redis) async fn reach(&mut self) -> Result<(), Trouble> {
+    pub(in crate::redis::route) async fn reach(&mut self) -> Result<(), Trouble> {
         let map = self.map().await?;
         if map.owners(self.range.clone()).is_empty() {
             self.stale = Some(map.version);
@@ -81,7 +69,7 @@ impl ClusterStore {
         Ok(())
     }
 
-    pub(in crate::redis) async fn apply(
+    pub(in crate::redis::route) async fn apply(
         &mut self,
         writes: &Writes,
         allowed: Allowed<'_>,
@@ -98,16 +86,16 @@ impl ClusterStore {
         self.fence_lost(&map).await;
         verdicts.resize(from + writes.len(), Verdict::Retry(Class::Rediscover));
         let mut trouble = None;
-        let mut groups = self.groups(writes, &map, &mut trouble);
+        let mut batches = self.batches(writes, &map, &mut trouble);
         for _ in 0..=self.cluster.max_redirections {
-            if groups.is_empty() {
+            if batches.is_empty() {
                 break;
             }
-            let found = self.send(&mut groups, allowed).await;
+            let found = self.send(&mut batches, allowed).await;
             trouble = Trouble::graver(trouble, found);
-            groups = self.settle(groups, writes, &mut verdicts[from..], &mut trouble);
+            batches = self.settle(batches, writes, &mut verdicts[from..], &mut trouble);
         }
-        if !groups.is_empty() {
+        if !batches.is_empty() {
             trouble.get_or_insert_with(astray);
         }
         if trouble.as_ref().is_some_and(|trouble| trouble.class != Class::Retry) {
@@ -155,101 +143,73 @@ impl ClusterStore {
     }
 
     /// The writes by owner; those without one are left as they are.
-    fn groups(&self, writes: &Writes, map: &SlotMap, trouble: &mut Option<Trouble>) -> Vec<Group> {
-        let mut groups = Vec::new();
+    fn batches(
+        &self,
+        writes: &Writes,
+        map: &SlotMap,
+        trouble: &mut Option<Trouble>,
+    ) -> Vec<NodeBatch> {
+        let mut batches = Vec::new();
         for write in 0..writes.len() {
             match map.owner(writes.slot(write)) {
-                Some(node) => Group::add(&mut groups, node, false, write, writes),
+                Some(node) => NodeBatch::add(&mut batches, node, false, write, writes),
                 None => *trouble = trouble.take().or_else(|| Some(homeless())),
             }
         }
-        groups
+        batches
     }
 
-    /// Sends all groups side by side.
-    async fn send(&mut self, groups: &mut [Group], allowed: Allowed<'_>) -> Option<Trouble> {
-        for group in groups.iter() {
-            self.link(&group.node);
+    /// Sends all batches side by side.
+    async fn send(&mut self, batches: &mut [NodeBatch], allowed: Allowed<'_>) -> Option<Trouble> {
+        for batch in batches.iter() {
+            self.link(&batch.node);
         }
         let mut links: HashMap<&Node, &mut Link> = self.links.iter_mut().collect();
         // The ones to be asked share a connection with others of the same node: after them, not
         // beside them.
         let (mut first, mut second): (Vec<_>, Vec<_>) = (Vec::new(), Vec::new());
-        for group in groups {
-            match links.remove(&group.node) {
-                Some(link) => first.push((link, group)),
-                None => second.push(group),
+        for batch in batches {
+            match links.remove(&batch.node) {
+                Some(link) => first.push((link, batch)),
+                None => second.push(batch),
             }
         }
-        let sent = join_all(first.into_iter().map(|(link, group)| group.send(link, allowed))).await;
+        let sent = join_all(first.into_iter().map(|(link, batch)| batch.send(link, allowed))).await;
         let mut trouble = sent.into_iter().fold(None, Trouble::graver);
-        for group in second {
-            let link = self.links.get_mut(&group.node).expect("made above");
-            let found = group.send(link, allowed).await;
+        for batch in second {
+            let link = self.links.get_mut(&batch.node).expect("made above");
+            let found = batch.send(link, allowed).await;
             trouble = Trouble::graver(trouble, found);
         }
         trouble
     }
 
-    /// Notes the verdicts; what was sent elsewhere comes back as new groups.
+    /// Notes the verdicts; what was sent elsewhere comes back as new batches.
     fn settle(
         &self,
-        groups: Vec<Group>,
+        batches: Vec<NodeBatch>,
         writes: &Writes,
         verdicts: &mut [Verdict],
         trouble: &mut Option<Trouble>,
-    ) -> Vec<Group> {
+    ) -> Vec<NodeBatch> {
         let mut next = Vec::new();
-        for group in groups {
-            for (write, answer) in group.writes.iter().zip(group.answers) {
-                match answer {
+        for batch in batches {
+            for (write, reply) in batch.writes.iter().zip(batch.replies) {
+                match reply {
                     NodeReply::Is(verdict) => verdicts[*write] = verdict,
                     NodeReply::Elsewhere(redirect) => {
                         verdicts[*write] = Verdict::Retry(Class::Rediscover);
-                        match self.cluster.learn(&redirect, &group.node) {
+                        match self.cluster.learn(&redirect, &batch.node) {
                             Some(node) => {
-                                Group::add(&mut next, &node, redirect.ask, *write, writes)
+                                NodeBatch::add(&mut next, &node, redirect.ask, *write, writes)
                             }
-                            None => drop(trouble.get_or_insert_with(|| nowhere(&group.node))),
+                            None => drop(trouble.get_or_insert_with(|| nowhere(&batch.node))),
                         }
                     }
                 }
             }
         }
         next
-    }
-}
-
-impl Group {
-    /// Puts a write into the group of its node.
-    fn add(groups: &mut Vec<Self>, node: &Node, ask: bool, write: usize, writes: &Writes) {
-        let at = groups
-            .iter()
-            .position(|group| group.ask == ask && group.node == *node)
-            .unwrap_or_else(|| {
-                groups.push(Self {
-                    node: node.clone(),
-                    writes: Vec::new(),
-                    packed: Vec::new(),
-                    expected: Vec::new(),
-                    answers: Vec::new(),
-                    ask,
-                });
-                groups.len() - 1
-            });
-        let group = &mut groups[at];
-        group.writes.push(write);
-        group.expected.push(writes.expected()[write]);
-        for command in writes.commands(write) {
-            if ask {
-                group.packed.extend_from_slice(ASKING);
-            }
-            group.packed.extend_from_slice(command);
-        }
-    }
-
-    async fn send(&mut self, link: &mut Link, allowed: Allowed<'_>) -> Option<Trouble> {
-        link.write(&self.packed, &self.expected, self.ask, allowed, &mut self.answers).await
     }
 }
 

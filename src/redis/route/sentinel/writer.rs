@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch::Receiver;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use super::{Sentinel, Told};
+use super::discovery::Sentinel;
+use super::state::MasterState;
+use super::watch;
 use crate::config::Node;
 use crate::metrics::Metrics;
 use crate::redis::command::{Verdict, Writes};
@@ -18,24 +20,25 @@ use crate::redis::{Allowed, Class, Trouble};
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// One lane's connection to the master, and to earlier ones that may still hold what was sent.
-pub(in crate::redis) struct SentinelStore {
+pub struct SentinelWriter {
     sentinel: Arc<Sentinel>,
-    told: Receiver<Told>,
+    state: Receiver<MasterState>,
     links: HashMap<Node, Link>,
-    /// The version of the answer that led nowhere.
+    /// The version of the state whose master could not be written to.
     stale: Option<u64>,
     metrics: Arc<Metrics>,
 }
 
-impl SentinelStore {
-    pub(in crate::redis) fn new(sentinel: Arc<Sentinel>, metrics: Arc<Metrics>) -> Self {
-        let told = sentinel.watch(&metrics);
-        Self { sentinel, told, links: HashMap::new(), stale: None, metrics }
+impl SentinelWriter {
+    pub(in crate::redis::route) fn new(sentinel: Arc<Sentinel>, metrics: Arc<Metrics>) -> Self {
+        watch::begin(&sentinel, &metrics);
+        let state = sentinel.state();
+        Self { sentinel, state, links: HashMap::new(), stale: None, metrics }
     }
 
-    pub(in crate::redis) async fn reach(&mut self) -> Result<(), Trouble> {
+    pub(in crate::redis::route) async fn reach(&mut self) -> Result<(), Trouble> {
         let (master, version) = self.master().await?;
-        let key = self.sentinel.masters.blank_key().to_owned();
+        let key = self.sentinel.base().blank_key().to_owned();
         let reached = self.link(&master).reach(&key).await;
         if reached.is_err() {
             self.stale = Some(version);
@@ -43,7 +46,7 @@ impl SentinelStore {
         reached
     }
 
-    pub(in crate::redis) async fn apply(
+    pub(in crate::redis::route) async fn apply(
         &mut self,
         writes: &Writes,
         allowed: Allowed<'_>,
@@ -58,13 +61,13 @@ impl SentinelStore {
             }
         };
         self.link(&master);
-        let Self { links, told, .. } = self;
+        let Self { links, state, .. } = self;
         let (link, mut answers) =
             (links.get_mut(&master).expect("made above"), Vec::with_capacity(writes.len()));
         let written = tokio::select! {
             biased;
             trouble = link.write(writes.packed(), writes.expected(), false, allowed, &mut answers) => Some(trouble),
-            () = replaced(told, &master) => None,
+            () = replaced(state, &master) => None,
         };
         let Some(trouble) = written else {
             // What the old master has not confirmed by now it never will in the new one's name.
@@ -74,7 +77,7 @@ impl SentinelStore {
         };
         let from = verdicts.len();
         verdicts.extend(answers.into_iter().map(NodeReply::verdict));
-        let is_master = told.borrow().takes_writes(&master);
+        let is_master = state.borrow().takes_writes(&master, Instant::now());
         if !is_master {
             // It may have been read after the last byte that the next master got.
             verdicts[from..]
@@ -88,22 +91,23 @@ impl SentinelStore {
         trouble.or_else(|| (!is_master).then(under_way))
     }
 
-    /// The master, and the version of the answer that named it; asks when the last one led nowhere.
+    /// The master, and the version of the state that names it; asks when the last one led nowhere.
     async fn master(&mut self) -> Result<(Node, u64), Trouble> {
-        let handed_over =
-            timeout(PATIENCE, self.told.wait_for(|told| !told.in_handover())).await.is_ok();
-        if !handed_over && self.told.borrow().in_handover() {
+        let in_failover = |state: &MasterState| state.in_failover(Instant::now());
+        let ends = self.state.wait_for(|state| !in_failover(state));
+        let ended = timeout(PATIENCE, ends).await.is_ok();
+        if !ended && in_failover(&self.state.borrow()) {
             return Err(under_way());
         }
-        let mut told = self.told.borrow().clone();
-        if self.stale == Some(told.version) || told.master.is_none() {
-            told = self.sentinel.find(told.version).await?;
+        let mut state = self.state.borrow().clone();
+        if self.stale == Some(state.version()) || state.master().is_none() {
+            state = self.sentinel.find(state.version()).await?;
         }
         self.stale = None;
-        let master = told.master.expect("an answer names a master");
+        let master = state.master().expect("a confirmation names a master").clone();
         let gone = self.links.extract_if(|node, link| *node != master && !link.has_fence());
         gone.for_each(|(_, link)| link.retire());
-        Ok((master, told.version))
+        Ok((master, state.version()))
     }
 
     fn link(&mut self, master: &Node) -> &mut Link {
@@ -115,8 +119,8 @@ impl SentinelStore {
 }
 
 /// Ends when there is another master.
-async fn replaced(told: &mut Receiver<Told>, master: &Node) {
-    if told.wait_for(|told| told.master.as_ref() != Some(master)).await.is_err() {
+async fn replaced(state: &mut Receiver<MasterState>, master: &Node) {
+    if state.wait_for(|state| state.master() != Some(master)).await.is_err() {
         std::future::pending().await
     }
 }

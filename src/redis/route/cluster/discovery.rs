@@ -1,63 +1,60 @@
-//! Redis Cluster: which node owns which slot, asked of the nodes themselves.
-//!
-//! The map is shared by all lanes ([`Cluster`]); each lane has its own connections
-//! ([`ClusterStore`]). `MOVED` corrects one slot, anything worse asks for the whole map again.
-
-mod slots;
-mod store;
+//! What all lanes share: the nodes of the cluster, and the map of its slots.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use self::slots::{NoMap, SlotMap};
-pub(super) use self::store::ClusterStore;
-use super::link::Redirect;
-use super::wire::{ServerRole, address_of};
-use super::{ConnectionSettings, Connector, SLOTS, Trouble, slot_of};
+use super::slots::{NoMap, SlotMap};
 use crate::config::{self, NatMap, Node};
+use crate::redis::link::Redirect;
+use crate::redis::route::survey::Servers;
+use crate::redis::wire::{ServerRole, address_of};
+use crate::redis::{ConnectionSettings, Connector, SLOTS, Trouble, slot_of};
 use crate::tls::TlsError;
 
 /// What is known of the cluster.
-pub(super) struct Cluster {
+pub struct Cluster {
     /// To the first seed; others are made of it.
     connector: Connector,
     seeds: Vec<Node>,
     nat_map: NatMap,
     /// Times that a write is sent on before it is retried with a new map.
-    max_redirections: u32,
+    pub(super) max_redirections: u32,
     refresh_every: Duration,
-    known: RwLock<Known>,
+    latest: RwLock<LatestMap>,
     /// Held by the lane that asks.
     asking: tokio::sync::Mutex<()>,
 }
 
+/// The map of the moment.
 #[derive(Default)]
-struct Known {
+struct LatestMap {
     map: Arc<SlotMap>,
+    /// When nodes last answered with a whole map; `None`: it is to be asked for soon.
     asked: Option<Instant>,
 }
 
 impl Cluster {
     /// Reads the PEM files; connects to nothing.
-    pub(super) fn new(redis: &config::Redis, cluster: &config::Cluster) -> Result<Self, TlsError> {
+    pub(in crate::redis::route) fn new(
+        redis: &config::Redis,
+        cluster: &config::Cluster,
+    ) -> Result<Self, TlsError> {
+        let settings = ConnectionSettings::of(redis).with_role(ServerRole::ClusterNode);
         Ok(Self {
-            connector: Connector::new(
-                &ConnectionSettings::of(redis).with_role(ServerRole::ClusterNode),
-                address_of(&cluster.seeds[0]),
-            )?,
+            connector: Connector::new(&settings, address_of(&cluster.seeds[0]))?,
             seeds: cluster.seeds.clone(),
             nat_map: cluster.nat_map.clone(),
             max_redirections: cluster.max_redirections,
             refresh_every: cluster.refresh,
-            known: RwLock::default(),
+            latest: RwLock::default(),
             asking: tokio::sync::Mutex::default(),
         })
     }
 
     /// What all nodes share.
-    pub(super) fn base(&self) -> &Connector {
+    pub(in crate::redis::route) fn base(&self) -> &Connector {
         &self.connector
     }
 
@@ -66,39 +63,39 @@ impl Cluster {
     }
 
     /// A key as those of events that `node` owns: a server is asked about its own keys only.
-    fn key_of(&self, node: &Node, map: &SlotMap) -> String {
+    pub(super) fn key_of(&self, node: &Node, map: &SlotMap) -> String {
         let mut tags = (0..SLOTS).map(|number| format!("{{{number}}}"));
         let tag = tags.find(|tag| map.owner(slot_of(tag.as_bytes())) == Some(node));
         format!("{}{}", self.connector.blank_key(), tag.unwrap_or_default())
     }
 
-    fn map(&self) -> Arc<SlotMap> {
-        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner).map)
+    pub(super) fn map(&self) -> Arc<SlotMap> {
+        Arc::clone(&self.latest.read().unwrap_or_else(PoisonError::into_inner).map)
     }
 
     fn put(&self, map: SlotMap) -> Arc<SlotMap> {
         let map = Arc::new(map);
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.map = Arc::clone(&map);
+        let mut latest = self.latest.write().unwrap_or_else(PoisonError::into_inner);
+        latest.map = Arc::clone(&map);
         map
     }
 
     /// Whether nobody has asked for the map for a while.
-    fn is_due(&self) -> bool {
-        let asked = self.known.read().unwrap_or_else(PoisonError::into_inner).asked;
+    pub(super) fn is_due(&self) -> bool {
+        let asked = self.latest.read().unwrap_or_else(PoisonError::into_inner).asked;
         asked.is_none_or(|asked| asked.elapsed() >= self.refresh_every)
     }
 
     /// Notes where a write was sent on to; returns the node. Where that owned nothing before, the
     /// whole map is asked for soon: it may have taken another's place.
-    fn learn(&self, redirect: &Redirect, from: &Node) -> Option<Node> {
+    pub(super) fn learn(&self, redirect: &Redirect, from: &Node) -> Option<Node> {
         let (host, port) = redirect.place.rsplit_once(':')?;
         let host = if host.is_empty() { &from.host } else { host };
         // "?" is a node that announces no name: only the map may say where it is.
         let Some(node) =
             Node::announced(host, port.parse().ok()?).map(|node| self.nat_map.reached(node))
         else {
-            self.known.write().unwrap_or_else(PoisonError::into_inner).asked = None;
+            self.latest.write().unwrap_or_else(PoisonError::into_inner).asked = None;
             return None;
         };
         let map = self.map();
@@ -106,14 +103,14 @@ impl Cluster {
             let is_new = !map.owners(0..SLOTS).contains(&&node);
             self.put(map.with(redirect.slot, node.clone()));
             if is_new {
-                self.known.write().unwrap_or_else(PoisonError::into_inner).asked = None;
+                self.latest.write().unwrap_or_else(PoisonError::into_inner).asked = None;
             }
         }
         Some(node)
     }
 
     /// The map, newer than `seen`: asks all nodes that are known, and takes the first answer.
-    async fn refresh(&self, seen: u64) -> Result<Arc<SlotMap>, Trouble> {
+    pub(super) async fn refresh(&self, seen: u64) -> Result<Arc<SlotMap>, Trouble> {
         let _asking = self.asking.lock().await;
         let map = self.map();
         if map.version > seen {
@@ -134,7 +131,7 @@ impl Cluster {
                 (node, Ok(reply)) => {
                     match SlotMap::read(&reply, &node, |node| self.nat_map.reached(node)) {
                         Ok(read) => {
-                            self.known.write().unwrap_or_else(PoisonError::into_inner).asked =
+                            self.latest.write().unwrap_or_else(PoisonError::into_inner).asked =
                                 Some(Instant::now());
                             let replaced = read.replaced(&map).cloned();
                             let map = self.put(read.newer_than(&map));
@@ -154,18 +151,28 @@ impl Cluster {
         Err(trouble.expect("there is at least one seed"))
     }
 
-    /// Each owner with the number of its slots, and the number of slots without one.
-    pub(super) async fn survey(&self) -> Result<(Vec<(Node, usize)>, usize), Trouble> {
-        let map = self.refresh(self.map().version).await?;
-        Ok((
-            map.shares().into_iter().map(|(node, slots)| (node.clone(), slots)).collect(),
-            map.uncovered(),
-        ))
+    /// Each owner, with the number of its slots; with `all` the replicas that the map names, each
+    /// once.
+    pub(in crate::redis::route) async fn servers(&self, all: bool) -> Result<Servers, Vec<String>> {
+        let seen = self.map().version;
+        let map = self.refresh(seen).await.map_err(|trouble| vec![trouble.message])?;
+        let mut missing = Vec::new();
+        let uncovered = map.uncovered();
+        if uncovered > 0 {
+            missing.push(format!(
+                "{uncovered} of the cluster's {SLOTS} slots have no owner: see `redis-cli \
+                 --cluster check`"
+            ));
+        }
+        let owners = map.shares().into_iter();
+        let primaries = owners
+            .map(|(node, slots)| (self.connector(node), vec![("slots", slots.to_string())]))
+            .collect();
+        let replicas = if all { self.replicas(&map) } else { Vec::new() };
+        Ok(Servers { primaries, replicas, missing })
     }
 
-    /// Those that the last answer named, each once.
-    pub(super) fn replicas(&self) -> Vec<Connector> {
-        let map = self.map();
+    fn replicas(&self, map: &SlotMap) -> Vec<Connector> {
         let mut nodes = map.replicas.clone();
         nodes.sort();
         nodes.dedup();

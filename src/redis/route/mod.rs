@@ -1,0 +1,167 @@
+//! The route of a write: which server takes a key. The one place that asks which kind of Redis
+//! this is.
+
+mod cluster;
+mod one;
+mod parts;
+mod placement;
+mod sentinel;
+mod sharded;
+mod survey;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use self::cluster::{Cluster, ClusterWriter};
+use self::one::{One, OneWriter};
+pub use self::placement::Placement;
+use self::sentinel::{Sentinel, SentinelWriter};
+use self::sharded::Shards;
+pub use self::survey::{Survey, Surveyed};
+use super::command::{Verdict, Writes};
+use super::{Allowed, Apply, Connector, Trouble, probe};
+use crate::config::{self, Address, Local, Mode};
+use crate::metrics::Metrics;
+use crate::tls::TlsError;
+
+/// The kind of Redis, with the servers it consists of. All lanes share it.
+#[derive(Clone)]
+pub enum Route {
+    /// Every key is on one server; it may have replicas, which `check` reads.
+    One(Arc<One>),
+    Cluster(Arc<Cluster>),
+    Sentinel(Arc<Sentinel>),
+    Sharded(Arc<Shards>),
+}
+
+/// The writes of one lane, to the servers that own its keys.
+pub enum LaneWriter {
+    One(Box<OneWriter>),
+    Cluster(Box<ClusterWriter>),
+    Sentinel(Box<SentinelWriter>),
+}
+
+impl Route {
+    /// Reads the PEM files; connects to nothing.
+    ///
+    /// # Errors
+    /// A PEM file that cannot be used.
+    pub fn new(redis: &config::Redis) -> Result<Self, TlsError> {
+        Ok(match &redis.mode {
+            Mode::Standalone(address) => Self::one(redis, address.clone())?,
+            Mode::Embedded(listen) => {
+                let (host, port) = (listen.ip().to_string(), listen.port());
+                Self::one(redis, Address::Tcp { host, port })?
+            }
+            Mode::Local(local) => {
+                Self::one(redis, Address::Unix(Local::socket_in(&local.data_dir)))?
+            }
+            Mode::PrimaryReplicas(servers) => {
+                Self::One(Arc::new(One::with_replicas(redis, servers)?))
+            }
+            Mode::Cluster(cluster) => Self::Cluster(Arc::new(Cluster::new(redis, cluster)?)),
+            Mode::Sentinel(sentinel) => Self::Sentinel(Arc::new(Sentinel::new(redis, sentinel)?)),
+            Mode::Sharded(shards) => Self::Sharded(Arc::new(Shards::new(redis, shards)?)),
+        })
+    }
+
+    fn one(redis: &config::Redis, address: Address) -> Result<Self, TlsError> {
+        Ok(Self::One(Arc::new(One::new(redis, address)?)))
+    }
+
+    /// Which of so many `lanes` writes which key.
+    pub fn placement(&self, lanes: usize) -> Placement {
+        match self {
+            Self::One(_) | Self::Cluster(_) | Self::Sentinel(_) => Placement::by_slot(lanes),
+            Self::Sharded(shards) => Placement::by_shard(Arc::clone(shards), lanes),
+        }
+    }
+
+    /// The writer of `lane`: its number, and how many there are, as [`Route::placement`] places
+    /// keys. Connects when there is something to write.
+    pub fn writer(&self, lane: (usize, usize), metrics: Arc<Metrics>) -> LaneWriter {
+        let one = |connector| LaneWriter::One(Box::new(OneWriter::new(connector, &metrics)));
+        match self {
+            Self::One(server) => one(server.connector()),
+            Self::Sharded(shards) => one(shards.of_lane(lane)),
+            Self::Cluster(cluster) => {
+                let writer = ClusterWriter::new(Arc::clone(cluster), lane, metrics);
+                LaneWriter::Cluster(Box::new(writer))
+            }
+            Self::Sentinel(sentinel) => {
+                let writer = SentinelWriter::new(Arc::clone(sentinel), metrics);
+                LaneWriter::Sentinel(Box::new(writer))
+            }
+        }
+    }
+
+    /// Counts the times that confirmed writes may have been lost because another server took over:
+    /// see [`super::LossEpochs`].
+    pub fn loss_epochs(&self) -> watch::Receiver<u64> {
+        let connector: &Connector = match self {
+            Self::One(server) => server.connector(),
+            Self::Cluster(cluster) => cluster.base(),
+            Self::Sentinel(sentinel) => sentinel.base(),
+            Self::Sharded(shards) => shards.base(),
+        };
+        connector.loss_epochs().subscribe()
+    }
+
+    /// What [`probe()`] finds of each node that takes writes and of each replica that is
+    /// configured, with `all` of those besides that a cluster or a master has; what there is to say
+    /// of its place among others; and all that is wrong.
+    pub async fn survey(&self, all: bool) -> Survey {
+        let servers = match self {
+            Self::One(server) => Ok(server.servers()),
+            Self::Cluster(cluster) => cluster.servers(all).await,
+            Self::Sentinel(sentinel) => sentinel.servers(all).await,
+            Self::Sharded(shards) => Ok(shards.servers()),
+        };
+        match servers {
+            Ok(servers) => servers.survey().await,
+            Err(missing) => Survey { found: Vec::new(), missing },
+        }
+    }
+
+    /// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys
+    /// with these `prefixes` (`""`: none). To be typed at the prompt of `redis-cli`, with PASSWORD
+    /// replaced.
+    pub fn minimal_acl(
+        &self,
+        username: &str,
+        prefixes: &[&str],
+        durability: Option<config::Durability>,
+    ) -> String {
+        let commands = match self {
+            Self::Cluster(_) => &["asking", "cluster|slots", "cluster|info"][..],
+            Self::Sentinel(_) => &["role"],
+            Self::One(server) if server.is_primary_of_replicas() => &["role"],
+            Self::One(_) | Self::Sharded(_) => &[],
+        };
+        probe::minimal_acl(username, prefixes, commands, durability)
+    }
+}
+
+impl Apply for LaneWriter {
+    async fn reach(&mut self) -> Result<(), Trouble> {
+        match self {
+            Self::One(writer) => writer.reach().await,
+            Self::Cluster(writer) => writer.reach().await,
+            Self::Sentinel(writer) => writer.reach().await,
+        }
+    }
+
+    async fn apply(
+        &mut self,
+        writes: &Writes,
+        allowed: Allowed<'_>,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Option<Trouble> {
+        match self {
+            Self::One(writer) => writer.apply(writes, allowed, verdicts).await,
+            Self::Cluster(writer) => writer.apply(writes, allowed, verdicts).await,
+            Self::Sentinel(writer) => writer.apply(writes, allowed, verdicts).await,
+        }
+    }
+}
