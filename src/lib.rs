@@ -41,6 +41,7 @@ pub mod kafka;
 pub mod lifecycle;
 pub mod logging;
 pub mod metrics;
+pub mod outcome;
 pub mod pipeline;
 pub mod printable;
 pub mod readiness;

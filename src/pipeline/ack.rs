@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::metrics::Metrics;
 
-use super::outcome::{Outcome, Source};
+use crate::outcome::{Outcome, Source};
 
 /// The age in seconds as which an older event counts in the freshness metric: two days, just beyond
 /// its largest bucket.

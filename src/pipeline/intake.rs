@@ -14,8 +14,8 @@ use crate::redis::Placement;
 
 use super::ack::Ack;
 use super::budget::{Budget, Reservation};
-use super::outcome::Outcome;
 use super::queue::Queue;
+use crate::outcome::Outcome;
 
 /// A message's bytes, and the room they take, for as long as any of its events is in flight.
 pub struct Message {

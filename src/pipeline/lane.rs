@@ -17,10 +17,10 @@ use crate::redis::{Apply, Class, Trouble, Verdict, Writes};
 use super::batch::Batch;
 use super::health::LaneHealth;
 use super::intake::Job;
-use super::outcome::{DeadReason, Outcome};
 use super::queue::Queue;
 use super::set_aside::SetAside;
 use super::suspects::Suspects;
+use crate::outcome::{DeadReason, Outcome};
 use refused::Apart;
 
 /// The longest pause before a new connection is tried: a restarted Redis is found soon, and trying

@@ -323,7 +323,7 @@ impl Link {
     }
 
     fn count(&self, trouble: Trouble) -> Trouble {
-        self.metrics.redis_error(trouble.class, &trouble.code).inc();
+        self.metrics.redis_error(trouble.class.as_str(), &trouble.code).inc();
         trouble
     }
 }
