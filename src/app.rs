@@ -296,7 +296,7 @@ impl App {
 
         #[cfg(feature = "kafka")]
         if let Some(kafka) = &config.kafka {
-            let parts = kafka::Parts {
+            let parts = kafka::KafkaSourceParts {
                 intake: Arc::clone(&delivery.intake),
                 letters: delivery.letters.clone(),
                 metrics: Arc::clone(&delivery.metrics),

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::outcome::{DeadReason, Source};
+
 /// Where a Kafka message came from, and what came with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct KafkaRecord {
     pub topic: Arc<str>,
     pub partition: i32,
     pub offset: i64,
@@ -17,27 +19,27 @@ pub struct Record {
     pub headers: Vec<(String, Option<Bytes>)>,
 }
 
-/// One dead letter.
+/// One dead letter, made when its event is given up.
 #[derive(Debug, Clone)]
 pub struct Letter {
     /// When the event was given up.
     pub(super) at: jiff::Timestamp,
-    pub(super) reason: &'static str,
-    pub(super) source: &'static str,
+    pub(super) reason: DeadReason,
+    pub(super) source: Source,
     pub(super) key: Option<Vec<u8>>,
     pub(super) event: Vec<u8>,
-    pub(super) record: Option<Record>,
+    pub(super) record: Option<KafkaRecord>,
 }
 
 impl Letter {
-    /// `reason` and `source` are the words of the metrics; `key` is the Redis key, if there was
-    /// one; `record` is the Kafka message that held the event.
+    /// `key` is the Redis key, if there was one; `event` is the text as its source sent it; `record` is
+    /// the Kafka message that held the event.
     pub fn new(
-        reason: &'static str,
-        source: &'static str,
+        reason: DeadReason,
+        source: Source,
         key: Option<&[u8]>,
         event: &[u8],
-        record: Option<&Record>,
+        record: Option<&KafkaRecord>,
     ) -> Self {
         Self {
             at: jiff::Timestamp::now(),

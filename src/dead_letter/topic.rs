@@ -13,7 +13,8 @@ use crate::kafka::{
     ClientError, ClientEvents, PlainContext, client_config, creation_error, describe,
 };
 
-use super::{DeadLetterError, Letter};
+use super::error::DeadLetterError;
+use super::letter::Letter;
 
 /// The name of this part in logs.
 const PART: &str = "dead letters";
@@ -24,7 +25,7 @@ const MOST_BYTES: &str = "100000000";
 
 type Producer = FutureProducer<PlainContext>;
 
-pub(super) struct LetterTopic {
+pub(super) struct DeadLetterTopic {
     settings: ClientConfig,
     /// Made anew after an error that it does not recover from.
     producer: Mutex<Producer>,
@@ -32,7 +33,7 @@ pub(super) struct LetterTopic {
     topic: String,
 }
 
-impl LetterTopic {
+impl DeadLetterTopic {
     /// Connects in the background.
     ///
     /// # Errors
@@ -107,8 +108,8 @@ fn headers(letter: &Letter) -> OwnedHeaders {
     let mut add = |key: &str, value: &[u8]| {
         headers = std::mem::take(&mut headers).insert(Header { key, value: Some(value) })
     };
-    add("traitsink-reason", letter.reason.as_bytes());
-    add("traitsink-source", letter.source.as_bytes());
+    add("traitsink-reason", letter.reason.as_str().as_bytes());
+    add("traitsink-source", letter.source.as_str().as_bytes());
     if let Some(key) = &letter.key {
         add("traitsink-key", key);
     }

@@ -4,7 +4,7 @@ use hashbrown::DefaultHashBuilder;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
-use super::intake::Job;
+use super::job::Job;
 
 /// Jobs grouped by key. A key occurs once: a retry of the first half of a batch could otherwise
 /// overwrite the second.

@@ -16,7 +16,7 @@ use crate::redis::{Apply, Class, Trouble, Verdict, Writes};
 
 use super::batch::Batch;
 use super::health::LaneHealth;
-use super::intake::Job;
+use super::job::Job;
 use super::queue::Queue;
 use super::set_aside::SetAside;
 use super::suspects::Suspects;
@@ -223,7 +223,7 @@ impl<S: Apply> Worker<S> {
             refused.iter().for_each(|(_, job)| self.lane.suspects.settled(job.update.key()));
             let keys: Vec<Vec<u8>> =
                 refused.iter().map(|(_, job)| job.update.key().to_vec()).collect();
-            released += self.bury(refused).await;
+            released += self.dead_letter(refused).await;
             keys.iter().for_each(|key| self.forget(key));
         }
         self.set_aside.refresh();
@@ -231,25 +231,17 @@ impl<S: Apply> Worker<S> {
         left
     }
 
-    /// Puts refused jobs into the dead letters, each event by itself; returns the room they gave
-    /// back.
-    async fn bury(&mut self, refused: Vec<(DeadReason, Job)>) -> usize {
+    /// Puts refused jobs into the dead letters, each event by itself; returns the room that they
+    /// gave back.
+    async fn dead_letter(&mut self, refused: Vec<(DeadReason, Job)>) -> usize {
         let letter = |(reason, job): &(DeadReason, Job)| {
-            Letter::new(
-                reason.as_str(),
-                job.ack.source().as_str(),
-                Some(job.update.key()),
-                job.text(),
-                job.message().record(),
-            )
+            let (source, key) = (job.ack.source(), Some(job.update.key()));
+            Letter::new(*reason, source, key, job.text(), job.message().record())
         };
-        let kept = self.lane.letters.write(refused.iter().map(letter).collect()).await;
+        let outcomes = self.lane.letters.keep(refused.iter().map(letter).collect()).await;
         let released = refused.iter().map(|(_, job)| job.cost()).sum();
-        for (reason, job) in refused {
-            match kept {
-                Ok(()) => job.ack.settle(Outcome::DeadLettered(reason)),
-                Err(_) => job.ack.settle(Outcome::Failed),
-            }
+        for ((_, job), outcome) in refused.into_iter().zip(outcomes) {
+            job.ack.settle(outcome);
         }
         released
     }

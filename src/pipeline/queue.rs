@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
-use super::intake::{Busy, Job};
+use super::job::{Busy, Job};
 
 /// The jobs of one lane, in the order in which they were accepted.
 pub struct Queue {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use prometheus::IntGauge;
 use tokio::time::Instant;
 
-use super::intake::Job;
+use super::job::Job;
 
 /// Refused keys of one lane, each with its events in the order in which they were accepted. The
 /// events hold their room.

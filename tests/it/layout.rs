@@ -43,7 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("config", &["event"]),
-    ("dead_letter", &["config", "kafka", "logging"]),
+    ("dead_letter", &["config", "kafka", "logging", "outcome"]),
     ("event", &[]),
     ("exit", &[]),
     ("kafka", &["config", "printable", "tls"]),

@@ -14,7 +14,7 @@ use traitsink::event::{Limits, Origin, Rules};
 use traitsink::logging::UserIds;
 use traitsink::metrics::Metrics;
 use traitsink::pipeline::{
-    Ack, Budget, Busy, DeadReason, Health, Intake, Lane, LaneLimits, Message, Outcome, Refusal,
+    Ack, Budget, Busy, DeadReason, Health, Intake, Lane, LaneLimits, Message, NotAccepted, Outcome,
     Source, Suspects,
 };
 use traitsink::readiness::Readiness;
@@ -130,8 +130,8 @@ async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
         if let Some(held) = held {
             let message = Message::new(Bytes::from(text), held);
             match intake.accept(&message, 0..message.bytes().len(), Origin::default(), ack) {
-                Ok(()) | Err(Refusal::Busy(..)) => {}
-                Err(Refusal::Rejected(reason, _)) => panic!("{reason:?}"),
+                Ok(()) | Err(NotAccepted::Busy(..)) => {}
+                Err(NotAccepted::Rejected(reason, _)) => panic!("{reason:?}"),
             }
         }
         sent.push(Sent { key: format!("user:u-{user}"), number, told });

@@ -18,7 +18,7 @@ use traitsink::pipeline::{
 };
 use traitsink::readiness::Readiness;
 use traitsink::redis::{Allowed, Apply, Class, Placement, Trouble, Verdict, Writes};
-use traitsink::source::kafka::Offsets;
+use traitsink::source::log::Offsets;
 
 use crate::model::decode;
 

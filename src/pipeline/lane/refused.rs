@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{LaneLimits, Worker, fenced};
 use crate::pipeline::batch::Batch;
-use crate::pipeline::intake::Job;
+use crate::pipeline::job::Job;
 use crate::redis::{Apply, Trouble, Verdict};
 
 /// How long a server may refuse several keys for reasons nobody knows, and take no other, before it

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use crate::metrics::Metrics;
 use crate::pipeline::{Ack, Outcome, Receipts, Source};
+use crate::source::log::Offsets;
 
-use super::guard::Guard;
 use super::lease::Lease;
-use super::offsets::Offsets;
+use super::shared_breaker::SharedBreaker;
 
 /// An assignment epoch of one partition. What settles after it was closed reaches only it, so it
 /// can never move a later epoch's offsets.
 pub(super) struct Assignment {
-    state: Mutex<State>,
+    state: Mutex<AssignmentState>,
     idle: Condvar,
     /// Given up: nothing of it may be written any more.
     closed: AtomicBool,
@@ -23,19 +23,23 @@ pub(super) struct Assignment {
     /// An event failed: its record must be delivered again.
     failed: AtomicBool,
     lease: Arc<Lease>,
-    guard: Arc<Guard>,
+    breaker: Arc<SharedBreaker>,
     metrics: Arc<Metrics>,
 }
 
 #[derive(Default)]
-struct State {
+struct AssignmentState {
     offsets: Offsets,
     /// Acks that are not settled.
     in_flight: usize,
 }
 
 impl Assignment {
-    pub(super) fn new(lease: Arc<Lease>, guard: Arc<Guard>, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub(super) fn new(
+        lease: Arc<Lease>,
+        breaker: Arc<SharedBreaker>,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
         let [closed, handed_over, failed] = [(); 3].map(|()| AtomicBool::new(false));
         Arc::new(Self {
             state: Mutex::default(),
@@ -44,7 +48,7 @@ impl Assignment {
             handed_over,
             failed,
             lease,
-            guard,
+            breaker,
             metrics,
         })
     }
@@ -114,7 +118,7 @@ impl Assignment {
         true
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, AssignmentState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -136,7 +140,7 @@ impl Receipts for Assignment {
             self.idle.notify_all();
         }
         drop(state);
-        self.guard.count(outcome);
+        self.breaker.count(outcome);
     }
 
     fn revoked(&self) -> bool {

@@ -16,12 +16,12 @@ use crate::kafka::explain;
 use crate::pipeline::{Health, Outcome, Source};
 
 use super::Ended;
-use super::door::{Door, NoRoom};
-use super::idle::{Idle, is_group_idle};
-use super::member::{Member, PART};
+use super::admission::{BusyLane, RecordAdmission};
+use super::idle_group::{IdleTimer, is_group_idle};
+use super::member::{GroupMember, PART};
+use super::missing_types::MissingTypes;
 use super::partition::{Blocked, Partition};
-use super::record::{self, InHand};
-use super::untyped::Untyped;
+use super::record::{self, PendingRecord};
 
 /// The longest wait for a record.
 const POLL: Duration = Duration::from_millis(20);
@@ -31,10 +31,10 @@ const TICK: Duration = Duration::from_millis(20);
 const BURST: usize = 256;
 
 pub(super) struct Consumer {
-    pub(super) consumer: BaseConsumer<Member>,
+    pub(super) consumer: BaseConsumer<GroupMember>,
     pub(super) topics: Vec<String>,
     pub(super) group_id: String,
-    pub(super) door: Door,
+    pub(super) admission: RecordAdmission,
     pub(super) health: Arc<Health>,
     /// Counts the times that Redis may have lost what it confirmed.
     pub(super) switches: watch::Receiver<u64>,
@@ -68,7 +68,7 @@ impl Consumer {
         ended
     }
 
-    pub(super) fn member(&self) -> &Member {
+    pub(super) fn member(&self) -> &GroupMember {
         self.consumer.context()
     }
 
@@ -80,7 +80,7 @@ impl Consumer {
 
     fn poll(&mut self) -> Ended {
         let (mut next_tick, mut rejoining) = (Instant::now(), false);
-        let (mut types, mut idle) = (Untyped::default(), Idle::default());
+        let (mut types, mut idle) = (MissingTypes::default(), IdleTimer::default());
         while !self.is_over() {
             if rejoining {
                 // Not before librdkafka let go of everything: while it rebalances, it would forget
@@ -128,11 +128,11 @@ impl Consumer {
                     self.replay();
                 }
                 self.member().recreated().iter().for_each(|topic| self.begin_anew(topic));
-                self.look_after_partitions();
+                self.move_partitions_on();
                 self.store_offsets(redis_is_up);
-                rejoining = rejoining || self.look_after_group(&mut idle);
+                rejoining = rejoining || self.check_group(&mut idle);
             }
-            if self.member().guard.tripped() {
+            if self.member().breaker.tripped() {
                 return Ended::Breaker;
             }
         }
@@ -144,7 +144,7 @@ impl Consumer {
     }
 
     /// Takes one record into the pipeline, or blocks its partition.
-    fn take(&self, message: &BorrowedMessage<'_>, received: Instant, types: &mut Untyped) {
+    fn take(&self, message: &BorrowedMessage<'_>, received: Instant, types: &mut MissingTypes) {
         // Events without a type are skipped at once, and nowhere but on this thread.
         let before = self.skipped_untyped();
         let Some((topic, events)) = self.push(message, received) else { return };
@@ -152,7 +152,7 @@ impl Consumer {
         if types.count(&topic, events, skipped)
             && warn_of_untyped(&topic, message.payload().unwrap_or_default())
         {
-            types.said(&topic);
+            types.warned(&topic);
         }
     }
 
@@ -178,26 +178,28 @@ impl Consumer {
             return None;
         }
         let headers = if self.keep_headers { record::headers(message) } else { Vec::new() };
-        let Some(held) = self.door.reserve(record::cost(message, &headers)) else {
-            self.block(partition, Blocked { hand: None, lane: None, resume_at: offset });
+        let Some(held) = self.admission.reserve(record::cost(message, &headers)) else {
+            self.block(partition, Blocked { pending: None, lane: None, resume_at: offset });
             return None;
         };
         let message = record::copy(message, &partition.topic, headers, held);
         let position = partition.deliver(offset, events.len() as u32);
         let taken = (Arc::clone(&partition.topic), events.len() as u64);
-        let mut hand = InHand { message, position, received, job: None, rest: events };
-        if let Err(NoRoom { lane }) = self.door.push(&partition.assignment, &mut hand) {
-            let others: usize = partitions.iter().map(Partition::in_hand).sum();
+        let mut pending = PendingRecord { message, position, received, job: None, rest: events };
+        if let Err(BusyLane(lane)) = self.admission.admit(&partition.assignment, &mut pending) {
+            let others: usize = partitions.iter().map(Partition::pending_bytes).sum();
             let partition = partitions.get_mut(topic, number).expect("found above");
             self.block(
                 partition,
-                Blocked { hand: Some(hand), lane: Some(lane), resume_at: offset + 1 },
+                Blocked { pending: Some(pending), lane: Some(lane), resume_at: offset + 1 },
             );
             // What partitions have in hand is held until there is room again: together they must
             // leave enough for that.
-            if others > 0 && others + partition.in_hand() > self.door.intake.budget().limit() / 4 {
+            if others > 0
+                && others + partition.pending_bytes() > self.admission.intake.budget().limit() / 4
+            {
                 partition.rewind();
-                self.door.intake.drop_cancelled();
+                self.admission.intake.drop_cancelled();
             }
         }
         Some(taken)
@@ -257,7 +259,7 @@ impl Consumer {
 
     /// Leaves a group in which nobody has a partition without a reason, to join it anew; whether it
     /// did.
-    fn look_after_group(&self, idle: &mut Idle) -> bool {
+    fn check_group(&self, idle: &mut IdleTimer) -> bool {
         if self.stop.is_cancelled() || self.member().lock().iter().next().is_some() {
             idle.reset();
             return false;

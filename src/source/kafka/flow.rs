@@ -6,9 +6,9 @@ use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::admission::BusyLane;
 use super::consumer::Consumer;
-use super::door::NoRoom;
-use super::partition::{Blocked, Flow, Partition};
+use super::partition::{Blocked, Partition, PartitionFlow};
 
 /// For librdkafka to note a new position.
 const SEEK: Duration = Duration::from_secs(5);
@@ -23,42 +23,42 @@ impl Consumer {
     pub(super) fn block(&self, partition: &mut Partition, blocked: Blocked) {
         self.pause(partition);
         self.member().metrics.kafka.pauses.inc();
-        partition.flow = Flow::Blocked(blocked);
+        partition.flow = PartitionFlow::Blocked(blocked);
     }
 
     /// Moves every partition on that is not flowing, if it can.
-    pub(super) fn look_after_partitions(&self) {
+    pub(super) fn move_partitions_on(&self) {
         let mut partitions = self.member().lock();
         let stopping = self.stop.is_cancelled();
         for partition in partitions.iter_mut() {
             if partition.assignment.has_failed()
-                && !matches!(partition.flow, Flow::Rewinding { .. })
+                && !matches!(partition.flow, PartitionFlow::Rewinding { .. })
             {
                 self.pause(partition);
                 partition.rewind();
                 self.member().intake.drop_cancelled();
             }
-            partition.flow = match std::mem::replace(&mut partition.flow, Flow::Closed) {
-                Flow::Open if stopping => {
+            partition.flow = match std::mem::replace(&mut partition.flow, PartitionFlow::Closed) {
+                PartitionFlow::Open if stopping => {
                     self.pause(partition);
-                    Flow::Closed
+                    PartitionFlow::Closed
                 }
-                Flow::Open => match partition.assignment.exceeds(MOST_BEHIND) {
+                PartitionFlow::Open => match partition.assignment.exceeds(MOST_BEHIND) {
                     Some(resume_at) => {
-                        self.block(partition, Blocked { hand: None, lane: None, resume_at });
+                        self.block(partition, Blocked { pending: None, lane: None, resume_at });
                         continue;
                     }
-                    None => Flow::Open,
+                    None => PartitionFlow::Open,
                 },
-                Flow::Blocked(blocked) => self.unblock(partition, blocked, stopping),
-                Flow::Rewinding { not_before, to }
+                PartitionFlow::Blocked(blocked) => self.unblock(partition, blocked, stopping),
+                PartitionFlow::Rewinding { not_before, to }
                     if stopping
                         || Instant::now() < not_before
                         || !partition.assignment.is_idle() =>
                 {
-                    Flow::Rewinding { not_before, to }
+                    PartitionFlow::Rewinding { not_before, to }
                 }
-                Flow::Rewinding { not_before, to } => {
+                PartitionFlow::Rewinding { not_before, to } => {
                     let offset =
                         to.or_else(|| partition.assignment.unsettled().map(Offset::Offset));
                     let flow = self.go_on(
@@ -68,12 +68,12 @@ impl Consumer {
                     if flow.is_some() {
                         partition.begin(self.member().epoch());
                     }
-                    flow.unwrap_or(Flow::Rewinding { not_before, to })
+                    flow.unwrap_or(PartitionFlow::Rewinding { not_before, to })
                 }
                 flow => flow,
             };
         }
-        self.member().show(&partitions);
+        self.member().update_gauges(&partitions);
     }
 
     /// Sends every partition back to what may be committed: Redis may have lost what it confirmed
@@ -135,36 +135,38 @@ impl Consumer {
     /// Whether nothing that was taken waits for anything.
     pub(super) fn finished(&self) -> bool {
         self.member().lock().iter().all(|partition| {
-            !matches!(partition.flow, Flow::Open | Flow::Blocked(_))
+            !matches!(partition.flow, PartitionFlow::Open | PartitionFlow::Blocked(_))
                 && partition.assignment.is_idle()
         })
     }
 
-    fn unblock(&self, partition: &Partition, mut blocked: Blocked, stopping: bool) -> Flow {
+    fn unblock(
+        &self,
+        partition: &Partition,
+        mut blocked: Blocked,
+        stopping: bool,
+    ) -> PartitionFlow {
         let far_ahead =
-            blocked.hand.is_none() && partition.assignment.exceeds(MOST_BEHIND / 2).is_some();
+            blocked.pending.is_none() && partition.assignment.exceeds(MOST_BEHIND / 2).is_some();
         if far_ahead || !self.member().intake.has_room(blocked.lane) {
-            return Flow::Blocked(blocked);
+            return PartitionFlow::Blocked(blocked);
         }
-        if let Some(hand) = &mut blocked.hand
-            && let Err(NoRoom { lane }) = self.door.push(&partition.assignment, hand)
+        if let Some(pending) = &mut blocked.pending
+            && let Err(BusyLane(lane)) = self.admission.admit(&partition.assignment, pending)
         {
-            return Flow::Blocked(Blocked { lane: Some(lane), ..blocked });
+            return PartitionFlow::Blocked(Blocked { lane: Some(lane), ..blocked });
         }
         if stopping {
-            return Flow::Closed;
+            return PartitionFlow::Closed;
         }
         let resume_at = blocked.resume_at;
-        self.go_on(partition, Offset::Offset(resume_at)).unwrap_or(Flow::Blocked(Blocked {
-            hand: None,
-            lane: None,
-            resume_at,
-        }))
+        self.go_on(partition, Offset::Offset(resume_at))
+            .unwrap_or(PartitionFlow::Blocked(Blocked { pending: None, lane: None, resume_at }))
     }
 
     /// Lets a paused partition flow from `offset` on; `None`, and it stays paused, when librdkafka
     /// will not.
-    fn go_on(&self, partition: &Partition, offset: Offset) -> Option<Flow> {
+    fn go_on(&self, partition: &Partition, offset: Offset) -> Option<PartitionFlow> {
         let seek = || self.consumer.seek(&partition.topic, partition.number, offset, SEEK);
         let resume = || self.consumer.resume(&list(partition));
         let resumed = match offset {
@@ -175,7 +177,7 @@ impl Consumer {
             _ => resume().and_then(|()| seek()),
         };
         match resumed {
-            Ok(()) => Some(Flow::Open),
+            Ok(()) => Some(PartitionFlow::Open),
             Err(error) => {
                 self.not_moved(partition, &error);
                 None

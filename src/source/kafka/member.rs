@@ -15,9 +15,9 @@ use crate::pipeline::Intake;
 use crate::readiness::Readiness;
 
 use super::assignment::Assignment;
-use super::guard::Guard;
 use super::lease::Lease;
-use super::partition::{Flow, Partition, Partitions};
+use super::partition::{Partition, PartitionFlow, Partitions};
+use super::shared_breaker::SharedBreaker;
 use super::topic_ids::TopicIds;
 
 /// The name of this part in `/ready`.
@@ -28,11 +28,11 @@ pub(super) const PART: &str = "kafka";
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// Shared by the consumer loop and librdkafka's callbacks, all on the polling thread.
-pub(super) struct Member {
+pub(super) struct GroupMember {
     pub(super) events: ClientEvents,
     pub(super) partitions: Mutex<Partitions>,
     pub(super) lease: Arc<Lease>,
-    pub(super) guard: Arc<Guard>,
+    pub(super) breaker: Arc<SharedBreaker>,
     pub(super) intake: Arc<Intake>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) readiness: Arc<Readiness>,
@@ -47,23 +47,29 @@ pub(super) struct Member {
     pub(super) debug: bool,
 }
 
-impl Member {
+impl GroupMember {
     pub(super) fn lock(&self) -> MutexGuard<'_, Partitions> {
         self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An assignment epoch that begins now.
     pub(super) fn epoch(&self) -> Arc<Assignment> {
-        Assignment::new(Arc::clone(&self.lease), Arc::clone(&self.guard), Arc::clone(&self.metrics))
+        Assignment::new(
+            Arc::clone(&self.lease),
+            Arc::clone(&self.breaker),
+            Arc::clone(&self.metrics),
+        )
     }
 
     /// Renews the gauges of partitions.
-    pub(super) fn show(&self, partitions: &Partitions) {
+    pub(super) fn update_gauges(&self, partitions: &Partitions) {
         let (mut assigned, mut paused) = (0, 0);
         for partition in partitions.iter() {
             assigned += 1;
-            paused +=
-                i64::from(matches!(partition.flow, Flow::Blocked(_) | Flow::Rewinding { .. }));
+            paused += i64::from(matches!(
+                partition.flow,
+                PartitionFlow::Blocked(_) | PartitionFlow::Rewinding { .. }
+            ));
         }
         self.metrics.kafka.partitions_assigned.set(assigned);
         self.metrics.kafka.partitions_paused.set(paused);
@@ -103,7 +109,7 @@ impl Member {
                 self.failover_replay,
             ));
         }
-        self.show(&partitions);
+        self.update_gauges(&partitions);
         tracing::info!(
             new = list.count(),
             all = self.metrics.kafka.partitions_assigned.get(),
@@ -129,12 +135,12 @@ impl Member {
             .iter()
             .filter_map(|element| partitions.remove(element.topic(), element.partition()))
             .collect();
-        self.show(&partitions);
+        self.update_gauges(&partitions);
         drop(partitions);
         for partition in &mut gone {
             partition.assignment.hand_over();
             // What found no room is dropped: it cannot be pushed while this thread waits here.
-            partition.flow = Flow::Closed;
+            partition.flow = PartitionFlow::Closed;
         }
         if !lost {
             // Lanes are not equally far: what one has not reached by then is read again, and all
@@ -187,7 +193,7 @@ impl Member {
     /// Closes the partition's epoch and drops what waited for room.
     pub(super) fn give_up(&self, mut partition: Partition) -> Partition {
         partition.assignment.close();
-        partition.flow = Flow::Closed;
+        partition.flow = PartitionFlow::Closed;
         self.metrics.kafka.remove_lag(&partition.topic, partition.number);
         partition
     }
@@ -205,7 +211,7 @@ impl Member {
     }
 }
 
-impl ClientContext for Member {
+impl ClientContext for GroupMember {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -256,7 +262,7 @@ impl ClientContext for Member {
     }
 }
 
-impl ConsumerContext for Member {
+impl ConsumerContext for GroupMember {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
             Rebalance::Assign(_) => {}

@@ -1,7 +1,7 @@
 //! The Kafka source: a member of a consumer group that commits only what is settled.
 //!
 //! A thread of its own polls (`consumer`): it copies each record (`record`), finds its events and
-//! pushes them (`door`), and pauses a partition whose next event finds no room (`flow`). The
+//! offers them to the pipeline (`admission`), and pauses a partition whose next event finds no room (`flow`). The
 //! receipts of an event are its partition under one assignment epoch (`assignment`), whose
 //! watermark ([`Offsets`]) is stored with librdkafka and committed by it; when it is to be `held`
 //! back, so that what Redis loses in a failover can be read again, after a while. `member` holds
@@ -9,21 +9,19 @@
 //! before the partition is handed over. A process that stood still for longer than a `lease` writes
 //! nothing of what it held. A topic that was created anew is read anew (`topic_ids`).
 
+mod admission;
 mod assignment;
-mod burial;
 mod consumer;
-mod door;
 mod flow;
-mod guard;
-mod held;
-mod idle;
+mod idle_group;
 mod lease;
 mod member;
-mod offsets;
+mod missing_types;
 mod partition;
 mod record;
+mod rejected;
+mod shared_breaker;
 mod topic_ids;
-mod untyped;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -36,20 +34,20 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
-use crate::dead_letter::{Breaker, DeadLetters};
+use crate::dead_letter::DeadLetters;
 use crate::kafka::{ClientError, ClientEvents, client_config, creation_error};
 use crate::metrics::Metrics;
 use crate::pipeline::{Health, Intake};
 use crate::readiness::Readiness;
+use crate::source::log::Breaker;
 
-use self::burial::{Dead, bury};
+use self::admission::RecordAdmission;
 use self::consumer::Consumer;
-use self::door::Door;
-use self::guard::Guard;
 use self::lease::{Lease, heartbeat};
-use self::member::{Member, PART};
-pub use self::offsets::Offsets;
+use self::member::{GroupMember, PART};
 use self::partition::Partitions;
+use self::rejected::{RejectedEvent, dead_letter_rejected};
+use self::shared_breaker::SharedBreaker;
 use self::topic_ids::CONTEXT;
 
 /// librdkafka's default of `max.poll.interval.ms`.
@@ -72,7 +70,7 @@ pub enum Ended {
 }
 
 /// What the source needs of the program.
-pub struct Parts {
+pub struct KafkaSourceParts {
     pub intake: Arc<Intake>,
     pub letters: DeadLetters,
     pub metrics: Arc<Metrics>,
@@ -85,14 +83,14 @@ pub struct Parts {
 
 /// A consumer that has not subscribed yet.
 pub struct KafkaSource {
-    consumer: BaseConsumer<Member>,
+    consumer: BaseConsumer<GroupMember>,
     topics: Vec<String>,
     group_id: String,
     max_poll_interval: Duration,
     prefix: String,
-    dead: (mpsc::UnboundedSender<Dead>, mpsc::UnboundedReceiver<Dead>),
+    rejected: (mpsc::UnboundedSender<RejectedEvent>, mpsc::UnboundedReceiver<RejectedEvent>),
     letters: DeadLetters,
-    guard: Arc<Guard>,
+    breaker: Arc<SharedBreaker>,
     intake: Arc<Intake>,
     health: Arc<Health>,
     switches: watch::Receiver<u64>,
@@ -107,17 +105,17 @@ impl KafkaSource {
         kafka: &config::Kafka,
         breaker: &config::Breaker,
         prefix: &str,
-        parts: Parts,
+        parts: KafkaSourceParts,
     ) -> Result<Self, ClientError> {
-        let Parts { intake, letters, metrics, readiness, health, switches } = parts;
-        let guard =
-            Arc::new(Guard::new(Breaker::new(breaker.consecutive, breaker.ratio, breaker.window)));
+        let KafkaSourceParts { intake, letters, metrics, readiness, health, switches } = parts;
+        let breaker = Breaker::new(breaker.consecutive, breaker.ratio, breaker.window);
+        let breaker = Arc::new(SharedBreaker::new(breaker));
         readiness.waiting(PART, "joining the group");
-        let member = Member {
+        let member = GroupMember {
             events: ClientEvents::new(PART, &kafka.client)?,
             partitions: Mutex::new(Partitions::default()),
             lease: Arc::new(Lease::new(kafka.session_timeout)),
-            guard: Arc::clone(&guard),
+            breaker: Arc::clone(&breaker),
             intake: Arc::clone(&intake),
             metrics,
             readiness,
@@ -142,9 +140,9 @@ impl KafkaSource {
             group_id,
             max_poll_interval,
             prefix,
-            dead: mpsc::unbounded_channel(),
+            rejected: mpsc::unbounded_channel(),
             letters,
-            guard,
+            breaker,
             intake,
             health,
             switches,
@@ -156,16 +154,19 @@ impl KafkaSource {
         let Self {
             consumer, topics, group_id, max_poll_interval, prefix, health, switches, ..
         } = self;
-        let Self { dead: (burial, dead), letters, guard, intake, .. } = self;
+        let Self { rejected: (sender, rejected), letters, breaker, intake, .. } = self;
         let keep_headers = letters.keep_headers();
-        let burying =
-            tokio::spawn(hard.clone().run_until_cancelled_owned(bury(dead, letters, guard)));
-        let door = Door { intake, prefix, burial, runtime: Handle::current() };
+        let dead_lettering = tokio::spawn(
+            hard.clone()
+                .run_until_cancelled_owned(dead_letter_rejected(rejected, letters, breaker)),
+        );
+        let runtime = Handle::current();
+        let admission = RecordAdmission { intake, prefix, rejected: sender, runtime };
         let consumer = Consumer {
             consumer,
             topics,
             group_id,
-            door,
+            admission,
             health,
             switches,
             keep_headers,
@@ -173,19 +174,19 @@ impl KafkaSource {
             stop,
             hard: hard.clone(),
         };
-        let (tell, mut told) = oneshot::channel();
+        let (ending, mut ended) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("kafka".into())
-            .spawn(move || tell.send(consumer.run()));
+            .spawn(move || ending.send(consumer.run()));
         if let Err(error) = thread {
             return Ended::Failed(format!("no thread for the consumer: {error}"));
         }
         let ended = tokio::select! {
-            ended = &mut told => ended,
+            ended = &mut ended => ended,
             // Closing a consumer may take for ever when no broker answers.
             () = async { hard.cancelled().await; tokio::time::sleep(LEAVE).await } => return Ended::Stopped,
         };
-        burying.abort();
+        dead_lettering.abort();
         ended.unwrap_or_else(|_| Ended::Failed("the consumer's thread panicked".into()))
     }
 }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use rdkafka::{Offset, statistics};
 
+use crate::source::log::HeldOffsets;
+
 use super::assignment::Assignment;
-use super::held::Held;
-use super::record::InHand;
+use super::record::PendingRecord;
 
 /// The first and the longest pause before a record that failed is read again.
 const REWIND_MIN: Duration = Duration::from_millis(100);
@@ -19,8 +20,8 @@ pub(super) struct Partition {
     pub(super) topic: Arc<str>,
     pub(super) number: i32,
     pub(super) assignment: Arc<Assignment>,
-    pub(super) flow: Flow,
-    held: Held,
+    pub(super) flow: PartitionFlow,
+    held: HeldOffsets,
     /// The offset to commit that librdkafka knows.
     stored: Option<i64>,
     /// The last watermark that was seen.
@@ -32,7 +33,7 @@ pub(super) struct Partition {
 }
 
 /// Whether records are taken. All but `Open` are paused in librdkafka.
-pub(super) enum Flow {
+pub(super) enum PartitionFlow {
     Open,
     /// Waits for room.
     Blocked(Blocked),
@@ -48,7 +49,7 @@ pub(super) enum Flow {
 
 pub(super) struct Blocked {
     /// What found no room; `None` when the record itself did not.
-    pub(super) hand: Option<InHand>,
+    pub(super) pending: Option<PendingRecord>,
     /// The lane that had none.
     pub(super) lane: Option<usize>,
     /// The next record to read.
@@ -63,12 +64,12 @@ impl Partition {
         assignment: Arc<Assignment>,
         lag: Duration,
     ) -> Self {
-        let held = Held::new(lag);
+        let held = HeldOffsets::new(lag);
         Self {
             topic: topic.into(),
             number,
             assignment,
-            flow: Flow::Open,
+            flow: PartitionFlow::Open,
             held,
             stored: None,
             reached: None,
@@ -88,7 +89,7 @@ impl Partition {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.flow, Flow::Open)
+        matches!(self.flow, PartitionFlow::Open)
     }
 
     /// Whether there is nothing to read, nor anything in flight: where a transaction ends stands a
@@ -100,9 +101,11 @@ impl Partition {
     }
 
     /// Bytes held by a record that found no room.
-    pub(super) fn in_hand(&self) -> usize {
+    pub(super) fn pending_bytes(&self) -> usize {
         match &self.flow {
-            Flow::Blocked(Blocked { hand: Some(hand), .. }) => hand.message.held(),
+            PartitionFlow::Blocked(Blocked { pending: Some(pending), .. }) => {
+                pending.message.held()
+            }
             _ => 0,
         }
     }
@@ -149,14 +152,16 @@ impl Partition {
         self.assignment.close();
         let pause = REWIND_MIN.saturating_mul(1 << self.rewinds.min(10)).min(REWIND_MAX);
         self.rewinds += 1;
-        self.flow = Flow::Rewinding { not_before: Instant::now() + pause, to: None };
+        self.flow = PartitionFlow::Rewinding { not_before: Instant::now() + pause, to: None };
     }
 
     /// Gives up all that is in flight, to read again from `offset` on. The caller pauses it.
     pub(super) fn replay(&mut self, offset: i64) {
         self.assignment.close();
-        self.flow =
-            Flow::Rewinding { not_before: Instant::now(), to: Some(Offset::Offset(offset)) };
+        self.flow = PartitionFlow::Rewinding {
+            not_before: Instant::now(),
+            to: Some(Offset::Offset(offset)),
+        };
     }
 
     /// Gives up all that is in flight, to read the partition of a new topic from its beginning;
@@ -165,9 +170,11 @@ impl Partition {
     pub(super) fn begin_anew(&mut self, lag: Duration) -> Option<i64> {
         let reached = self.committable(false);
         self.assignment.close();
-        (self.held, self.stored, self.reached, self.rewinds) = (Held::new(lag), None, None, 0);
+        (self.held, self.stored, self.reached, self.rewinds) =
+            (HeldOffsets::new(lag), None, None, 0);
         self.outdated = true;
-        self.flow = Flow::Rewinding { not_before: Instant::now(), to: Some(Offset::Beginning) };
+        self.flow =
+            PartitionFlow::Rewinding { not_before: Instant::now(), to: Some(Offset::Beginning) };
         reached
     }
 

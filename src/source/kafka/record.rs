@@ -1,4 +1,4 @@
-//! From librdkafka's buffers into a message of ours.
+//! Copying a record from librdkafka's buffers into a message.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rdkafka::Message as _;
 use rdkafka::message::{BorrowedMessage, Headers as _};
 
-use crate::dead_letter::Record;
+use crate::dead_letter::KafkaRecord;
 use crate::event::Elements;
 use crate::pipeline::{Job, Message, Reservation};
 
@@ -48,7 +48,7 @@ pub(super) fn copy(
     let (value, key) = (message.payload().unwrap_or_default(), message.key());
     // Value and key in one piece: one allocation for both.
     let both = Bytes::from([value, key.unwrap_or_default()].concat());
-    let record = Record {
+    let record = KafkaRecord {
         topic: Arc::clone(topic),
         partition: message.partition(),
         offset: message.offset(),
@@ -60,9 +60,9 @@ pub(super) fn copy(
 }
 
 /// A record whose events are being pushed.
-pub(super) struct InHand {
+pub(super) struct PendingRecord {
     pub(super) message: Arc<Message>,
-    /// Of the record among its partition's.
+    /// Its position in the offsets of its assignment.
     pub(super) position: u64,
     pub(super) received: Instant,
     /// The event that found no room.

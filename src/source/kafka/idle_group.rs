@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaResult;
 use regex_lite::Regex;
 
-use super::member::Member;
+use super::member::GroupMember;
 
 /// How long a member is without partitions before the group is asked.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,9 +19,9 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Since when this member has no partition, or was last found to have none for a reason.
 #[derive(Default)]
-pub(super) struct Idle(Option<Instant>);
+pub(super) struct IdleTimer(Option<Instant>);
 
-impl Idle {
+impl IdleTimer {
     pub(super) fn reset(&mut self) {
         self.0 = None;
     }
@@ -41,7 +41,7 @@ impl Idle {
 /// # Errors
 /// Brokers that do not answer, or may not be asked.
 pub(super) fn is_group_idle(
-    consumer: &BaseConsumer<Member>,
+    consumer: &BaseConsumer<GroupMember>,
     group_id: &str,
     topics: &[String],
 ) -> KafkaResult<bool> {

@@ -4,16 +4,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::dead_letter::Breaker;
 use crate::pipeline::Outcome;
+use crate::source::log::Breaker;
 
 /// Counts how events end; tripped once too many went into the dead letters.
-pub(super) struct Guard {
+pub(super) struct SharedBreaker {
     breaker: Mutex<Breaker>,
     tripped: AtomicBool,
 }
 
-impl Guard {
+impl SharedBreaker {
     pub(super) fn new(breaker: Breaker) -> Self {
         Self { breaker: Mutex::new(breaker), tripped: AtomicBool::new(false) }
     }
@@ -22,7 +22,7 @@ impl Guard {
         let dead = match outcome {
             Outcome::DeadLettered(_) | Outcome::Rejected(_) => true,
             Outcome::Written | Outcome::Skipped(_) => false,
-            // It has no outcome yet: it is delivered again.
+            // The event is delivered again, and has its outcome then.
             Outcome::Failed => return,
         };
         if self.breaker.lock().unwrap_or_else(PoisonError::into_inner).count(dead) {

@@ -1,4 +1,4 @@
-//! The place of the dead-letter file: creates what is missing, opens only a regular file, and says
+//! The path of the dead-letter file: creates what is missing, opens only a regular file, and says
 //! who else may read it.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
