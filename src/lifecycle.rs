@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::exit::Exit;
 
-/// The two stops and the tasks that heed them.
+/// The two stops, and which task ended too early.
 #[derive(Clone, Default)]
 pub struct Lifecycle {
     /// Stop taking, finish what was taken.
@@ -32,7 +32,7 @@ impl Lifecycle {
     ) {
         let this = self.clone();
         tracker.spawn(async move {
-            /// Also told when the task panics.
+            /// Dropped when the task ends, also by a panic.
             struct Ended(Lifecycle, &'static str);
             impl Drop for Ended {
                 fn drop(&mut self) {

@@ -32,8 +32,8 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// `key` is the Redis key, if there was one; `event` is the text as its source sent it; `record` is
-    /// the Kafka message that held the event.
+    /// `key` is the Redis key, if there was one; `event` is the text as its source sent it;
+    /// `record` is the Kafka message that held the event.
     pub fn new(
         reason: DeadReason,
         source: Source,

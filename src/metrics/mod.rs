@@ -1,5 +1,5 @@
-//! Every metric of the program. Label values are closed sets where they can be, and their series are
-//! all present from the start.
+//! Every metric of the program. Label values are closed sets where they can be, and their series
+//! are all present from the start.
 
 mod kafka;
 mod labels;

@@ -10,8 +10,8 @@ use prometheus::{
 pub(super) const LATENCY: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// A registry, and constructors that register what they make; names are constants of this room, so an
-/// error is a bug that any test finds.
+/// A registry, and constructors that register what they make; names are constants of this room, so
+/// an error is a bug that any test finds.
 #[derive(Default)]
 pub(super) struct Register(Registry);
 

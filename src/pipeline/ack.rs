@@ -11,7 +11,7 @@ use crate::outcome::{Outcome, Source};
 /// its largest bucket.
 const OLDEST: f64 = 2.0 * 86_400.0;
 
-/// A source's side of delivery: it learns how each of its events ended.
+/// A source's side of delivery, which learns how each of its events ended.
 pub trait Receipts: Send + Sync {
     /// Called exactly once for each [`Ack`], with its `position`.
     fn settle(&self, position: u64, outcome: Outcome);
@@ -140,9 +140,9 @@ mod tests {
     }
 
     #[derive(Default)]
-    struct Told(Mutex<Vec<(u64, Outcome)>>);
+    struct Recorded(Mutex<Vec<(u64, Outcome)>>);
 
-    impl Receipts for Told {
+    impl Receipts for Recorded {
         fn settle(&self, position: u64, outcome: Outcome) {
             self.0.lock().unwrap().push((position, outcome));
         }
@@ -150,11 +150,11 @@ mod tests {
 
     #[test]
     fn each_event_has_one_outcome_and_without_one_it_failed() {
-        let (told, metrics) = (Arc::new(Told::default()), Arc::new(Metrics::new()));
+        let (recorded, metrics) = (Arc::new(Recorded::default()), Arc::new(Metrics::new()));
         let ack = |position| {
             Ack::new(
                 Source::Http,
-                Arc::clone(&told) as _,
+                Arc::clone(&recorded) as _,
                 position,
                 Arc::clone(&metrics),
                 Instant::now(),
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!((counts.received.get(), counts.in_flight.get()), (2, 2));
         settled.settle(Outcome::Written);
         drop(dropped);
-        assert_eq!(*told.0.lock().unwrap(), [(1, Outcome::Written), (2, Outcome::Failed)]);
+        assert_eq!(*recorded.0.lock().unwrap(), [(1, Outcome::Written), (2, Outcome::Failed)]);
         assert_eq!((counts.written.get(), counts.failed.get(), counts.in_flight.get()), (1, 1, 0));
     }
 }

@@ -73,8 +73,9 @@ impl Job {
         self.held = held;
     }
 
-    /// Bytes that the job holds besides its message: the update, and what carries it through its lane
-    /// (the place in the queue, which may have grown to twice what is needed, and in the batch).
+    /// Bytes that the job holds besides its message: the update, and what carries it through its
+    /// lane (the place in the queue, which may have grown to twice what is needed, and in the
+    /// batch).
     pub(super) fn cost(&self) -> usize {
         self.update.cost() + 3 * size_of::<Self>()
     }
@@ -94,9 +95,9 @@ impl Job {
         self.text.clone()
     }
 
-    /// From now on the source cannot take the event back: the write must be repeated until its outcome is
-    /// known. A retry without it would let what was written before it in the same batch overwrite
-    /// it.
+    /// From now on the source cannot take the event back: the write must be repeated until its
+    /// outcome is known. A retry without it would let what was written before it in the same batch
+    /// overwrite it.
     pub(super) fn mark_sent(&mut self) {
         self.sent = true;
     }
@@ -106,14 +107,14 @@ impl Job {
         self.sent
     }
 
-    /// The connection on which the event was sent is fenced: no byte of the event can reach Redis any
-    /// more.
+    /// The connection on which the event was sent is fenced: no byte of the event can reach Redis
+    /// any more.
     pub(super) fn mark_fenced(&mut self) {
         self.sent = false;
     }
 
-    /// Whether the source took the event back, or no longer owns it, and nothing of it is on its way
-    /// to Redis.
+    /// Whether the source took the event back, or no longer owns it, and nothing of it is on its
+    /// way to Redis.
     pub(super) fn cancelled(&self) -> bool {
         !self.sent && (self.revoked() || self.ack.cancelled())
     }

@@ -8,9 +8,9 @@ mod health;
 mod intake;
 mod job;
 mod lane;
+mod poison;
 mod queue;
 mod set_aside;
-mod suspects;
 
 pub use crate::event::Origin;
 pub use crate::outcome::{DeadReason, Outcome, Source};
@@ -22,5 +22,5 @@ pub use health::{Health, LaneHealth};
 pub use intake::{Intake, NotAccepted};
 pub use job::{Busy, Job, Message};
 pub use lane::{Lane, LaneLimits};
+pub use poison::PoisonDetector;
 pub use queue::Queue;
-pub use suspects::Suspects;

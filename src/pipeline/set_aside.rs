@@ -1,5 +1,5 @@
-//! Keys whose writes are refused for reasons nobody knows: tried again now and then, while their
-//! lane goes on with other keys.
+//! Keys whose writes are refused for unknown reasons: tried again now and then, while their lane
+//! goes on with other keys.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use super::job::Job;
 
 /// Refused keys of one lane, each with its events in the order in which they were accepted. The
 /// events hold their room.
-pub(super) struct SetAside {
-    keys: HashMap<Vec<u8>, Waiting>,
+pub(super) struct SetAsideKeys {
+    keys: HashMap<Vec<u8>, SetAsideKey>,
     /// No key is due before.
     next_due: Option<Instant>,
     /// When the first of the keys was set aside.
@@ -24,9 +24,9 @@ pub(super) struct SetAside {
 }
 
 /// The events of one key.
-struct Waiting {
+struct SetAsideKey {
     jobs: VecDeque<Job>,
-    turn: Turn,
+    next_write: NextWrite,
     due: Instant,
     pause: Duration,
     /// Taken out to be written; it comes back.
@@ -35,7 +35,7 @@ struct Waiting {
 
 /// The events of a key that are written next.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum NextWrite {
     /// All events in one write.
     All,
     /// The first event, and those after it up to the last one that was sent before and may have
@@ -49,7 +49,7 @@ enum Turn {
     First,
 }
 
-impl SetAside {
+impl SetAsideKeys {
     pub(super) fn new(retry_min: Duration, retry_max: Duration, gauge: IntGauge) -> Self {
         Self {
             keys: HashMap::new(),
@@ -88,14 +88,15 @@ impl SetAside {
             self.since = now;
         }
         let (retry_min, retry_max) = (self.retry_min, self.retry_max);
-        let waiting = self.keys.entry(key).or_insert_with(|| Waiting::new(retry_min, now));
+        let waiting = self.keys.entry(key).or_insert_with(|| SetAsideKey::new(retry_min, now));
         let sent = jobs.iter().rposition(Job::sent).is_some_and(|last| last > 0);
-        let split = jobs.len() > 1 && matches!(waiting.turn, Turn::All | Turn::Start(_));
-        waiting.turn = match waiting.turn {
-            Turn::Start(_) if jobs.len() > 1 => Turn::Start(jobs.len() - 1),
-            Turn::Start(_) | Turn::First => Turn::First,
-            Turn::All | Turn::Sent if sent => Turn::Sent,
-            Turn::All | Turn::Sent => Turn::First,
+        let split =
+            jobs.len() > 1 && matches!(waiting.next_write, NextWrite::All | NextWrite::Start(_));
+        waiting.next_write = match waiting.next_write {
+            NextWrite::Start(_) if jobs.len() > 1 => NextWrite::Start(jobs.len() - 1),
+            NextWrite::Start(_) | NextWrite::First => NextWrite::First,
+            NextWrite::All | NextWrite::Sent if sent => NextWrite::Sent,
+            NextWrite::All | NextWrite::Sent => NextWrite::First,
         };
         if split {
             waiting.due = now;
@@ -110,7 +111,7 @@ impl SetAside {
     /// apart from now on.
     pub(super) fn split(&mut self, key: &[u8], count: usize, sent: bool, now: Instant) {
         if let Some(waiting) = self.keys.get_mut(key) {
-            waiting.turn = if sent { Turn::Start(count - 1) } else { Turn::First };
+            waiting.next_write = if sent { NextWrite::Start(count - 1) } else { NextWrite::First };
             waiting.due = now;
         }
     }
@@ -119,7 +120,7 @@ impl SetAside {
     /// a pause.
     pub(super) fn unanswered(&mut self, jobs: Vec<Job>, now: Instant) {
         let Some(key) = jobs.first().map(|job| job.update.key().to_vec()) else { return };
-        let waiting = self.keys.entry(key).or_insert_with(|| Waiting::new(self.retry_min, now));
+        let waiting = self.keys.entry(key).or_insert_with(|| SetAsideKey::new(self.retry_min, now));
         waiting.due = now + waiting.pause;
         waiting.give_back(jobs);
     }
@@ -127,9 +128,9 @@ impl SetAside {
     /// The first events of `key` are settled: what waited behind them is tried at once, together.
     pub(super) fn settled(&mut self, key: &[u8], now: Instant) {
         let Some(waiting) = self.keys.get_mut(key) else { return };
-        *waiting = Waiting {
+        *waiting = SetAsideKey {
             jobs: std::mem::take(&mut waiting.jobs),
-            ..Waiting::new(self.retry_min, now)
+            ..SetAsideKey::new(self.retry_min, now)
         };
     }
 
@@ -155,7 +156,7 @@ impl SetAside {
         if self.next_due.is_none_or(|due| due > now) {
             return taken;
         }
-        let mut due: Vec<&mut Waiting> =
+        let mut due: Vec<&mut SetAsideKey> =
             self.keys.values_mut().filter(|waiting| waiting.due <= now && !waiting.out).collect();
         due.sort_by_key(|waiting| waiting.due);
         let mut bytes = 0;
@@ -202,15 +203,15 @@ impl SetAside {
     }
 }
 
-impl Drop for SetAside {
+impl Drop for SetAsideKeys {
     fn drop(&mut self) {
         self.gauge.sub(self.counted);
     }
 }
 
-impl Waiting {
+impl SetAsideKey {
     fn new(pause: Duration, due: Instant) -> Self {
-        Self { jobs: VecDeque::new(), turn: Turn::All, due, pause, out: false }
+        Self { jobs: VecDeque::new(), next_write: NextWrite::All, due, pause, out: false }
     }
 
     fn give_back(&mut self, jobs: Vec<Job>) {
@@ -225,13 +226,13 @@ impl Waiting {
             bytes += job.cost();
             bytes <= max_bytes
         };
-        match self.turn {
-            Turn::All => {
+        match self.next_write {
+            NextWrite::All => {
                 self.jobs.iter().take(max_jobs).take_while(fits).count().max(1).min(self.jobs.len())
             }
-            Turn::Sent => self.jobs.iter().rposition(Job::sent).map_or(1, |last| last + 1),
-            Turn::Start(count) => count.min(self.jobs.len()),
-            Turn::First => 1,
+            NextWrite::Sent => self.jobs.iter().rposition(Job::sent).map_or(1, |last| last + 1),
+            NextWrite::Start(count) => count.min(self.jobs.len()),
+            NextWrite::First => 1,
         }
     }
 }

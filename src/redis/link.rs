@@ -11,7 +11,7 @@ use super::connection::{Broken, ConnectError, Connection, QueryError};
 use super::connector::Connector;
 use super::errors::Cause;
 use super::handshake::Identity;
-use super::writes::{Allowed, Suspicion, Trouble, Verdict};
+use super::writes::{Allowed, Trouble, UnexplainedRefusal, Verdict};
 use super::{errors, writable};
 use crate::config::Durability;
 use crate::metrics::Metrics;
@@ -305,7 +305,11 @@ impl Link {
                     Cause::Unexplained(text) => {
                         *trouble = Trouble::graver(trouble.take(), Some(found));
                         let taken = self.connector.taken().load(Relaxed);
-                        Verdict::Suspect(Suspicion { text, server: self.server, taken })
+                        Verdict::Unexplained(UnexplainedRefusal {
+                            text,
+                            server: self.server,
+                            taken,
+                        })
                     }
                     Cause::Server => {
                         let class = found.class;

@@ -46,4 +46,4 @@ pub use store::Store;
 pub use survey::{Survey, Surveyed};
 pub use switches::Switches;
 pub use topology::Topology;
-pub use writes::{Allowed, Apply, Suspicion, Trouble, Verdict, Writes};
+pub use writes::{Allowed, Apply, Trouble, UnexplainedRefusal, Verdict, Writes};

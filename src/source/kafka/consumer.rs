@@ -15,7 +15,6 @@ use crate::event::{SkipReason, events_of, untyped};
 use crate::kafka::explain;
 use crate::pipeline::{Health, Outcome, Source};
 
-use super::Ended;
 use super::admission::{BusyLane, RecordAdmission};
 use super::idle_group::{IdleTimer, is_group_idle};
 use super::member::{GroupMember, PART};
@@ -30,6 +29,18 @@ const TICK: Duration = Duration::from_millis(20);
 /// Records taken before looking up, and the clock is read.
 const BURST: usize = 256;
 
+/// Why the source has ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// It was asked to.
+    Stopped,
+    /// Too many events went into the dead letters: `dead_letter.breaker`.
+    Breaker,
+    /// It cannot go on.
+    Failed(String),
+}
+
+/// What the polling thread works with.
 pub(super) struct Consumer {
     pub(super) consumer: BaseConsumer<GroupMember>,
     pub(super) topics: Vec<String>,

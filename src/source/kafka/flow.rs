@@ -88,7 +88,13 @@ impl Consumer {
             self.pause(partition);
             partition.replay(back_to);
             self.member().metrics.kafka.replays.inc();
-            tracing::warn!(topic = %partition.topic, partition = partition.number, from, back_to, "reading again what Redis may have lost");
+            tracing::warn!(
+                topic = %partition.topic,
+                partition = partition.number,
+                from,
+                back_to,
+                "reading again what Redis may have lost"
+            );
         }
         drop(partitions);
         self.member().intake.drop_cancelled();

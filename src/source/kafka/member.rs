@@ -171,7 +171,13 @@ impl GroupMember {
             for partition in &mut gone {
                 let (committed, unsettled) =
                     (partition.committable(false), partition.assignment.unsettled());
-                tracing::debug!(topic = %partition.topic, partition = partition.number, committed, unsettled, "handed over");
+                tracing::debug!(
+                    topic = %partition.topic,
+                    partition = partition.number,
+                    committed,
+                    unsettled,
+                    "handed over"
+                );
                 if let Some(offset) = committed {
                     let offset = Offset::Offset(offset);
                     offsets

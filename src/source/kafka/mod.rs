@@ -1,13 +1,14 @@
 //! The Kafka source: a member of a consumer group that commits only what is settled.
 //!
 //! A thread of its own polls (`consumer`): it copies each record (`record`), finds its events and
-//! offers them to the pipeline (`admission`), and pauses a partition whose next event finds no room (`flow`). The
-//! receipts of an event are its partition under one assignment epoch (`assignment`), whose
-//! watermark ([`Offsets`]) is stored with librdkafka and committed by it; when it is to be `held`
-//! back, so that what Redis loses in a failover can be read again, after a while. `member` holds
-//! librdkafka's callbacks: on a revoke what is not sent is taken back and what is sent is awaited
-//! before the partition is handed over. A process that stood still for longer than a `lease` writes
-//! nothing of what it held. A topic that was created anew is read anew (`topic_ids`).
+//! offers them to the pipeline (`admission`), and pauses a partition whose next event finds no room
+//! (`flow`). The receipts of an event are its partition under one assignment epoch (`assignment`),
+//! whose watermark ([`Offsets`]) is stored with librdkafka and committed by it; when it is to be
+//! `held` back, so that what Redis loses in a failover can be read again, after a while. `member`
+//! holds librdkafka's callbacks: on a revoke what is not sent is taken back and what is sent is
+//! awaited before the partition is handed over. A process that stood still for longer than a
+//! `lease` writes nothing of what it held. A topic that was created anew is read anew
+//! (`topic_ids`).
 
 mod admission;
 mod assignment;
@@ -43,6 +44,7 @@ use crate::source::log::Breaker;
 
 use self::admission::RecordAdmission;
 use self::consumer::Consumer;
+pub use self::consumer::Ended;
 use self::lease::{Lease, heartbeat};
 use self::member::{GroupMember, PART};
 use self::partition::Partitions;
@@ -57,17 +59,6 @@ const MAX_POLL_MS: u64 = 300_000;
 const FETCH_QUEUE_KIB: &str = "16384";
 /// After the hard stop: for leaving the group.
 const LEAVE: Duration = Duration::from_secs(2);
-
-/// Why the source has ended.
-#[derive(Debug)]
-pub enum Ended {
-    /// It was asked to.
-    Stopped,
-    /// Too many events went into the dead letters: `dead_letter.breaker`.
-    Breaker,
-    /// It cannot go on.
-    Failed(String),
-}
 
 /// What the source needs of the program.
 pub struct KafkaSourceParts {
@@ -184,11 +175,17 @@ impl KafkaSource {
         let ended = tokio::select! {
             ended = &mut ended => ended,
             // Closing a consumer may take for ever when no broker answers.
-            () = async { hard.cancelled().await; tokio::time::sleep(LEAVE).await } => return Ended::Stopped,
+            () = left_late(hard) => return Ended::Stopped,
         };
         dead_lettering.abort();
         ended.unwrap_or_else(|_| Ended::Failed("the consumer's thread panicked".into()))
     }
+}
+
+/// Resolves a while after the hard stop.
+async fn left_late(hard: CancellationToken) {
+    hard.cancelled().await;
+    tokio::time::sleep(LEAVE).await;
 }
 
 fn settings(kafka: &config::Kafka) -> Result<ClientConfig, ClientError> {

@@ -116,7 +116,8 @@ mod tests {
         #[test]
         fn it_agrees_with_looking_at_all_events(
             events in proptest::collection::vec(proptest::bool::weighted(0.7), 0..400),
-            consecutive in prop_oneof![Just(0), 1_u64..20], percent in 0_u32..=100, window in 0_usize..150,
+            consecutive in prop_oneof![Just(0), 1_u64..20],
+            percent in 0_u32..=100, window in 0_usize..150,
         ) {
             let ratio = f64::from(percent) / 100.0;
             let reference = (1..=events.len()).find(|&seen| {

@@ -144,7 +144,9 @@ mod tests {
         /// Against all that was ever noted: never ahead of the watermark of `LAG` ago, behind it by
         /// a hundredth at most, and in bounded room.
         #[test]
-        fn it_follows_the_watermark_at_a_distance(steps in prop::collection::vec((1u64..3000, 0i64..3), 1..400)) {
+        fn it_follows_the_watermark_at_a_distance(
+            steps in prop::collection::vec((1u64..3000, 0i64..3), 1..400),
+        ) {
             let (mut held, begin) = (HeldOffsets::new(LAG), Instant::now());
             let mut all = vec![(Duration::ZERO, 0)];
             for (millis, more) in steps {

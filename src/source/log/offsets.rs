@@ -133,7 +133,8 @@ mod tests {
                     unsettled.remove(&(offset, event));
                 }
                 let lowest = unsettled.first().map(|(offset, _)| *offset);
-                let expected = delivered.iter().rev().find(|&&offset| lowest.is_none_or(|lowest| offset < lowest));
+                let is_below = |&&offset: &&i64| lowest.is_none_or(|lowest| offset < lowest);
+                let expected = delivered.iter().rev().find(is_below);
                 prop_assert_eq!(offsets.watermark(), expected.map(|offset| offset + 1));
                 prop_assert_eq!(offsets.unsettled(), lowest);
             }

@@ -1,27 +1,16 @@
-//! One lane: serial, one write in flight, retries in place; what is refused for reasons nobody
-//! knows is set aside.
+//! The loop of a lane: take jobs, write them as one batch, settle each, wait after trouble.
 
-mod refused;
-
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use tokio_util::sync::CancellationToken;
 
-use crate::dead_letter::{DeadLetters, Letter};
-use crate::metrics::Metrics;
+use crate::pipeline::batch::Batch;
+use crate::pipeline::job::Job;
+use crate::pipeline::set_aside::SetAsideKeys;
 use crate::redis::{Apply, Class, Trouble, Verdict, Writes};
 
-use super::batch::Batch;
-use super::health::LaneHealth;
-use super::job::Job;
-use super::queue::Queue;
-use super::set_aside::SetAside;
-use super::suspects::Suspects;
-use crate::outcome::{DeadReason, Outcome};
-use refused::Apart;
+use super::parts::{Lane, LaneLimits};
 
 /// The longest pause before a new connection is tried: a restarted Redis is found soon, and trying
 /// costs it little.
@@ -31,63 +20,50 @@ const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// How often a lane that waits to retry frees the room of jobs that were taken back.
 const CANCEL_EVERY: Duration = Duration::from_millis(50);
 
-/// Numbers of `[delivery]` that a lane needs.
-#[derive(Debug, Clone, Copy)]
-pub struct LaneLimits {
-    /// Events in one pipeline.
-    pub max_batch: usize,
-    pub max_batch_bytes: usize,
-    /// Failures in a row, with their pauses, before the lane counts as down and refuses at once.
-    pub retry_count: u32,
-    pub retry_min: Duration,
-    pub retry_max: Duration,
-}
-
-/// The task that empties one queue into Redis.
-pub struct Lane<S> {
-    pub queue: Arc<Queue>,
-    pub store: S,
-    pub letters: DeadLetters,
-    pub limits: LaneLimits,
-    pub metrics: Arc<Metrics>,
-    pub health: LaneHealth,
-    /// Shared by all lanes.
-    pub suspects: Arc<Suspects>,
-    /// Drop everything now; unsettled acks fail.
-    pub hard: CancellationToken,
-}
-
 impl<S: Apply> Lane<S> {
     /// Ends when the queue is closed and empty, or at once on the hard stop. What is not settled
     /// then is failed.
     pub async fn run(self) {
         let queue = Arc::clone(&self.queue);
         let hard = self.hard.clone();
-        // Dropping the future drops the batch in hand, and with it its acks: unsettled is failed.
+        // Dropping the future drops the batch that is being written, and with it its acks:
+        // unsettled is failed.
         let _ended = hard.run_until_cancelled_owned(Worker::new(self).run()).await;
         queue.abandon();
     }
 }
 
-/// A lane at work: its parts, and how its last attempts went.
-struct Worker<S> {
-    lane: Lane<S>,
+/// A lane at work: its parts, and how its last attempts ended.
+pub(super) struct Worker<S> {
+    pub(super) lane: Lane<S>,
     writes: Writes,
-    verdicts: Vec<Verdict>,
+    pub(super) verdicts: Vec<Verdict>,
     backoff: ExponentialBackoff,
-    failures: u32,
-    set_aside: SetAside,
+    pub(super) failures: u32,
+    pub(super) set_aside: SetAsideKeys,
     /// The most writes that a refusing server had taken, and since when it is that many.
-    taken: (u64, tokio::time::Instant),
+    pub(super) taken: (u64, tokio::time::Instant),
     /// The server seems to refuse everything.
-    doubt: bool,
-    told: Option<Instant>,
+    pub(super) doubt: bool,
+    /// When a log line said that a key is set aside.
+    pub(super) warned: Option<Instant>,
+}
+
+/// Where the jobs of a batch came from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum BatchOrigin {
+    /// The queue, or an earlier attempt at such jobs.
+    Queue,
+    /// Keys that are set aside. `fenced`: the connection is good, so bytes that were lost with an
+    /// earlier one are fenced, and events that are revoked may end.
+    SetAside { fenced: bool },
 }
 
 impl<S: Apply> Worker<S> {
     fn new(lane: Lane<S>) -> Self {
         let LaneLimits { retry_min, retry_max, .. } = lane.limits;
-        let set_aside = SetAside::new(retry_min, retry_max, lane.metrics.events_set_aside.clone());
+        let set_aside =
+            SetAsideKeys::new(retry_min, retry_max, lane.metrics.events_set_aside.clone());
         Self {
             writes: Writes::default(),
             verdicts: Vec::new(),
@@ -96,7 +72,7 @@ impl<S: Apply> Worker<S> {
             set_aside,
             taken: (0, tokio::time::Instant::now()),
             doubt: false,
-            told: None,
+            warned: None,
             lane,
         }
     }
@@ -106,9 +82,9 @@ impl<S: Apply> Worker<S> {
             let mut batch = Batch::new(self.release_cancelled(jobs));
             while !batch.is_empty() {
                 let trouble = self.write(&batch).await;
-                let left = self.settle(batch, None).await;
+                let left = self.settle(batch, BatchOrigin::Queue).await;
                 let left = match trouble {
-                    Some(trouble) if self.hindered() => self.failed(&trouble, left).await,
+                    Some(trouble) if self.needs_retry() => self.failed(&trouble, left).await,
                     trouble => {
                         self.answered(trouble);
                         self.release_cancelled(fenced(left))
@@ -165,7 +141,7 @@ impl<S: Apply> Worker<S> {
         tokio::time::Instant::now() + wait
     }
 
-    async fn write(&mut self, batch: &Batch) -> Option<Trouble> {
+    pub(super) async fn write(&mut self, batch: &Batch) -> Option<Trouble> {
         self.writes.clear();
         self.verdicts.clear();
         for (key, fields, parts) in batch.writes() {
@@ -183,84 +159,12 @@ impl<S: Apply> Worker<S> {
         trouble
     }
 
-    /// Gives each job its outcome; what must be tried again comes back, in order, or is set aside,
-    /// as all of a write that was made `apart`.
-    async fn settle(&mut self, batch: Batch, apart: Option<Apart>) -> Vec<Job> {
-        let mut released = 0;
-        let mut left = Vec::new();
-        let mut refused = Vec::new();
-        let mut by_key: BTreeMap<usize, Vec<Job>> = BTreeMap::new();
-        for (write, mut job) in batch.into_jobs() {
-            match self.verdicts[write] {
-                Verdict::Written => {
-                    released += job.cost();
-                    self.forget(job.update.key());
-                    job.ack.settle(Outcome::Written);
-                }
-                Verdict::WrongType => refused.push((DeadReason::WrongType, job)),
-                Verdict::Refused | Verdict::Suspect(_) => {
-                    by_key.entry(write).or_default().push(job)
-                }
-                Verdict::Retry(_) | Verdict::Unknown => {
-                    if self.verdicts[write] == Verdict::Unknown {
-                        job.mark_sent();
-                    }
-                    if apart.is_some() {
-                        by_key.entry(write).or_default().push(job)
-                    } else {
-                        left.push(job)
-                    }
-                }
-            }
-        }
-        for (write, jobs) in by_key {
-            refused.extend(
-                self.set_apart(self.verdicts[write], jobs, apart)
-                    .map(|job| (DeadReason::Refused, job)),
-            );
-        }
-        if !refused.is_empty() {
-            refused.iter().for_each(|(_, job)| self.lane.suspects.settled(job.update.key()));
-            let keys: Vec<Vec<u8>> =
-                refused.iter().map(|(_, job)| job.update.key().to_vec()).collect();
-            released += self.dead_letter(refused).await;
-            keys.iter().for_each(|key| self.forget(key));
-        }
-        self.set_aside.refresh();
-        self.lane.queue.release(released);
-        left
-    }
-
-    /// Puts refused jobs into the dead letters, each event by itself; returns the room that they
-    /// gave back.
-    async fn dead_letter(&mut self, refused: Vec<(DeadReason, Job)>) -> usize {
-        let letter = |(reason, job): &(DeadReason, Job)| {
-            let (source, key) = (job.ack.source(), Some(job.update.key()));
-            Letter::new(*reason, source, key, job.text(), job.message().record())
-        };
-        let outcomes = self.lane.letters.keep(refused.iter().map(letter).collect()).await;
-        let released = refused.iter().map(|(_, job)| job.cost()).sum();
-        for ((_, job), outcome) in refused.into_iter().zip(outcomes) {
-            job.ack.settle(outcome);
-        }
-        released
-    }
-
-    /// Drops jobs whose source took them back.
-    fn release_cancelled(&self, jobs: Vec<Job>) -> Vec<Job> {
-        let (gone, kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(Job::cancelled);
-        if !gone.is_empty() {
-            self.lane.queue.release(gone.iter().map(|job| job.cost()).sum());
-        }
-        kept
-    }
-
-    /// Whether something was not answered, or answered with the state of the server.
-    fn hindered(&self) -> bool {
+    /// Whether a write was not answered, or answered with the state of the server.
+    pub(super) fn needs_retry(&self) -> bool {
         self.verdicts.iter().any(|verdict| matches!(verdict, Verdict::Retry(_) | Verdict::Unknown))
     }
 
-    fn succeeded(&mut self) {
+    pub(super) fn succeeded(&mut self) {
         self.doubt = false;
         if self.failures > 0 || !self.lane.health.is_up() {
             self.lane.health.up();
@@ -269,7 +173,7 @@ impl<S: Apply> Worker<S> {
     }
 
     /// The server answers: events are taken again.
-    fn reached(&mut self) {
+    pub(super) fn reached(&mut self) {
         self.failures = 0;
         self.backoff = backoff(self.lane.limits);
         self.lane.queue.set_down(false);
@@ -277,7 +181,7 @@ impl<S: Apply> Worker<S> {
 
     /// Notes the trouble and waits before the next attempt at `left`; returns what is then still to
     /// be written.
-    async fn failed(&mut self, trouble: &Trouble, mut left: Vec<Job>) -> Vec<Job> {
+    pub(super) async fn failed(&mut self, trouble: &Trouble, mut left: Vec<Job>) -> Vec<Job> {
         self.failures += 1;
         self.lane.health.trouble(trouble);
         if self.failures >= self.lane.limits.retry_count || trouble.class == Class::Config {
@@ -300,13 +204,6 @@ impl<S: Apply> Worker<S> {
     }
 }
 
-/// The connection is good, and writes were held back: what was lost with an earlier one is fenced.
-/// Jobs that are revoked end here.
-fn fenced(mut left: Vec<Job>) -> Vec<Job> {
-    left.iter_mut().filter(|job| job.revoked()).for_each(Job::mark_fenced);
-    left
-}
-
 fn backoff(limits: LaneLimits) -> ExponentialBackoff {
     ExponentialBuilder::new()
         .with_min_delay(limits.retry_min)
@@ -315,4 +212,11 @@ fn backoff(limits: LaneLimits) -> ExponentialBackoff {
         .with_jitter()
         .without_max_times()
         .build()
+}
+
+/// The connection is good, so bytes that were lost with an earlier one are fenced: jobs that are
+/// revoked may end.
+pub(super) fn fenced(mut left: Vec<Job>) -> Vec<Job> {
+    left.iter_mut().filter(|job| job.revoked()).for_each(Job::mark_fenced);
+    left
 }
