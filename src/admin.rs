@@ -12,18 +12,19 @@ use serde::Serialize;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
-/// What operators may ask for.
+/// The data behind the routes.
 pub struct Admin {
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
 }
 
 impl Admin {
+    /// Reads `metrics` and `readiness`, and sets `metrics.ready`.
     pub fn new(metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> Self {
         Self { metrics, readiness }
     }
 
-    /// As a service that answers `GET` and `HEAD`, for the serving loop.
+    /// The service that answers `GET` and `HEAD`, for the serving loop.
     pub fn into_router(self) -> Router {
         Router::new()
             .route("/live", get(live))
@@ -54,8 +55,7 @@ struct NotReadyPart {
     reason: String,
 }
 
-/// That this is answered shows that the process makes progress; whether Redis does is a matter of
-/// `/ready`.
+/// Answers as long as the process makes progress; whether Redis does is a matter of `/ready`.
 async fn live() -> &'static str {
     "OK"
 }

@@ -13,9 +13,9 @@ use crate::exit::Exit;
 /// The two stops, and which task ended too early.
 #[derive(Clone, Default)]
 pub struct Lifecycle {
-    /// Stop taking, finish what was taken.
+    /// The soft stop: take no more, finish what was taken.
     pub soft: CancellationToken,
-    /// Drop everything.
+    /// The hard stop: drop everything.
     pub hard: CancellationToken,
     crashed: Arc<Mutex<Option<&'static str>>>,
     asked: Arc<Mutex<Option<Exit>>>,
@@ -71,7 +71,7 @@ impl Lifecycle {
             (None, None, _) => {
                 tracing::error!(
                     unsettled,
-                    "stopped with unsettled events; their senders were told so and still own them"
+                    "stopped with unsettled events; their senders know of that and still own them"
                 );
                 Exit::UNSETTLED.into()
             }
@@ -83,15 +83,16 @@ impl Lifecycle {
         *self.crashed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// SIGTERM or SIGINT: soft; a second one, or `grace` after the first stop however it came:
-    /// hard. SIGHUP and SIGXFSZ end nothing from now on; [`hangups`] yields the former.
+    /// Begins to listen for signals. SIGTERM or SIGINT: soft stop; a second one, or `grace` after
+    /// the first stop however it came: hard stop. From now on SIGHUP and SIGXFSZ do not end the
+    /// process; [`hangups`] yields the former.
     ///
     /// # Errors
     /// The signals cannot be listened to.
     pub fn listen(&self, grace: Duration) -> std::io::Result<()> {
         let mut signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let _from_now_on = hangups()?;
-        // A limit of file sizes (`ulimit -f`) is then an error of the write, which says so.
+        // A limit on file sizes (`ulimit -f`) is then an error of the write that exceeds it.
         let _from_now_on = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
         let this = self.clone();
         tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! What the process still waits for before it can do its work.
+//! The parts that the process still waits for before it can do its work.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Every one of `parts` counts as starting until it reports.
+    /// Each of `parts` counts as starting until it reports.
     pub fn new(parts: impl IntoIterator<Item = &'static str>) -> Self {
         let waiting = parts.into_iter().map(|part| (part, "starting".to_owned())).collect();
         Self { waiting: Mutex::new(waiting) }
@@ -32,6 +32,7 @@ impl Readiness {
         self.lock().iter().map(|(&part, reason)| (part, reason.clone())).collect()
     }
 
+    /// Whether everything is usable.
     pub fn is_ready(&self) -> bool {
         self.lock().is_empty()
     }

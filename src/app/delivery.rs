@@ -21,12 +21,17 @@ use super::start_error::StartError;
 
 /// Everything between the sources and Redis.
 pub struct Delivery {
+    /// Where sources offer their events.
     pub intake: Arc<Intake>,
+    /// Where events go that can never be written.
     pub letters: DeadLetters,
+    /// The metrics of the whole process.
     pub metrics: Arc<Metrics>,
     /// The embedded store's address, when there is one.
     pub store: Option<SocketAddr>,
+    /// The state of the lanes.
     pub health: Arc<Health>,
+    /// The servers, and which of them takes a key.
     pub topology: Topology,
     lanes: TaskTracker,
     stores: TaskTracker,
@@ -37,7 +42,7 @@ impl Delivery {
     /// Opens the dead letters and starts the lanes. Redis need not be there yet.
     ///
     /// # Errors
-    /// What is wrong on this side: certificates, the dead-letter file, a port.
+    /// A problem on this side: certificates, the dead-letter file, a port.
     pub async fn start(
         config: &Config,
         readiness: Arc<Readiness>,
@@ -121,8 +126,8 @@ impl Delivery {
         })
     }
 
-    /// Takes nothing more, delivers what was taken (or drops it at the hard stop), and ends the
-    /// lanes.
+    /// Takes no more events, delivers those that were taken (or drops them at the hard stop), and
+    /// ends the lanes.
     pub async fn finish(&self) {
         self.intake.close();
         self.lanes.close();
@@ -132,8 +137,7 @@ impl Delivery {
         self.stores.wait().await;
     }
 
-    /// Events that were given back to their sources, by all sources, but for those that another
-    /// worker has by now.
+    /// Events that were given back to their sources, without those that another worker has by now.
     pub fn failed(&self) -> u64 {
         let failed: u64 =
             Source::ALL.iter().map(|&source| self.metrics.source(source).failed.get()).sum();
@@ -141,12 +145,12 @@ impl Delivery {
     }
 }
 
-/// At each SIGHUP the dead-letter file is closed, so that the next letter opens what has its path
-/// then.
+/// Closes the dead-letter file at each SIGHUP, so that the next letter opens the file that has its
+/// path then.
 async fn reopen_at_hangup(mut hangups: Signal, letters: DeadLetters) {
     while hangups.recv().await.is_some() {
         letters.reopen().await;
-        tracing::info!(signal = "SIGHUP", "the next dead letter opens its file anew");
+        tracing::info!(signal = "SIGHUP", "the next dead letter opens its file again");
     }
 }
 

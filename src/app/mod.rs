@@ -59,7 +59,7 @@ impl App {
     pub async fn start(config: &Config, lifecycle: Lifecycle) -> Result<Self, StartError> {
         let readiness = Arc::new(Readiness::new([]));
         let descriptors = descriptors::raise();
-        // Ports first: who starts the program twice should learn that before anything else happens.
+        // Ports first: a second start of the program fails before anything else happens.
         let http_listener = match &config.http {
             Some(http) => Some((http, bind("http.listen", http.listen).await?)),
             None => None,
@@ -97,13 +97,14 @@ impl App {
                 metrics: Arc::clone(&delivery.metrics),
                 readiness: Arc::clone(&readiness),
                 health: Arc::clone(&delivery.health),
-                switches: delivery.topology.switches(),
+                loss_epochs: delivery.topology.switches(),
             };
             let source = match KafkaSource::new(kafka, &config.breaker, &config.redis.prefix, parts)
             {
                 Ok(source) => source,
                 Err(error) => {
-                    // What was started ends in order: a local Redis is a process of its own.
+                    // The parts that were started end in order: a local Redis is a process of its
+                    // own.
                     lifecycle.soft.cancel();
                     delivery.finish().await;
                     return Err(StartError::config(error));

@@ -11,7 +11,9 @@ use crate::redis::LocalError;
 /// Why the program could not start, and its exit code.
 #[derive(Debug)]
 pub struct StartError {
+    /// One line or more, for the operator.
     pub message: String,
+    /// The exit code of the process.
     pub code: Exit,
 }
 

@@ -12,15 +12,14 @@ use super::line::lines;
 use super::path;
 
 /// How long letters wait for another process that has the file locked. Writing takes milliseconds:
-/// whoever keeps the lock for longer is frozen.
+/// a process that keeps the lock for longer is frozen.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 const LOCK_POLL: Duration = Duration::from_millis(2);
 /// How often letters are written again because the file was removed or emptied under them.
 const REWRITES: usize = 100;
 
-/// Writes to whatever file has the path, one process at a time. Nothing is remembered about the
-/// file between two writes but its descriptor, and that is used only while the path still leads to
-/// it.
+/// Writes to the file that has the path at that moment, one process at a time. Between two writes
+/// only its descriptor is kept, and that is used only while the path still leads to it.
 pub(super) struct DeadLetterFile {
     path: PathBuf,
     max_size: u64,
@@ -46,7 +45,7 @@ impl DeadLetterFile {
     /// `asked` is when the caller began to wait.
     ///
     /// # Errors
-    /// None of the letters was kept. What stood in the file before stands there still.
+    /// None of the letters was kept. The earlier content of the file is unchanged.
     pub(super) fn append(
         &mut self,
         letters: &[Letter],
@@ -55,7 +54,7 @@ impl DeadLetterFile {
         let lines = lines(letters);
         for _ in 0..REWRITES {
             let file = self.locked(asked + LOCK_WAIT)?;
-            // Closing the descriptor releases the lock, too: what returns early needs no more than
+            // Closing the descriptor also releases the lock, so an early return needs no more than
             // that.
             let kept = write(&file, &lines, self.max_size)
                 .and_then(|end| still_there(&self.path, &file, end))
@@ -158,8 +157,8 @@ fn write(mut file: &File, lines: &[u8], max_size: u64) -> Result<u64, WriteFailu
         // Reads nothing if the file was emptied in this moment.
         file.read_at(&mut last, size - 1)?;
     }
-    // Half a line, of a process that was killed or of an editor. Nothing of it is cut off: it may
-    // be all that is left of an event.
+    // The file ends in half a line, of a process that was killed or of an editor. The line is not
+    // cut off: it may be all that is left of an event.
     let lines = if last == [b'\n'] { lines.to_vec() } else { [b"\n", lines].concat() };
     if size + lines.len() as u64 > max_size {
         return Err(WriteFailure::Full);
@@ -177,8 +176,8 @@ fn write(mut file: &File, lines: &[u8], max_size: u64) -> Result<u64, WriteFailu
         file.sync_data()
     };
     if let Err(error) = written_all() {
-        // Cuts off what was written, unless somebody without the lock did something to the file
-        // meanwhile.
+        // Cuts off what was written, unless another program changed the file meanwhile without the
+        // lock.
         if file.metadata().is_ok_and(|now| now.len() == size + written as u64) {
             let _ = file.set_len(size);
         }

@@ -9,13 +9,17 @@ use crate::outcome::{DeadReason, Source};
 /// Where a Kafka message came from, and what came with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KafkaRecord {
+    /// The topic of the message.
     pub topic: Arc<str>,
+    /// The number of its partition.
     pub partition: i32,
+    /// Its offset in the partition.
     pub offset: i64,
-    /// Milliseconds since 1970, as the producer or the broker set them.
+    /// Milliseconds since 1970, set by the producer or the broker.
     pub timestamp: Option<i64>,
+    /// The message's key.
     pub key: Option<Bytes>,
-    /// In the order in which they came; a name may occur more than once.
+    /// The headers in their order; a name may occur more than once.
     pub headers: Vec<(String, Option<Bytes>)>,
 }
 

@@ -23,7 +23,7 @@ pub use path::exposures;
 #[cfg(feature = "kafka")]
 use topic::DeadLetterTopic;
 
-/// At most one log line in this time speaks of new letters, and one of letters that were not kept.
+/// At most one log line in this time reports new letters, and one letters that were not kept.
 const NOTICE_EVERY: Duration = Duration::from_secs(10);
 
 /// A shared handle; the letters of all lanes and sources go through it.
@@ -92,7 +92,7 @@ impl DeadLetters {
         Ok(Self(Arc::new(DeadLettersState { destination, user_ids, notices, failures })))
     }
 
-    /// Whether letters say more of a Kafka message than where it stands.
+    /// Whether letters contain the headers of a Kafka message.
     pub fn keep_headers(&self) -> bool {
         match self.0.destination {
             #[cfg(feature = "kafka")]
@@ -138,8 +138,8 @@ impl DeadLetters {
         result
     }
 
-    /// Closes the file, so that the next letter opens what has its path then. Other places of
-    /// letters are left alone.
+    /// Closes the file, so that the next letter opens the file that has its path then. Does nothing
+    /// for other destinations.
     pub async fn reopen(&self) {
         if let LetterDestination::File(file) = &self.0.destination {
             let file = Arc::clone(file);
@@ -150,7 +150,7 @@ impl DeadLetters {
 }
 
 impl DeadLettersState {
-    /// Logs one of the letters and how many there were, unless that was done a moment ago.
+    /// Logs how many letters there were, and one of them, unless that was done a moment ago.
     fn notice(&self, letters: &[Letter]) {
         let Some(letter) =
             letters.last().filter(|_| !matches!(self.destination, LetterDestination::Discard))

@@ -7,13 +7,21 @@ use super::register::Register;
 /// The Kafka consumer. Registered in every build, so that dashboards and alerts need not know which
 /// one runs.
 pub struct KafkaMetrics {
+    /// Times the assigned partitions changed.
     pub rebalances: IntCounter,
+    /// Offset commits that the broker confirmed.
     pub commits: IntCounter,
+    /// Times a partition was paused for want of room.
     pub pauses: IntCounter,
+    /// Times a partition was read again because Redis may have lost confirmed writes.
     pub replays: IntCounter,
+    /// Events counted as failed that another worker delivers.
     pub handed_over: IntCounter,
+    /// Times a topic was found deleted and created again.
     pub topics_recreated: IntCounter,
+    /// Partitions that this worker reads.
     pub partitions_assigned: IntGauge,
+    /// Partitions that wait for room.
     pub partitions_paused: IntGauge,
     consumer_lag: IntGaugeVec,
 }

@@ -27,17 +27,22 @@ const BATCH: &[f64] =
 pub struct Metrics {
     registry: Registry,
     sources: Vec<SourceMetrics>,
+    /// The Kafka consumer.
     pub kafka: KafkaMetrics,
     /// Bytes held by the budget.
     pub in_flight_bytes: IntGauge,
+    /// Updates merged into an earlier one of the same key and batch.
     pub updates_merged: IntCounter,
+    /// Events whose keys are set aside.
     pub events_set_aside: IntGauge,
     /// Updates in each pipeline.
     pub batch_updates: Histogram,
+    /// Seconds from a pipeline's first byte to its last reply.
     pub redis_write_seconds: Histogram,
     redis_up: IntGaugeVec,
     redis_errors: IntCounterVec,
     redis_reconnects: IntCounterVec,
+    /// Restarts of the local Redis.
     pub redis_local_restarts: IntCounter,
     http_requests: IntCounterVec,
     tls_verify_disabled: IntGaugeVec,
@@ -113,6 +118,7 @@ impl Metrics {
         let _was_forgotten_before = self.redis_up.remove_label_values(&[node, role]);
     }
 
+    /// Connections to `node` made again after one was lost.
     pub fn redis_reconnects(&self, node: &str) -> IntCounter {
         self.redis_reconnects.with_label_values(&[node])
     }
@@ -124,6 +130,7 @@ impl Metrics {
         self.redis_errors.with_label_values(&[class, code])
     }
 
+    /// Answers on `path` with `status`.
     pub fn http_request(&self, path: &str, status: u16) -> IntCounter {
         let path = if HTTP_PATHS.contains(&path) { path } else { "other" };
         self.http_requests.with_label_values(&[path, itoa::Buffer::new().format(status)])

@@ -20,7 +20,7 @@ pub(super) fn register(register: &Register) {
     register.collector(prometheus::process_collector::ProcessCollector::for_self());
 }
 
-/// Reads the count of logging, which is that of the process and older than any registry.
+/// Reads the count of logging, which belongs to the process and is older than any registry.
 struct DroppedLines(IntCounter);
 
 impl Collector for DroppedLines {

@@ -13,11 +13,17 @@ const FRESHNESS: &[f64] =
 
 /// What happened to the events of one source.
 pub struct SourceMetrics {
+    /// Events taken from the source.
     pub received: IntCounter,
+    /// Events that Redis confirmed.
     pub written: IntCounter,
+    /// Events given back unwritten.
     pub failed: IntCounter,
+    /// Events taken and not yet settled.
     pub in_flight: IntGauge,
+    /// Seconds from received to confirmed.
     pub delivery_seconds: Histogram,
+    /// Seconds from the event's own time to confirmed.
     pub freshness_seconds: Histogram,
     skipped: Vec<IntCounter>,
     rejected: Vec<IntCounter>,
@@ -90,14 +96,17 @@ impl SourceMetrics {
             .collect()
     }
 
+    /// Events that ask for nothing to be written.
     pub fn skipped(&self, reason: SkipReason) -> &IntCounter {
         &self.skipped[reason as usize]
     }
 
+    /// Events that cannot be read or exceed a limit.
     pub fn rejected(&self, reason: RejectReason) -> &IntCounter {
         &self.rejected[reason as usize]
     }
 
+    /// Events put into the dead letters.
     pub fn dead_lettered(&self, reason: DeadReason) -> &IntCounter {
         &self.dead_lettered[reason.index()]
     }

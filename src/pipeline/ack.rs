@@ -16,21 +16,21 @@ pub trait Receipts: Send + Sync {
     /// Called exactly once for each [`Ack`], with its `position`.
     fn settle(&self, position: u64, outcome: Outcome);
 
-    /// True when the source took back what is not sent yet; such an event is settled
+    /// True when the source took back events that are not sent yet; such an event is settled
     /// [`Outcome::Failed`] without a write.
     fn cancelled(&self) -> bool {
         false
     }
 
-    /// True when the source no longer owns its events and somebody else may write newer ones:
-    /// nothing more of them may be sent, not even again.
+    /// True when the source no longer owns its events and another process may write newer ones:
+    /// none of them may be sent any more, not even again.
     fn revoked(&self) -> bool {
         false
     }
 }
 
-/// Exactly one outcome for one event: given by [`Ack::settle`], or [`Outcome::Failed`] when dropped
-/// without.
+/// One event's right to exactly one outcome: given by [`Ack::settle`], or [`Outcome::Failed`] when
+/// the ack is dropped without.
 pub struct Ack {
     receipts: Arc<dyn Receipts>,
     metrics: Arc<Metrics>,
@@ -56,6 +56,7 @@ impl Ack {
         Self { receipts, metrics, position, received, event_time: None, source, settled: false }
     }
 
+    /// The source of the event.
     pub fn source(&self) -> Source {
         self.source
     }
@@ -65,14 +66,17 @@ impl Ack {
         self.event_time = event_time;
     }
 
+    /// [`Receipts::cancelled`] of its source.
     pub fn cancelled(&self) -> bool {
         self.receipts.cancelled()
     }
 
+    /// [`Receipts::revoked`] of its source.
     pub fn revoked(&self) -> bool {
         self.receipts.revoked()
     }
 
+    /// Counts the outcome and reports it to the source.
     pub fn settle(mut self, outcome: Outcome) {
         self.finish(outcome);
     }

@@ -1,11 +1,11 @@
-//! Whether the lanes can write: for readiness and for one log line a change.
+//! Whether the lanes can write: for readiness, and for one log line at each change.
 
 use std::sync::{Arc, Mutex};
 
 use crate::readiness::Readiness;
 use crate::redis::{Class, Trouble};
 
-/// The name of this part in `/ready`.
+/// The name of Redis in `/ready`.
 const PART: &str = "redis";
 
 /// The state of all lanes.
@@ -28,7 +28,7 @@ impl Health {
         Arc::new(Self { lanes: Mutex::new(vec![LaneState::Starting; lanes]), readiness })
     }
 
-    /// Whether every lane's last attempt went well.
+    /// Whether every lane's last attempt succeeded.
     pub fn is_up(&self) -> bool {
         self.lock().iter().all(|state| *state == LaneState::Up)
     }
@@ -50,6 +50,7 @@ pub struct LaneHealth {
 }
 
 impl LaneHealth {
+    /// Whether the last attempt of this lane succeeded.
     pub fn is_up(&self) -> bool {
         self.health.lock()[self.lane] == LaneState::Up
     }

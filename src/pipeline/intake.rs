@@ -56,10 +56,12 @@ impl Intake {
         &self.lanes
     }
 
+    /// The rules by which events are transformed.
     pub fn rules(&self) -> &Rules {
         &self.rules
     }
 
+    /// The bound on bytes in flight.
     pub fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
@@ -71,7 +73,7 @@ impl Intake {
         let _ = tokio::time::timeout(ROOM_RECHECK, self.room.notified()).await;
     }
 
-    /// Nothing more is taken; what is queued is still delivered.
+    /// Takes no more updates; queued ones are still delivered.
     pub fn close(&self) {
         self.lanes.iter().for_each(|queue| queue.close());
     }

@@ -1,4 +1,4 @@
-//! What travels: a message from a source, and the job that each of its updates is.
+//! A message from a source, and the job that each of its updates is.
 
 use std::ops::Range;
 use std::sync::Arc;

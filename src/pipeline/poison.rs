@@ -4,8 +4,8 @@
 //! An event is *poison* when the server refused its write at least `retry_count` times in a row
 //! with one text, took other keys' writes in between, and met no other key with the same text at
 //! the same time, in any lane. When several keys meet one text at once, it may as well be one dead
-//! server behind a proxy: then none of them is poison, and each counts anew once it is alone. A
-//! text that speaks of the server makes no poison at all.
+//! server behind a proxy: then none of them is poison, and the count of each begins again once it
+//! is alone. A text that speaks of the server makes no poison at all.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::redis::UnexplainedRefusal;
 
-/// Writes that the server must have taken since the first refusal: a proxy in front of three
+/// Writes that the server must have taken since the first refusal. A proxy in front of three
 /// servers, one of them dead, takes ten in a row less than once in fifty times.
 const PROOF: u64 = 10;
 /// How long a key is remembered after its last refusal: its event may be given up by its source,
@@ -25,7 +25,7 @@ const PROOF: u64 = 10;
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// How often keys are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// Keys that are remembered; any more are retried for ever.
+/// The most keys that are remembered; any more are retried for ever.
 const MOST: usize = 10_000;
 
 /// The refused keys of all lanes.
@@ -98,7 +98,7 @@ struct RefusedKeys {
 struct RefusedKey {
     text: u64,
     server: u64,
-    /// Refusals in a row that count.
+    /// Refusals in a row that say something about this key.
     tries: u32,
     /// [`UnexplainedRefusal::taken`] at the first of them.
     taken: u64,
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_alone_again_counts_anew() {
+    fn the_count_begins_again_for_a_key_that_is_alone_again() {
         let detector = PoisonDetector::new(RETRIES, Duration::from_secs(1));
         assert!(
             (0..100).all(|round| !refused(&detector, "a", round * 100)

@@ -39,11 +39,12 @@ impl QueueState {
 }
 
 impl Queue {
+    /// `share` is in bytes; `room` is notified when room was made.
     pub fn new(share: usize, room: Arc<Notify>) -> Self {
         Self { share, state: Mutex::default(), pushed: Notify::new(), room }
     }
 
-    /// Why nothing at all is taken now.
+    /// Why the lane takes no update at all now.
     pub fn refuses(&self) -> Option<Busy> {
         self.lock().refuses()
     }
@@ -71,7 +72,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits for the first job and takes what has gathered, at most `max_jobs`, and at most
+    /// Waits for the first job and takes those that have gathered, at most `max_jobs`, and at most
     /// `max_bytes` unless one update alone is larger. `None`: closed and empty. Every job taken
     /// must be given back to [`Queue::release`] by its cost.
     pub async fn take(&self, max_jobs: usize, max_bytes: usize) -> Option<Vec<Job>> {
@@ -125,7 +126,7 @@ impl Queue {
         self.room.notify_waiters();
     }
 
-    /// Nothing more is taken; what is queued is still delivered.
+    /// Takes no more jobs; queued ones are still delivered.
     pub fn close(&self) {
         self.lock().closed = true;
         self.pushed.notify_one();

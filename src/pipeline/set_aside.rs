@@ -13,7 +13,7 @@ use super::job::Job;
 /// events hold their room.
 pub(super) struct SetAsideKeys {
     keys: HashMap<Vec<u8>, SetAsideKey>,
-    /// No key is due before.
+    /// When the next key is due.
     next_due: Option<Instant>,
     /// When the first of the keys was set aside.
     since: Instant,
@@ -29,7 +29,7 @@ struct SetAsideKey {
     next_write: NextWrite,
     due: Instant,
     pause: Duration,
-    /// Taken out to be written; it comes back.
+    /// The first jobs are taken out to be written, and come back or are settled.
     out: bool,
 }
 
@@ -39,11 +39,11 @@ enum NextWrite {
     /// All events in one write.
     All,
     /// The first event, and those after it up to the last one that was sent before and may have
-    /// been applied: the first one alone would overwrite them for a moment.
+    /// been applied: the first event alone would overwrite them for a moment.
     Sent,
-    /// So many events, of which some were sent before, and one is poison: what was applied stands
-    /// before it, so the longest start that is taken is looked for, and nothing older is written
-    /// over it.
+    /// So many events: some were sent before, and one is poison. Those that were applied stand
+    /// before it, so the longest accepted start is looked for, and nothing older is written over
+    /// it.
     Start(usize),
     /// The first event alone.
     First,
@@ -80,8 +80,8 @@ impl SetAsideKeys {
         self.next_due
     }
 
-    /// Puts the refused `jobs` of one key back in front of what waits for it. Several are tried one
-    /// by one, at once; one alone, or what must stay together, is tried after a pause.
+    /// Puts the refused `jobs` of one key back in front of those that wait. Several are tried one
+    /// by one, at once; a single one, or several that must stay together, after a pause.
     pub(super) fn refused(&mut self, jobs: Vec<Job>, now: Instant) {
         let Some(key) = jobs.first().map(|job| job.update.key().to_vec()) else { return };
         if self.is_empty() {
@@ -107,8 +107,8 @@ impl SetAsideKeys {
         waiting.give_back(jobs);
     }
 
-    /// The `count` events of `key` that were refused together, some of them `sent` before, are told
-    /// apart from now on.
+    /// The `count` events of `key` were refused together, some of them `sent` before: from now on
+    /// they are written so that the poison among them is found.
     pub(super) fn split(&mut self, key: &[u8], count: usize, sent: bool, now: Instant) {
         if let Some(waiting) = self.keys.get_mut(key) {
             waiting.next_write = if sent { NextWrite::Start(count - 1) } else { NextWrite::First };
@@ -116,8 +116,8 @@ impl SetAsideKeys {
         }
     }
 
-    /// Puts `jobs` of one key back that were not answered, or could not be sent: tried again after
-    /// a pause.
+    /// Puts `jobs` of one key back that were not answered, or could not be sent. They are tried
+    /// again after a pause.
     pub(super) fn unanswered(&mut self, jobs: Vec<Job>, now: Instant) {
         let Some(key) = jobs.first().map(|job| job.update.key().to_vec()) else { return };
         let waiting = self.keys.entry(key).or_insert_with(|| SetAsideKey::new(self.retry_min, now));
@@ -125,7 +125,8 @@ impl SetAsideKeys {
         waiting.give_back(jobs);
     }
 
-    /// The first events of `key` are settled: what waited behind them is tried at once, together.
+    /// The first events of `key` are settled: those that waited behind them are tried at once,
+    /// together.
     pub(super) fn settled(&mut self, key: &[u8], now: Instant) {
         let Some(waiting) = self.keys.get_mut(key) else { return };
         *waiting = SetAsideKey {
@@ -134,7 +135,8 @@ impl SetAsideKeys {
         };
     }
 
-    /// Keeps the jobs whose keys are set aside, behind what waits already; the others come back.
+    /// Keeps the jobs whose keys are set aside, behind those that wait already; the others come
+    /// back.
     pub(super) fn divert(&mut self, jobs: Vec<Job>) -> Vec<Job> {
         if self.is_empty() {
             return jobs;
@@ -150,7 +152,8 @@ impl SetAsideKeys {
         others
     }
 
-    /// Takes out what is due, at most `max_jobs` and `max_bytes`, but at least one key's if any is.
+    /// Takes out jobs that are due, at most `max_jobs` and `max_bytes`, but at least one key's if
+    /// any is due.
     pub(super) fn take_due(&mut self, now: Instant, max_jobs: usize, max_bytes: usize) -> Vec<Job> {
         let mut taken: Vec<Job> = Vec::new();
         if self.next_due.is_none_or(|due| due > now) {
@@ -191,8 +194,8 @@ impl SetAsideKeys {
         released
     }
 
-    /// Forgets keys without events, and learns anew what is due and how many wait: once after any
-    /// number of refusals, for it looks at every key.
+    /// Forgets keys without events, and computes which key is due next and how many events wait.
+    /// Looks at every key, so it is called once after any number of refusals.
     pub(super) fn refresh(&mut self) {
         self.keys.retain(|_, waiting| waiting.out || !waiting.jobs.is_empty());
         self.next_due =

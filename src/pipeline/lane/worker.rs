@@ -21,8 +21,8 @@ const PROBE_EVERY: Duration = Duration::from_secs(1);
 const CANCEL_EVERY: Duration = Duration::from_millis(50);
 
 impl<S: Apply> Lane<S> {
-    /// Ends when the queue is closed and empty, or at once on the hard stop. What is not settled
-    /// then is failed.
+    /// Ends when the queue is closed and empty, or at once on the hard stop. Events that are not
+    /// settled then fail.
     pub async fn run(self) {
         let queue = Arc::clone(&self.queue);
         let hard = self.hard.clone();
@@ -41,7 +41,7 @@ pub(super) struct Worker<S> {
     backoff: ExponentialBackoff,
     pub(super) failures: u32,
     pub(super) set_aside: SetAsideKeys,
-    /// The most writes that a refusing server had taken, and since when it is that many.
+    /// The largest number of writes that a refusing server had taken, and when it was first seen.
     pub(super) taken: (u64, tokio::time::Instant),
     /// The server seems to refuse everything.
     pub(super) doubt: bool,
@@ -95,8 +95,8 @@ impl<S: Apply> Worker<S> {
         }
     }
 
-    /// The next jobs, but for those of keys that are set aside; until there are some, tries those,
-    /// and watches over the store.
+    /// The next jobs whose keys are not set aside. Until there are some, tries the keys that are
+    /// set aside, and probes the store from time to time.
     async fn next_jobs(&mut self) -> Option<Vec<Job>> {
         let mut probe_at = self.next_probe();
         loop {
@@ -118,7 +118,7 @@ impl<S: Apply> Worker<S> {
                     }
                 }
                 Ok(None) if self.set_aside.is_empty() => return None,
-                // Closed: what is set aside is still tried.
+                // The queue is closed, and keys that are set aside are still tried.
                 Ok(None) => tokio::time::sleep(CANCEL_EVERY).await,
                 Err(_) if tokio::time::Instant::now() < probe_at => {}
                 Err(_idle) => {
@@ -179,8 +179,8 @@ impl<S: Apply> Worker<S> {
         self.lane.queue.set_down(false);
     }
 
-    /// Notes the trouble and waits before the next attempt at `left`; returns what is then still to
-    /// be written.
+    /// Notes the trouble and waits before the next attempt at `left`; returns the jobs that are
+    /// still to be written then.
     pub(super) async fn failed(&mut self, trouble: &Trouble, mut left: Vec<Job>) -> Vec<Job> {
         self.failures += 1;
         self.lane.health.trouble(trouble);

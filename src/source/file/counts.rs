@@ -9,9 +9,13 @@ use crate::pipeline::{Outcome, Receipts};
 /// How many events of a replay ended how.
 #[derive(Default)]
 pub struct ReplayCounts {
+    /// Events that Redis confirmed.
     pub written: AtomicU64,
+    /// Events that ask for nothing to be written.
     pub skipped: AtomicU64,
+    /// Events in the dead letters.
     pub dead_lettered: AtomicU64,
+    /// Events that were not written.
     pub failed: AtomicU64,
     taken: AtomicU64,
     settled: AtomicU64,

@@ -24,11 +24,17 @@ use lines::{Chunk, LineReader, next_line};
 
 /// Replays files, one after the other.
 pub struct Replay {
+    /// Where events are offered.
     pub intake: Arc<Intake>,
+    /// Where rejected events go.
     pub letters: DeadLetters,
+    /// Where events are counted.
     pub metrics: Arc<Metrics>,
+    /// The prefix of Redis keys.
     pub prefix: String,
+    /// Ends the replay after the current event.
     pub stop: CancellationToken,
+    /// How many events ended how.
     pub counts: Arc<ReplayCounts>,
 }
 
@@ -122,7 +128,7 @@ impl Replay {
 /// Opens a file, or standard input for `-`; with its size where that is known.
 ///
 /// # Errors
-/// It cannot be opened.
+/// The file cannot be opened.
 pub fn open(path: &Path) -> io::Result<(Box<dyn Read>, Option<u64>)> {
     if path == Path::new("-") {
         return Ok((Box::new(io::stdin()), None));

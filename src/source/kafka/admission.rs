@@ -1,4 +1,4 @@
-//! The way of a record's events into their lanes, or to those that are rejected.
+//! Offering a record's events to their lanes, and sending on those that are rejected.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use super::rejected::RejectedEvent;
 /// ahead.
 const WAIT: Duration = Duration::from_millis(100);
 
-/// Begins when it is asked for: mostly there is room at once, and reading the clock for each record
-/// is not free.
+/// A short wait that begins at the first question: mostly there is room at once, and reading the
+/// clock for each record is not free.
 #[derive(Default)]
 struct ShortWait(Option<Instant>);
 
@@ -29,10 +29,11 @@ impl ShortWait {
     }
 }
 
-/// Shared by all partitions of the source; used on the polling thread, which it blocks.
+/// The way into the pipeline, shared by all partitions of the source. Blocks the polling thread, on
+/// which it is used.
 pub(super) struct RecordAdmission {
     pub(super) intake: Arc<Intake>,
-    /// Of the Redis keys.
+    /// The prefix of Redis keys.
     pub(super) prefix: String,
     /// Where rejected events go; bounded by the room that their messages hold.
     pub(super) rejected: UnboundedSender<RejectedEvent>,
@@ -44,8 +45,8 @@ pub(super) struct RecordAdmission {
 pub(super) struct BusyLane(pub(super) usize);
 
 impl RecordAdmission {
-    /// Room for `bytes`; waits a moment for it. What is larger than half of all room counts as that
-    /// half: it must not wait for ever.
+    /// Room for `bytes`; waits a moment for it. A record larger than half of all room counts as
+    /// that half, so that it does not wait for ever.
     pub(super) fn reserve(&self, bytes: usize) -> Option<Reservation> {
         let budget = self.intake.budget();
         let bytes = bytes.min(budget.limit() / 2);
@@ -55,8 +56,8 @@ impl RecordAdmission {
         })
     }
 
-    /// Sees the events of a record into their lanes, in order, as far as there is room; waits for
-    /// it a moment at each.
+    /// Offers the events of a record to their lanes, in order, as far as there is room; waits a
+    /// moment at each.
     ///
     /// # Errors
     /// A lane had no room: the event stays in `pending`, and those after it.

@@ -1,4 +1,4 @@
-//! One partition for as long as it is ours: the receipts of its events.
+//! One partition for as long as it is assigned: the receipts of its events.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,16 +11,16 @@ use crate::source::log::Offsets;
 use super::lease::Lease;
 use super::shared_breaker::SharedBreaker;
 
-/// An assignment epoch of one partition. What settles after it was closed reaches only it, so it
-/// can never move a later epoch's offsets.
+/// One assignment epoch of one partition. Events that settle after the epoch was closed reach only
+/// that epoch, so they never move a later epoch's offsets.
 pub(super) struct Assignment {
     state: Mutex<AssignmentState>,
     idle: Condvar,
-    /// Given up: nothing of it may be written any more.
+    /// The epoch is given up: none of its events may be written any more.
     closed: AtomicBool,
-    /// Another member has the partition next.
+    /// Another member gets the partition next.
     handed_over: AtomicBool,
-    /// An event failed: its record must be delivered again.
+    /// An event failed, so its record must be read again.
     failed: AtomicBool,
     lease: Arc<Lease>,
     breaker: Arc<SharedBreaker>,
@@ -79,20 +79,20 @@ impl Assignment {
         self.lock().offsets.unsettled()
     }
 
-    /// Whether more than `most` records are remembered behind one that is not settled; the offset
-    /// at which to go on later.
+    /// The offset at which to continue later, when more than `most` records are remembered behind
+    /// one that is not settled.
     pub(super) fn exceeds(&self, most: usize) -> Option<i64> {
         let state = self.lock();
         state.offsets.next().filter(|_| state.offsets.behind() > most)
     }
 
-    /// Nothing of it is written from now on; what is already on its way to Redis still counts when
-    /// it is confirmed.
+    /// None of its events is written from now on; a write that is already on its way to Redis still
+    /// counts when it is confirmed.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// What fails from now on is another member's to write.
+    /// Events that fail from now on are another member's to write.
     pub(super) fn hand_over(&self) {
         self.handed_over.store(true, Ordering::Release);
     }
@@ -105,7 +105,7 @@ impl Assignment {
         self.lock().in_flight == 0
     }
 
-    /// Blocks until every ack is settled, or until `deadline`; false when it came to that.
+    /// Blocks until every ack is settled, or until `deadline`; returns whether all are settled.
     pub(super) fn wait_idle(&self, deadline: Instant) -> bool {
         let mut state = self.lock();
         while state.in_flight > 0 {

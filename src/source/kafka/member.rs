@@ -1,4 +1,4 @@
-//! The member of the consumer group: what librdkafka tells it, on the polling thread.
+//! The member of the consumer group: librdkafka's callbacks, on the polling thread.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use super::topic_ids::TopicIds;
 /// The name of this part in `/ready`.
 pub(super) const PART: &str = "kafka";
 
-/// How long lanes may take over what was taken of revoked partitions before that is taken back;
+/// How long lanes may take to write the events of revoked partitions before those are taken back;
 /// Redis may be away.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -40,7 +40,7 @@ pub(super) struct GroupMember {
     pub(super) failover_replay: Duration,
     /// How long a revoke may wait for what is in flight.
     pub(super) handover: Duration,
-    /// Why records cannot be read, as far as the broker said so.
+    /// Why records cannot be read, if the broker said so.
     pub(super) obstacle: Mutex<Option<String>>,
     pub(super) topic_ids: Mutex<TopicIds>,
     /// Whether the configuration asks for librdkafka's debug lines.
@@ -61,7 +61,7 @@ impl GroupMember {
         )
     }
 
-    /// Renews the gauges of partitions.
+    /// Sets the gauges of partitions.
     pub(super) fn update_gauges(&self, partitions: &Partitions) {
         let (mut assigned, mut paused) = (0, 0);
         for partition in partitions.iter() {
@@ -90,7 +90,7 @@ impl GroupMember {
         }
     }
 
-    /// Records are read, or partitions assigned.
+    /// Records are read again, or partitions assigned.
     pub(super) fn unobstructed(&self) {
         if self.obstacle.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
             tracing::info!("Kafka is readable again");
@@ -116,7 +116,7 @@ impl GroupMember {
             "partitions assigned"
         );
         drop(partitions);
-        // A pause outlives an earlier assignment.
+        // A pause of an earlier assignment is still in force.
         if list.count() > 0
             && let Err(error) = consumer.resume(list)
         {
@@ -124,8 +124,9 @@ impl GroupMember {
         }
     }
 
-    /// Stops taking from the partitions of `list`, has what was taken written, takes back what is
-    /// not sent even then, waits for what is, commits, and lets go.
+    /// Stops taking records of the partitions in `list`, lets lanes write the events that were
+    /// taken, takes back those that are not sent even then, waits for those that are, commits, and
+    /// gives the partitions up.
     fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let lost = consumer.assignment_lost();
         let deadline = Instant::now() + self.handover;
@@ -139,12 +140,13 @@ impl GroupMember {
         drop(partitions);
         for partition in &mut gone {
             partition.assignment.hand_over();
-            // What found no room is dropped: it cannot be pushed while this thread waits here.
+            // A pending record is dropped: its events cannot be offered while this thread waits
+            // here.
             partition.flow = PartitionFlow::Closed;
         }
         if !lost {
-            // Lanes are not equally far: what one has not reached by then is read again, and all
-            // behind it, which others have written.
+            // Some lanes are further than others: an event that is not written by then is read
+            // again, with all records behind it, which other lanes have written.
             let drained = Instant::now() + DRAIN.min(self.handover / 2);
             for partition in &gone {
                 partition.assignment.wait_idle(drained);
@@ -186,8 +188,9 @@ impl GroupMember {
                 }
             }
             if offsets.count() > 0 {
-                // When it lets go, librdkafka commits what was stored last, even below what is
-                // committed: the next member would begin there, and write again what is written.
+                // When it gives a partition up, librdkafka commits the offset that was stored last,
+                // even one below the committed offset: the next member would begin there, and write
+                // again what is written.
                 if let Err(error) = consumer.store_offsets(&offsets) {
                     tracing::debug!("Kafka: offsets of revoked partitions are not stored: {error}");
                 }
@@ -196,7 +199,7 @@ impl GroupMember {
         }
     }
 
-    /// Closes the partition's epoch and drops what waited for room.
+    /// Closes the partition's epoch and drops its pending record.
     pub(super) fn give_up(&self, mut partition: Partition) -> Partition {
         partition.assignment.close();
         partition.flow = PartitionFlow::Closed;

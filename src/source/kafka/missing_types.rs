@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Events after which a topic is judged, again and again.
+/// Number of events after which a topic is judged, again and again.
 const WINDOW: u64 = 100;
-/// Events after which it is judged for the first time: a small topic must not be drained without a
-/// word.
+/// Number of events after which a topic is judged for the first time: a small topic must not be
+/// drained without a word.
 const FIRST: u64 = 10;
 
 /// Counts the events of each topic that have no `type`: mostly they are in a wrapper that is not
@@ -16,11 +16,11 @@ pub(super) struct MissingTypes(HashMap<Arc<str>, TopicCount>);
 
 #[derive(Default)]
 struct TopicCount {
-    /// It was judged before.
+    /// The topic was judged before.
     judged: bool,
     events: u64,
     untyped: u64,
-    /// More than half had none; `Some(true)`: that was warned.
+    /// More than half of the events had no type; `Some(true)`: a warning said so.
     noticed: Option<bool>,
 }
 

@@ -11,14 +11,14 @@ use crate::dead_letter::KafkaRecord;
 use crate::event::Elements;
 use crate::pipeline::{Job, Message, Reservation};
 
-/// What a record takes besides its bytes: its message, its place among the offsets, the queue entry
-/// of its update.
+/// Bytes that a record takes besides its own: its message, its place among the offsets, the queue
+/// entry of its update.
 const OVERHEAD: usize = 256;
 
 /// A record's headers, copied.
 pub(super) type Headers = Vec<(String, Option<Bytes>)>;
 
-/// Asking for them is not cheap, even where there are none.
+/// The headers of a record. Asking for them is not cheap, even when there are none.
 pub(super) fn headers(message: &BorrowedMessage<'_>) -> Headers {
     message.headers().map_or_else(Vec::new, |headers| {
         headers
@@ -59,7 +59,7 @@ pub(super) fn copy(
     Message::of_record(both.slice(..value.len()), record, held)
 }
 
-/// A record whose events are being pushed.
+/// A record whose events are being offered to their lanes.
 pub(super) struct PendingRecord {
     pub(super) message: Arc<Message>,
     /// Its position in the offsets of its assignment.

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::pipeline::Outcome;
 use crate::source::log::Breaker;
 
-/// Counts how events end; tripped once too many went into the dead letters.
+/// Counts how events end, on any thread; tripped once too many went into the dead letters.
 pub(super) struct SharedBreaker {
     breaker: Mutex<Breaker>,
     tripped: AtomicBool,

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 /// How often watermarks are noted at most in the time that they are held back.
 const NOTES: u32 = 100;
 
-/// The watermarks of one partition, each held back for a while: what Redis loses after it was
-/// confirmed can be read again until its offset is committed.
+/// The watermarks of one partition, each held back for a while: until its offset is committed, a
+/// record whose write Redis lost after confirming it can be read again.
 #[derive(Debug)]
 pub struct HeldOffsets {
     /// How long a watermark is held back.
@@ -52,8 +52,8 @@ impl HeldOffsets {
         }
     }
 
-    /// Lets go of what was reached `lag` before `now`. Call it only when Redis has answered of
-    /// late, and was not replaced since.
+    /// Releases watermarks that were reached `lag` before `now`. Call this only when Redis has
+    /// answered of late, and was not replaced since.
     pub fn release(&mut self, now: Instant) {
         while let Some((at, watermark)) = self.waiting.front()
             && now - *at >= self.lag
@@ -63,8 +63,8 @@ impl HeldOffsets {
         }
     }
 
-    /// Redis may have lost what is held back. Returns the offset to read again from; `None` when
-    /// there is nothing.
+    /// Redis may have lost writes behind the watermarks that are held back. Returns the offset to
+    /// read again from; `None` when there is nothing.
     pub fn void(&mut self) -> Option<i64> {
         if self.lag.is_zero() {
             return None;
@@ -75,7 +75,7 @@ impl HeldOffsets {
         back_to
     }
 
-    /// Reading goes on from where [`HeldOffsets::void`] said.
+    /// Reading continues from the offset that [`HeldOffsets::void`] returned.
     pub fn begin(&mut self) {
         self.is_void = false;
     }

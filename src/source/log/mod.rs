@@ -1,4 +1,4 @@
-//! What a source needs that reads any partitioned log, such as Kafka or Redis Streams, and commits
+//! The parts of a source that reads a partitioned log, such as Kafka or Redis Streams, and commits
 //! how far it has come. Pure: no I/O, no type of a client.
 
 mod breaker;

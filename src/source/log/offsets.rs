@@ -44,8 +44,8 @@ impl Offsets {
         }
     }
 
-    /// The offset to commit: of the record after the last one before which all are settled. `None`
-    /// before the first.
+    /// The offset to commit: that of the record after the last one up to which all are settled.
+    /// `None` before the first.
     pub fn watermark(&self) -> Option<i64> {
         self.watermark
     }
