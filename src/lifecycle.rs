@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::exit::Exit;
+use crate::lock::lock;
 
 /// The two stops, and which task ended too early.
 #[derive(Clone, Default)]
@@ -37,11 +38,7 @@ impl Lifecycle {
             impl Drop for Ended {
                 fn drop(&mut self) {
                     if !self.0.soft.is_cancelled() {
-                        self.0
-                            .crashed
-                            .lock()
-                            .unwrap_or_else(std::sync::PoisonError::into_inner)
-                            .get_or_insert(self.1);
+                        lock(&self.0.crashed).get_or_insert(self.1);
                         self.0.soft.cancel();
                         tracing::error!(task = self.1, "a task ended early; stopping");
                     }
@@ -54,13 +51,13 @@ impl Lifecycle {
 
     /// Soft stop with an exit code of its own; the first one counts.
     pub fn stop_with(&self, exit: Exit) {
-        self.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(exit);
+        lock(&self.asked).get_or_insert(exit);
         self.soft.cancel();
     }
 
     /// The exit code of the process once it has stopped with `unsettled` events.
     pub fn exit_code(&self, unsettled: u64) -> ExitCode {
-        let asked = *self.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let asked = *lock(&self.asked);
         match (self.crashed(), asked, unsettled) {
             (Some(task), ..) => {
                 tracing::error!(task, unsettled, "stopped because a task ended early");
@@ -80,7 +77,7 @@ impl Lifecycle {
 
     /// The first task that ended early.
     pub fn crashed(&self) -> Option<&'static str> {
-        *self.crashed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        *lock(&self.crashed)
     }
 
     /// Begins to listen for signals. SIGTERM or SIGINT: soft stop; a second one, or `grace` after

@@ -1,7 +1,9 @@
 //! The parts that the process still waits for before it can do its work.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
+
+use crate::lock::lock;
 
 /// The parts that are not usable now, each with the reason in plain words. Parts report themselves;
 /// `/ready` reads.
@@ -38,7 +40,7 @@ impl Readiness {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Where events go that can never be written: a file, a Kafka topic, the log (reason only), or
 //! nowhere. The one place that decides whether such an event is dead-lettered or failed.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::config::DeadLetter;
+use crate::lock::lock;
 use crate::logging::{Throttle, UserIds};
 use crate::outcome::{DeadReason, Outcome};
 
@@ -168,10 +169,6 @@ impl DeadLettersState {
             );
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Dead letters as records of a Kafka topic.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
@@ -12,6 +12,7 @@ use crate::config::KafkaClient;
 use crate::kafka::{
     ClientError, ClientEvents, PlainContext, client_config, creation_error, describe,
 };
+use crate::lock::lock;
 
 use super::error::DeadLetterError;
 use super::letter::Letter;
@@ -79,7 +80,7 @@ impl DeadLetterTopic {
     }
 
     fn producer(&self) -> Producer {
-        let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut producer = lock(&self.producer);
         if producer.client().fatal_error().is_some()
             && let Ok(replacement) =
                 self.settings.create_with_context(PlainContext(Arc::clone(&self.events)))

@@ -1,7 +1,8 @@
 //! Whether the lanes can write: for readiness, and for one log line at each change.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::lock::lock;
 use crate::readiness::Readiness;
 use crate::redis::{Class, Trouble};
 
@@ -38,8 +39,8 @@ impl Health {
         LaneHealth { health: Arc::clone(self), lane }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<LaneState>> {
-        self.lanes.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<LaneState>> {
+        lock(&self.lanes)
     }
 }
 

@@ -10,11 +10,12 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::lock::lock;
 use crate::redis::UnexplainedRefusal;
 
 /// Writes that the server must have taken since the first refusal. A proxy in front of three
@@ -80,7 +81,7 @@ impl PoisonDetector {
     }
 
     fn lock(&self) -> MutexGuard<'_, RefusedKeys> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.refused)
     }
 }
 

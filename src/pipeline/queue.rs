@@ -1,9 +1,11 @@
 //! The queue of a lane: pushing never waits, taking waits for the first job.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
+
+use crate::lock::lock;
 
 use super::job::{Busy, Job};
 
@@ -140,8 +142,7 @@ impl Queue {
         drop(jobs);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, QueueState> {
-        // Nothing panics while holding the lock, and its data is consistent between statements.
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
+        lock(&self.state)
     }
 }

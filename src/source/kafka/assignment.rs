@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::lock::lock;
 use crate::metrics::Metrics;
 use crate::pipeline::{Ack, Outcome, Receipts, Source};
 use crate::source::log::Offsets;
@@ -119,7 +120,7 @@ impl Assignment {
     }
 
     fn lock(&self) -> MutexGuard<'_, AssignmentState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The member of the consumer group: librdkafka's callbacks, on the polling thread.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::{ClientContext, OAuthToken};
@@ -10,6 +10,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, Statistics, TopicPartitionList};
 
 use crate::kafka::ClientEvents;
+use crate::lock::lock;
 use crate::metrics::Metrics;
 use crate::pipeline::Intake;
 use crate::readiness::Readiness;
@@ -49,7 +50,7 @@ pub(super) struct GroupMember {
 
 impl GroupMember {
     pub(super) fn lock(&self) -> MutexGuard<'_, Partitions> {
-        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.partitions)
     }
 
     /// An assignment epoch that begins now.
@@ -77,12 +78,12 @@ impl GroupMember {
 
     /// Topics that were deleted and created again since the last call.
     pub(super) fn recreated(&self) -> Vec<String> {
-        self.topic_ids.lock().unwrap_or_else(PoisonError::into_inner).take_recreated()
+        lock(&self.topic_ids).take_recreated()
     }
 
     /// Records cannot be read, for `reason`.
     pub(super) fn obstructed(&self, reason: String) {
-        let mut obstacle = self.obstacle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut obstacle = lock(&self.obstacle);
         if obstacle.as_ref() != Some(&reason) {
             tracing::warn!("Kafka: {reason}; retrying");
             self.readiness.waiting(PART, reason.clone());
@@ -92,7 +93,7 @@ impl GroupMember {
 
     /// Records are read again, or partitions assigned.
     pub(super) fn unobstructed(&self) {
-        if self.obstacle.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+        if lock(&self.obstacle).take().is_some() {
             tracing::info!("Kafka is readable again");
         }
     }
@@ -225,7 +226,7 @@ impl ClientContext for GroupMember {
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         if matches!(level, RDKafkaLogLevel::Debug) {
-            self.topic_ids.lock().unwrap_or_else(PoisonError::into_inner).note(message);
+            lock(&self.topic_ids).note(message);
         }
         if self.debug || !matches!(level, RDKafkaLogLevel::Debug) {
             self.events.log(level, facility, message);
@@ -261,7 +262,7 @@ impl ClientContext for GroupMember {
         let steady = statistics
             .cgrp
             .is_some_and(|group| group.state == "up" && group.join_state == "steady");
-        let obstructed = self.obstacle.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let obstructed = lock(&self.obstacle).is_some();
         if !connected {
             self.readiness
                 .waiting(PART, self.events.trouble().unwrap_or_else(|| "no broker answers".into()));

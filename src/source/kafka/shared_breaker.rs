@@ -1,9 +1,10 @@
 //! The breaker over all outcomes of the source: a wrong configuration must not drain a topic into
 //! the dead letters.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
+use crate::lock::lock;
 use crate::pipeline::Outcome;
 use crate::source::log::Breaker;
 
@@ -25,7 +26,7 @@ impl SharedBreaker {
             // The event is delivered again, and has its outcome then.
             Outcome::Failed => return,
         };
-        if self.breaker.lock().unwrap_or_else(PoisonError::into_inner).count(dead) {
+        if lock(&self.breaker).count(dead) {
             self.tripped.store(true, Ordering::Relaxed);
         }
     }
