@@ -12,18 +12,19 @@ use serde::Serialize;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
-/// What operators may ask.
+/// The data behind the routes.
 pub struct Admin {
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
 }
 
 impl Admin {
+    /// Reads `metrics` and `readiness`, and sets `metrics.ready`.
     pub fn new(metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> Self {
         Self { metrics, readiness }
     }
 
-    /// As a service that answers `GET` and `HEAD`, for the serving loop.
+    /// The service that answers `GET` and `HEAD`, for the serving loop.
     pub fn into_router(self) -> Router {
         Router::new()
             .route("/live", get(live))
@@ -32,29 +33,29 @@ impl Admin {
             .with_state(Arc::new(self))
     }
 
-    /// Also sets the gauge, so that a scrape shows the moment it was made.
-    fn waiting_for(&self) -> Vec<Waiting> {
+    /// The parts that are not ready. Also sets the gauge, so that a scrape shows the moment it was
+    /// made.
+    fn waiting_for(&self) -> Vec<NotReadyPart> {
         let waiting = self.readiness.waiting_for();
         self.metrics.ready.set(waiting.is_empty().into());
-        waiting.into_iter().map(|(part, reason)| Waiting { part, reason }).collect()
+        waiting.into_iter().map(|(part, reason)| NotReadyPart { part, reason }).collect()
     }
 }
 
 #[derive(Serialize)]
-struct Report {
+struct ReadyAnswer {
     ready: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    waiting_for: Vec<Waiting>,
+    waiting_for: Vec<NotReadyPart>,
 }
 
 #[derive(Serialize)]
-struct Waiting {
+struct NotReadyPart {
     part: &'static str,
     reason: String,
 }
 
-/// That this is answered shows that the process makes progress; whether Redis does is a matter of
-/// `/ready`.
+/// Answers as long as the process makes progress; whether Redis does is a matter of `/ready`.
 async fn live() -> &'static str {
     "OK"
 }
@@ -63,7 +64,7 @@ async fn ready(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
     let waiting_for = admin.waiting_for();
     let ready = waiting_for.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = serde_json::to_string(&Report { ready, waiting_for })
+    let body = serde_json::to_string(&ReadyAnswer { ready, waiting_for })
         .expect("strings and a flag are valid JSON");
     (status, [(header::CONTENT_TYPE, "application/json")], body)
 }

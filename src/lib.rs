@@ -39,8 +39,10 @@ pub mod exit;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod lifecycle;
+pub mod lock;
 pub mod logging;
 pub mod metrics;
+pub mod outcome;
 pub mod pipeline;
 pub mod printable;
 pub mod readiness;

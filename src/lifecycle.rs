@@ -9,13 +9,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::exit::Exit;
+use crate::lock::lock;
 
-/// The two stops and the tasks that heed them.
+/// The two stops, and which task ended too early.
 #[derive(Clone, Default)]
 pub struct Lifecycle {
-    /// Stop taking, finish what was taken.
+    /// The soft stop: take no more, finish what was taken.
     pub soft: CancellationToken,
-    /// Drop everything.
+    /// The hard stop: drop everything.
     pub hard: CancellationToken,
     crashed: Arc<Mutex<Option<&'static str>>>,
     asked: Arc<Mutex<Option<Exit>>>,
@@ -32,16 +33,12 @@ impl Lifecycle {
     ) {
         let this = self.clone();
         tracker.spawn(async move {
-            /// Also told when the task panics.
+            /// Dropped when the task ends, also by a panic.
             struct Ended(Lifecycle, &'static str);
             impl Drop for Ended {
                 fn drop(&mut self) {
                     if !self.0.soft.is_cancelled() {
-                        self.0
-                            .crashed
-                            .lock()
-                            .unwrap_or_else(std::sync::PoisonError::into_inner)
-                            .get_or_insert(self.1);
+                        lock(&self.0.crashed).get_or_insert(self.1);
                         self.0.soft.cancel();
                         tracing::error!(task = self.1, "a task ended early; stopping");
                     }
@@ -54,13 +51,13 @@ impl Lifecycle {
 
     /// Soft stop with an exit code of its own; the first one counts.
     pub fn stop_with(&self, exit: Exit) {
-        self.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(exit);
+        lock(&self.asked).get_or_insert(exit);
         self.soft.cancel();
     }
 
     /// The exit code of the process once it has stopped with `unsettled` events.
     pub fn exit_code(&self, unsettled: u64) -> ExitCode {
-        let asked = *self.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let asked = *lock(&self.asked);
         match (self.crashed(), asked, unsettled) {
             (Some(task), ..) => {
                 tracing::error!(task, unsettled, "stopped because a task ended early");
@@ -71,7 +68,7 @@ impl Lifecycle {
             (None, None, _) => {
                 tracing::error!(
                     unsettled,
-                    "stopped with unsettled events; their senders were told so and still own them"
+                    "stopped with unsettled events; their senders know of that and still own them"
                 );
                 Exit::UNSETTLED.into()
             }
@@ -80,18 +77,19 @@ impl Lifecycle {
 
     /// The first task that ended early.
     pub fn crashed(&self) -> Option<&'static str> {
-        *self.crashed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        *lock(&self.crashed)
     }
 
-    /// SIGTERM or SIGINT: soft; a second one, or `grace` after the first stop however it came:
-    /// hard. SIGHUP and SIGXFSZ end nothing from now on; [`hangups`] yields the former.
+    /// Begins to listen for signals. SIGTERM or SIGINT: soft stop; a second one, or `grace` after
+    /// the first stop however it came: hard stop. From now on SIGHUP and SIGXFSZ do not end the
+    /// process; [`hangups`] yields the former.
     ///
     /// # Errors
     /// The signals cannot be listened to.
     pub fn listen(&self, grace: Duration) -> std::io::Result<()> {
         let mut signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let _from_now_on = hangups()?;
-        // A limit of file sizes (`ulimit -f`) is then an error of the write, which says so.
+        // A limit on file sizes (`ulimit -f`) is then an error of the write that exceeds it.
         let _from_now_on = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
         let this = self.clone();
         tokio::spawn(async move {

@@ -1,7 +1,9 @@
-//! What the process still waits for before it can do its work.
+//! The parts that the process still waits for before it can do its work.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
+
+use crate::lock::lock;
 
 /// The parts that are not usable now, each with the reason in plain words. Parts report themselves;
 /// `/ready` reads.
@@ -10,7 +12,7 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Every one of `parts` counts as starting until it reports.
+    /// Each of `parts` counts as starting until it reports.
     pub fn new(parts: impl IntoIterator<Item = &'static str>) -> Self {
         let waiting = parts.into_iter().map(|part| (part, "starting".to_owned())).collect();
         Self { waiting: Mutex::new(waiting) }
@@ -32,12 +34,13 @@ impl Readiness {
         self.lock().iter().map(|(&part, reason)| (part, reason.clone())).collect()
     }
 
+    /// Whether everything is usable.
     pub fn is_ready(&self) -> bool {
         self.lock().is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 }
 

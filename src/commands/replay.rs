@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::lifecycle::Lifecycle;
 use crate::logging;
 use crate::readiness::Readiness;
-use crate::source::file::{self, Replay, Tally};
+use crate::source::file::{self, Replay, ReplayCounts};
 
 use super::exit;
 
@@ -47,20 +47,20 @@ async fn deliver(config: Config, files: Vec<PathBuf>, quiet: bool) -> Result<Exi
     lifecycle.listen(config.delivery.stop_grace)?;
     let readiness = Arc::new(Readiness::new([]));
     let delivery = Delivery::start(&config, Arc::clone(&readiness), &lifecycle).await?;
-    let tally = Arc::new(Tally::default());
+    let counts = Arc::new(ReplayCounts::default());
     let replay = Replay {
         intake: Arc::clone(&delivery.intake),
         letters: delivery.letters.clone(),
         metrics: Arc::clone(&delivery.metrics),
         prefix: config.redis.prefix.clone(),
         stop: lifecycle.soft.clone(),
-        tally: Arc::clone(&tally),
+        counts: Arc::clone(&counts),
     };
     let start = Instant::now();
     let progress = Progress {
         bar: progress_bar(&files, quiet),
         read: AtomicU64::new(0),
-        tally: Arc::clone(&tally),
+        counts: Arc::clone(&counts),
         readiness,
         start,
     };
@@ -81,9 +81,9 @@ async fn deliver(config: Config, files: Vec<PathBuf>, quiet: bool) -> Result<Exi
     delivery.finish().await;
 
     if !quiet {
-        exit::complain(&summary(&tally, start.elapsed()));
+        exit::complain(&summary(&counts, start.elapsed()));
     }
-    let failed = tally.failed.load(Relaxed);
+    let failed = counts.failed.load(Relaxed);
     Ok(match read {
         Some(Ok(Err(message))) => return Err(StartError { message, code: Exit::IO }),
         Some(Err(panic)) => {
@@ -100,22 +100,22 @@ async fn deliver(config: Config, files: Vec<PathBuf>, quiet: bool) -> Result<Exi
             );
             Exit::UNSETTLED.into()
         }
-        _ if tally.dead_lettered.load(Relaxed) > 0 => Exit::DATA.into(),
+        _ if counts.dead_lettered.load(Relaxed) > 0 => Exit::DATA.into(),
         _ => ExitCode::SUCCESS,
     })
 }
 
-fn summary(tally: &Tally, elapsed: Duration) -> String {
+fn summary(counts: &ReplayCounts, elapsed: Duration) -> String {
     let count = |counter: &AtomicU64| counter.load(Relaxed);
     format!(
         "{} events in {:.1} s ({:.0}/s): {} written, {} skipped, {} dead-lettered, {} failed",
-        tally.settled(),
+        counts.settled(),
         elapsed.as_secs_f64(),
-        tally.settled() as f64 / elapsed.as_secs_f64(),
-        count(&tally.written),
-        count(&tally.skipped),
-        count(&tally.dead_lettered),
-        count(&tally.failed)
+        counts.settled() as f64 / elapsed.as_secs_f64(),
+        count(&counts.written),
+        count(&counts.skipped),
+        count(&counts.dead_lettered),
+        count(&counts.failed)
     )
 }
 
@@ -158,20 +158,20 @@ struct Progress {
     bar: ProgressBar,
     /// Bytes so far.
     read: AtomicU64,
-    tally: Arc<Tally>,
+    counts: Arc<ReplayCounts>,
     readiness: Arc<Readiness>,
     start: Instant,
 }
 
 impl Progress {
     fn line(&self) -> String {
-        let rate = self.tally.settled() as f64 / self.start.elapsed().as_secs_f64();
+        let rate = self.counts.settled() as f64 / self.start.elapsed().as_secs_f64();
         let waiting = self
             .readiness
             .waiting_for()
             .into_iter()
             .map(|(part, reason)| format!(", waiting for {part}: {reason}"));
-        format!("{} events, {rate:.0}/s{}", self.tally.settled(), waiting.collect::<String>())
+        format!("{} events, {rate:.0}/s{}", self.counts.settled(), waiting.collect::<String>())
     }
 
     /// Waits for the terminal.

@@ -6,20 +6,21 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::error::DeadLetterError;
+use super::letter::Letter;
 use super::line::lines;
-use super::{DeadLetterError, Letter, place};
+use super::path;
 
 /// How long letters wait for another process that has the file locked. Writing takes milliseconds:
-/// whoever keeps the lock for longer is frozen.
+/// a process that keeps the lock for longer is frozen.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 const LOCK_POLL: Duration = Duration::from_millis(2);
 /// How often letters are written again because the file was removed or emptied under them.
 const REWRITES: usize = 100;
 
-/// Writes to whatever file has the path, one process at a time. Nothing is remembered about the
-/// file between two writes but its descriptor, and that is used only while the path still leads to
-/// it.
-pub(super) struct LetterFile {
+/// Writes to the file that has the path at that moment, one process at a time. Between two writes
+/// only its descriptor is kept, and that is used only while the path still leads to it.
+pub(super) struct DeadLetterFile {
     path: PathBuf,
     max_size: u64,
     file: Option<File>,
@@ -27,10 +28,10 @@ pub(super) struct LetterFile {
     lockless: bool,
 }
 
-impl LetterFile {
+impl DeadLetterFile {
     /// Opens the file, creating it (0600) and its directory (0700).
     pub(super) fn open(path: &Path, max_size: u64) -> io::Result<Self> {
-        let file = place::open(path)?;
+        let file = path::open(path)?;
         Ok(Self { path: path.to_owned(), max_size, file: Some(file), lockless: false })
     }
 
@@ -44,7 +45,7 @@ impl LetterFile {
     /// `asked` is when the caller began to wait.
     ///
     /// # Errors
-    /// None of the letters was kept. What stood in the file before stands there still.
+    /// None of the letters was kept. The earlier content of the file is unchanged.
     pub(super) fn append(
         &mut self,
         letters: &[Letter],
@@ -53,7 +54,7 @@ impl LetterFile {
         let lines = lines(letters);
         for _ in 0..REWRITES {
             let file = self.locked(asked + LOCK_WAIT)?;
-            // Closing the descriptor releases the lock, too: what returns early needs no more than
+            // Closing the descriptor also releases the lock, so an early return needs no more than
             // that.
             let kept = write(&file, &lines, self.max_size)
                 .and_then(|end| still_there(&self.path, &file, end))
@@ -76,7 +77,7 @@ impl LetterFile {
         loop {
             let file = match self.file.take() {
                 Some(file) if self.leads_to(&file)? => file,
-                _ => place::open(&self.path)
+                _ => path::open(&self.path)
                     .map_err(|error| DeadLetterError::Open { path: self.path.clone(), error })?,
             };
             self.lock(&file, deadline)?;
@@ -101,7 +102,7 @@ impl LetterFile {
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(()),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => rest(),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => pause(),
                 Err(TryLockError::WouldBlock) => {
                     return Err(DeadLetterError::Locked { path: self.path.clone() });
                 }
@@ -122,26 +123,26 @@ impl LetterFile {
 
     fn leads_to(&self, file: &File) -> Result<bool, DeadLetterError> {
         file.metadata()
-            .and_then(|metadata| place::leads_to(&self.path, &metadata))
+            .and_then(|metadata| path::leads_to(&self.path, &metadata))
             .map_err(|error| self.failed(error.into()))
     }
 
-    fn failed(&self, error: Failure) -> DeadLetterError {
+    fn failed(&self, error: WriteFailure) -> DeadLetterError {
         let path = self.path.clone();
         match error {
-            Failure::Full => DeadLetterError::Full { path },
-            Failure::Io(error) => DeadLetterError::Write { path, error },
+            WriteFailure::Full => DeadLetterError::Full { path },
+            WriteFailure::Io(error) => DeadLetterError::Write { path, error },
         }
     }
 }
 
 /// Why lines were not written.
-enum Failure {
+enum WriteFailure {
     Full,
     Io(io::Error),
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for WriteFailure {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
@@ -149,18 +150,18 @@ impl From<io::Error> for Failure {
 
 /// Appends `lines` durably, on a line of their own, and returns where they end. On an error the
 /// file is as it was before.
-fn write(mut file: &File, lines: &[u8], max_size: u64) -> Result<u64, Failure> {
+fn write(mut file: &File, lines: &[u8], max_size: u64) -> Result<u64, WriteFailure> {
     let size = file.metadata()?.len();
     let mut last = [b'\n'];
     if size > 0 {
         // Reads nothing if the file was emptied in this moment.
         file.read_at(&mut last, size - 1)?;
     }
-    // Half a line, of a process that was killed or of an editor. Nothing of it is cut off: it may
-    // be all that is left of an event.
+    // The file ends in half a line, of a process that was killed or of an editor. The line is not
+    // cut off: it may be all that is left of an event.
     let lines = if last == [b'\n'] { lines.to_vec() } else { [b"\n", lines].concat() };
     if size + lines.len() as u64 > max_size {
-        return Err(Failure::Full);
+        return Err(WriteFailure::Full);
     }
     let mut written = 0;
     let mut written_all = || {
@@ -175,8 +176,8 @@ fn write(mut file: &File, lines: &[u8], max_size: u64) -> Result<u64, Failure> {
         file.sync_data()
     };
     if let Err(error) = written_all() {
-        // Cuts off what was written, unless somebody without the lock did something to the file
-        // meanwhile.
+        // Cuts off what was written, unless another program changed the file meanwhile without the
+        // lock.
         if file.metadata().is_ok_and(|now| now.len() == size + written as u64) {
             let _ = file.set_len(size);
         }
@@ -187,10 +188,10 @@ fn write(mut file: &File, lines: &[u8], max_size: u64) -> Result<u64, Failure> {
 }
 
 /// Whether what ends at `end` is still in a file that has a name.
-fn still_there(path: &Path, file: &File, end: u64) -> Result<bool, Failure> {
+fn still_there(path: &Path, file: &File, end: u64) -> Result<bool, WriteFailure> {
     let now = file.metadata()?;
     // Some file systems count no links: there the path decides.
-    Ok(now.len() >= end && (now.nlink() > 0 || place::leads_to(path, &now)?))
+    Ok(now.len() >= end && (now.nlink() > 0 || path::leads_to(path, &now)?))
 }
 
 /// Whether the file system cannot lock at all.
@@ -202,17 +203,25 @@ fn without_locks(error: &io::Error) -> bool {
     clippy::disallowed_methods,
     reason = "on a thread for blocking work; a lock of another process cannot be awaited"
 )]
-fn rest() {
+fn pause() {
     std::thread::sleep(LOCK_POLL);
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::outcome::{DeadReason, Source};
+
     use super::*;
 
-    fn append(file: &mut LetterFile, text: &str) -> Result<(), DeadLetterError> {
+    fn append(file: &mut DeadLetterFile, text: &str) -> Result<(), DeadLetterError> {
         file.append(
-            &[Letter::new("wrong_type", "http", Some(b"user:1"), text.as_bytes(), None)],
+            &[Letter::new(
+                DeadReason::WrongType,
+                Source::Http,
+                Some(b"user:1"),
+                text.as_bytes(),
+                None,
+            )],
             Instant::now(),
         )
     }
@@ -233,7 +242,7 @@ mod tests {
     fn a_full_file_keeps_nothing_more_until_it_is_moved() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("letters.ndjson");
-        let mut file = LetterFile::open(&path, 150).unwrap();
+        let mut file = DeadLetterFile::open(&path, 150).unwrap();
         append(&mut file, "1").unwrap();
         let before = std::fs::read(&path).unwrap();
         assert!(matches!(append(&mut file, "2"), Err(DeadLetterError::Full { .. })));
@@ -248,7 +257,7 @@ mod tests {
     fn lines_that_were_removed_or_cut_off_are_not_there() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("letters.ndjson");
-        let file = place::open(&path).unwrap();
+        let file = path::open(&path).unwrap();
         let kept = |end| still_there(&path, &file, end).is_ok_and(|kept| kept);
         let Ok(end) = write(&file, b"12\n", 100) else { panic!("written") };
         assert!(end == 3 && kept(3));
@@ -265,12 +274,12 @@ mod tests {
     fn a_lock_that_is_never_released_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("letters.ndjson");
-        let mut file = LetterFile::open(&path, 1 << 20).unwrap();
+        let mut file = DeadLetterFile::open(&path, 1 << 20).unwrap();
         let other = File::open(&path).unwrap();
         other.lock().unwrap();
         // A caller that has waited for long enough already tries once more.
         let asked = Instant::now() - LOCK_WAIT;
-        let letter = Letter::new("wrong_type", "http", None, b"1", None);
+        let letter = Letter::new(DeadReason::WrongType, Source::Http, None, b"1", None);
         assert!(matches!(
             file.append(std::slice::from_ref(&letter), asked),
             Err(DeadLetterError::Locked { .. })

@@ -4,40 +4,46 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::outcome::{DeadReason, Source};
+
 /// Where a Kafka message came from, and what came with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct KafkaRecord {
+    /// The topic of the message.
     pub topic: Arc<str>,
+    /// The number of its partition.
     pub partition: i32,
+    /// Its offset in the partition.
     pub offset: i64,
-    /// Milliseconds since 1970, as the producer or the broker set them.
+    /// Milliseconds since 1970, set by the producer or the broker.
     pub timestamp: Option<i64>,
+    /// The message's key.
     pub key: Option<Bytes>,
-    /// In the order in which they came; a name may occur more than once.
+    /// The headers in their order; a name may occur more than once.
     pub headers: Vec<(String, Option<Bytes>)>,
 }
 
-/// One dead letter.
+/// One dead letter, made when its event is given up.
 #[derive(Debug, Clone)]
 pub struct Letter {
     /// When the event was given up.
     pub(super) at: jiff::Timestamp,
-    pub(super) reason: &'static str,
-    pub(super) source: &'static str,
+    pub(super) reason: DeadReason,
+    pub(super) source: Source,
     pub(super) key: Option<Vec<u8>>,
     pub(super) event: Vec<u8>,
-    pub(super) record: Option<Record>,
+    pub(super) record: Option<KafkaRecord>,
 }
 
 impl Letter {
-    /// `reason` and `source` are the words of the metrics; `key` is the Redis key, if there was
-    /// one; `record` is the Kafka message that held the event.
+    /// `key` is the Redis key, if there was one; `event` is the text as its source sent it;
+    /// `record` is the Kafka message that held the event.
     pub fn new(
-        reason: &'static str,
-        source: &'static str,
+        reason: DeadReason,
+        source: Source,
         key: Option<&[u8]>,
         event: &[u8],
-        record: Option<&Record>,
+        record: Option<&KafkaRecord>,
     ) -> Self {
         Self {
             at: jiff::Timestamp::now(),

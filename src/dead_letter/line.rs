@@ -3,7 +3,7 @@
 use base64::Engine;
 use serde::Serialize;
 
-use super::Letter;
+use super::letter::Letter;
 
 /// The lines of `letters`, each with its line end.
 pub(super) fn lines(letters: &[Letter]) -> Vec<u8> {
@@ -30,12 +30,12 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     event_base64: Option<String>,
     #[serde(flatten)]
-    place: Option<Place<'a>>,
+    position: Option<RecordPosition<'a>>,
 }
 
 /// Where a Kafka message stands.
 #[derive(Serialize)]
-struct Place<'a> {
+struct RecordPosition<'a> {
     topic: &'a str,
     partition: i32,
     offset: i64,
@@ -48,14 +48,14 @@ impl<'a> Line<'a> {
         let event = str::from_utf8(&letter.event).ok();
         Self {
             at: letter.at,
-            reason: letter.reason,
-            source: letter.source,
+            reason: letter.reason.as_str(),
+            source: letter.source.as_str(),
             key: letter.key.as_deref().map(String::from_utf8_lossy),
             event,
             event_base64: event
                 .is_none()
                 .then(|| base64::engine::general_purpose::STANDARD.encode(&letter.event)),
-            place: letter.record.as_ref().map(|record| Place {
+            position: letter.record.as_ref().map(|record| RecordPosition {
                 topic: &record.topic,
                 partition: record.partition,
                 offset: record.offset,
@@ -67,12 +67,14 @@ impl<'a> Line<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Record;
+    use crate::outcome::{DeadReason, Source};
+
+    use super::super::letter::KafkaRecord;
     use super::*;
 
     #[test]
     fn a_line_says_where_a_kafka_message_stands() {
-        let mut record = Record {
+        let mut record = KafkaRecord {
             topic: "events".into(),
             partition: 3,
             offset: 42,
@@ -81,8 +83,8 @@ mod tests {
             headers: vec![("trace".to_owned(), Some("1".into()))],
         };
         let line = serde_json::to_value(Line::of(&Letter::new(
-            "wrong_type",
-            "http",
+            DeadReason::WrongType,
+            Source::Http,
             Some(b"user:1"),
             b"{}",
             Some(&record),
@@ -95,8 +97,8 @@ mod tests {
         assert_eq!(line["key"], "user:1");
         record.timestamp = None;
         let line = serde_json::to_value(Line::of(&Letter::new(
-            "wrong_type",
-            "http",
+            DeadReason::WrongType,
+            Source::Http,
             Some(b"user:1"),
             b"{}",
             Some(&record),
@@ -107,8 +109,9 @@ mod tests {
 
     #[test]
     fn text_that_is_no_utf8_is_base64() {
-        let letters = [&b"{\"a\":\"b\\nc\"}"[..], b"\xff"]
-            .map(|text| Letter::new("wrong_type", "http", Some(b"user:1"), text, None));
+        let letters = [&b"{\"a\":\"b\\nc\"}"[..], b"\xff"].map(|text| {
+            Letter::new(DeadReason::WrongType, Source::Http, Some(b"user:1"), text, None)
+        });
         let text = String::from_utf8(lines(&letters)).unwrap();
         let lines: Vec<serde_json::Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -1,6 +1,6 @@
 //! Dead letters as records of a Kafka topic.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
@@ -12,27 +12,29 @@ use crate::config::KafkaClient;
 use crate::kafka::{
     ClientError, ClientEvents, PlainContext, client_config, creation_error, describe,
 };
+use crate::lock::lock;
 
-use super::{DeadLetterError, Letter};
+use super::error::DeadLetterError;
+use super::letter::Letter;
 
 /// The name of this part in logs.
 const PART: &str = "dead letters";
-/// After this a letter counts as not written, and its event is tried again later.
+/// After this time a letter counts as not written, and its event is tried again later.
 const TIMEOUT_MS: &str = "10000";
-/// Larger than any record that brokers let through: they judge.
+/// Larger than any record that brokers accept: the brokers decide.
 const MOST_BYTES: &str = "100000000";
 
 type Producer = FutureProducer<PlainContext>;
 
-pub(super) struct LetterTopic {
+pub(super) struct DeadLetterTopic {
     settings: ClientConfig,
-    /// Made anew after an error that it does not recover from.
+    /// Replaced after an error from which a producer does not recover.
     producer: Mutex<Producer>,
     events: Arc<ClientEvents>,
     topic: String,
 }
 
-impl LetterTopic {
+impl DeadLetterTopic {
     /// Connects in the background.
     ///
     /// # Errors
@@ -54,7 +56,7 @@ impl LetterTopic {
     /// Returns when all replicas that are in sync have the letters.
     pub(super) async fn write(&self, letters: &[Letter]) -> Result<(), DeadLetterError> {
         let producer = self.producer();
-        // All at once, then one by one: they share a request.
+        // All letters are sent before the first is awaited: they share a request.
         let sent: Vec<Result<DeliveryFuture, KafkaError>> =
             letters.iter().map(|letter| self.send(&producer, letter)).collect();
         let mut first_error = None;
@@ -72,18 +74,18 @@ impl LetterTopic {
             self.events.recovered();
             return Ok(());
         };
-        // A time-out says less than what the brokers said last.
+        // A time-out says less than the last error of the brokers.
         let why = self.events.trouble().unwrap_or_else(|| describe(&error));
         Err(DeadLetterError::Topic { topic: self.topic.clone(), why })
     }
 
     fn producer(&self) -> Producer {
-        let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut producer = lock(&self.producer);
         if producer.client().fatal_error().is_some()
-            && let Ok(anew) =
+            && let Ok(replacement) =
                 self.settings.create_with_context(PlainContext(Arc::clone(&self.events)))
         {
-            *producer = anew;
+            *producer = replacement;
         }
         producer.clone()
     }
@@ -98,7 +100,7 @@ impl LetterTopic {
     }
 }
 
-/// The original headers, and then ours.
+/// The headers of the original record, and then those of this program.
 fn headers(letter: &Letter) -> OwnedHeaders {
     let mut headers = OwnedHeaders::new();
     for (key, value) in letter.record.iter().flat_map(|record| &record.headers) {
@@ -107,8 +109,8 @@ fn headers(letter: &Letter) -> OwnedHeaders {
     let mut add = |key: &str, value: &[u8]| {
         headers = std::mem::take(&mut headers).insert(Header { key, value: Some(value) })
     };
-    add("traitsink-reason", letter.reason.as_bytes());
-    add("traitsink-source", letter.source.as_bytes());
+    add("traitsink-reason", letter.reason.as_str().as_bytes());
+    add("traitsink-source", letter.source.as_str().as_bytes());
     if let Some(key) = &letter.key {
         add("traitsink-key", key);
     }

@@ -5,32 +5,32 @@ use std::time::Instant;
 
 use crate::metrics::Metrics;
 
-use super::outcome::{Outcome, Source};
+use crate::outcome::{Outcome, Source};
 
 /// The age in seconds as which an older event counts in the freshness metric: two days, just beyond
 /// its largest bucket.
 const OLDEST: f64 = 2.0 * 86_400.0;
 
-/// A source's side of delivery: it learns how each of its events ended.
+/// A source's side of delivery, which learns how each of its events ended.
 pub trait Receipts: Send + Sync {
     /// Called exactly once for each [`Ack`], with its `position`.
     fn settle(&self, position: u64, outcome: Outcome);
 
-    /// True when the source took back what is not sent yet; such an event is settled
+    /// True when the source took back events that are not sent yet; such an event is settled
     /// [`Outcome::Failed`] without a write.
     fn cancelled(&self) -> bool {
         false
     }
 
-    /// True when the source no longer owns its events and somebody else may write newer ones:
-    /// nothing more of them may be sent, not even again.
+    /// True when the source no longer owns its events and another process may write newer ones:
+    /// none of them may be sent any more, not even again.
     fn revoked(&self) -> bool {
         false
     }
 }
 
-/// Exactly one outcome for one event: given by [`Ack::settle`], or [`Outcome::Failed`] when dropped
-/// without.
+/// One event's right to exactly one outcome: given by [`Ack::settle`], or [`Outcome::Failed`] when
+/// the ack is dropped without.
 pub struct Ack {
     receipts: Arc<dyn Receipts>,
     metrics: Arc<Metrics>,
@@ -56,6 +56,7 @@ impl Ack {
         Self { receipts, metrics, position, received, event_time: None, source, settled: false }
     }
 
+    /// The source of the event.
     pub fn source(&self) -> Source {
         self.source
     }
@@ -65,14 +66,17 @@ impl Ack {
         self.event_time = event_time;
     }
 
+    /// [`Receipts::cancelled`] of its source.
     pub fn cancelled(&self) -> bool {
         self.receipts.cancelled()
     }
 
+    /// [`Receipts::revoked`] of its source.
     pub fn revoked(&self) -> bool {
         self.receipts.revoked()
     }
 
+    /// Counts the outcome and reports it to the source.
     pub fn settle(mut self, outcome: Outcome) {
         self.finish(outcome);
     }
@@ -140,9 +144,9 @@ mod tests {
     }
 
     #[derive(Default)]
-    struct Told(Mutex<Vec<(u64, Outcome)>>);
+    struct Recorded(Mutex<Vec<(u64, Outcome)>>);
 
-    impl Receipts for Told {
+    impl Receipts for Recorded {
         fn settle(&self, position: u64, outcome: Outcome) {
             self.0.lock().unwrap().push((position, outcome));
         }
@@ -150,11 +154,11 @@ mod tests {
 
     #[test]
     fn each_event_has_one_outcome_and_without_one_it_failed() {
-        let (told, metrics) = (Arc::new(Told::default()), Arc::new(Metrics::new()));
+        let (recorded, metrics) = (Arc::new(Recorded::default()), Arc::new(Metrics::new()));
         let ack = |position| {
             Ack::new(
                 Source::Http,
-                Arc::clone(&told) as _,
+                Arc::clone(&recorded) as _,
                 position,
                 Arc::clone(&metrics),
                 Instant::now(),
@@ -165,7 +169,7 @@ mod tests {
         assert_eq!((counts.received.get(), counts.in_flight.get()), (2, 2));
         settled.settle(Outcome::Written);
         drop(dropped);
-        assert_eq!(*told.0.lock().unwrap(), [(1, Outcome::Written), (2, Outcome::Failed)]);
+        assert_eq!(*recorded.0.lock().unwrap(), [(1, Outcome::Written), (2, Outcome::Failed)]);
         assert_eq!((counts.written.get(), counts.failed.get(), counts.in_flight.get()), (1, 1, 0));
     }
 }

@@ -4,7 +4,7 @@ use hashbrown::DefaultHashBuilder;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
-use super::intake::Job;
+use super::job::Job;
 use crate::event::Update;
 use crate::redis::{HashWrite, Write};
 

@@ -15,10 +15,12 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// At most `limit` bytes; `gauge` shows those that are held.
     pub fn new(limit: usize, gauge: IntGauge) -> Arc<Self> {
         Arc::new(Self { limit, held: AtomicUsize::new(0), reading: AtomicUsize::new(0), gauge })
     }
 
+    /// The most bytes that may be held.
     pub fn limit(&self) -> usize {
         self.limit
     }
@@ -40,15 +42,16 @@ impl Budget {
     }
 }
 
-/// Bytes held; given back when dropped.
+/// Bytes that are held, and given back when this is dropped.
 pub struct Reservation {
     budget: Arc<Budget>,
     bytes: usize,
-    /// How many of them count as a body that is being read.
+    /// The part of `bytes` that counts as a body that is being read.
     reading: usize,
 }
 
 impl Reservation {
+    /// Bytes held by this reservation.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -81,7 +84,7 @@ impl Reservation {
         true
     }
 
-    /// The body is complete: it counts as one that is being read no longer.
+    /// The body is complete, and no longer counts as one that is being read.
     pub fn read(&mut self) {
         self.budget.reading.fetch_sub(std::mem::take(&mut self.reading), Relaxed);
     }

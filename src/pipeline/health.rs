@@ -1,21 +1,22 @@
-//! Whether the lanes can write: for readiness and for one log line a change.
+//! Whether the lanes can write: for readiness, and for one log line at each change.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::lock::lock;
 use crate::readiness::Readiness;
 use crate::redis::{Class, Trouble};
 
-/// The name of this part in `/ready`.
+/// The name of Redis in `/ready`.
 const PART: &str = "redis";
 
 /// The state of all lanes.
 pub struct Health {
-    lanes: Mutex<Vec<State>>,
+    lanes: Mutex<Vec<LaneState>>,
     readiness: Arc<Readiness>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-enum State {
+enum LaneState {
     Starting,
     Up,
     Trouble(Trouble),
@@ -25,12 +26,12 @@ impl Health {
     /// Reports into `readiness`, as the part `redis`.
     pub fn new(lanes: usize, readiness: Arc<Readiness>) -> Arc<Self> {
         readiness.waiting(PART, "connecting");
-        Arc::new(Self { lanes: Mutex::new(vec![State::Starting; lanes]), readiness })
+        Arc::new(Self { lanes: Mutex::new(vec![LaneState::Starting; lanes]), readiness })
     }
 
-    /// Whether every lane's last attempt went well.
+    /// Whether every lane's last attempt succeeded.
     pub fn is_up(&self) -> bool {
-        self.lock().iter().all(|state| *state == State::Up)
+        self.lock().iter().all(|state| *state == LaneState::Up)
     }
 
     /// The handle of one lane.
@@ -38,8 +39,8 @@ impl Health {
         LaneHealth { health: Arc::clone(self), lane }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<State>> {
-        self.lanes.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<LaneState>> {
+        lock(&self.lanes)
     }
 }
 
@@ -50,15 +51,16 @@ pub struct LaneHealth {
 }
 
 impl LaneHealth {
+    /// Whether the last attempt of this lane succeeded.
     pub fn is_up(&self) -> bool {
-        self.health.lock()[self.lane] == State::Up
+        self.health.lock()[self.lane] == LaneState::Up
     }
 
     /// Logs the recovery when this is the last lane to recover.
     pub fn up(&self) {
         let mut lanes = self.health.lock();
-        let recovered = std::mem::replace(&mut lanes[self.lane], State::Up) != State::Up;
-        if recovered && lanes.iter().all(|state| *state == State::Up) {
+        let recovered = std::mem::replace(&mut lanes[self.lane], LaneState::Up) != LaneState::Up;
+        if recovered && lanes.iter().all(|state| *state == LaneState::Up) {
             self.health.readiness.ready(PART);
             tracing::info!("Redis is ready");
         }
@@ -67,16 +69,17 @@ impl LaneHealth {
     /// Logs the trouble unless some lane has already reported the same.
     pub fn trouble(&self, trouble: &Trouble) {
         let mut lanes = self.health.lock();
-        let known =
-            lanes.iter().any(|state| matches!(state, State::Trouble(known) if known == trouble));
-        lanes[self.lane] = State::Trouble(trouble.clone());
+        let known = lanes
+            .iter()
+            .any(|state| matches!(state, LaneState::Trouble(known) if known == trouble));
+        lanes[self.lane] = LaneState::Trouble(trouble.clone());
         let others = lanes.iter().filter_map(|state| match state {
-            State::Trouble(trouble) => Some(trouble),
-            State::Starting | State::Up => None,
+            LaneState::Trouble(trouble) => Some(trouble),
+            LaneState::Starting | LaneState::Up => None,
         });
         let reason = std::iter::once(trouble)
             .chain(others)
-            .find(|trouble| tells(trouble))
+            .find(|trouble| is_specific(trouble))
             .unwrap_or(trouble);
         self.health.readiness.waiting(PART, reason.message.clone());
         drop(lanes);
@@ -91,8 +94,8 @@ impl LaneHealth {
     }
 }
 
-/// Whether it says more than that a connection was lost, which follows from much else.
-fn tells(trouble: &Trouble) -> bool {
+/// Whether the trouble says more than that a connection was lost, which follows from much else.
+fn is_specific(trouble: &Trouble) -> bool {
     trouble.class != Class::Reconnect || trouble.code != "NONE"
 }
 
@@ -105,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_redis_said_is_told_before_a_lost_connection() {
+    fn what_redis_said_is_shown_before_a_lost_connection() {
         let readiness = Arc::new(Readiness::new([]));
         let health = Health::new(2, Arc::clone(&readiness));
         let reason = || readiness.waiting_for().pop().map(|(_, reason)| reason);
@@ -115,14 +118,14 @@ mod tests {
             trouble(Class::Rediscover, "READONLY"),
             trouble(Class::Retry, "OOM"),
         );
-        for (lane, trouble, told) in [
+        for (lane, trouble, shown) in [
             (&a, &lost, "NONE."),
             (&a, &replica, "READONLY."),
             (&b, &lost, "READONLY."),
             (&b, &full, "OOM."),
         ] {
             lane.trouble(trouble);
-            assert_eq!(reason().as_deref(), Some(told));
+            assert_eq!(reason().as_deref(), Some(shown));
         }
         a.up();
         b.trouble(&lost);

@@ -1,26 +1,28 @@
 //! The queue of a lane: pushing never waits, taking waits for the first job.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
-use super::intake::{Busy, Job};
+use crate::lock::lock;
+
+use super::job::{Busy, Job};
 
 /// The jobs of one lane, in the order in which they were accepted.
 pub struct Queue {
     /// Bytes of updates this lane may hold, queued or in its batch; a lane that holds nothing takes
     /// any one update.
     share: usize,
-    inner: Mutex<Inner>,
+    state: Mutex<QueueState>,
     pushed: Notify,
-    /// Told when room was made, in any lane: jobs were settled or taken back, or a lane is up
+    /// Notified when room was made, in any lane: jobs were settled or taken back, or a lane is up
     /// again.
     room: Arc<Notify>,
 }
 
 #[derive(Default)]
-struct Inner {
+struct QueueState {
     jobs: VecDeque<Job>,
     /// Bytes of the queued updates and of those taken and not yet released.
     bytes: usize,
@@ -28,7 +30,7 @@ struct Inner {
     closed: bool,
 }
 
-impl Inner {
+impl QueueState {
     fn refuses(&self) -> Option<Busy> {
         match (self.closed, self.down) {
             (true, _) => Some(Busy::Stopping),
@@ -39,56 +41,57 @@ impl Inner {
 }
 
 impl Queue {
+    /// `share` is in bytes; `room` is notified when room was made.
     pub fn new(share: usize, room: Arc<Notify>) -> Self {
-        Self { share, inner: Mutex::default(), pushed: Notify::new(), room }
+        Self { share, state: Mutex::default(), pushed: Notify::new(), room }
     }
 
-    /// Why nothing at all is taken now.
+    /// Why the lane takes no update at all now.
     pub fn refuses(&self) -> Option<Busy> {
         self.lock().refuses()
     }
 
     /// Whether updates are taken and half of the share is free.
     pub fn has_room(&self) -> bool {
-        let inner = self.lock();
-        inner.refuses().is_none() && inner.bytes <= self.share / 2
+        let state = self.lock();
+        state.refuses().is_none() && state.bytes <= self.share / 2
     }
 
     /// Never waits. A job that finds no room comes back.
     pub fn push(&self, job: Job) -> Result<(), (Busy, Box<Job>)> {
         let cost = job.cost();
-        let mut inner = self.lock();
-        if let Some(busy) = inner.refuses() {
+        let mut state = self.lock();
+        if let Some(busy) = state.refuses() {
             return Err((busy, Box::new(job)));
         }
-        if inner.bytes > 0 && inner.bytes + cost > self.share {
+        if state.bytes > 0 && state.bytes + cost > self.share {
             return Err((Busy::Full, Box::new(job)));
         }
-        inner.bytes += cost;
-        inner.jobs.push_back(job);
-        drop(inner);
+        state.bytes += cost;
+        state.jobs.push_back(job);
+        drop(state);
         self.pushed.notify_one();
         Ok(())
     }
 
-    /// Waits for the first job and takes what has gathered, at most `max_jobs`, and at most
+    /// Waits for the first job and takes those that have gathered, at most `max_jobs`, and at most
     /// `max_bytes` unless one update alone is larger. `None`: closed and empty. Every job taken
     /// must be given back to [`Queue::release`] by its cost.
     pub async fn take(&self, max_jobs: usize, max_bytes: usize) -> Option<Vec<Job>> {
         loop {
             {
-                let mut inner = self.lock();
+                let mut state = self.lock();
                 let mut bytes = 0;
                 let fits = |job: &&Job| {
                     bytes += job.cost();
                     bytes <= max_bytes
                 };
-                let count = inner.jobs.iter().take(max_jobs).take_while(fits).count();
-                let count = count.max(1).min(inner.jobs.len());
+                let count = state.jobs.iter().take(max_jobs).take_while(fits).count();
+                let count = count.max(1).min(state.jobs.len());
                 if count > 0 {
-                    return Some(inner.jobs.drain(..count).collect());
+                    return Some(state.jobs.drain(..count).collect());
                 }
-                if inner.closed {
+                if state.closed {
                     return None;
                 }
             }
@@ -105,15 +108,15 @@ impl Queue {
     /// Fails the queued jobs whose source took them back, so that their room is free before the
     /// lane comes to them.
     pub fn drop_cancelled(&self) {
-        let mut inner = self.lock();
-        if !inner.jobs.iter().any(Job::cancelled) {
+        let mut state = self.lock();
+        if !state.jobs.iter().any(Job::cancelled) {
             return;
         }
         let (cancelled, kept): (VecDeque<Job>, _) =
-            std::mem::take(&mut inner.jobs).into_iter().partition(Job::cancelled);
-        inner.jobs = kept;
-        inner.bytes -= cancelled.iter().map(|job| job.cost()).sum::<usize>();
-        drop(inner);
+            std::mem::take(&mut state.jobs).into_iter().partition(Job::cancelled);
+        state.jobs = kept;
+        state.bytes -= cancelled.iter().map(|job| job.cost()).sum::<usize>();
+        drop(state);
         // Outside the lock: a dropped ack calls back into its source.
         drop(cancelled);
         self.room.notify_waiters();
@@ -125,7 +128,7 @@ impl Queue {
         self.room.notify_waiters();
     }
 
-    /// Nothing more is taken; what is queued is still delivered.
+    /// Takes no more jobs; queued ones are still delivered.
     pub fn close(&self) {
         self.lock().closed = true;
         self.pushed.notify_one();
@@ -139,8 +142,7 @@ impl Queue {
         drop(jobs);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        // Nothing panics while holding the lock, and its data is consistent between statements.
-        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
+        lock(&self.state)
     }
 }

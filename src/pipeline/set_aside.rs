@@ -1,5 +1,5 @@
-//! Keys whose writes are refused for reasons nobody knows: tried again now and then, while their
-//! lane goes on with other keys.
+//! Keys whose writes are refused for unknown reasons: tried again now and then, while their lane
+//! goes on with other keys.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -8,13 +8,13 @@ use prometheus::IntGauge;
 use tokio::time::Instant;
 
 use super::batch::joinable;
-use super::intake::Job;
+use super::job::Job;
 
 /// Refused keys of one lane, each with its events in the order in which they were accepted. The
 /// events hold their room.
-pub(super) struct SetAside {
-    keys: HashMap<Vec<u8>, Waiting>,
-    /// No key is due before.
+pub(super) struct SetAsideKeys {
+    keys: HashMap<Vec<u8>, SetAsideKey>,
+    /// When the next key is due.
     next_due: Option<Instant>,
     /// When the first of the keys was set aside.
     since: Instant,
@@ -25,32 +25,32 @@ pub(super) struct SetAside {
 }
 
 /// The events of one key.
-struct Waiting {
+struct SetAsideKey {
     jobs: VecDeque<Job>,
-    turn: Turn,
+    next_write: NextWrite,
     due: Instant,
     pause: Duration,
-    /// Taken out to be written; it comes back.
+    /// The first jobs are taken out to be written, and come back or are settled.
     out: bool,
 }
 
 /// The events of a key that are written next.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum NextWrite {
     /// All events in one write.
     All,
     /// The first event, and those after it up to the last one that was sent before and may have
-    /// been applied: the first one alone would overwrite them for a moment.
+    /// been applied: the first event alone would overwrite them for a moment.
     Sent,
-    /// So many events, of which some were sent before, and one is poison: what was applied stands
-    /// before it, so the longest start that is taken is looked for, and nothing older is written
-    /// over it.
+    /// So many events: some were sent before, and one is poison. Those that were applied stand
+    /// before it, so the longest accepted start is looked for, and nothing older is written over
+    /// it.
     Start(usize),
     /// The first event alone.
     First,
 }
 
-impl SetAside {
+impl SetAsideKeys {
     pub(super) fn new(retry_min: Duration, retry_max: Duration, gauge: IntGauge) -> Self {
         Self {
             keys: HashMap::new(),
@@ -81,22 +81,23 @@ impl SetAside {
         self.next_due
     }
 
-    /// Puts the refused `jobs` of one key back in front of what waits for it. Several are tried one
-    /// by one, at once; one alone, or what must stay together, is tried after a pause.
+    /// Puts the refused `jobs` of one key back in front of those that wait. Several are tried one
+    /// by one, at once; a single one, or several that must stay together, after a pause.
     pub(super) fn refused(&mut self, jobs: Vec<Job>, now: Instant) {
         let Some(key) = jobs.first().map(|job| job.update.key().to_vec()) else { return };
         if self.is_empty() {
             self.since = now;
         }
         let (retry_min, retry_max) = (self.retry_min, self.retry_max);
-        let waiting = self.keys.entry(key).or_insert_with(|| Waiting::new(retry_min, now));
+        let waiting = self.keys.entry(key).or_insert_with(|| SetAsideKey::new(retry_min, now));
         let sent = jobs.iter().rposition(Job::sent).is_some_and(|last| last > 0);
-        let split = jobs.len() > 1 && matches!(waiting.turn, Turn::All | Turn::Start(_));
-        waiting.turn = match waiting.turn {
-            Turn::Start(_) if jobs.len() > 1 => Turn::Start(jobs.len() - 1),
-            Turn::Start(_) | Turn::First => Turn::First,
-            Turn::All | Turn::Sent if sent => Turn::Sent,
-            Turn::All | Turn::Sent => Turn::First,
+        let split =
+            jobs.len() > 1 && matches!(waiting.next_write, NextWrite::All | NextWrite::Start(_));
+        waiting.next_write = match waiting.next_write {
+            NextWrite::Start(_) if jobs.len() > 1 => NextWrite::Start(jobs.len() - 1),
+            NextWrite::Start(_) | NextWrite::First => NextWrite::First,
+            NextWrite::All | NextWrite::Sent if sent => NextWrite::Sent,
+            NextWrite::All | NextWrite::Sent => NextWrite::First,
         };
         if split {
             waiting.due = now;
@@ -107,34 +108,36 @@ impl SetAside {
         waiting.give_back(jobs);
     }
 
-    /// The `count` events of `key` that were refused together, some of them `sent` before, are told
-    /// apart from now on.
+    /// The `count` events of `key` were refused together, some of them `sent` before: from now on
+    /// they are written so that the poison among them is found.
     pub(super) fn split(&mut self, key: &[u8], count: usize, sent: bool, now: Instant) {
         if let Some(waiting) = self.keys.get_mut(key) {
-            waiting.turn = if sent { Turn::Start(count - 1) } else { Turn::First };
+            waiting.next_write = if sent { NextWrite::Start(count - 1) } else { NextWrite::First };
             waiting.due = now;
         }
     }
 
-    /// Puts `jobs` of one key back that were not answered, or could not be sent: tried again after
-    /// a pause.
+    /// Puts `jobs` of one key back that were not answered, or could not be sent. They are tried
+    /// again after a pause.
     pub(super) fn unanswered(&mut self, jobs: Vec<Job>, now: Instant) {
         let Some(key) = jobs.first().map(|job| job.update.key().to_vec()) else { return };
-        let waiting = self.keys.entry(key).or_insert_with(|| Waiting::new(self.retry_min, now));
+        let waiting = self.keys.entry(key).or_insert_with(|| SetAsideKey::new(self.retry_min, now));
         waiting.due = now + waiting.pause;
         waiting.give_back(jobs);
     }
 
-    /// The first events of `key` are settled: what waited behind them is tried at once, together.
+    /// The first events of `key` are settled: those that waited behind them are tried at once,
+    /// together.
     pub(super) fn settled(&mut self, key: &[u8], now: Instant) {
         let Some(waiting) = self.keys.get_mut(key) else { return };
-        *waiting = Waiting {
+        *waiting = SetAsideKey {
             jobs: std::mem::take(&mut waiting.jobs),
-            ..Waiting::new(self.retry_min, now)
+            ..SetAsideKey::new(self.retry_min, now)
         };
     }
 
-    /// Keeps the jobs whose keys are set aside, behind what waits already; the others come back.
+    /// Keeps the jobs whose keys are set aside, behind those that wait already; the others come
+    /// back.
     pub(super) fn divert(&mut self, jobs: Vec<Job>) -> Vec<Job> {
         if self.is_empty() {
             return jobs;
@@ -150,13 +153,14 @@ impl SetAside {
         others
     }
 
-    /// Takes out what is due, at most `max_jobs` and `max_bytes`, but at least one key's if any is.
+    /// Takes out jobs that are due, at most `max_jobs` and `max_bytes`, but at least one key's if
+    /// any is due.
     pub(super) fn take_due(&mut self, now: Instant, max_jobs: usize, max_bytes: usize) -> Vec<Job> {
         let mut taken: Vec<Job> = Vec::new();
         if self.next_due.is_none_or(|due| due > now) {
             return taken;
         }
-        let mut due: Vec<&mut Waiting> =
+        let mut due: Vec<&mut SetAsideKey> =
             self.keys.values_mut().filter(|waiting| waiting.due <= now && !waiting.out).collect();
         due.sort_by_key(|waiting| waiting.due);
         let mut bytes = 0;
@@ -192,8 +196,8 @@ impl SetAside {
         released
     }
 
-    /// Forgets keys without events, and learns anew what is due and how many wait: once after any
-    /// number of refusals, for it looks at every key.
+    /// Forgets keys without events, and computes which key is due next and how many events wait.
+    /// Looks at every key, so it is called once after any number of refusals.
     pub(super) fn refresh(&mut self) {
         self.keys.retain(|_, waiting| waiting.out || !waiting.jobs.is_empty());
         self.next_due =
@@ -204,15 +208,15 @@ impl SetAside {
     }
 }
 
-impl Drop for SetAside {
+impl Drop for SetAsideKeys {
     fn drop(&mut self) {
         self.gauge.sub(self.counted);
     }
 }
 
-impl Waiting {
+impl SetAsideKey {
     fn new(pause: Duration, due: Instant) -> Self {
-        Self { jobs: VecDeque::new(), turn: Turn::All, due, pause, out: false }
+        Self { jobs: VecDeque::new(), next_write: NextWrite::All, due, pause, out: false }
     }
 
     fn give_back(&mut self, jobs: Vec<Job>) {
@@ -227,13 +231,13 @@ impl Waiting {
             bytes += job.cost();
             bytes <= max_bytes
         };
-        match self.turn {
-            Turn::All => {
+        match self.next_write {
+            NextWrite::All => {
                 self.jobs.iter().take(max_jobs).take_while(fits).count().max(1).min(self.jobs.len())
             }
-            Turn::Sent => self.jobs.iter().rposition(Job::sent).map_or(1, |last| last + 1),
-            Turn::Start(count) => count.min(self.jobs.len()),
-            Turn::First => 1,
+            NextWrite::Sent => self.jobs.iter().rposition(Job::sent).map_or(1, |last| last + 1),
+            NextWrite::Start(count) => count.min(self.jobs.len()),
+            NextWrite::First => 1,
         }
     }
 }

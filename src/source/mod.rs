@@ -1,7 +1,8 @@
-//! Where messages come from. A source asks the pipeline to take events and keeps them until it says
-//! how each ended.
+//! Where messages come from. A source offers events to the pipeline and keeps them until the pipeline
+//! says how each ended.
 
 pub mod file;
 pub mod http;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+pub mod log;

@@ -6,6 +6,7 @@ use serde_json::json;
 use traitsink::admin::Admin;
 use traitsink::metrics::Metrics;
 use traitsink::readiness::Readiness;
+use traitsink::redis::Class;
 use traitsink::server::Limits;
 
 use crate::server::Served;
@@ -90,4 +91,14 @@ fn only_get_and_head_are_answered() {
     }
     assert_eq!(fixture.request("GET", "/").status, 404);
     assert_eq!(fixture.request("GET", "/debug").status, 404);
+}
+
+#[test]
+fn every_class_of_redis_errors_is_a_series_from_the_start() {
+    let text = Metrics::new().render();
+    let series =
+        |class: &str| format!("redis_errors_total{{class=\"{class}\",code=\"OTHER\"}} 0\n");
+    let classes = Class::ALL.iter().map(|class| class.as_str());
+    assert!(classes.clone().all(|class| text.contains(&series(class))), "{text}");
+    assert_eq!(text.matches("code=\"OTHER\"").count(), classes.count());
 }

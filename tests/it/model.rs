@@ -14,8 +14,8 @@ use traitsink::event::{Limits, Origin, Rules};
 use traitsink::logging::UserIds;
 use traitsink::metrics::Metrics;
 use traitsink::pipeline::{
-    Ack, Budget, Busy, DeadReason, Health, Intake, Lane, LaneLimits, Message, Outcome, Refusal,
-    Source, Suspects,
+    Ack, Budget, Busy, DeadReason, Health, Intake, Lane, LaneLimits, Message, NotAccepted, Outcome,
+    PoisonDetector, Source,
 };
 use traitsink::readiness::Readiness;
 use traitsink::redis::{Allowed, Apply, Class, Placement, Trouble, Verdict, Writes};
@@ -61,7 +61,7 @@ async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
     let hard = CancellationToken::new();
     let health = Health::new(LANES, Arc::new(Readiness::new([])));
     let letters = DeadLetters::open(&DeadLetter::Discard, UserIds::new(false)).unwrap();
-    let suspects = Suspects::new(5, Duration::from_millis(50));
+    let poison = PoisonDetector::new(5, Duration::from_millis(50));
     let lanes: Vec<_> = intake
         .queues()
         .iter()
@@ -87,7 +87,7 @@ async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
                 },
                 metrics: Arc::clone(&metrics),
                 health: health.lane(number),
-                suspects: Arc::clone(&suspects),
+                poison: Arc::clone(&poison),
                 hard: hard.clone(),
             };
             tokio::spawn(lane.run())
@@ -130,8 +130,8 @@ async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
         if let Some(held) = held {
             let message = Message::new(Bytes::from(text), held);
             match intake.accept(&message, 0..message.bytes().len(), Origin::default(), ack) {
-                Ok(()) | Err(Refusal::Busy(..)) => {}
-                Err(Refusal::Rejected(reason, _)) => panic!("{reason:?}"),
+                Ok(()) | Err(NotAccepted::Busy(..)) => {}
+                Err(NotAccepted::Rejected(reason, _)) => panic!("{reason:?}"),
             }
         }
         sent.push(Sent { key: format!("user:u-{user}"), number, told });
@@ -254,7 +254,7 @@ async fn a_lane_is_down_after_the_configured_failures_in_a_row() {
             limits,
             metrics,
             health: Health::new(1, Arc::new(Readiness::new([]))).lane(0),
-            suspects: Suspects::new(5, Duration::from_millis(50)),
+            poison: PoisonDetector::new(5, Duration::from_millis(50)),
             hard: hard.clone(),
         };
         let lane = tokio::spawn(lane.run());

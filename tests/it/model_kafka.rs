@@ -14,11 +14,12 @@ use traitsink::event::{Limits, Origin, Rules};
 use traitsink::logging::UserIds;
 use traitsink::metrics::Metrics;
 use traitsink::pipeline::{
-    Ack, Budget, Health, Intake, Lane, LaneLimits, Message, Outcome, Receipts, Source, Suspects,
+    Ack, Budget, Health, Intake, Lane, LaneLimits, Message, Outcome, PoisonDetector, Receipts,
+    Source,
 };
 use traitsink::readiness::Readiness;
 use traitsink::redis::{Allowed, Apply, Class, Placement, Trouble, Verdict, Writes};
-use traitsink::source::kafka::Offsets;
+use traitsink::source::log::Offsets;
 
 use crate::model::decode;
 
@@ -143,7 +144,7 @@ async fn live(records: &[Record], redis: &Redis, seed: u64, kill: Option<usize>)
         },
         metrics: Arc::clone(&metrics),
         health: health.lane(number),
-        suspects: Suspects::new(5, Duration::from_millis(50)),
+        poison: PoisonDetector::new(5, Duration::from_millis(50)),
         hard: hard.clone(),
     };
     let lanes: Vec<_> =

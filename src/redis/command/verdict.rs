@@ -23,7 +23,7 @@ pub enum Verdict {
     /// Redis refuses this write for good for another reason.
     Refused,
     /// Refused with a text that nobody knows: because of this write, or because of the server.
-    Suspect(Suspicion),
+    Unexplained(UnexplainedRefusal),
     /// Not written; to be tried again after what the class asks for.
     Retry(Class),
     /// Sent, and the connection was lost before the reply: perhaps written. The connection is
@@ -33,7 +33,7 @@ pub enum Verdict {
 
 /// What is known about a refusal that nobody can explain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Suspicion {
+pub struct UnexplainedRefusal {
     /// Equal for refusals with the same text, whichever server it came from; none when the text
     /// speaks of the server.
     pub text: Option<u64>,

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use redis::Value;
 
 use self::fence::fence;
-use super::command::{Expected, Suspicion, Unconfirmed, Verdict, Write};
+use super::command::{Expected, Unconfirmed, UnexplainedRefusal, Verdict, Write};
 use super::errors::{self, Broken, Cause, Class, QueryError, Trouble, code_and_detail};
 use super::wire::writable;
 use super::wire::{Allowed, Connection, Connector, Identity};
@@ -296,7 +296,7 @@ impl Link {
             Cause::Unexplained(text) => {
                 *trouble = Trouble::graver(trouble.take(), Some(found));
                 let taken = self.connector.taken().load(Relaxed);
-                Verdict::Suspect(Suspicion { text, server: self.server, taken })
+                Verdict::Unexplained(UnexplainedRefusal { text, server: self.server, taken })
             }
             Cause::Server => {
                 let class = found.class;
@@ -307,7 +307,7 @@ impl Link {
     }
 
     fn count(&self, trouble: Trouble) -> Trouble {
-        self.metrics.redis_error(trouble.class, &trouble.code).inc();
+        self.metrics.redis_error(trouble.class.as_str(), &trouble.code).inc();
         trouble
     }
 }

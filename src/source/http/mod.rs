@@ -24,7 +24,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::config;
 use crate::event::{self, Body, Elements, RejectReason, SplitError};
 use crate::metrics::Metrics;
-use crate::pipeline::{Ack, Busy, Intake, Message, Origin, Outcome, Refusal, Source};
+use crate::pipeline::{Ack, Busy, Intake, Message, NotAccepted, Origin, Outcome, Source, admit};
 
 use auth::Keys;
 use bodies::Bodies;
@@ -147,8 +147,8 @@ impl HttpSource {
                     Arc::clone(&self.metrics),
                     received,
                 );
-                let accepted = self.intake.accept(&message, event, origin, ack);
-                self.push(accepted, || taken > pending.settled()).await?;
+                let offered = self.intake.accept(&message, event, origin, ack);
+                self.push(offered, || taken > pending.settled()).await?;
                 taken += 1;
                 // A large batch must not keep other requests from this thread, nor its own deadline
                 // from passing.
@@ -166,22 +166,16 @@ impl HttpSource {
     /// wait for each other.
     async fn push(
         &self,
-        mut accepted: Result<(), Refusal>,
+        offered: Result<(), NotAccepted>,
         in_flight: impl Fn() -> bool,
     ) -> Result<(), Problem> {
-        loop {
-            match accepted {
-                Ok(()) => return Ok(()),
-                Err(Refusal::Rejected(reason, ack)) => {
-                    ack.settle(Outcome::Rejected(reason));
-                    return Ok(());
-                }
-                Err(Refusal::Busy(Busy::Full, job)) if in_flight() => {
-                    self.intake.room().await;
-                    accepted = self.intake.offer(*job);
-                }
-                Err(Refusal::Busy(busy, _)) => return Err(Problem::Busy(busy)),
+        match admit(&self.intake, offered, |busy| busy == Busy::Full && in_flight()).await {
+            Ok(()) => Ok(()),
+            Err(NotAccepted::Rejected(reason, ack)) => {
+                ack.settle(Outcome::Rejected(reason));
+                Ok(())
             }
+            Err(NotAccepted::Busy(busy, _)) => Err(Problem::Busy(busy)),
         }
     }
 

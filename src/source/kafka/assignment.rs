@@ -1,41 +1,46 @@
-//! One partition for as long as it is ours: the receipts of its events.
+//! One partition for as long as it is assigned: the receipts of its events.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::lock::lock;
 use crate::metrics::Metrics;
 use crate::pipeline::{Ack, Outcome, Receipts, Source};
+use crate::source::log::Offsets;
 
-use super::guard::Guard;
 use super::lease::Lease;
-use super::offsets::Offsets;
+use super::shared_breaker::SharedBreaker;
 
-/// An assignment epoch of one partition. What settles after it was closed reaches only it, so it
-/// can never move a later epoch's offsets.
+/// One assignment epoch of one partition. Events that settle after the epoch was closed reach only
+/// that epoch, so they never move a later epoch's offsets.
 pub(super) struct Assignment {
-    state: Mutex<State>,
+    state: Mutex<AssignmentState>,
     idle: Condvar,
-    /// Given up: nothing of it may be written any more.
+    /// The epoch is given up: none of its events may be written any more.
     closed: AtomicBool,
-    /// Another member has the partition next.
+    /// Another member gets the partition next.
     handed_over: AtomicBool,
-    /// An event failed: its record must be delivered again.
+    /// An event failed, so its record must be read again.
     failed: AtomicBool,
     lease: Arc<Lease>,
-    guard: Arc<Guard>,
+    breaker: Arc<SharedBreaker>,
     metrics: Arc<Metrics>,
 }
 
 #[derive(Default)]
-struct State {
+struct AssignmentState {
     offsets: Offsets,
     /// Acks that are not settled.
     in_flight: usize,
 }
 
 impl Assignment {
-    pub(super) fn new(lease: Arc<Lease>, guard: Arc<Guard>, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub(super) fn new(
+        lease: Arc<Lease>,
+        breaker: Arc<SharedBreaker>,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
         let [closed, handed_over, failed] = [(); 3].map(|()| AtomicBool::new(false));
         Arc::new(Self {
             state: Mutex::default(),
@@ -44,7 +49,7 @@ impl Assignment {
             handed_over,
             failed,
             lease,
-            guard,
+            breaker,
             metrics,
         })
     }
@@ -75,20 +80,20 @@ impl Assignment {
         self.lock().offsets.unsettled()
     }
 
-    /// Whether more than `most` records are remembered behind one that is not settled; the offset
-    /// at which to go on later.
+    /// The offset at which to continue later, when more than `most` records are remembered behind
+    /// one that is not settled.
     pub(super) fn exceeds(&self, most: usize) -> Option<i64> {
         let state = self.lock();
         state.offsets.next().filter(|_| state.offsets.behind() > most)
     }
 
-    /// Nothing of it is written from now on; what is already on its way to Redis still counts when
-    /// it is confirmed.
+    /// None of its events is written from now on; a write that is already on its way to Redis still
+    /// counts when it is confirmed.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// What fails from now on is another member's to write.
+    /// Events that fail from now on are another member's to write.
     pub(super) fn hand_over(&self) {
         self.handed_over.store(true, Ordering::Release);
     }
@@ -101,7 +106,7 @@ impl Assignment {
         self.lock().in_flight == 0
     }
 
-    /// Blocks until every ack is settled, or until `deadline`; false when it came to that.
+    /// Blocks until every ack is settled, or until `deadline`; returns whether all are settled.
     pub(super) fn wait_idle(&self, deadline: Instant) -> bool {
         let mut state = self.lock();
         while state.in_flight > 0 {
@@ -114,8 +119,8 @@ impl Assignment {
         true
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, AssignmentState> {
+        lock(&self.state)
     }
 }
 
@@ -136,7 +141,7 @@ impl Receipts for Assignment {
             self.idle.notify_all();
         }
         drop(state);
-        self.guard.count(outcome);
+        self.breaker.count(outcome);
     }
 
     fn revoked(&self) -> bool {

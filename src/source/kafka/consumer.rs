@@ -15,36 +15,47 @@ use crate::event::{SkipReason, events_of, untyped};
 use crate::kafka::explain;
 use crate::pipeline::{Health, Outcome, Source};
 
-use super::Ended;
-use super::door::{Door, NoRoom};
-use super::idle::{Idle, is_group_idle};
-use super::member::{Member, PART};
+use super::admission::{BusyLane, RecordAdmission};
+use super::idle_group::{IdleTimer, is_group_idle};
+use super::member::{GroupMember, PART};
+use super::missing_types::MissingTypes;
 use super::partition::{Blocked, Partition};
-use super::record::{self, InHand};
-use super::untyped::Untyped;
+use super::record::{self, PendingRecord};
 
 /// The longest wait for a record.
 const POLL: Duration = Duration::from_millis(20);
-/// How often partitions are looked after.
+/// How often partitions are moved on.
 const TICK: Duration = Duration::from_millis(20);
-/// Records taken before looking up, and the clock is read.
+/// Records taken in a row before the clock is read and the partitions are moved on.
 const BURST: usize = 256;
 
+/// Why the source has ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// The source was asked to stop.
+    Stopped,
+    /// Too many events went into the dead letters: `dead_letter.breaker`.
+    Breaker,
+    /// The source cannot go on, for this reason.
+    Failed(String),
+}
+
+/// The polling thread: the client, and all that a record needs on its way.
 pub(super) struct Consumer {
-    pub(super) consumer: BaseConsumer<Member>,
+    pub(super) consumer: BaseConsumer<GroupMember>,
     pub(super) topics: Vec<String>,
     pub(super) group_id: String,
-    pub(super) door: Door,
+    pub(super) admission: RecordAdmission,
     pub(super) health: Arc<Health>,
-    /// Counts the times that Redis may have lost what it confirmed.
-    pub(super) switches: watch::Receiver<u64>,
-    /// Dead letters need the records' headers.
+    /// Counts the times that Redis may have lost confirmed writes.
+    pub(super) loss_epochs: watch::Receiver<u64>,
+    /// Whether dead letters need the records' headers.
     pub(super) keep_headers: bool,
     /// `max.poll.interval.ms`.
     pub(super) max_poll_interval: Duration,
-    /// Take nothing more; finish what was taken.
+    /// Stops taking records; those that were taken are finished.
     pub(super) stop: CancellationToken,
-    /// Drop everything.
+    /// Drops everything.
     pub(super) hard: CancellationToken,
 }
 
@@ -68,7 +79,7 @@ impl Consumer {
         ended
     }
 
-    pub(super) fn member(&self) -> &Member {
+    pub(super) fn member(&self) -> &GroupMember {
         self.consumer.context()
     }
 
@@ -80,11 +91,11 @@ impl Consumer {
 
     fn poll(&mut self) -> Ended {
         let (mut next_tick, mut rejoining) = (Instant::now(), false);
-        let (mut types, mut idle) = (Untyped::default(), Idle::default());
+        let (mut types, mut idle) = (MissingTypes::default(), IdleTimer::default());
         while !self.is_over() {
             if rejoining {
-                // Not before librdkafka let go of everything: while it rebalances, it would forget
-                // that it was to leave.
+                // librdkafka must have let go of everything first: while it rebalances, it would
+                // forget that it was to leave.
                 if self.has_left() {
                     rejoining = false;
                     if let Err(error) = self.subscribe() {
@@ -99,7 +110,7 @@ impl Consumer {
                 tracing::warn!(
                     partitions,
                     "this process stood still for too long; what it held is given up, and it joins \
-                     the group anew"
+                     the group again"
                 );
                 rejoining = true;
             }
@@ -121,18 +132,18 @@ impl Consumer {
             }
             if Instant::now() >= next_tick {
                 next_tick = Instant::now() + TICK;
-                // Asked first: a switch is known before Redis counts as up again.
+                // Read before `loss_epochs`: a loss is counted before Redis counts as up again.
                 let redis_is_up = self.health.is_up();
-                if self.switches.has_changed().unwrap_or(false) {
-                    self.switches.mark_unchanged();
+                if self.loss_epochs.has_changed().unwrap_or(false) {
+                    self.loss_epochs.mark_unchanged();
                     self.replay();
                 }
-                self.member().recreated().iter().for_each(|topic| self.begin_anew(topic));
-                self.look_after_partitions();
+                self.member().recreated().iter().for_each(|topic| self.restart_topic(topic));
+                self.move_partitions_on();
                 self.store_offsets(redis_is_up);
-                rejoining = rejoining || self.look_after_group(&mut idle);
+                rejoining = rejoining || self.check_group(&mut idle);
             }
-            if self.member().guard.tripped() {
+            if self.member().breaker.tripped() {
                 return Ended::Breaker;
             }
         }
@@ -144,15 +155,16 @@ impl Consumer {
     }
 
     /// Takes one record into the pipeline, or blocks its partition.
-    fn take(&self, message: &BorrowedMessage<'_>, received: Instant, types: &mut Untyped) {
-        // Events without a type are skipped at once, and nowhere but on this thread.
+    fn take(&self, message: &BorrowedMessage<'_>, received: Instant, types: &mut MissingTypes) {
+        // No other thread skips events of Kafka for want of a type, so the counter tells how many
+        // this record had.
         let before = self.skipped_untyped();
         let Some((topic, events)) = self.push(message, received) else { return };
         let skipped = self.skipped_untyped() - before;
         if types.count(&topic, events, skipped)
             && warn_of_untyped(&topic, message.payload().unwrap_or_default())
         {
-            types.said(&topic);
+            types.warned(&topic);
         }
     }
 
@@ -160,11 +172,11 @@ impl Consumer {
         self.member().metrics.source(Source::Kafka).skipped(SkipReason::NoType).get()
     }
 
-    /// Returns the topic and the number of events of a record that went into the pipeline, as far
-    /// as there was room.
+    /// Offers the events of a record to the pipeline, as far as there is room. Returns the topic
+    /// and the number of events; `None` when there is nothing to offer or no room for the record.
     fn push(&self, message: &BorrowedMessage<'_>, received: Instant) -> Option<(Arc<str>, u64)> {
         let mut partitions = self.member().lock();
-        // Revoked, or paused a moment ago: it will be read again.
+        // A partition that was revoked or paused a moment ago is read again later.
         let (topic, number) = (message.topic(), message.partition());
         let partition = partitions.get_mut(topic, number).filter(|one| one.is_open())?;
         let offset = message.offset();
@@ -178,32 +190,35 @@ impl Consumer {
             return None;
         }
         let headers = if self.keep_headers { record::headers(message) } else { Vec::new() };
-        let Some(held) = self.door.reserve(record::cost(message, &headers)) else {
-            self.block(partition, Blocked { hand: None, lane: None, resume_at: offset });
+        let Some(held) = self.admission.reserve(record::cost(message, &headers)) else {
+            self.block(partition, Blocked { pending: None, lane: None, resume_at: offset });
             return None;
         };
         let message = record::copy(message, &partition.topic, headers, held);
         let position = partition.deliver(offset, events.len() as u32);
         let taken = (Arc::clone(&partition.topic), events.len() as u64);
-        let mut hand = InHand { message, position, received, job: None, rest: events };
-        if let Err(NoRoom { lane }) = self.door.push(&partition.assignment, &mut hand) {
-            let others: usize = partitions.iter().map(Partition::in_hand).sum();
+        let mut pending = PendingRecord { message, position, received, job: None, rest: events };
+        if let Err(BusyLane(lane)) = self.admission.admit(&partition.assignment, &mut pending) {
+            let others: usize = partitions.iter().map(Partition::pending_bytes).sum();
             let partition = partitions.get_mut(topic, number).expect("found above");
             self.block(
                 partition,
-                Blocked { hand: Some(hand), lane: Some(lane), resume_at: offset + 1 },
+                Blocked { pending: Some(pending), lane: Some(lane), resume_at: offset + 1 },
             );
-            // What partitions have in hand is held until there is room again: together they must
-            // leave enough for that.
-            if others > 0 && others + partition.in_hand() > self.door.intake.budget().limit() / 4 {
+            // Pending records hold their room until lanes have some again: together they must leave
+            // enough for that.
+            if others > 0
+                && others + partition.pending_bytes() > self.admission.intake.budget().limit() / 4
+            {
                 partition.rewind();
-                self.door.intake.drop_cancelled();
+                self.admission.intake.drop_cancelled();
             }
         }
         Some(taken)
     }
 
-    /// What librdkafka says instead of a record; it goes on by itself unless this ends the source.
+    /// Judges an error that librdkafka returned instead of a record; polling goes on unless this
+    /// ends the source.
     fn failed(&self, error: &KafkaError) -> Option<Ended> {
         if let Some((_, reason)) = self.consumer.client().fatal_error() {
             return Some(Ended::Failed(reason));
@@ -218,13 +233,13 @@ impl Consumer {
                 self.member().obstructed(explain(code, &error.to_string()));
                 None
             }
-            // Connections come and go; the statistics tell how it is.
+            // Connections come and go; the statistics show whether one is up.
             Some(_) | None => None,
         }
     }
 
-    /// Not polled for so long that the group gives the partitions to others although the member
-    /// sends heartbeats: something is wrong with this process.
+    /// The source was not polled for so long that the group gives the partitions to others although
+    /// the member sends heartbeats: something is wrong with this process.
     fn stood_still(&self) -> Ended {
         let reason = "not polled for longer than max.poll.interval.ms: the group has given the \
             partitions to others";
@@ -232,7 +247,7 @@ impl Consumer {
         Ended::Failed(reason.into())
     }
 
-    /// Closes all partitions, and fails what is queued of them; returns how many there were.
+    /// Closes all partitions and fails their queued events; returns how many partitions there were.
     fn give_up_all(&self) -> usize {
         let member = self.member();
         let given_up: Vec<Partition> =
@@ -241,8 +256,8 @@ impl Consumer {
         given_up.len()
     }
 
-    /// Gives everything up and leaves the group, to join it anew once [`Self::has_left`]; returns
-    /// how many partitions there were.
+    /// Gives everything up and leaves the group; the member joins again once [`Self::has_left`].
+    /// Returns how many partitions there were.
     fn leave(&self) -> usize {
         let partitions = self.give_up_all();
         self.consumer.unsubscribe();
@@ -255,9 +270,9 @@ impl Consumer {
         none(self.consumer.subscription()) && none(self.consumer.assignment())
     }
 
-    /// Leaves a group in which nobody has a partition without a reason, to join it anew; whether it
-    /// did.
-    fn look_after_group(&self, idle: &mut Idle) -> bool {
+    /// Leaves a group in which no member has a partition although the topics have some, to join it
+    /// again. Returns whether it left.
+    fn check_group(&self, idle: &mut IdleTimer) -> bool {
         if self.stop.is_cancelled() || self.member().lock().iter().next().is_some() {
             idle.reset();
             return false;
@@ -284,8 +299,8 @@ impl Consumer {
         }
     }
 
-    /// Tells librdkafka the offsets that it may commit; with `release`, also what was held back for
-    /// long enough.
+    /// Stores with librdkafka the offsets that it may commit; with `release`, also those that were
+    /// held back for long enough.
     fn store_offsets(&self, release: bool) {
         let mut offsets = TopicPartitionList::new();
         for partition in self.member().lock().iter_mut() {
@@ -299,19 +314,20 @@ impl Consumer {
         if offsets.count() > 0
             && let Err(error) = self.consumer.store_offsets(&offsets)
         {
-            // Somebody else's by now; the revoke is on its way.
+            // The partitions belong to another member by now; the revoke is on its way.
             tracing::debug!("Kafka: offsets are not stored: {error}");
         }
     }
 }
 
-/// Says what most events of `topic` look like. False where the first event in `value`, the latest
-/// record's, has a type after all: then the next record is to be looked at.
+/// Warns that most events of `topic` have no type, and shows what the first event in `value`, the
+/// latest record's, looks like. False when that one has a type after all: then the next record is
+/// to be looked at.
 fn warn_of_untyped(topic: &str, value: &[u8]) -> bool {
     let first = events_of(value).next(value);
     let Some(names) = first.and_then(|first| untyped(&value[first])) else { return false };
     let seen = if names.is_empty() {
-        "no member that tells of a wrapper".to_owned()
+        "no member that points to a wrapper".to_owned()
     } else {
         names.join(", ")
     };
@@ -326,7 +342,7 @@ fn warn_of_untyped(topic: &str, value: &[u8]) -> bool {
     true
 }
 
-/// Errors of a topic or of the group, which stay until somebody mends what is wrong.
+/// Whether the error is one of a topic or of the group, which stays until an operator mends it.
 fn is_obstacle(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as E;
     matches!(

@@ -1,4 +1,4 @@
-//! Pausing partitions and letting them flow again.
+//! Pausing partitions, and resuming them.
 
 use std::time::{Duration, Instant};
 
@@ -6,78 +6,78 @@ use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::admission::BusyLane;
 use super::consumer::Consumer;
-use super::door::NoRoom;
-use super::partition::{Blocked, Flow, Partition};
+use super::partition::{Blocked, Partition, PartitionFlow};
 
-/// For librdkafka to note a new position.
+/// How long librdkafka may take to note a new position.
 const SEEK: Duration = Duration::from_secs(5);
 
-/// Records of a partition that are remembered behind one that is not settled, 16 bytes each: an
-/// event that Redis refuses for ever stops its partition in the end, and neither memory nor what a
-/// restart would write again grows without limit.
+/// Records of a partition that are remembered behind one that is not settled, 16 bytes each. An
+/// event that Redis refuses for ever stops its partition in the end: memory is bounded, and so is
+/// what a restart writes again.
 const MOST_BEHIND: usize = 250_000;
 
 impl Consumer {
-    /// Pauses `partition` until there is room for what is `blocked`.
+    /// Pauses `partition` until there is room for `blocked`.
     pub(super) fn block(&self, partition: &mut Partition, blocked: Blocked) {
         self.pause(partition);
         self.member().metrics.kafka.pauses.inc();
-        partition.flow = Flow::Blocked(blocked);
+        partition.flow = PartitionFlow::Blocked(blocked);
     }
 
-    /// Moves every partition on that is not flowing, if it can.
-    pub(super) fn look_after_partitions(&self) {
+    /// Takes the next step for every partition that is not open, if there is one.
+    pub(super) fn move_partitions_on(&self) {
         let mut partitions = self.member().lock();
         let stopping = self.stop.is_cancelled();
         for partition in partitions.iter_mut() {
             if partition.assignment.has_failed()
-                && !matches!(partition.flow, Flow::Rewinding { .. })
+                && !matches!(partition.flow, PartitionFlow::Rewinding { .. })
             {
                 self.pause(partition);
                 partition.rewind();
                 self.member().intake.drop_cancelled();
             }
-            partition.flow = match std::mem::replace(&mut partition.flow, Flow::Closed) {
-                Flow::Open if stopping => {
+            partition.flow = match std::mem::replace(&mut partition.flow, PartitionFlow::Closed) {
+                PartitionFlow::Open if stopping => {
                     self.pause(partition);
-                    Flow::Closed
+                    PartitionFlow::Closed
                 }
-                Flow::Open => match partition.assignment.exceeds(MOST_BEHIND) {
+                PartitionFlow::Open => match partition.assignment.exceeds(MOST_BEHIND) {
                     Some(resume_at) => {
-                        self.block(partition, Blocked { hand: None, lane: None, resume_at });
+                        self.block(partition, Blocked { pending: None, lane: None, resume_at });
                         continue;
                     }
-                    None => Flow::Open,
+                    None => PartitionFlow::Open,
                 },
-                Flow::Blocked(blocked) => self.unblock(partition, blocked, stopping),
-                Flow::Rewinding { not_before, to }
+                PartitionFlow::Blocked(blocked) => self.unblock(partition, blocked, stopping),
+                PartitionFlow::Rewinding { not_before, to }
                     if stopping
                         || Instant::now() < not_before
                         || !partition.assignment.is_idle() =>
                 {
-                    Flow::Rewinding { not_before, to }
+                    PartitionFlow::Rewinding { not_before, to }
                 }
-                Flow::Rewinding { not_before, to } => {
+                PartitionFlow::Rewinding { not_before, to } => {
                     let offset =
                         to.or_else(|| partition.assignment.unsettled().map(Offset::Offset));
-                    let flow = self.go_on(
+                    let flow = self.resume_at(
                         partition,
                         offset.expect("the record of a failed event is never settled"),
                     );
                     if flow.is_some() {
                         partition.begin(self.member().epoch());
                     }
-                    flow.unwrap_or(Flow::Rewinding { not_before, to })
+                    flow.unwrap_or(PartitionFlow::Rewinding { not_before, to })
                 }
                 flow => flow,
             };
         }
-        self.member().show(&partitions);
+        self.member().update_gauges(&partitions);
     }
 
-    /// Sends every partition back to what may be committed: Redis may have lost what it confirmed
-    /// since. A process that stops leaves that to the next.
+    /// Rewinds every partition to the offset that may be committed: Redis may have lost writes that
+    /// it confirmed since. A process that stops leaves that to the next.
     pub(super) fn replay(&self) {
         let mut partitions = self.member().lock();
         for partition in partitions.iter_mut() {
@@ -88,7 +88,13 @@ impl Consumer {
             self.pause(partition);
             partition.replay(back_to);
             self.member().metrics.kafka.replays.inc();
-            tracing::warn!(topic = %partition.topic, partition = partition.number, from, back_to, "reading again what Redis may have lost");
+            tracing::warn!(
+                topic = %partition.topic,
+                partition = partition.number,
+                from,
+                back_to,
+                "reading again what Redis may have lost"
+            );
         }
         drop(partitions);
         self.member().intake.drop_cancelled();
@@ -96,12 +102,12 @@ impl Consumer {
 
     /// Reads all of `topic`, which was deleted and created again: positions in the old one mean
     /// nothing in the new one.
-    pub(super) fn begin_anew(&self, topic: &str) {
+    pub(super) fn restart_topic(&self, topic: &str) {
         let mut partitions = self.member().lock();
         let (mut first, mut reached) = (TopicPartitionList::new(), Vec::new());
         for partition in partitions.iter_mut().filter(|partition| *partition.topic == *topic) {
             self.pause(partition);
-            reached.push((partition.number, partition.begin_anew(self.member().failover_replay)));
+            reached.push((partition.number, partition.restart(self.member().failover_replay)));
             first
                 .add_partition_offset(topic, partition.number, Offset::Offset(0))
                 .expect("an offset");
@@ -116,8 +122,8 @@ impl Consumer {
              what the old topic held and was not \
              read is gone"
         );
-        // What is stored and what is committed is of the old topic: a worker that began there would
-        // skip all below.
+        // The stored and the committed offsets belong to the old topic: a worker that began there
+        // would skip every record below them.
         let forgotten = self
             .consumer
             .store_offsets(&first)
@@ -132,52 +138,54 @@ impl Consumer {
         }
     }
 
-    /// Whether nothing that was taken waits for anything.
+    /// Whether every record that was taken is finished.
     pub(super) fn finished(&self) -> bool {
         self.member().lock().iter().all(|partition| {
-            !matches!(partition.flow, Flow::Open | Flow::Blocked(_))
+            !matches!(partition.flow, PartitionFlow::Open | PartitionFlow::Blocked(_))
                 && partition.assignment.is_idle()
         })
     }
 
-    fn unblock(&self, partition: &Partition, mut blocked: Blocked, stopping: bool) -> Flow {
+    fn unblock(
+        &self,
+        partition: &Partition,
+        mut blocked: Blocked,
+        stopping: bool,
+    ) -> PartitionFlow {
         let far_ahead =
-            blocked.hand.is_none() && partition.assignment.exceeds(MOST_BEHIND / 2).is_some();
+            blocked.pending.is_none() && partition.assignment.exceeds(MOST_BEHIND / 2).is_some();
         if far_ahead || !self.member().intake.has_room(blocked.lane) {
-            return Flow::Blocked(blocked);
+            return PartitionFlow::Blocked(blocked);
         }
-        if let Some(hand) = &mut blocked.hand
-            && let Err(NoRoom { lane }) = self.door.push(&partition.assignment, hand)
+        if let Some(pending) = &mut blocked.pending
+            && let Err(BusyLane(lane)) = self.admission.admit(&partition.assignment, pending)
         {
-            return Flow::Blocked(Blocked { lane: Some(lane), ..blocked });
+            return PartitionFlow::Blocked(Blocked { lane: Some(lane), ..blocked });
         }
         if stopping {
-            return Flow::Closed;
+            return PartitionFlow::Closed;
         }
         let resume_at = blocked.resume_at;
-        self.go_on(partition, Offset::Offset(resume_at)).unwrap_or(Flow::Blocked(Blocked {
-            hand: None,
-            lane: None,
-            resume_at,
-        }))
+        self.resume_at(partition, Offset::Offset(resume_at))
+            .unwrap_or(PartitionFlow::Blocked(Blocked { pending: None, lane: None, resume_at }))
     }
 
-    /// Lets a paused partition flow from `offset` on; `None`, and it stays paused, when librdkafka
-    /// will not.
-    fn go_on(&self, partition: &Partition, offset: Offset) -> Option<Flow> {
+    /// Resumes a paused partition at `offset`. `None`, and it stays paused, when librdkafka
+    /// refuses.
+    fn resume_at(&self, partition: &Partition, offset: Offset) -> Option<PartitionFlow> {
         let seek = || self.consumer.seek(&partition.topic, partition.number, offset, SEEK);
         let resume = || self.consumer.resume(&list(partition));
         let resumed = match offset {
             Offset::Offset(_) => seek().and_then(|()| resume()),
-            // Where the beginning is must be asked first, and librdkafka drops the answer, and asks
-            // again later, when a resume comes in between. What is delivered before the seek is not
-            // taken.
+            // librdkafka must first ask where the beginning is. A resume that comes in between
+            // makes it drop the answer and ask again later. Records that are delivered before the
+            // seek are not taken.
             _ => resume().and_then(|()| seek()),
         };
         match resumed {
-            Ok(()) => Some(Flow::Open),
+            Ok(()) => Some(PartitionFlow::Open),
             Err(error) => {
-                self.not_moved(partition, &error);
+                self.log_refusal(partition, &error);
                 None
             }
         }
@@ -186,11 +194,11 @@ impl Consumer {
     fn pause(&self, partition: &Partition) {
         let paused: KafkaResult<()> = self.consumer.pause(&list(partition));
         if let Err(error) = paused {
-            self.not_moved(partition, &error);
+            self.log_refusal(partition, &error);
         }
     }
 
-    fn not_moved(&self, partition: &Partition, error: &KafkaError) {
+    fn log_refusal(&self, partition: &Partition, error: &KafkaError) {
         tracing::debug!(topic = %partition.topic, partition = partition.number, "Kafka: cannot be \
             paused or resumed: {error}");
     }

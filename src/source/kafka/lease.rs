@@ -1,5 +1,5 @@
-//! How long what was taken from Kafka may be written: a process that was stopped for a while may
-//! have lost its partitions without having been told.
+//! How long events taken from Kafka may be written: a process that was stopped for a while may have
+//! lost its partitions without notice.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,16 +16,17 @@ pub(super) fn heartbeat(session_timeout: Duration) -> Duration {
     (session_timeout / 10).clamp(Duration::from_millis(100), Duration::from_secs(3))
 }
 
-/// Renewed by every poll; once it has run out, membership must be confirmed anew. While the process
-/// runs, librdkafka itself gives up partitions when heartbeats stay unanswered.
+/// The right to write, renewed by every poll. Once it has run out, the membership must be confirmed
+/// again. While the process runs, librdkafka itself gives up partitions when heartbeats stay
+/// unanswered.
 pub(super) struct Lease {
     length: Duration,
-    /// On [`clock`].
+    /// When the lease runs out, on [`clock`].
     until: AtomicU64,
 }
 
 impl Lease {
-    /// Not valid until it is begun.
+    /// A lease that is not valid until [`Lease::begin`].
     pub(super) fn new(session_timeout: Duration) -> Self {
         Self { length: session_timeout * SHARE.0 / SHARE.1, until: AtomicU64::new(0) }
     }
@@ -34,12 +35,12 @@ impl Lease {
         clock() < self.until.load(Ordering::Relaxed)
     }
 
-    /// The group has just confirmed the membership.
+    /// Begins the lease: the group has just confirmed the membership.
     pub(super) fn begin(&self) {
         self.until.store(clock() + self.length.as_millis() as u64, Ordering::Relaxed);
     }
 
-    /// Time since it was last begun or renewed.
+    /// Time since the lease was last begun or renewed.
     pub(super) fn age(&self) -> Duration {
         (Duration::from_millis(clock()) + self.length)
             .saturating_sub(Duration::from_millis(self.until.load(Ordering::Relaxed)))

@@ -1,6 +1,6 @@
-//! The member of the consumer group: what librdkafka tells it, on the polling thread.
+//! The member of the consumer group: librdkafka's callbacks, on the polling thread.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::{ClientContext, OAuthToken};
@@ -10,29 +10,30 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, Statistics, TopicPartitionList};
 
 use crate::kafka::ClientEvents;
+use crate::lock::lock;
 use crate::metrics::Metrics;
 use crate::pipeline::Intake;
 use crate::readiness::Readiness;
 
 use super::assignment::Assignment;
-use super::guard::Guard;
 use super::lease::Lease;
-use super::partition::{Flow, Partition, Partitions};
+use super::partition::{Partition, PartitionFlow, Partitions};
+use super::shared_breaker::SharedBreaker;
 use super::topic_ids::TopicIds;
 
 /// The name of this part in `/ready`.
 pub(super) const PART: &str = "kafka";
 
-/// How long lanes may take over what was taken of revoked partitions before that is taken back;
+/// How long lanes may take to write the events of revoked partitions before those are taken back;
 /// Redis may be away.
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// Shared by the consumer loop and librdkafka's callbacks, all on the polling thread.
-pub(super) struct Member {
+pub(super) struct GroupMember {
     pub(super) events: ClientEvents,
     pub(super) partitions: Mutex<Partitions>,
     pub(super) lease: Arc<Lease>,
-    pub(super) guard: Arc<Guard>,
+    pub(super) breaker: Arc<SharedBreaker>,
     pub(super) intake: Arc<Intake>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) readiness: Arc<Readiness>,
@@ -40,30 +41,36 @@ pub(super) struct Member {
     pub(super) failover_replay: Duration,
     /// How long a revoke may wait for what is in flight.
     pub(super) handover: Duration,
-    /// Why records cannot be read, as far as the broker said so.
+    /// Why records cannot be read, if the broker said so.
     pub(super) obstacle: Mutex<Option<String>>,
     pub(super) topic_ids: Mutex<TopicIds>,
     /// Whether the configuration asks for librdkafka's debug lines.
     pub(super) debug: bool,
 }
 
-impl Member {
+impl GroupMember {
     pub(super) fn lock(&self) -> MutexGuard<'_, Partitions> {
-        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.partitions)
     }
 
     /// An assignment epoch that begins now.
     pub(super) fn epoch(&self) -> Arc<Assignment> {
-        Assignment::new(Arc::clone(&self.lease), Arc::clone(&self.guard), Arc::clone(&self.metrics))
+        Assignment::new(
+            Arc::clone(&self.lease),
+            Arc::clone(&self.breaker),
+            Arc::clone(&self.metrics),
+        )
     }
 
-    /// Renews the gauges of partitions.
-    pub(super) fn show(&self, partitions: &Partitions) {
+    /// Sets the gauges of partitions.
+    pub(super) fn update_gauges(&self, partitions: &Partitions) {
         let (mut assigned, mut paused) = (0, 0);
         for partition in partitions.iter() {
             assigned += 1;
-            paused +=
-                i64::from(matches!(partition.flow, Flow::Blocked(_) | Flow::Rewinding { .. }));
+            paused += i64::from(matches!(
+                partition.flow,
+                PartitionFlow::Blocked(_) | PartitionFlow::Rewinding { .. }
+            ));
         }
         self.metrics.kafka.partitions_assigned.set(assigned);
         self.metrics.kafka.partitions_paused.set(paused);
@@ -71,12 +78,12 @@ impl Member {
 
     /// Topics that were deleted and created again since the last call.
     pub(super) fn recreated(&self) -> Vec<String> {
-        self.topic_ids.lock().unwrap_or_else(PoisonError::into_inner).take_recreated()
+        lock(&self.topic_ids).take_recreated()
     }
 
     /// Records cannot be read, for `reason`.
     pub(super) fn obstructed(&self, reason: String) {
-        let mut obstacle = self.obstacle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut obstacle = lock(&self.obstacle);
         if obstacle.as_ref() != Some(&reason) {
             tracing::warn!("Kafka: {reason}; retrying");
             self.readiness.waiting(PART, reason.clone());
@@ -84,9 +91,9 @@ impl Member {
         }
     }
 
-    /// Records are read, or partitions assigned.
+    /// Records are read again, or partitions assigned.
     pub(super) fn unobstructed(&self) {
-        if self.obstacle.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+        if lock(&self.obstacle).take().is_some() {
             tracing::info!("Kafka is readable again");
         }
     }
@@ -103,14 +110,14 @@ impl Member {
                 self.failover_replay,
             ));
         }
-        self.show(&partitions);
+        self.update_gauges(&partitions);
         tracing::info!(
             new = list.count(),
             all = self.metrics.kafka.partitions_assigned.get(),
             "partitions assigned"
         );
         drop(partitions);
-        // A pause outlives an earlier assignment.
+        // A pause of an earlier assignment is still in force.
         if list.count() > 0
             && let Err(error) = consumer.resume(list)
         {
@@ -118,8 +125,9 @@ impl Member {
         }
     }
 
-    /// Stops taking from the partitions of `list`, has what was taken written, takes back what is
-    /// not sent even then, waits for what is, commits, and lets go.
+    /// Stops taking records of the partitions in `list`, lets lanes write the events that were
+    /// taken, takes back those that are not sent even then, waits for those that are, commits, and
+    /// gives the partitions up.
     fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let lost = consumer.assignment_lost();
         let deadline = Instant::now() + self.handover;
@@ -129,16 +137,17 @@ impl Member {
             .iter()
             .filter_map(|element| partitions.remove(element.topic(), element.partition()))
             .collect();
-        self.show(&partitions);
+        self.update_gauges(&partitions);
         drop(partitions);
         for partition in &mut gone {
             partition.assignment.hand_over();
-            // What found no room is dropped: it cannot be pushed while this thread waits here.
-            partition.flow = Flow::Closed;
+            // A pending record is dropped: its events cannot be offered while this thread waits
+            // here.
+            partition.flow = PartitionFlow::Closed;
         }
         if !lost {
-            // Lanes are not equally far: what one has not reached by then is read again, and all
-            // behind it, which others have written.
+            // Some lanes are further than others: an event that is not written by then is read
+            // again, with all records behind it, which other lanes have written.
             let drained = Instant::now() + DRAIN.min(self.handover / 2);
             for partition in &gone {
                 partition.assignment.wait_idle(drained);
@@ -165,7 +174,13 @@ impl Member {
             for partition in &mut gone {
                 let (committed, unsettled) =
                     (partition.committable(false), partition.assignment.unsettled());
-                tracing::debug!(topic = %partition.topic, partition = partition.number, committed, unsettled, "handed over");
+                tracing::debug!(
+                    topic = %partition.topic,
+                    partition = partition.number,
+                    committed,
+                    unsettled,
+                    "handed over"
+                );
                 if let Some(offset) = committed {
                     let offset = Offset::Offset(offset);
                     offsets
@@ -174,8 +189,9 @@ impl Member {
                 }
             }
             if offsets.count() > 0 {
-                // When it lets go, librdkafka commits what was stored last, even below what is
-                // committed: the next member would begin there, and write again what is written.
+                // When it gives a partition up, librdkafka commits the offset that was stored last,
+                // even one below the committed offset: the next member would begin there, and write
+                // again what is written.
                 if let Err(error) = consumer.store_offsets(&offsets) {
                     tracing::debug!("Kafka: offsets of revoked partitions are not stored: {error}");
                 }
@@ -184,10 +200,10 @@ impl Member {
         }
     }
 
-    /// Closes the partition's epoch and drops what waited for room.
+    /// Closes the partition's epoch and drops its pending record.
     pub(super) fn give_up(&self, mut partition: Partition) -> Partition {
         partition.assignment.close();
-        partition.flow = Flow::Closed;
+        partition.flow = PartitionFlow::Closed;
         self.metrics.kafka.remove_lag(&partition.topic, partition.number);
         partition
     }
@@ -205,12 +221,12 @@ impl Member {
     }
 }
 
-impl ClientContext for Member {
+impl ClientContext for GroupMember {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         if matches!(level, RDKafkaLogLevel::Debug) {
-            self.topic_ids.lock().unwrap_or_else(PoisonError::into_inner).note(message);
+            lock(&self.topic_ids).note(message);
         }
         if self.debug || !matches!(level, RDKafkaLogLevel::Debug) {
             self.events.log(level, facility, message);
@@ -246,7 +262,7 @@ impl ClientContext for Member {
         let steady = statistics
             .cgrp
             .is_some_and(|group| group.state == "up" && group.join_state == "steady");
-        let obstructed = self.obstacle.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let obstructed = lock(&self.obstacle).is_some();
         if !connected {
             self.readiness
                 .waiting(PART, self.events.trouble().unwrap_or_else(|| "no broker answers".into()));
@@ -256,7 +272,7 @@ impl ClientContext for Member {
     }
 }
 
-impl ConsumerContext for Member {
+impl ConsumerContext for GroupMember {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
             Rebalance::Assign(_) => {}

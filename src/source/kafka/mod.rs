@@ -1,29 +1,31 @@
-//! The Kafka source: a member of a consumer group that commits only what is settled.
+//! The Kafka source: a member of a consumer group that commits only offsets of settled records.
 //!
-//! A thread of its own polls (`consumer`): it copies each record (`record`), finds its events and
-//! pushes them (`door`), and pauses a partition whose next event finds no room (`flow`). The
-//! receipts of an event are its partition under one assignment epoch (`assignment`), whose
-//! watermark ([`Offsets`]) is stored with librdkafka and committed by it; when it is to be `held`
-//! back, so that what Redis loses in a failover can be read again, after a while. `member` holds
-//! librdkafka's callbacks: on a revoke what is not sent is taken back and what is sent is awaited
-//! before the partition is handed over. A process that stood still for longer than a `lease` writes
-//! nothing of what it held. A topic that was created anew is read anew (`topic_ids`).
+//! The way of one record: the polling thread takes it (`consumer`) and copies it (`record`); its
+//! events are found and offered to their lanes (`admission`). A rejected event becomes a dead
+//! letter (`rejected`). When an event finds no room its partition is paused until there is some
+//! (`flow`). The receipts of an event are its partition under one assignment epoch (`assignment`),
+//! whose watermark ([`crate::source::log::Offsets`]) is stored with librdkafka, which commits it;
+//! with `kafka.failover_replay` it is held back for a while, so that records whose writes Redis
+//! loses in a failover can be read again (`partition`).
+//!
+//! `member` holds librdkafka's callbacks: at a revoke, events that are not sent are taken back and
+//! those that are sent are awaited before the partition is given up. A process that stood still for
+//! longer than its `lease` writes none of the events it held. A topic that was deleted and created
+//! again is read from its beginning (`topic_ids`).
 
+mod admission;
 mod assignment;
-mod burial;
 mod consumer;
-mod door;
 mod flow;
-mod guard;
-mod held;
-mod idle;
+mod idle_group;
 mod lease;
 mod member;
-mod offsets;
+mod missing_types;
 mod partition;
 mod record;
+mod rejected;
+mod shared_breaker;
 mod topic_ids;
-mod untyped;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -36,20 +38,21 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
-use crate::dead_letter::{Breaker, DeadLetters};
+use crate::dead_letter::DeadLetters;
 use crate::kafka::{ClientError, ClientEvents, client_config, creation_error};
 use crate::metrics::Metrics;
 use crate::pipeline::{Health, Intake};
 use crate::readiness::Readiness;
+use crate::source::log::Breaker;
 
-use self::burial::{Dead, bury};
+use self::admission::RecordAdmission;
 use self::consumer::Consumer;
-use self::door::Door;
-use self::guard::Guard;
+pub use self::consumer::Ended;
 use self::lease::{Lease, heartbeat};
-use self::member::{Member, PART};
-pub use self::offsets::Offsets;
+use self::member::{GroupMember, PART};
 use self::partition::Partitions;
+use self::rejected::{RejectedEvent, dead_letter_rejected};
+use self::shared_breaker::SharedBreaker;
 use self::topic_ids::CONTEXT;
 
 /// librdkafka's default of `max.poll.interval.ms`.
@@ -57,45 +60,38 @@ const MAX_POLL_MS: u64 = 300_000;
 /// librdkafka's own queue of fetched records: with `delivery.max_in_flight` all memory of the
 /// source.
 const FETCH_QUEUE_KIB: &str = "16384";
-/// After the hard stop: for leaving the group.
+/// How long the consumer may take to leave the group after the hard stop.
 const LEAVE: Duration = Duration::from_secs(2);
 
-/// Why the source has ended.
-#[derive(Debug)]
-pub enum Ended {
-    /// It was asked to.
-    Stopped,
-    /// Too many events went into the dead letters: `dead_letter.breaker`.
-    Breaker,
-    /// It cannot go on.
-    Failed(String),
-}
-
-/// What the source needs of the program.
-pub struct Parts {
+/// The parts of the program that the source uses.
+pub struct KafkaSourceParts {
+    /// Where events are offered.
     pub intake: Arc<Intake>,
+    /// Where rejected events go.
     pub letters: DeadLetters,
+    /// Where events, commits and partitions are counted.
     pub metrics: Arc<Metrics>,
+    /// Where the source reports whether it can read.
     pub readiness: Arc<Readiness>,
-    /// Of the lanes.
+    /// The state of the lanes.
     pub health: Arc<Health>,
-    /// Counts the times that Redis may have lost what it confirmed.
-    pub switches: watch::Receiver<u64>,
+    /// Counts the times that Redis may have lost confirmed writes.
+    pub loss_epochs: watch::Receiver<u64>,
 }
 
 /// A consumer that has not subscribed yet.
 pub struct KafkaSource {
-    consumer: BaseConsumer<Member>,
+    consumer: BaseConsumer<GroupMember>,
     topics: Vec<String>,
     group_id: String,
     max_poll_interval: Duration,
     prefix: String,
-    dead: (mpsc::UnboundedSender<Dead>, mpsc::UnboundedReceiver<Dead>),
+    rejected: (mpsc::UnboundedSender<RejectedEvent>, mpsc::UnboundedReceiver<RejectedEvent>),
     letters: DeadLetters,
-    guard: Arc<Guard>,
+    breaker: Arc<SharedBreaker>,
     intake: Arc<Intake>,
     health: Arc<Health>,
-    switches: watch::Receiver<u64>,
+    loss_epochs: watch::Receiver<u64>,
 }
 
 impl KafkaSource {
@@ -107,17 +103,17 @@ impl KafkaSource {
         kafka: &config::Kafka,
         breaker: &config::Breaker,
         prefix: &str,
-        parts: Parts,
+        parts: KafkaSourceParts,
     ) -> Result<Self, ClientError> {
-        let Parts { intake, letters, metrics, readiness, health, switches } = parts;
-        let guard =
-            Arc::new(Guard::new(Breaker::new(breaker.consecutive, breaker.ratio, breaker.window)));
+        let KafkaSourceParts { intake, letters, metrics, readiness, health, loss_epochs } = parts;
+        let breaker = Breaker::new(breaker.consecutive, breaker.ratio, breaker.window);
+        let breaker = Arc::new(SharedBreaker::new(breaker));
         readiness.waiting(PART, "joining the group");
-        let member = Member {
+        let member = GroupMember {
             events: ClientEvents::new(PART, &kafka.client)?,
             partitions: Mutex::new(Partitions::default()),
             lease: Arc::new(Lease::new(kafka.session_timeout)),
-            guard: Arc::clone(&guard),
+            breaker: Arc::clone(&breaker),
             intake: Arc::clone(&intake),
             metrics,
             readiness,
@@ -142,52 +138,61 @@ impl KafkaSource {
             group_id,
             max_poll_interval,
             prefix,
-            dead: mpsc::unbounded_channel(),
+            rejected: mpsc::unbounded_channel(),
             letters,
-            guard,
+            breaker,
             intake,
             health,
-            switches,
+            loss_epochs,
         })
     }
 
     /// Consumes until `stop`, and then until what was taken is settled, or until `hard`.
     pub async fn run(self, stop: CancellationToken, hard: CancellationToken) -> Ended {
         let Self {
-            consumer, topics, group_id, max_poll_interval, prefix, health, switches, ..
+            consumer, topics, group_id, max_poll_interval, prefix, health, loss_epochs, ..
         } = self;
-        let Self { dead: (burial, dead), letters, guard, intake, .. } = self;
+        let Self { rejected: (sender, rejected), letters, breaker, intake, .. } = self;
         let keep_headers = letters.keep_headers();
-        let burying =
-            tokio::spawn(hard.clone().run_until_cancelled_owned(bury(dead, letters, guard)));
-        let door = Door { intake, prefix, burial, runtime: Handle::current() };
+        let dead_lettering = tokio::spawn(
+            hard.clone()
+                .run_until_cancelled_owned(dead_letter_rejected(rejected, letters, breaker)),
+        );
+        let runtime = Handle::current();
+        let admission = RecordAdmission { intake, prefix, rejected: sender, runtime };
         let consumer = Consumer {
             consumer,
             topics,
             group_id,
-            door,
+            admission,
             health,
-            switches,
+            loss_epochs,
             keep_headers,
             max_poll_interval,
             stop,
             hard: hard.clone(),
         };
-        let (tell, mut told) = oneshot::channel();
+        let (ending, mut ended) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("kafka".into())
-            .spawn(move || tell.send(consumer.run()));
+            .spawn(move || ending.send(consumer.run()));
         if let Err(error) = thread {
             return Ended::Failed(format!("no thread for the consumer: {error}"));
         }
         let ended = tokio::select! {
-            ended = &mut told => ended,
+            ended = &mut ended => ended,
             // Closing a consumer may take for ever when no broker answers.
-            () = async { hard.cancelled().await; tokio::time::sleep(LEAVE).await } => return Ended::Stopped,
+            () = left_late(hard) => return Ended::Stopped,
         };
-        burying.abort();
+        dead_lettering.abort();
         ended.unwrap_or_else(|_| Ended::Failed("the consumer's thread panicked".into()))
     }
+}
+
+/// Resolves a while after the hard stop.
+async fn left_late(hard: CancellationToken) {
+    hard.cancelled().await;
+    tokio::time::sleep(LEAVE).await;
 }
 
 fn settings(kafka: &config::Kafka) -> Result<ClientConfig, ClientError> {
@@ -198,9 +203,9 @@ fn settings(kafka: &config::Kafka) -> Result<ClientConfig, ClientError> {
         }
     };
     default("queued.max.messages.kbytes", FETCH_QUEUE_KIB);
-    // With a small queue the default of a second would leave it empty.
+    // The default of a second would leave a small queue empty.
     default("fetch.queue.backoff.ms", "10");
-    // How soon a topic is found that is new, or that its brokers did not know yet.
+    // How soon the client finds a topic that is new, or that its brokers did not know yet.
     default("topic.metadata.refresh.interval.ms", "10000");
     default("heartbeat.interval.ms", &heartbeat(kafka.session_timeout).as_millis().to_string());
     let reset = match kafka.auto_offset_reset {
@@ -213,7 +218,7 @@ fn settings(kafka: &config::Kafka) -> Result<ClientConfig, ClientError> {
         .set("auto.offset.reset", reset)
         .set("session.timeout.ms", kafka.session_timeout.as_millis().to_string())
         .set("auto.commit.interval.ms", kafka.commit_interval.as_millis().to_string())
-        // Offsets are stored by us, once settled, and committed by librdkafka.
+        // The source stores offsets once their records are settled; librdkafka commits them.
         .set("enable.auto.commit", "true")
         .set("enable.auto.offset.store", "false")
         .set("group.protocol", "classic")
@@ -226,10 +231,10 @@ fn settings(kafka: &config::Kafka) -> Result<ClientConfig, ClientError> {
         .set("debug", debug.as_deref().unwrap_or(CONTEXT))
         .set_log_level(RDKafkaLogLevel::Debug);
     if let Some(letters) = &kafka.dead_letters {
-        // A pattern may match it, too: what cannot be written would come back for ever.
-        let mine = format!("^{}$", letters.replace('.', "\\."));
-        let typed = settings.get("topic.blacklist").map(|typed| format!("{typed},{mine}"));
-        settings.set("topic.blacklist", typed.unwrap_or(mine));
+        // A pattern of topics may match the dead-letter topic: its events would come back for ever.
+        let pattern = format!("^{}$", letters.replace('.', "\\."));
+        let typed = settings.get("topic.blacklist").map(|typed| format!("{typed},{pattern}"));
+        settings.set("topic.blacklist", typed.unwrap_or(pattern));
     }
     if let Some(id) = &kafka.group_instance_id {
         settings.set("group.instance.id", id);

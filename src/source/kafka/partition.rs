@@ -1,4 +1,5 @@
-//! The consumer's side of one partition: whether it flows, and where it goes on.
+//! One assigned partition as the polling thread sees it: whether records are taken, and where
+//! reading continues.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,38 +7,39 @@ use std::time::{Duration, Instant};
 
 use rdkafka::{Offset, statistics};
 
+use crate::source::log::HeldOffsets;
+
 use super::assignment::Assignment;
-use super::held::Held;
-use super::record::InHand;
+use super::record::PendingRecord;
 
 /// The first and the longest pause before a record that failed is read again.
 const REWIND_MIN: Duration = Duration::from_millis(100);
 const REWIND_MAX: Duration = Duration::from_secs(5);
 
-/// A partition that is ours.
+/// A partition that is assigned to this member.
 pub(super) struct Partition {
     pub(super) topic: Arc<str>,
     pub(super) number: i32,
     pub(super) assignment: Arc<Assignment>,
-    pub(super) flow: Flow,
-    held: Held,
-    /// The offset to commit that librdkafka knows.
+    pub(super) flow: PartitionFlow,
+    held: HeldOffsets,
+    /// The offset that was last stored with librdkafka.
     stored: Option<i64>,
     /// The last watermark that was seen.
     reached: Option<i64>,
-    /// Rewinds since it moved.
+    /// Rewinds since the watermark moved.
     rewinds: u32,
-    /// What was reached is of a topic that is gone.
+    /// Offsets reached so far belong to a topic that is gone.
     outdated: bool,
 }
 
 /// Whether records are taken. All but `Open` are paused in librdkafka.
-pub(super) enum Flow {
+pub(super) enum PartitionFlow {
     Open,
-    /// Waits for room.
+    /// Waits until there is room.
     Blocked(Blocked),
-    /// Waits for what is in flight, and a pause; then reads again, from the first record that has
-    /// no outcome unless told where.
+    /// Waits until nothing is in flight and `not_before` has passed; then reads again from `to`, or
+    /// from the first record that has no outcome.
     Rewinding {
         not_before: Instant,
         to: Option<Offset>,
@@ -47,28 +49,28 @@ pub(super) enum Flow {
 }
 
 pub(super) struct Blocked {
-    /// What found no room; `None` when the record itself did not.
-    pub(super) hand: Option<InHand>,
-    /// The lane that had none.
+    /// The record whose next event found no room; `None` when there was none for the record itself.
+    pub(super) pending: Option<PendingRecord>,
+    /// The lane that had no room.
     pub(super) lane: Option<usize>,
     /// The next record to read.
     pub(super) resume_at: i64,
 }
 
 impl Partition {
-    /// `lag` is for how long commits are held back.
+    /// `lag` is how long commits are held back.
     pub(super) fn new(
         topic: &str,
         number: i32,
         assignment: Arc<Assignment>,
         lag: Duration,
     ) -> Self {
-        let held = Held::new(lag);
+        let held = HeldOffsets::new(lag);
         Self {
             topic: topic.into(),
             number,
             assignment,
-            flow: Flow::Open,
+            flow: PartitionFlow::Open,
             held,
             stored: None,
             reached: None,
@@ -88,7 +90,7 @@ impl Partition {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.flow, Flow::Open)
+        matches!(self.flow, PartitionFlow::Open)
     }
 
     /// Whether there is nothing to read, nor anything in flight: where a transaction ends stands a
@@ -100,14 +102,17 @@ impl Partition {
     }
 
     /// Bytes held by a record that found no room.
-    pub(super) fn in_hand(&self) -> usize {
+    pub(super) fn pending_bytes(&self) -> usize {
         match &self.flow {
-            Flow::Blocked(Blocked { hand: Some(hand), .. }) => hand.message.held(),
+            PartitionFlow::Blocked(Blocked { pending: Some(pending), .. }) => {
+                pending.message.held()
+            }
             _ => 0,
         }
     }
 
-    /// The offset that may be committed; with `release`, also what was held back for long enough.
+    /// The offset that may be committed; with `release`, also one that was held back for long
+    /// enough.
     pub(super) fn committable(&mut self, release: bool) -> Option<i64> {
         if self.outdated {
             return None;
@@ -125,15 +130,15 @@ impl Partition {
         self.held.due()
     }
 
-    /// [`Partition::committable`], when it moved since the last call.
+    /// [`Partition::committable`], if it moved since the last call.
     pub(super) fn advanced(&mut self, release: bool) -> Option<i64> {
         let offset = self.committable(release).filter(|&offset| self.stored != Some(offset))?;
         self.stored = Some(offset);
         Some(offset)
     }
 
-    /// Redis may have lost what was confirmed and is not committed: from where on it is to be read
-    /// again, and how far reading has come.
+    /// Redis may have lost writes that were confirmed and whose offsets are not committed. Returns
+    /// the offset from which to read again, and how far reading had come.
     pub(super) fn lost(&mut self) -> Option<(i64, i64)> {
         let back_to = self.held.void()?;
         let (unsettled, watermark) = (self.assignment.unsettled(), self.assignment.watermark());
@@ -149,29 +154,33 @@ impl Partition {
         self.assignment.close();
         let pause = REWIND_MIN.saturating_mul(1 << self.rewinds.min(10)).min(REWIND_MAX);
         self.rewinds += 1;
-        self.flow = Flow::Rewinding { not_before: Instant::now() + pause, to: None };
+        self.flow = PartitionFlow::Rewinding { not_before: Instant::now() + pause, to: None };
     }
 
     /// Gives up all that is in flight, to read again from `offset` on. The caller pauses it.
     pub(super) fn replay(&mut self, offset: i64) {
         self.assignment.close();
-        self.flow =
-            Flow::Rewinding { not_before: Instant::now(), to: Some(Offset::Offset(offset)) };
+        self.flow = PartitionFlow::Rewinding {
+            not_before: Instant::now(),
+            to: Some(Offset::Offset(offset)),
+        };
     }
 
     /// Gives up all that is in flight, to read the partition of a new topic from its beginning;
     /// nothing is committable before [`Partition::begin`]. Returns how far reading of the old one
     /// had come. The caller pauses it. `lag` is for how long commits are held back.
-    pub(super) fn begin_anew(&mut self, lag: Duration) -> Option<i64> {
+    pub(super) fn restart(&mut self, lag: Duration) -> Option<i64> {
         let reached = self.committable(false);
         self.assignment.close();
-        (self.held, self.stored, self.reached, self.rewinds) = (Held::new(lag), None, None, 0);
+        (self.held, self.stored, self.reached, self.rewinds) =
+            (HeldOffsets::new(lag), None, None, 0);
         self.outdated = true;
-        self.flow = Flow::Rewinding { not_before: Instant::now(), to: Some(Offset::Beginning) };
+        self.flow =
+            PartitionFlow::Rewinding { not_before: Instant::now(), to: Some(Offset::Beginning) };
         reached
     }
 
-    /// Goes on under a new epoch, once what was in flight under the last one is settled.
+    /// Continues under a new epoch, once everything in flight under the last one is settled.
     pub(super) fn begin(&mut self, assignment: Arc<Assignment>) {
         self.assignment = assignment;
         self.outdated = false;
@@ -179,7 +188,7 @@ impl Partition {
     }
 }
 
-/// All partitions that are ours.
+/// All partitions that are assigned to this member.
 #[derive(Default)]
 pub(super) struct Partitions(HashMap<Arc<str>, Vec<Option<Partition>>>);
 

@@ -1,4 +1,4 @@
-//! From librdkafka's buffers into a message of ours.
+//! Copying a record from librdkafka's buffers into a message.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,18 +7,18 @@ use bytes::Bytes;
 use rdkafka::Message as _;
 use rdkafka::message::{BorrowedMessage, Headers as _};
 
-use crate::dead_letter::Record;
+use crate::dead_letter::KafkaRecord;
 use crate::event::Elements;
 use crate::pipeline::{Job, Message, Reservation};
 
-/// What a record takes besides its bytes: its message, its place among the offsets, the queue entry
-/// of its update.
+/// Bytes that a record takes besides its own: its message, its place among the offsets, the queue
+/// entry of its update.
 const OVERHEAD: usize = 256;
 
 /// A record's headers, copied.
 pub(super) type Headers = Vec<(String, Option<Bytes>)>;
 
-/// Asking for them is not cheap, even where there are none.
+/// The headers of a record. Asking for them is not cheap, even when there are none.
 pub(super) fn headers(message: &BorrowedMessage<'_>) -> Headers {
     message.headers().map_or_else(Vec::new, |headers| {
         headers
@@ -48,7 +48,7 @@ pub(super) fn copy(
     let (value, key) = (message.payload().unwrap_or_default(), message.key());
     // Value and key in one piece: one allocation for both.
     let both = Bytes::from([value, key.unwrap_or_default()].concat());
-    let record = Record {
+    let record = KafkaRecord {
         topic: Arc::clone(topic),
         partition: message.partition(),
         offset: message.offset(),
@@ -59,10 +59,10 @@ pub(super) fn copy(
     Message::of_record(both.slice(..value.len()), record, held)
 }
 
-/// A record whose events are being pushed.
-pub(super) struct InHand {
+/// A record whose events are being offered to their lanes.
+pub(super) struct PendingRecord {
     pub(super) message: Arc<Message>,
-    /// Of the record among its partition's.
+    /// Its position in the offsets of its assignment.
     pub(super) position: u64,
     pub(super) received: Instant,
     /// The event that found no room.

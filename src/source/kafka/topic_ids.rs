@@ -1,4 +1,4 @@
-//! Topics that were deleted and created again under the same name: their ids tell. Pure.
+//! Topics that were deleted and created again under the same name, which shows in their ids. Pure.
 //!
 //! librdkafka learns the id of each topic with its metadata, and asks brokers for records by that
 //! id; it keeps its positions all the same, and offers no call to read the id. It does log each
@@ -10,7 +10,7 @@ use std::collections::HashMap;
 /// librdkafka's `debug` context that logs changes of ids.
 pub(super) const CONTEXT: &str = "metadata";
 
-/// What librdkafka prints for no id: not known yet, or brokers older than Kafka 2.8.
+/// The text that librdkafka prints for no id: not known yet, or brokers older than Kafka 2.8.
 const NONE: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
 /// The last id of each topic, and which topics got another one.

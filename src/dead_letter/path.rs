@@ -1,4 +1,4 @@
-//! The place of the dead-letter file: creates what is missing, opens only a regular file, and says
+//! The path of the dead-letter file: creates what is missing, opens only a regular file, and says
 //! who else may read it.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
@@ -11,8 +11,8 @@ use std::path::Path;
 /// file.
 ///
 /// # Errors
-/// As the operating system reports them, and for whatever is no regular file; the text completes
-/// "cannot open X: ".
+/// The error of the operating system, or that the path leads to something that is no regular file;
+/// the text completes "cannot open X: ".
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let directory = directory_of(path);
     create_directories(directory)?;
@@ -50,8 +50,8 @@ pub(super) fn leads_to(path: &Path, file: &Metadata) -> io::Result<bool> {
     }
 }
 
-/// One line for each way in which other users may read or replace the letters at `path`. What is
-/// missing, or cannot be looked at, is no such way.
+/// One line for each way in which other users may read or replace the letters at `path`. A file or
+/// directory that is missing or cannot be looked at counts as none.
 pub fn exposures(path: &Path) -> Vec<String> {
     let mut found = Vec::new();
     if let Ok(file) = std::fs::symlink_metadata(path)
@@ -98,8 +98,8 @@ fn create_directories(directory: &Path) -> io::Result<()> {
     missing.into_iter().try_for_each(|created| sync_directory(directory_of(created)))
 }
 
-/// Not every file system can do that, and a directory may be closed to reading: the file itself is
-/// no worse for it.
+/// Has the names in `directory` on disk. Not every file system can do that, and a directory may be
+/// closed to reading: the file itself is no worse for it.
 fn sync_directory(directory: &Path) -> io::Result<()> {
     use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
     match File::open(directory).and_then(|directory| directory.sync_all()) {

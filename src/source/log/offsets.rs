@@ -44,8 +44,8 @@ impl Offsets {
         }
     }
 
-    /// The offset to commit: of the record after the last one before which all are settled. `None`
-    /// before the first.
+    /// The offset to commit: that of the record after the last one up to which all are settled.
+    /// `None` before the first.
     pub fn watermark(&self) -> Option<i64> {
         self.watermark
     }
@@ -133,7 +133,8 @@ mod tests {
                     unsettled.remove(&(offset, event));
                 }
                 let lowest = unsettled.first().map(|(offset, _)| *offset);
-                let expected = delivered.iter().rev().find(|&&offset| lowest.is_none_or(|lowest| offset < lowest));
+                let is_below = |&&offset: &&i64| lowest.is_none_or(|lowest| offset < lowest);
+                let expected = delivered.iter().rev().find(is_below);
                 prop_assert_eq!(offsets.watermark(), expected.map(|offset| offset + 1));
                 prop_assert_eq!(offsets.unsettled(), lowest);
             }

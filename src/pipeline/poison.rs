@@ -1,23 +1,24 @@
-//! Poison or a sick server? Judges refusals that nobody can explain, by what else the server takes
-//! meanwhile. Pure but for the lock.
+//! Whether an event is poison or the server is sick: judges refusals that no row of the error table
+//! explains by what else the server takes meanwhile. Pure but for the lock.
 //!
 //! An event is *poison* when the server refused its write at least `retry_count` times in a row
 //! with one text, took other keys' writes in between, and met no other key with the same text at
 //! the same time, in any lane. When several keys meet one text at once, it may as well be one dead
-//! server behind a proxy: then none of them is poison, and each counts anew once it is alone. A
-//! text that speaks of the server makes no poison at all.
+//! server behind a proxy: then none of them is poison, and the count of each begins again once it
+//! is alone. A text that speaks of the server makes no poison at all.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::redis::Suspicion;
+use crate::lock::lock;
+use crate::redis::UnexplainedRefusal;
 
-/// Writes that the server must have taken since the first refusal: a proxy in front of three
+/// Writes that the server must have taken since the first refusal. A proxy in front of three
 /// servers, one of them dead, takes ten in a row less than once in fifty times.
 const PROOF: u64 = 10;
 /// How long a key is remembered after its last refusal: its event may be given up by its source,
@@ -25,31 +26,31 @@ const PROOF: u64 = 10;
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// How often keys are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// Keys that are remembered; any more are retried for ever.
+/// The most keys that are remembered; any more are retried for ever.
 const MOST: usize = 10_000;
 
 /// The refused keys of all lanes.
-pub struct Suspects {
-    board: Mutex<Board>,
-    /// Keys on the board, read without its lock.
+pub struct PoisonDetector {
+    refused: Mutex<RefusedKeys>,
+    /// How many keys are remembered, read without the lock.
     keys: AtomicUsize,
     hasher: RandomState,
 }
 
-impl Suspects {
-    /// `retry_count` refusals make a suspect; a remembered key is forgotten later than after
-    /// `retry_max`.
+impl PoisonDetector {
+    /// An event is poison after `retry_count` refusals at least; a key is remembered for longer
+    /// than `retry_max`.
     pub fn new(retry_count: u32, retry_max: Duration) -> Arc<Self> {
         let remembered = REMEMBERED.max(retry_max * 4);
-        let board = Board {
+        let refused = RefusedKeys {
             retry_count: retry_count.max(1),
             remembered,
-            refused: HashMap::new(),
+            keys: HashMap::new(),
             swept: None,
-            shared: HashMap::new(),
+            with_text: HashMap::new(),
         };
         Arc::new(Self {
-            board: Mutex::new(board),
+            refused: Mutex::new(refused),
             keys: AtomicUsize::new(0),
             hasher: RandomState::new(),
         })
@@ -57,72 +58,79 @@ impl Suspects {
 
     /// The write of one event, or of several (`merged`), to `key` was refused. True: the event is
     /// poison.
-    pub fn refused(&self, key: &[u8], suspicion: Suspicion, merged: bool, now: Instant) -> bool {
-        let mut board = self.lock();
-        let poison = board.refused(self.hasher.hash_one(key), suspicion, merged, now);
-        self.keys.store(board.refused.len(), Relaxed);
+    pub fn refused(
+        &self,
+        key: &[u8],
+        refusal: UnexplainedRefusal,
+        merged: bool,
+        now: Instant,
+    ) -> bool {
+        let mut refused = self.lock();
+        let poison = refused.judge(self.hasher.hash_one(key), refusal, merged, now);
+        self.keys.store(refused.keys.len(), Relaxed);
         poison
     }
 
     /// The key was written, or its event is in the dead letters.
     pub fn settled(&self, key: &[u8]) {
         if self.keys.load(Relaxed) > 0 {
-            let mut board = self.lock();
-            board.forget(self.hasher.hash_one(key));
-            self.keys.store(board.refused.len(), Relaxed);
+            let mut refused = self.lock();
+            refused.forget(self.hasher.hash_one(key));
+            self.keys.store(refused.keys.len(), Relaxed);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, RefusedKeys> {
+        lock(&self.refused)
     }
 }
 
-struct Board {
+/// What is remembered of refused keys, by the hash of each.
+struct RefusedKeys {
     retry_count: u32,
     remembered: Duration,
-    refused: HashMap<u64, Refused>,
+    keys: HashMap<u64, RefusedKey>,
     swept: Option<Instant>,
     /// How many keys are refused with each text.
-    shared: HashMap<u64, usize>,
+    with_text: HashMap<u64, usize>,
 }
 
 /// The refusals of one key.
-struct Refused {
+struct RefusedKey {
     text: u64,
     server: u64,
-    /// Refusals in a row that count.
+    /// Refusals in a row that say something about this key.
     tries: u32,
-    /// [`Suspicion::taken`] at the first of them.
+    /// [`UnexplainedRefusal::taken`] at the first of them.
     taken: u64,
     last: Instant,
 }
 
-impl Board {
-    fn refused(&mut self, key: u64, suspicion: Suspicion, merged: bool, now: Instant) -> bool {
-        let Suspicion { text: Some(text), server, taken } = suspicion else {
+impl RefusedKeys {
+    fn judge(&mut self, key: u64, refusal: UnexplainedRefusal, merged: bool, now: Instant) -> bool {
+        let UnexplainedRefusal { text: Some(text), server, taken } = refusal else {
             self.forget(key);
             return false;
         };
         self.sweep(now);
         let known = self
-            .refused
+            .keys
             .get(&key)
             .filter(|known| known.text == text && known.server == server && known.taken <= taken);
         let (tries, since) = known.map_or((0, taken), |known| (known.tries, known.taken));
         self.forget(key);
-        if self.refused.len() >= MOST {
+        if self.keys.len() >= MOST {
             return false;
         }
-        let others = self.shared.get(&text).copied().unwrap_or(0);
+        let others = self.with_text.get(&text).copied().unwrap_or(0);
         // A refusal of several keys or events at once says nothing about one event.
         let (tries, since) = match (others > 0 || merged, tries) {
             (true, _) => (0, taken),
             (false, 0) => (1, taken),
             (false, tries) => (tries + 1, since),
         };
-        self.refused.insert(key, Refused { text, server, tries, taken: since, last: now });
-        *self.shared.entry(text).or_default() += 1;
+        self.keys.insert(key, RefusedKey { text, server, tries, taken: since, last: now });
+        *self.with_text.entry(text).or_default() += 1;
         tries >= self.retry_count && tries > 1 && taken - since >= PROOF
     }
 
@@ -133,7 +141,7 @@ impl Board {
         }
         self.swept = Some(now);
         let old: Vec<u64> = self
-            .refused
+            .keys
             .iter()
             .filter(|(_, refused)| now - refused.last > self.remembered)
             .map(|(&key, _)| key)
@@ -142,11 +150,11 @@ impl Board {
     }
 
     fn forget(&mut self, key: u64) {
-        let Some(refused) = self.refused.remove(&key) else { return };
-        if let Some(count) = self.shared.get_mut(&refused.text) {
+        let Some(refused) = self.keys.remove(&key) else { return };
+        if let Some(count) = self.with_text.get_mut(&refused.text) {
             *count -= 1;
             if *count == 0 {
-                self.shared.remove(&refused.text);
+                self.with_text.remove(&refused.text);
             }
         }
     }
@@ -179,10 +187,10 @@ mod tests {
     }
 
     proptest! {
-        /// Looks back over the whole history at each judgement, which the board does not keep.
+        /// Looks back over the whole history at each judgement, which the detector does not keep.
         #[test]
         fn poison_is_refused_often_alone_and_beside_others_that_are_taken(steps in steps()) {
-            let suspects = Suspects::new(RETRIES, Duration::from_secs(1));
+            let detector = PoisonDetector::new(RETRIES, Duration::from_secs(1));
             let now = Instant::now();
             let mut taken = 0;
             let mut history: Vec<(u8, u64, bool, u64, bool)> = Vec::new();
@@ -191,14 +199,15 @@ mod tests {
                 match step {
                     Step::Taken(more) => taken += more,
                     Step::Settled(key) => {
-                        suspects.settled(&[key]);
+                        detector.settled(&[key]);
                         standing.remove(&key);
                         history.retain(|refusal| refusal.0 != key);
                     }
                     Step::Refused { key, text, merged } => {
                         standing.insert(key, text);
                         let shared = standing.values().filter(|&&other| other == text).count() > 1;
-                        let poison = suspects.refused(&[key], Suspicion { text: Some(text), server: 1, taken }, merged, now);
+                        let refusal = UnexplainedRefusal { text: Some(text), server: 1, taken };
+                        let poison = detector.refused(&[key], refusal, merged, now);
                         history.push((key, text, merged, taken, shared));
                         let alone: Vec<u64> = history
                             .iter()
@@ -216,10 +225,10 @@ mod tests {
         }
     }
 
-    fn refused(suspects: &Suspects, key: &str, taken: u64) -> bool {
-        suspects.refused(
+    fn refused(detector: &PoisonDetector, key: &str, taken: u64) -> bool {
+        detector.refused(
             key.as_bytes(),
-            Suspicion { text: Some(7), server: 1, taken },
+            UnexplainedRefusal { text: Some(7), server: 1, taken },
             false,
             Instant::now(),
         )
@@ -227,32 +236,32 @@ mod tests {
 
     #[test]
     fn without_another_write_it_is_never_poison() {
-        let suspects = Suspects::new(RETRIES, Duration::from_secs(1));
-        assert!((0..1000).all(|_| !refused(&suspects, "a", 5)));
-        assert!(refused(&suspects, "a", 5 + PROOF));
+        let detector = PoisonDetector::new(RETRIES, Duration::from_secs(1));
+        assert!((0..1000).all(|_| !refused(&detector, "a", 5)));
+        assert!(refused(&detector, "a", 5 + PROOF));
     }
 
     #[test]
     fn what_speaks_of_the_server_is_never_poison() {
-        let suspects = Suspects::new(1, Duration::from_secs(1));
-        let suspicion = |taken| Suspicion { text: None, server: 1, taken };
-        assert!((0..1000).all(|round| !suspects.refused(
+        let detector = PoisonDetector::new(1, Duration::from_secs(1));
+        let refusal = |taken| UnexplainedRefusal { text: None, server: 1, taken };
+        assert!((0..1000).all(|round| !detector.refused(
             b"a",
-            suspicion(round * 100),
+            refusal(round * 100),
             false,
             Instant::now()
         )));
     }
 
     #[test]
-    fn what_is_alone_again_counts_anew() {
-        let suspects = Suspects::new(RETRIES, Duration::from_secs(1));
+    fn the_count_begins_again_for_a_key_that_is_alone_again() {
+        let detector = PoisonDetector::new(RETRIES, Duration::from_secs(1));
         assert!(
-            (0..100).all(|round| !refused(&suspects, "a", round * 100)
-                | !refused(&suspects, "b", round * 100))
+            (0..100).all(|round| !refused(&detector, "a", round * 100)
+                | !refused(&detector, "b", round * 100))
         );
-        suspects.settled(b"b");
-        let mut later = (100..).map(|round| refused(&suspects, "a", round * 100));
+        detector.settled(b"b");
+        let mut later = (100..).map(|round| refused(&detector, "a", round * 100));
         assert_eq!(
             later.by_ref().take(RETRIES as usize).collect::<Vec<_>>(),
             [false, false, false, false, true]
@@ -261,11 +270,11 @@ mod tests {
 
     #[test]
     fn another_server_proves_nothing() {
-        let suspects = Suspects::new(1, Duration::from_secs(1));
+        let detector = PoisonDetector::new(1, Duration::from_secs(1));
         let ask = |server, taken| {
-            suspects.refused(
+            detector.refused(
                 b"a",
-                Suspicion { text: Some(7), server, taken },
+                UnexplainedRefusal { text: Some(7), server, taken },
                 false,
                 Instant::now(),
             )
@@ -278,12 +287,12 @@ mod tests {
 
     #[test]
     fn a_key_that_was_given_up_is_remembered_for_a_while() {
-        let suspects = Suspects::new(1, Duration::from_secs(1));
+        let detector = PoisonDetector::new(1, Duration::from_secs(1));
         let start = Instant::now();
         let ask = |key: &[u8], taken, after| {
-            suspects.refused(
+            detector.refused(
                 key,
-                Suspicion { text: Some(7), server: 1, taken },
+                UnexplainedRefusal { text: Some(7), server: 1, taken },
                 false,
                 start + Duration::from_secs(after),
             )

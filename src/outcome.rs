@@ -1,4 +1,5 @@
-//! Where an event came from and how it ended.
+//! Where an event came from and how it ended: the words that the pipeline, the dead letters and the
+//! metrics share. Pure.
 
 use crate::event::{RejectReason, SkipReason};
 
@@ -8,18 +9,18 @@ pub enum Source {
     Http,
     Kafka,
     File,
-    Spool,
 }
 
 impl Source {
-    pub const ALL: &'static [Self] = &[Self::Http, Self::Kafka, Self::File, Self::Spool];
+    /// Every source; each has its series from the start.
+    pub const ALL: &'static [Self] = &[Self::Http, Self::Kafka, Self::File];
 
+    /// The word in metrics and dead letters.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Kafka => "kafka",
             Self::File => "file",
-            Self::Spool => "spool",
         }
     }
 }
@@ -36,6 +37,7 @@ pub enum DeadReason {
 }
 
 impl DeadReason {
+    /// Every reason; each has its series from the start.
     pub fn all() -> impl Iterator<Item = Self> {
         RejectReason::ALL.iter().map(|&r| Self::Rejected(r)).chain([Self::WrongType, Self::Refused])
     }
@@ -49,6 +51,7 @@ impl DeadReason {
         }
     }
 
+    /// The word in metrics and dead letters.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rejected(reason) => reason.as_str(),
@@ -63,12 +66,12 @@ impl DeadReason {
 pub enum Outcome {
     /// Redis confirmed the write.
     Written,
-    /// It asks for nothing to be written.
+    /// The event asks for nothing to be written.
     Skipped(SkipReason),
-    /// It cannot be read or exceeds a limit.
+    /// The event cannot be read or exceeds a limit.
     Rejected(RejectReason),
-    /// It is durably in the dead letters.
+    /// The event is durably in the dead letters.
     DeadLettered(DeadReason),
-    /// Not written; its source still owns it.
+    /// The event is not written; its source still owns it.
     Failed,
 }

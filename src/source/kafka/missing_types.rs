@@ -3,33 +3,33 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Events after which a topic is judged, again and again.
+/// Number of events after which a topic is judged, again and again.
 const WINDOW: u64 = 100;
-/// Events after which it is judged for the first time: a small topic must not be drained without a
-/// word.
+/// Number of events after which a topic is judged for the first time: a small topic must not be
+/// drained without a word.
 const FIRST: u64 = 10;
 
 /// Counts the events of each topic that have no `type`: mostly they are in a wrapper that is not
 /// known, and all of them would be skipped while the worker is ready.
 #[derive(Default)]
-pub(super) struct Untyped(HashMap<Arc<str>, Count>);
+pub(super) struct MissingTypes(HashMap<Arc<str>, TopicCount>);
 
 #[derive(Default)]
-struct Count {
-    /// It was judged before.
+struct TopicCount {
+    /// The topic was judged before.
     judged: bool,
     events: u64,
     untyped: u64,
-    /// More than half had none; `Some(true)`: that was said.
+    /// More than half of the events had no type; `Some(true)`: a warning said so.
     noticed: Option<bool>,
 }
 
-impl Untyped {
+impl MissingTypes {
     /// Counts the events of a record; `untyped` of them had no type. True once more than half of
-    /// the [`FIRST`] events, or of [`WINDOW`] in a row, had none, until [`Untyped::said`].
+    /// the [`FIRST`] events, or of [`WINDOW`] in a row, had none, until [`MissingTypes::warned`].
     pub(super) fn count(&mut self, topic: &Arc<str>, events: u64, untyped: u64) -> bool {
         if !self.0.contains_key(topic) {
-            self.0.insert(Arc::clone(topic), Count::default());
+            self.0.insert(Arc::clone(topic), TopicCount::default());
         }
         let Some(count) = self.0.get_mut(topic) else { return false };
         if count.noticed.is_some() {
@@ -48,7 +48,7 @@ impl Untyped {
     }
 
     /// The warning about `topic` was logged; there is no second one.
-    pub(super) fn said(&mut self, topic: &str) {
+    pub(super) fn warned(&mut self, topic: &str) {
         if let Some(count) = self.0.get_mut(topic) {
             count.noticed = Some(true);
         }
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn more_than_half_of_a_window_is_noticed_once() {
-        let (mut untyped, topic, other) = (Untyped::default(), Arc::from("a"), Arc::from("b"));
+        let (mut untyped, topic, other) = (MissingTypes::default(), Arc::from("a"), Arc::from("b"));
         for n in 0..2 * WINDOW {
             assert!(!untyped.count(&topic, 1, n % 2), "half is not most");
         }
@@ -69,8 +69,8 @@ mod tests {
             assert!(!untyped.count(&topic, 1, 1));
         }
         assert!(untyped.count(&topic, 1, 1));
-        assert!(untyped.count(&topic, 1, 0), "until it was said");
-        untyped.said("a");
+        assert!(untyped.count(&topic, 1, 0), "until it was warned");
+        untyped.warned("a");
         for _ in 0..2 * WINDOW {
             assert!(!untyped.count(&topic, 1, 1), "there is one warning");
         }
@@ -79,14 +79,14 @@ mod tests {
 
     #[test]
     fn a_small_topic_is_judged_too() {
-        let (mut untyped, topic) = (Untyped::default(), Arc::from("a"));
+        let (mut untyped, topic) = (MissingTypes::default(), Arc::from("a"));
         assert!((1..FIRST).all(|_| !untyped.count(&topic, 1, 1)));
         assert!(untyped.count(&topic, 1, 1));
     }
 
     #[test]
     fn what_was_good_long_ago_does_not_hide_what_is_bad_now() {
-        let (mut untyped, topic) = (Untyped::default(), Arc::from("a"));
+        let (mut untyped, topic) = (MissingTypes::default(), Arc::from("a"));
         assert!(!untyped.count(&topic, 1_000_000, 0));
         assert!(untyped.count(&topic, 100, 51));
     }

@@ -1,4 +1,4 @@
-//! Which watermark may be committed when commits are held back. Pure.
+//! Which watermark may be committed when commits are held back for a while. Pure.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -6,38 +6,40 @@ use std::time::{Duration, Instant};
 /// How often watermarks are noted at most in the time that they are held back.
 const NOTES: u32 = 100;
 
-/// The watermarks of one partition, each held back for a while: what Redis loses after it was
-/// confirmed can be read again until its offset is committed.
+/// The watermarks of one partition, each held back for a while: until its offset is committed, a
+/// record whose write Redis lost after confirming it can be read again.
 #[derive(Debug)]
-pub(super) struct Held {
+pub struct HeldOffsets {
+    /// How long a watermark is held back.
     lag: Duration,
-    /// When what was reached, oldest first.
+    /// Watermarks and when each was reached, oldest first.
     waiting: VecDeque<(Instant, i64)>,
     /// The first record that was read.
     start: Option<i64>,
+    /// The watermark that may be committed.
     due: Option<i64>,
-    /// What is reached does not count until [`Held::begin`].
-    void: bool,
+    /// Watermarks do not count until [`HeldOffsets::begin`].
+    is_void: bool,
 }
 
-impl Held {
+impl HeldOffsets {
     /// With a `lag` of zero nothing is held back.
-    pub(super) fn new(lag: Duration) -> Self {
-        Self { lag, waiting: VecDeque::new(), start: None, due: None, void: false }
+    pub fn new(lag: Duration) -> Self {
+        Self { lag, waiting: VecDeque::new(), start: None, due: None, is_void: false }
     }
 
     /// A record was read.
-    pub(super) fn read(&mut self, offset: i64) {
+    pub fn read(&mut self, offset: i64) {
         self.start.get_or_insert(offset);
     }
 
     /// Whether any record was read.
-    pub(super) fn has_read(&self) -> bool {
+    pub fn has_read(&self) -> bool {
         self.start.is_some()
     }
 
     /// Notes the watermark at `now`.
-    pub(super) fn note(&mut self, watermark: i64, now: Instant) {
+    pub fn note(&mut self, watermark: i64, now: Instant) {
         if self.lag.is_zero() {
             self.due = Some(watermark);
             return;
@@ -45,14 +47,14 @@ impl Held {
         let is_new = self.waiting.back().map_or(self.due != Some(watermark), |&(at, last)| {
             last != watermark && now - at >= self.lag / NOTES
         });
-        if is_new && !self.void {
+        if is_new && !self.is_void {
             self.waiting.push_back((now, watermark));
         }
     }
 
-    /// Lets go of what was reached `lag` before `now`. Call it only when Redis has answered of
-    /// late, and was not replaced since.
-    pub(super) fn release(&mut self, now: Instant) {
+    /// Releases watermarks that were reached `lag` before `now`. Call this only when Redis has
+    /// answered of late, and was not replaced since.
+    pub fn release(&mut self, now: Instant) {
         while let Some((at, watermark)) = self.waiting.front()
             && now - *at >= self.lag
         {
@@ -61,25 +63,25 @@ impl Held {
         }
     }
 
-    /// Redis may have lost what is held back. Returns the offset to read again from; `None` when
-    /// there is nothing.
-    pub(super) fn void(&mut self) -> Option<i64> {
+    /// Redis may have lost writes behind the watermarks that are held back. Returns the offset to
+    /// read again from; `None` when there is nothing.
+    pub fn void(&mut self) -> Option<i64> {
         if self.lag.is_zero() {
             return None;
         }
         self.waiting.clear();
         let back_to = self.due.or(self.start);
-        self.void = back_to.is_some();
+        self.is_void = back_to.is_some();
         back_to
     }
 
-    /// Reading goes on from where [`Held::void`] said.
-    pub(super) fn begin(&mut self) {
-        self.void = false;
+    /// Reading continues from the offset that [`HeldOffsets::void`] returned.
+    pub fn begin(&mut self) {
+        self.is_void = false;
     }
 
     /// The watermark that may be committed.
-    pub(super) fn due(&self) -> Option<i64> {
+    pub fn due(&self) -> Option<i64> {
         self.due
     }
 }
@@ -98,7 +100,7 @@ mod tests {
 
     #[test]
     fn without_a_lag_the_watermark_is_due_at_once() {
-        let mut held = Held::new(Duration::ZERO);
+        let mut held = HeldOffsets::new(Duration::ZERO);
         held.read(3);
         assert_eq!(held.due(), None);
         held.note(4, Instant::now());
@@ -109,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_watermark_is_due_when_it_is_as_old_as_the_lag() {
-        let (mut held, begin) = (Held::new(LAG), Instant::now());
+        let (mut held, begin) = (HeldOffsets::new(LAG), Instant::now());
         held.note(10, begin);
         held.note(20, at(begin, 4));
         held.release(at(begin, 9));
@@ -122,7 +124,7 @@ mod tests {
 
     #[test]
     fn what_was_reached_before_a_switch_never_becomes_due() {
-        let (mut held, begin) = (Held::new(LAG), Instant::now());
+        let (mut held, begin) = (HeldOffsets::new(LAG), Instant::now());
         assert_eq!(held.void(), None, "nothing was read");
         held.read(5);
         held.note(20, begin);
@@ -142,8 +144,10 @@ mod tests {
         /// Against all that was ever noted: never ahead of the watermark of `LAG` ago, behind it by
         /// a hundredth at most, and in bounded room.
         #[test]
-        fn it_follows_the_watermark_at_a_distance(steps in prop::collection::vec((1u64..3000, 0i64..3), 1..400)) {
-            let (mut held, begin) = (Held::new(LAG), Instant::now());
+        fn it_follows_the_watermark_at_a_distance(
+            steps in prop::collection::vec((1u64..3000, 0i64..3), 1..400),
+        ) {
+            let (mut held, begin) = (HeldOffsets::new(LAG), Instant::now());
             let mut all = vec![(Duration::ZERO, 0)];
             for (millis, more) in steps {
                 let (time, watermark) = *all.last().unwrap();

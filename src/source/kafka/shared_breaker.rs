@@ -1,19 +1,20 @@
 //! The breaker over all outcomes of the source: a wrong configuration must not drain a topic into
 //! the dead letters.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
-use crate::dead_letter::Breaker;
+use crate::lock::lock;
 use crate::pipeline::Outcome;
+use crate::source::log::Breaker;
 
-/// Counts how events end; tripped once too many went into the dead letters.
-pub(super) struct Guard {
+/// Counts how events end, on any thread; tripped once too many went into the dead letters.
+pub(super) struct SharedBreaker {
     breaker: Mutex<Breaker>,
     tripped: AtomicBool,
 }
 
-impl Guard {
+impl SharedBreaker {
     pub(super) fn new(breaker: Breaker) -> Self {
         Self { breaker: Mutex::new(breaker), tripped: AtomicBool::new(false) }
     }
@@ -22,10 +23,10 @@ impl Guard {
         let dead = match outcome {
             Outcome::DeadLettered(_) | Outcome::Rejected(_) => true,
             Outcome::Written | Outcome::Skipped(_) => false,
-            // It has no outcome yet: it is delivered again.
+            // The event is delivered again, and has its outcome then.
             Outcome::Failed => return,
         };
-        if self.breaker.lock().unwrap_or_else(PoisonError::into_inner).count(dead) {
+        if lock(&self.breaker).count(dead) {
             self.tripped.store(true, Ordering::Relaxed);
         }
     }

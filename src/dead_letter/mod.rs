@@ -1,68 +1,47 @@
 //! Where events go that can never be written: a file, a Kafka topic, the log (reason only), or
-//! nowhere.
+//! nowhere. The one place that decides whether such an event is dead-lettered or failed.
 
-use std::io;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::config::DeadLetter;
+use crate::lock::lock;
 use crate::logging::{Throttle, UserIds};
+use crate::outcome::{DeadReason, Outcome};
 
-mod breaker;
+mod error;
 mod file;
 mod letter;
 mod line;
-mod place;
+mod path;
 #[cfg(feature = "kafka")]
 mod topic;
 
-pub use breaker::Breaker;
-use file::LetterFile;
-pub use letter::{Letter, Record};
-pub use place::exposures;
+use error::DeadLetterError;
+use file::DeadLetterFile;
+pub use letter::{KafkaRecord, Letter};
+pub use path::exposures;
 #[cfg(feature = "kafka")]
-use topic::LetterTopic;
+use topic::DeadLetterTopic;
 
-/// Why a letter could not be kept; its event is not acknowledged.
-#[derive(Debug, thiserror::Error)]
-pub enum DeadLetterError {
-    #[error(
-        "the dead-letter file {path} has reached dead_letter.max_size; move it away or raise the \
-         limit"
-    )]
-    Full { path: PathBuf },
-    #[error(
-        "another process keeps the dead-letter file {path} locked (`lslocks` names it); let it go \
-         on, or end it"
-    )]
-    Locked { path: PathBuf },
-    #[error("cannot open the dead-letter file {path}: {error}")]
-    Open { path: PathBuf, error: io::Error },
-    #[error("cannot write to the dead-letter file {path}: {error}")]
-    Write { path: PathBuf, error: io::Error },
-    #[error("cannot write to the dead-letter topic {topic:?}: {why}")]
-    Topic { topic: String, why: String },
-}
-
-/// At most one log line in this time speaks of new letters, and one of letters that were not kept.
+/// At most one log line in this time reports new letters, and one letters that were not kept.
 const NOTICE_EVERY: Duration = Duration::from_secs(10);
 
-/// A shared handle; letters of all lanes and sources go through it.
+/// A shared handle; the letters of all lanes and sources go through it.
 #[derive(Clone)]
-pub struct DeadLetters(Arc<Shared>);
+pub struct DeadLetters(Arc<DeadLettersState>);
 
-struct Shared {
-    kind: Kind,
+struct DeadLettersState {
+    destination: LetterDestination,
     user_ids: UserIds,
     notices: Throttle,
     failures: Throttle,
 }
 
-enum Kind {
-    File(Arc<Mutex<LetterFile>>),
+enum LetterDestination {
+    File(Arc<Mutex<DeadLetterFile>>),
     #[cfg(feature = "kafka")]
-    Topic(LetterTopic),
+    Topic(DeadLetterTopic),
     Log,
     Discard,
 }
@@ -75,9 +54,9 @@ impl DeadLetters {
     /// The file cannot be opened for appending, or the producer cannot be made; the message names
     /// the ways out.
     pub fn open(config: &DeadLetter, user_ids: UserIds) -> Result<Self, String> {
-        let kind = match config {
+        let destination = match config {
             DeadLetter::File { path, max_size } => {
-                let file = LetterFile::open(path, *max_size).map_err(|error| {
+                let file = DeadLetterFile::open(path, *max_size).map_err(|error| {
                     format!(
                         "cannot open the dead-letter file {}: {error}; set data_dir or \
                          dead_letter.path to a place this user may \
@@ -86,11 +65,11 @@ impl DeadLetters {
                     )
                 })?;
                 exposures(path).iter().for_each(|exposure| tracing::warn!("{exposure}"));
-                Kind::File(Arc::new(Mutex::new(file)))
+                LetterDestination::File(Arc::new(Mutex::new(file)))
             }
             #[cfg(feature = "kafka")]
-            DeadLetter::Kafka { client, topic } => Kind::Topic(
-                LetterTopic::new(client, topic)
+            DeadLetter::Kafka { client, topic } => LetterDestination::Topic(
+                DeadLetterTopic::new(client, topic)
                     .map_err(|error| format!("cannot write dead letters to Kafka: {error}"))?,
             ),
             #[cfg(not(feature = "kafka"))]
@@ -100,37 +79,48 @@ impl DeadLetters {
                     "dead letters are only logged: events that Redis refuses are lost \
                      (dead_letter.to = \"log\")"
                 );
-                Kind::Log
+                LetterDestination::Log
             }
             DeadLetter::Discard => {
                 tracing::warn!(
                     "dead letters are discarded: events that Redis refuses are lost \
                      (dead_letter.to = \"discard\")"
                 );
-                Kind::Discard
+                LetterDestination::Discard
             }
         };
         let (notices, failures) = (Throttle::new(NOTICE_EVERY), Throttle::new(NOTICE_EVERY));
-        Ok(Self(Arc::new(Shared { kind, user_ids, notices, failures })))
+        Ok(Self(Arc::new(DeadLettersState { destination, user_ids, notices, failures })))
     }
 
-    /// Whether letters say more of a Kafka message than where it stands.
+    /// Whether letters contain the headers of a Kafka message.
     pub fn keep_headers(&self) -> bool {
-        match self.0.kind {
+        match self.0.destination {
             #[cfg(feature = "kafka")]
-            Kind::Topic(_) => true,
+            LetterDestination::Topic(_) => true,
             _ => false,
         }
+    }
+
+    /// Keeps `letters` and returns how each of their events ended, in the same order:
+    /// [`Outcome::DeadLettered`] once the letters are durable (file, topic) or need not be (log,
+    /// discard), [`Outcome::Failed`] when they could not be kept. They are kept together or not at
+    /// all.
+    pub async fn keep(&self, letters: Vec<Letter>) -> Vec<Outcome> {
+        let reasons: Vec<DeadReason> = letters.iter().map(|letter| letter.reason).collect();
+        let kept = self.write(letters).await.is_ok();
+        let outcome = |reason| if kept { Outcome::DeadLettered(reason) } else { Outcome::Failed };
+        reasons.into_iter().map(outcome).collect()
     }
 
     /// Returns when the letters are durable (file, topic), or at once (log, discard).
     ///
     /// # Errors
-    /// None of them may be acknowledged.
-    pub async fn write(&self, letters: Vec<Letter>) -> Result<(), DeadLetterError> {
+    /// None of the letters counts as kept.
+    async fn write(&self, letters: Vec<Letter>) -> Result<(), DeadLetterError> {
         self.0.notice(&letters);
-        let result = match &self.0.kind {
-            Kind::File(file) => {
+        let result = match &self.0.destination {
+            LetterDestination::File(file) => {
                 let file = Arc::clone(file);
                 let asked = Instant::now();
                 let written =
@@ -138,8 +128,8 @@ impl DeadLetters {
                 written.await.expect("writing letters does not panic")
             }
             #[cfg(feature = "kafka")]
-            Kind::Topic(topic) => topic.write(&letters).await,
-            Kind::Log | Kind::Discard => Ok(()),
+            LetterDestination::Topic(topic) => topic.write(&letters).await,
+            LetterDestination::Log | LetterDestination::Discard => Ok(()),
         };
         if let Err(error) = &result
             && let Some(times) = self.0.failures.admit(1)
@@ -149,10 +139,10 @@ impl DeadLetters {
         result
     }
 
-    /// Closes the file, so that the next letter opens what has its path then. Other places of
-    /// letters are left alone.
+    /// Closes the file, so that the next letter opens the file that has its path then. Does nothing
+    /// for other destinations.
     pub async fn reopen(&self) {
-        if let Kind::File(file) = &self.0.kind {
+        if let LetterDestination::File(file) = &self.0.destination {
             let file = Arc::clone(file);
             let closed = tokio::task::spawn_blocking(move || lock(&file).close());
             closed.await.expect("closing a file does not panic");
@@ -160,27 +150,25 @@ impl DeadLetters {
     }
 }
 
-impl Shared {
-    /// Logs one of the letters and how many there were, unless that was done a moment ago.
+impl DeadLettersState {
+    /// Logs how many letters there were, and one of them, unless that was done a moment ago.
     fn notice(&self, letters: &[Letter]) {
-        let Some(letter) = letters.last().filter(|_| !matches!(self.kind, Kind::Discard)) else {
+        let Some(letter) =
+            letters.last().filter(|_| !matches!(self.destination, LetterDestination::Discard))
+        else {
             return;
         };
         if let Some(count) = self.notices.admit(letters.len() as u64) {
             let key = letter.key.as_ref().map(|key| self.user_ids.show(key).to_string());
             tracing::warn!(
                 count,
-                reason = letter.reason,
-                source = letter.source,
+                reason = letter.reason.as_str(),
+                source = letter.source.as_str(),
                 key,
                 "events that can never be written"
             );
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

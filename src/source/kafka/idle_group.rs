@@ -1,4 +1,4 @@
-//! A group in which nobody has a partition although the topics have some.
+//! A group in which no member has a partition although the topics have some.
 //!
 //! The member that leads the group assigns what its broker knew at that moment. A broker that was
 //! behind, such as after a restart, may not have known a new topic; librdkafka, which does know it,
@@ -10,23 +10,23 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaResult;
 use regex_lite::Regex;
 
-use super::member::Member;
+use super::member::GroupMember;
 
 /// How long a member is without partitions before the group is asked.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// For brokers to answer.
+/// How long brokers may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Since when this member has no partition, or was last found to have none for a reason.
+/// Since when this member has no partition, or when it was last found to have none for a reason.
 #[derive(Default)]
-pub(super) struct Idle(Option<Instant>);
+pub(super) struct IdleTimer(Option<Instant>);
 
-impl Idle {
+impl IdleTimer {
     pub(super) fn reset(&mut self) {
         self.0 = None;
     }
 
-    /// Whether it is time to ask; then the time begins anew.
+    /// Whether it is time to ask the group; then the time begins again.
     pub(super) fn is_long(&mut self) -> bool {
         let long = self.0.get_or_insert_with(Instant::now).elapsed() >= PATIENCE;
         if long {
@@ -41,7 +41,7 @@ impl Idle {
 /// # Errors
 /// Brokers that do not answer, or may not be asked.
 pub(super) fn is_group_idle(
-    consumer: &BaseConsumer<Member>,
+    consumer: &BaseConsumer<GroupMember>,
     group_id: &str,
     topics: &[String],
 ) -> KafkaResult<bool> {
@@ -71,7 +71,8 @@ pub(super) fn is_group_idle(
     Ok(false)
 }
 
-/// A version (16 bits), and the number of topics (32 bits).
+/// Whether an assignment names no topic. It begins with a version (16 bits) and the number of
+/// topics (32 bits).
 fn is_empty(assignment: &[u8]) -> bool {
     assignment.get(2..6).is_none_or(|topics| topics == [0; 4])
 }

@@ -1,6 +1,7 @@
-//! When so much is dead-lettered that the configuration is to blame, not the events.
+//! Trips when so many events become dead letters that the configuration is to blame, not the
+//! events. Pure.
 
-/// Watches over the events of a worker in the order in which they are settled.
+/// Counts the events of a worker in the order in which they are settled.
 #[derive(Debug)]
 pub struct Breaker {
     consecutive: u64,
@@ -18,7 +19,7 @@ impl Breaker {
         Self { consecutive, row: 0, ratio, window, tripped: false }
     }
 
-    /// Counts one event. Whether the breaker has tripped, now or before.
+    /// Counts one event. Returns whether the breaker has tripped, now or before.
     pub fn count(&mut self, dead_lettered: bool) -> bool {
         self.row = if dead_lettered { self.row + 1 } else { 0 };
         self.window.push(dead_lettered);
@@ -28,7 +29,7 @@ impl Breaker {
     }
 }
 
-/// The last events, a bit each: 1 is a dead letter.
+/// The last events, one bit each: 1 is a dead letter.
 #[derive(Debug)]
 struct Window {
     bits: Vec<u64>,
@@ -116,7 +117,8 @@ mod tests {
         #[test]
         fn it_agrees_with_looking_at_all_events(
             events in proptest::collection::vec(proptest::bool::weighted(0.7), 0..400),
-            consecutive in prop_oneof![Just(0), 1_u64..20], percent in 0_u32..=100, window in 0_usize..150,
+            consecutive in prop_oneof![Just(0), 1_u64..20],
+            percent in 0_u32..=100, window in 0_usize..150,
         ) {
             let ratio = f64::from(percent) / 100.0;
             let reference = (1..=events.len()).find(|&seen| {

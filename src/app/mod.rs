@@ -1,0 +1,205 @@
+//! Wiring in reading order: configuration -> Redis, lanes, sources, admin; and the same backwards
+//! when stopping.
+
+mod delivery;
+mod start_error;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::Admin;
+use crate::config::{self, Config};
+#[cfg(feature = "kafka")]
+use crate::exit::Exit;
+use crate::lifecycle::Lifecycle;
+use crate::readiness::Readiness;
+use crate::server::{self, descriptors};
+use crate::source::http::HttpSource;
+#[cfg(feature = "kafka")]
+use crate::source::kafka::{self, KafkaSource};
+
+pub use delivery::Delivery;
+pub use start_error::{StartError, bind};
+
+/// Descriptors for files, pipes, Kafka's client and the clients of the embedded store.
+const OTHER_DESCRIPTORS: usize = 128;
+/// Descriptors for the connections of a lane: to its server, to a new one, and to those that know
+/// which server that is.
+const DESCRIPTORS_OF_LANE: usize = 4;
+
+/// The worker: delivery, its sources and the admin listener.
+pub struct App {
+    delivery: Delivery,
+    lifecycle: Lifecycle,
+    readiness: Arc<Readiness>,
+    sources: TaskTracker,
+    stop_sources: CancellationToken,
+    admin: TaskTracker,
+    stop_admin: CancellationToken,
+    stop_delay: Duration,
+    /// Where the HTTP source listens.
+    pub http: Option<SocketAddr>,
+    /// Where the embedded store listens.
+    pub store: Option<SocketAddr>,
+    /// Where the admin listener listens.
+    pub admin_address: SocketAddr,
+}
+
+impl App {
+    /// Starts everything that `config` names.
+    ///
+    /// # Errors
+    /// As [`Delivery::start`], and addresses that cannot be bound.
+    pub async fn start(config: &Config, lifecycle: Lifecycle) -> Result<Self, StartError> {
+        let readiness = Arc::new(Readiness::new([]));
+        let descriptors = descriptors::raise();
+        // Ports first: a second start of the program fails before anything else happens.
+        let http_listener = match &config.http {
+            Some(http) => Some((http, bind("http.listen", http.listen).await?)),
+            None => None,
+        };
+        let admin_listener = bind("admin.listen", config.admin).await?;
+        let delivery = Delivery::start(config, Arc::clone(&readiness), &lifecycle).await?;
+
+        let (sources, stop_sources) = (TaskTracker::new(), CancellationToken::new());
+        let mut http_address = None;
+        if let Some((http, listener)) = http_listener {
+            let intake = Arc::clone(&delivery.intake);
+            let metrics = Arc::clone(&delivery.metrics);
+            let source = HttpSource::new(http, &config.redis.prefix, intake, metrics);
+            let limits = server::Limits {
+                max_connections: http_connections(http, config.delivery.lanes, descriptors),
+                header_timeout: http.header_timeout,
+                idle_timeout: http.idle_timeout,
+            };
+            http_address = Some(listening("http", &listener));
+            let serving = server::serve(
+                listener,
+                source.into_router(),
+                limits,
+                stop_sources.clone(),
+                lifecycle.hard.clone(),
+            );
+            lifecycle.spawn(&sources, "http source", serving);
+        }
+
+        #[cfg(feature = "kafka")]
+        if let Some(kafka) = &config.kafka {
+            let parts = kafka::KafkaSourceParts {
+                intake: Arc::clone(&delivery.intake),
+                letters: delivery.letters.clone(),
+                metrics: Arc::clone(&delivery.metrics),
+                readiness: Arc::clone(&readiness),
+                health: Arc::clone(&delivery.health),
+                loss_epochs: delivery.route.loss_epochs(),
+            };
+            let source = match KafkaSource::new(kafka, &config.breaker, &config.redis.prefix, parts)
+            {
+                Ok(source) => source,
+                Err(error) => {
+                    // The parts that were started end in order: a local Redis is a process of its
+                    // own.
+                    lifecycle.soft.cancel();
+                    delivery.finish().await;
+                    return Err(StartError::config(error));
+                }
+            };
+            let consuming = consume(source, stop_sources.clone(), lifecycle.clone());
+            lifecycle.spawn(&sources, "kafka source", consuming);
+        }
+
+        let (admin, stop_admin) = (TaskTracker::new(), CancellationToken::new());
+        let admin_address = listening("admin", &admin_listener);
+        let routes =
+            Admin::new(Arc::clone(&delivery.metrics), Arc::clone(&readiness)).into_router();
+        let serving = server::serve(
+            admin_listener,
+            routes,
+            server::Limits::default(),
+            stop_admin.clone(),
+            stop_admin.clone(),
+        );
+        lifecycle.spawn(&admin, "admin listener", serving);
+
+        let stop_delay = config.delivery.stop_delay;
+        let (http, store) = (http_address, delivery.store);
+        Ok(Self {
+            delivery,
+            lifecycle,
+            readiness,
+            sources,
+            stop_sources,
+            admin,
+            stop_admin,
+            stop_delay,
+            http,
+            store,
+            admin_address,
+        })
+    }
+
+    /// Waits for the stop, then stops in order: not ready, sources, lanes, admin. Returns the exit
+    /// code.
+    pub async fn run_until_stopped(self) -> ExitCode {
+        self.lifecycle.soft.cancelled().await;
+        self.readiness.waiting("process", "stopping");
+        self.lifecycle.hard.run_until_cancelled(tokio::time::sleep(self.stop_delay)).await;
+        let failed_before = self.delivery.failed();
+        self.stop_sources.cancel();
+        self.sources.close();
+        self.sources.wait().await;
+        self.delivery.finish().await;
+        self.stop_admin.cancel();
+        self.admin.close();
+        self.admin.wait().await;
+        self.lifecycle.exit_code(self.delivery.failed().saturating_sub(failed_before))
+    }
+}
+
+/// Runs the Kafka source; when it ends by itself, says why, and the process stops.
+#[cfg(feature = "kafka")]
+async fn consume(source: KafkaSource, stop: CancellationToken, lifecycle: Lifecycle) {
+    match source.run(stop, lifecycle.hard.clone()).await {
+        kafka::Ended::Stopped => {}
+        kafka::Ended::Breaker => {
+            lifecycle.stop_with(Exit::DATA);
+            tracing::error!(
+                "too many events went into the dead letters (dead_letter.breaker); stopping before \
+                 more of the topic does: look \
+                 at their reasons, then start again, or raise the limits"
+            );
+        }
+        kafka::Ended::Failed(reason) => tracing::error!("Kafka: {reason}"),
+    }
+}
+
+/// The number of HTTP connections served at once: as many as are wanted, or as there are
+/// descriptors for.
+fn http_connections(http: &config::Http, lanes: usize, descriptors: u64) -> usize {
+    let others =
+        OTHER_DESCRIPTORS + server::Limits::default().max_connections + DESCRIPTORS_OF_LANE * lanes;
+    let fit = descriptors::fit(http.max_connections, descriptors, others);
+    if fit < http.max_connections {
+        tracing::warn!(
+            "the system grants {descriptors} descriptors, of which {others} are needed elsewhere: \
+             only {fit} HTTP connections are \
+             served at once, not {} (http.max_connections); raise the limit (ulimit -Hn, \
+             LimitNOFILE=)",
+            http.max_connections
+        );
+    }
+    fit
+}
+
+/// Logs and returns where a listener listens: the system may have chosen the port.
+fn listening(part: &'static str, listener: &TcpListener) -> SocketAddr {
+    let address = listener.local_addr().expect("a bound listener has an address");
+    tracing::info!(part, %address, "listening");
+    address
+}

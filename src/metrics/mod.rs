@@ -1,0 +1,233 @@
+//! Every metric of the program. Label values are closed sets where they can be, and their series
+//! are all present from the start.
+
+mod kafka;
+mod labels;
+mod process;
+mod register;
+mod source;
+
+use prometheus::{
+    Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
+};
+
+use crate::outcome::Source;
+
+pub use kafka::KafkaMetrics;
+pub use labels::{HTTP_PATHS, HTTP_STATUSES, TLS_CLIENTS};
+use labels::{REDIS_CLASSES, REDIS_CODES};
+use register::{LATENCY, Register};
+pub use source::SourceMetrics;
+
+/// Updates.
+const BATCH: &[f64] =
+    &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
+
+/// All metrics, and the registry that renders them.
+pub struct Metrics {
+    registry: Registry,
+    sources: Vec<SourceMetrics>,
+    /// The Kafka consumer.
+    pub kafka: KafkaMetrics,
+    /// Bytes held by the budget.
+    pub in_flight_bytes: IntGauge,
+    /// Updates merged into an earlier one of the same key and batch.
+    pub updates_merged: IntCounter,
+    /// Events whose keys are set aside.
+    pub events_set_aside: IntGauge,
+    /// Updates in each pipeline.
+    pub batch_updates: Histogram,
+    /// Seconds from a pipeline's first byte to its last reply.
+    pub redis_write_seconds: Histogram,
+    redis_up: IntGaugeVec,
+    redis_errors: IntCounterVec,
+    redis_reconnects: IntCounterVec,
+    /// Restarts of the local Redis.
+    pub redis_local_restarts: IntCounter,
+    http_requests: IntCounterVec,
+    tls_verify_disabled: IntGaugeVec,
+    /// 1 when `/ready` answers 200.
+    pub ready: IntGauge,
+}
+
+impl Metrics {
+    /// Registers everything. Series with a `node` label appear as nodes become known.
+    pub fn new() -> Self {
+        let register = Register::default();
+        process::register(&register);
+        Self {
+            sources: SourceMetrics::all(&register),
+            kafka: KafkaMetrics::new(&register),
+            in_flight_bytes: register.gauge(
+                "traitsink_in_flight_bytes",
+                "Bytes held: bodies being read, messages, packed updates.",
+            ),
+            events_set_aside: register.gauge(
+                "traitsink_events_set_aside",
+                "Events in flight whose key waits: Redis refuses its writes for a reason that is \
+                 not known, and takes others.",
+            ),
+            updates_merged: register.counter(
+                "traitsink_updates_merged_total",
+                "Updates merged into an earlier one of the same key and batch.",
+            ),
+            batch_updates: register.histogram(
+                "traitsink_batch_updates",
+                "Updates in one pipeline.",
+                BATCH,
+            ),
+            redis_write_seconds: register.histogram(
+                "traitsink_redis_write_seconds",
+                "From a pipeline's first byte to its last reply.",
+                LATENCY,
+            ),
+            redis_up: register.gauges(
+                "traitsink_redis_up",
+                "1 while this node answers.",
+                &["node", "role"],
+            ),
+            redis_errors: redis_errors(&register),
+            redis_local_restarts: register.counter(
+                "traitsink_redis_local_restarts_total",
+                "Times that the local Redis ended by itself and was started again.",
+            ),
+            redis_reconnects: register.counters(
+                "traitsink_redis_reconnects_total",
+                "Connections made again after one was lost.",
+                &["node"],
+            ),
+            http_requests: http_requests(&register),
+            tls_verify_disabled: tls_verify_disabled(&register),
+            ready: register.gauge("traitsink_ready", "1 when every sink and source is usable."),
+            registry: register.finish(),
+        }
+    }
+
+    /// The events of one source.
+    pub fn source(&self, source: Source) -> &SourceMetrics {
+        &self.sources[source as usize]
+    }
+
+    /// `node` is `host:port` (or a socket's path) from the configuration, never from data.
+    pub fn redis_up(&self, node: &str, role: &str) -> IntGauge {
+        self.redis_up.with_label_values(&[node, role])
+    }
+
+    /// This node has the role no more.
+    pub fn forget_redis(&self, node: &str, role: &str) {
+        let _was_forgotten_before = self.redis_up.remove_label_values(&[node, role]);
+    }
+
+    /// Connections to `node` made again after one was lost.
+    pub fn redis_reconnects(&self, node: &str) -> IntCounter {
+        self.redis_reconnects.with_label_values(&[node])
+    }
+
+    /// `class` is the word of a `redis::Class`; `code` is Redis's own first word, or `NONE` for a
+    /// broken connection.
+    pub fn redis_error(&self, class: &'static str, code: &str) -> IntCounter {
+        let code = if REDIS_CODES.contains(&code) { code } else { "OTHER" };
+        self.redis_errors.with_label_values(&[class, code])
+    }
+
+    /// Answers on `path` with `status`.
+    pub fn http_request(&self, path: &str, status: u16) -> IntCounter {
+        let path = if HTTP_PATHS.contains(&path) { path } else { "other" };
+        self.http_requests.with_label_values(&[path, itoa::Buffer::new().format(status)])
+    }
+
+    /// `client` is one of [`TLS_CLIENTS`].
+    pub fn tls_verify_disabled(&self, client: &str) -> IntGauge {
+        self.tls_verify_disabled.with_label_values(&[client])
+    }
+
+    /// The Prometheus text format.
+    pub fn render(&self) -> String {
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .expect("metric families are consistent")
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn redis_errors(register: &Register) -> IntCounterVec {
+    let errors = register.counters(
+        "traitsink_redis_errors_total",
+        "Error replies and broken connections.",
+        &["class", "code"],
+    );
+    for class in REDIS_CLASSES {
+        for code in REDIS_CODES {
+            errors.with_label_values(&[class, code]);
+        }
+    }
+    errors
+}
+
+fn http_requests(register: &Register) -> IntCounterVec {
+    let requests = register.counters(
+        "traitsink_http_requests_total",
+        "HTTP requests answered.",
+        &["path", "status"],
+    );
+    for path in HTTP_PATHS {
+        for status in HTTP_STATUSES {
+            requests.with_label_values(&[path, status]);
+        }
+    }
+    requests
+}
+
+fn tls_verify_disabled(register: &Register) -> IntGaugeVec {
+    let disabled = register.gauges(
+        "traitsink_tls_verify_disabled",
+        "1 when certificates are not verified.",
+        &["client"],
+    );
+    for client in TLS_CLIENTS {
+        disabled.with_label_values(&[client]);
+    }
+    disabled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_has_a_lag_while_it_is_assigned() {
+        let metrics = Metrics::new();
+        let series = "traitsink_kafka_consumer_lag{partition=\"2\",topic=\"events\"}";
+        metrics.kafka.set_lag("events", 2, 7);
+        assert!(metrics.render().contains(&format!("{series} 7\n")));
+        metrics.kafka.remove_lag("events", 2);
+        metrics.kafka.remove_lag("events", 3);
+        assert!(!metrics.render().contains(series));
+    }
+
+    #[test]
+    fn series_are_zero_from_the_start() {
+        let text = Metrics::new().render();
+        for series in [
+            "traitsink_kafka_rebalances_total",
+            "traitsink_kafka_commits_total",
+            "traitsink_kafka_pauses_total",
+            "traitsink_kafka_replays_total",
+            "traitsink_kafka_topics_recreated_total",
+            "traitsink_kafka_events_handed_over_total",
+            "traitsink_kafka_partitions_assigned",
+            "traitsink_kafka_partitions_paused",
+            "traitsink_log_lines_dropped_total",
+            "traitsink_tls_verify_disabled{client=\"kafka\"}",
+            "traitsink_tls_verify_disabled{client=\"redis\"}",
+            "traitsink_events_skipped_total{reason=\"empty\",source=\"kafka\"}",
+        ] {
+            assert!(text.contains(&format!("{series} 0\n")), "{series}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What happened to the events of each source.
+
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+
+use crate::event::{RejectReason, SkipReason};
+use crate::outcome::{DeadReason, Source};
+
+use super::register::{LATENCY, Register};
+
+/// Seconds: events of a replay may be days old.
+const FRESHNESS: &[f64] =
+    &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 3600.0, 21600.0, 86400.0];
+
+/// What happened to the events of one source.
+pub struct SourceMetrics {
+    /// Events taken from the source.
+    pub received: IntCounter,
+    /// Events that Redis confirmed.
+    pub written: IntCounter,
+    /// Events given back unwritten.
+    pub failed: IntCounter,
+    /// Events taken and not yet settled.
+    pub in_flight: IntGauge,
+    /// Seconds from received to confirmed.
+    pub delivery_seconds: Histogram,
+    /// Seconds from the event's own time to confirmed.
+    pub freshness_seconds: Histogram,
+    skipped: Vec<IntCounter>,
+    rejected: Vec<IntCounter>,
+    dead_lettered: Vec<IntCounter>,
+}
+
+impl SourceMetrics {
+    /// Registers the series of every source; the position of each is that of its [`Source`].
+    pub(super) fn all(register: &Register) -> Vec<Self> {
+        let per_source = |name: &str, help: &str| register.counters(name, help, &["source"]);
+        let received = per_source("traitsink_events_received_total", "Events taken from a source.");
+        let written = per_source("traitsink_events_written_total", "Events that Redis confirmed.");
+        let failed = per_source(
+            "traitsink_events_failed_total",
+            "Events given back to their source unwritten (a deadline passed, or the process \
+             stopped).",
+        );
+        let reasoned =
+            |name: &str, help: &str| register.counters(name, help, &["source", "reason"]);
+        let skipped = reasoned(
+            "traitsink_events_skipped_total",
+            "Events that ask for nothing to be written.",
+        );
+        let rejected = reasoned(
+            "traitsink_events_rejected_total",
+            "Events that cannot be read or exceed a limit.",
+        );
+        let dead_lettered =
+            reasoned("traitsink_events_dead_lettered_total", "Events put into the dead letters.");
+        let in_flight = register.gauges(
+            "traitsink_events_in_flight",
+            "Events taken and not yet settled.",
+            &["source"],
+        );
+        let delivery = register.histograms(
+            "traitsink_delivery_seconds",
+            "From received to confirmed.",
+            LATENCY,
+        );
+        let freshness = register.histograms(
+            "traitsink_freshness_seconds",
+            "From the event's own time to confirmed; a time in the future counts as 0, one more \
+             than 2 days ago as 2 days.",
+            FRESHNESS,
+        );
+        Source::ALL
+            .iter()
+            .map(|source| {
+                let name = source.as_str();
+                let child = |family: &IntCounterVec, reason: &str| {
+                    family.with_label_values(&[name, reason])
+                };
+                SourceMetrics {
+                    received: received.with_label_values(&[name]),
+                    written: written.with_label_values(&[name]),
+                    failed: failed.with_label_values(&[name]),
+                    in_flight: in_flight.with_label_values(&[name]),
+                    delivery_seconds: delivery.with_label_values(&[name]),
+                    freshness_seconds: freshness.with_label_values(&[name]),
+                    skipped: SkipReason::ALL.iter().map(|r| child(&skipped, r.as_str())).collect(),
+                    rejected: RejectReason::ALL
+                        .iter()
+                        .map(|r| child(&rejected, r.as_str()))
+                        .collect(),
+                    dead_lettered: DeadReason::all()
+                        .map(|r| child(&dead_lettered, r.as_str()))
+                        .collect(),
+                }
+            })
+            .collect()
+    }
+
+    /// Events that ask for nothing to be written.
+    pub fn skipped(&self, reason: SkipReason) -> &IntCounter {
+        &self.skipped[reason as usize]
+    }
+
+    /// Events that cannot be read or exceed a limit.
+    pub fn rejected(&self, reason: RejectReason) -> &IntCounter {
+        &self.rejected[reason as usize]
+    }
+
+    /// Events put into the dead letters.
+    pub fn dead_lettered(&self, reason: DeadReason) -> &IntCounter {
+        &self.dead_lettered[reason.index()]
+    }
+}

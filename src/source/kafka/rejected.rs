@@ -1,0 +1,52 @@
+//! Putting rejected events into the dead letters, many at once.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::dead_letter::{DeadLetters, Letter};
+use crate::event::RejectReason;
+use crate::pipeline::{Ack, DeadReason, Message, Source};
+
+use super::shared_breaker::SharedBreaker;
+
+/// Letters written, and flushed to disk, together.
+const MOST: usize = 256;
+
+/// An event that can never be written.
+pub(super) struct RejectedEvent {
+    pub(super) reason: RejectReason,
+    pub(super) ack: Ack,
+    pub(super) message: Arc<Message>,
+    /// Where the event stands in the message.
+    pub(super) text: Range<usize>,
+}
+
+impl RejectedEvent {
+    fn letter(&self) -> Letter {
+        let event = &self.message.bytes()[self.text.clone()];
+        let reason = DeadReason::Rejected(self.reason);
+        Letter::new(reason, Source::Kafka, None, event, self.message.record())
+    }
+}
+
+/// Ends when all senders are gone. Once `breaker` has tripped nothing more becomes a dead letter:
+/// dropped acks fail.
+pub(super) async fn dead_letter_rejected(
+    mut rejected: UnboundedReceiver<RejectedEvent>,
+    letters: DeadLetters,
+    breaker: Arc<SharedBreaker>,
+) {
+    let mut some = Vec::with_capacity(MOST);
+    while rejected.recv_many(&mut some, MOST).await > 0 {
+        if breaker.tripped() {
+            some.clear();
+            continue;
+        }
+        let outcomes = letters.keep(some.iter().map(RejectedEvent::letter).collect()).await;
+        for (event, outcome) in some.drain(..).zip(outcomes) {
+            event.ack.settle(outcome);
+        }
+    }
+}
