@@ -17,11 +17,12 @@ use crate::config::{self, Config, Mode};
 use crate::dead_letter::DeadLetters;
 use crate::exit::Exit;
 use crate::lifecycle::{self, Lifecycle};
+use crate::local_servers::{Embedded, Local, LocalError};
 use crate::logging::UserIds;
 use crate::metrics::Metrics;
 use crate::pipeline::{Budget, Health, Intake, Lane, LaneLimits, Source, Suspects};
 use crate::readiness::Readiness;
-use crate::redis::{Embedded, Local, LocalError, Store, Topology};
+use crate::redis::{Store, Topology};
 use crate::server::{self, descriptors};
 use crate::source::http::HttpSource;
 #[cfg(feature = "kafka")]

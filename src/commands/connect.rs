@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use crate::app::StartError;
 use crate::config::{Config, Http, Mode};
 use crate::exit::Exit;
+use crate::local_servers::Local;
 use crate::printable::escaped;
-use crate::redis::{Local, Survey, Surveyed, Topology, minimal_acl};
+use crate::redis::{Survey, Surveyed, Topology, minimal_acl};
 
 use super::exit;
 

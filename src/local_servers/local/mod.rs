@@ -10,6 +10,7 @@ mod left_behind;
 mod output;
 mod password;
 
+use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::net::Ipv4Addr;
@@ -26,9 +27,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::output::Output;
-use super::probe::config_value;
-use super::{ConnectError, Connection, Connector};
 use crate::config::{self, Address, Password};
+use crate::redis::{ConnectError, Connection, Connector};
 
 /// What is started when nothing is said.
 const BINARIES: [&str; 2] = ["redis-server", "valkey-server"];
@@ -356,8 +356,12 @@ async fn to_keeper_of(
     connector: &Connector,
 ) -> Result<Option<Connection>, ConnectError> {
     let mut connection = connector.connect().await?;
-    let dir = connection.query(redis::cmd("CONFIG").arg("GET").arg("dir")).await;
-    let keeps =
-        dir.is_ok_and(|dir| config_value(&dir).is_some_and(|dir| directory == Path::new(dir)));
+    let reply = connection.query(redis::cmd("CONFIG").arg("GET").arg("dir")).await;
+    // A list of name and value in RESP2, a map in RESP3.
+    let settings: Option<HashMap<String, String>> =
+        reply.ok().and_then(|reply| redis::from_redis_value(reply).ok());
+    let keeps = settings
+        .and_then(|mut settings| settings.remove("dir"))
+        .is_some_and(|dir| directory == Path::new(&dir));
     Ok(keeps.then_some(connection))
 }
