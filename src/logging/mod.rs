@@ -204,7 +204,7 @@ mod tests {
         });
         let line: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
         assert_eq!(line["message"], "panicked: number 7");
-        assert!(line["place"].as_str().unwrap().starts_with("src/logging.rs:"), "{line}");
+        assert!(line["place"].as_str().unwrap().starts_with("src/logging/mod.rs:"), "{line}");
     }
 
     #[test]
