@@ -119,7 +119,7 @@ fn acl(config: &Config) -> String {
 #[cfg(feature = "kafka")]
 mod kafka {
     use crate::config::{Config, DeadLetter};
-    use crate::kafka::{ProbeError, Report, probe_consumer, probe_producer};
+    use crate::kafka::{BrokerReport, ProbeError, probe_consumer, probe_producer};
 
     use super::Told;
 
@@ -141,7 +141,7 @@ mod kafka {
     /// What a probe found; what is missing begins with the name of the part.
     async fn found(
         part: &'static str,
-        probe: impl FnOnce() -> Result<Report, ProbeError> + Send + 'static,
+        probe: impl FnOnce() -> Result<BrokerReport, ProbeError> + Send + 'static,
     ) -> Told {
         let report = tokio::task::spawn_blocking(probe).await.expect("a probe does not panic");
         let missing = match report {

@@ -48,7 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dead_letter", &["config", "kafka", "logging"]),
     ("event", &[]),
     ("exit", &[]),
-    ("kafka", &["config", "printable", "tls"]),
+    ("kafka", &["config", "logging", "printable", "tls"]),
     ("lifecycle", &["exit"]),
     ("local_servers", &["config", "redis"]),
     ("logging", &["config"]),
