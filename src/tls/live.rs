@@ -10,11 +10,11 @@ use crate::config::{Pem, Tls};
 /// A [`TlsClient`] that follows its files.
 pub struct LiveTls {
     settings: Tls,
-    state: Mutex<Loaded>,
+    state: Mutex<LoadedClient>,
 }
 
 /// The client in use, and the files it was made from.
-struct Loaded {
+struct LoadedClient {
     client: Arc<TlsClient>,
     /// What the files held when they were last looked at.
     seen: Vec<Option<Fingerprint>>,
@@ -31,7 +31,7 @@ impl LiveTls {
         // The fingerprints come first: a change between both reads is then noticed the next time.
         let seen = fingerprints(tls);
         let client = Arc::new(TlsClient::new(tls)?);
-        Ok(Self { settings: tls.clone(), state: Mutex::new(Loaded { client, seen }) })
+        Ok(Self { settings: tls.clone(), state: Mutex::new(LoadedClient { client, seen }) })
     }
 
     /// False with `skip_verify`: anybody can pose as the server.

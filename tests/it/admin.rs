@@ -6,7 +6,7 @@ use serde_json::json;
 use traitsink::admin::Admin;
 use traitsink::metrics::Metrics;
 use traitsink::readiness::Readiness;
-use traitsink::server::Limits;
+use traitsink::server::ListenerLimits;
 
 use crate::server::Served;
 use crate::wire::Response;
@@ -22,7 +22,11 @@ impl Fixture {
         let metrics = Arc::new(Metrics::new());
         let readiness = Arc::new(Readiness::new(["redis", "http"]));
         let admin = Admin::new(Arc::clone(&metrics), Arc::clone(&readiness));
-        Self { served: Served::start(admin.into_router(), Limits::default()), metrics, readiness }
+        Self {
+            served: Served::start(admin.into_router(), ListenerLimits::default()),
+            metrics,
+            readiness,
+        }
     }
 
     fn request(&self, method: &str, path: &str) -> Response {

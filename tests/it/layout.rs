@@ -58,7 +58,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("readiness", &[]),
     ("redis", &["config", "metrics", "printable", "tls"]),
     ("server", &["logging"]),
-    ("source", &["config", "dead_letter", "event", "kafka", "metrics", "pipeline", "readiness"]),
+    (
+        "source",
+        &["config", "dead_letter", "event", "kafka", "metrics", "pipeline", "readiness", "server"],
+    ),
     ("tls", &["config", "printable"]),
 ];
 
