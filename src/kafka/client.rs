@@ -27,13 +27,14 @@ pub enum ClientError {
     /// A value that was derived from our own keys, such as a NUL in a password.
     #[error("librdkafka does not take the value that it was given for its property {property:?}")]
     OwnValue { property: String },
-    /// librdkafka's own text: properties that contradict each other, certificates that it cannot use.
+    /// librdkafka's own text: properties that contradict each other, certificates that it cannot
+    /// use.
     #[error("librdkafka cannot create a client from these settings: {0}")]
     Creation(String),
 }
 
-/// The properties that every client of these brokers has; the source, the dead letters and the probe
-/// add their own.
+/// The properties that every client of these brokers has; the source, the dead letters and the
+/// probe add their own.
 ///
 /// # Errors
 /// Files that cannot be read or are not PEM, and properties that librdkafka does not take.

@@ -14,8 +14,8 @@ use super::repeats::Repeats;
 use super::{ClientError, TokenSource, explain};
 use crate::config::KafkaClient;
 
-/// What all client contexts share. They pass librdkafka's callbacks on to it; it logs them and keeps
-/// the last error.
+/// The state that a client's contexts share: they pass librdkafka's callbacks to it, which logs
+/// them and keeps the last error.
 pub struct ClientEvents {
     /// The part of the program that owns the client, for the log.
     part: &'static str,
@@ -25,7 +25,7 @@ pub struct ClientEvents {
 }
 
 impl ClientEvents {
-    /// For a client of `part`, such as `kafka`.
+    /// The events of a client that belongs to `part`, such as `kafka`.
     ///
     /// # Errors
     /// The token endpoint cannot be used.
@@ -61,8 +61,8 @@ impl ClientEvents {
         }
     }
 
-    /// Notes a connection that a broker closed: librdkafka reports no error for it, though it is the
-    /// only sign of a wrong port.
+    /// Notes a connection that a broker closed: librdkafka reports no error for it, though it is
+    /// the only sign of a wrong port.
     fn disconnected(&self, message: &str) {
         tracing::debug!(target: "librdkafka", part = self.part, "{message}");
         if !closed_when_idle(message) {
@@ -91,7 +91,8 @@ impl ClientEvents {
     /// A new token. Blocks as long as [`TokenSource::fetch`].
     ///
     /// # Errors
-    /// One line for people; librdkafka passes it to [`Self::error`] and asks again ten seconds later.
+    /// One line for people; librdkafka passes it to [`Self::error`] and asks again ten seconds
+    /// later.
     pub fn token(&self) -> Result<OAuthToken, Box<dyn Error>> {
         let tokens = self.tokens.as_ref().ok_or("kafka.sasl.mechanism is not OAUTHBEARER")?;
         Ok(tokens.fetch()?)
@@ -116,7 +117,7 @@ fn closed_when_idle(message: &str) -> bool {
     digits.parse::<u64>().is_ok_and(|milliseconds| milliseconds > 10_000)
 }
 
-/// What is guarded is whole after a panic, too.
+/// The data is consistent after a panic, too.
 fn lock<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
     guarded.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -52,8 +52,8 @@ const REPLICAS: &str = "brokers that hold replicas of the topic are down";
 const OVERLOADED: &str = "is the broker overloaded, or is something in between?";
 const BUG: &str = "a broker that is older than 0.10 or is none at all?";
 
-/// What happened and, where it is known, what to do about it. `reason` is librdkafka's own text, or
-/// empty.
+/// Says what happened and, if it is known, what to do about it. `reason` is librdkafka's own text,
+/// or empty.
 pub fn explain(code: RDKafkaErrorCode, reason: &str) -> String {
     let what = if reason.is_empty() { description(code) } else { escaped(&cleaned(reason)) };
     match hint(code, reason) {
@@ -184,7 +184,7 @@ mod tests {
 
     use super::*;
 
-    /// As librdkafka 2.12.1 and Kafka 3.9.1 said them.
+    /// Errors of librdkafka 2.12.1 and Kafka 3.9.1, each with its hint.
     const SEEN: &[(RDKafkaErrorCode, &str, &str)] = &[
         (
             E::BrokerTransportFailure,

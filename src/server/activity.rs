@@ -1,4 +1,4 @@
-//! What a connection is doing, and until when it may.
+//! The activity of a connection: what the server expects of the client, and its deadline.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::ListenerLimits;
 use super::MinRate;
 
-/// The silence of a client that was answered before is divided by this: a pause between two requests
-/// is usual, silence on a new connection is not.
+/// The silence of a client that was answered before is divided by this: a pause between two
+/// requests is usual, silence on a new connection is not.
 const ANSWERED_BEFORE: u32 = 16;
 
 /// The activity of one connection. Its socket reports bytes, its service reports requests, and its
@@ -84,7 +84,7 @@ impl Activity {
         }
     }
 
-    /// For how long the client counts as silent; `None` while its request is being answered.
+    /// How long the client counts as silent; `None` while its request is being answered.
     pub(super) fn silence(&self, now: Instant) -> Option<Duration> {
         let Current { phase, answered } = *self.lock();
         let silence = match phase {

@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its last.
+//! Serves one connection, from its first byte to its last.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -20,8 +20,8 @@ use super::activity::Activity;
 use super::body::WatchedBody;
 use super::socket::Socket;
 
-/// Bytes of a request's head, and of a body that are read at once, at most. This is hyper's minimum;
-/// every connection may hold it twice.
+/// Bytes of a request's head, and of a body that are read at once, at most. This is hyper's
+/// minimum; every connection may hold it twice.
 const BUFFER: usize = 8 * 1024;
 
 /// Serves one client until it leaves or stalls; after `soft` was cancelled, until its request is

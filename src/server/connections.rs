@@ -116,7 +116,7 @@ impl Connections {
     }
 }
 
-/// One connection in the table; removed when dropped.
+/// A connection's entry in the table, which is removed when this is dropped.
 pub(super) struct ConnectionSlot {
     connections: Arc<Connections>,
     pub(super) id: u64,

@@ -1,12 +1,12 @@
-//! What one listener grants its clients.
+//! The limits of a listener.
 
 use std::time::Duration;
 
 /// Limits for the clients of one listener.
 #[derive(Debug, Clone)]
 pub struct ListenerLimits {
-    /// Open connections, at most. For one more, the connection that is silent for longest is closed;
-    /// while all requests are being answered, the new one waits.
+    /// Open connections, at most. For one more, the connection that is silent for longest is
+    /// closed; while all requests are being answered, the new one waits.
     pub max_connections: usize,
     /// Time limit for the headers of a request, from its first byte; on a new connection from
     /// accepting it.

@@ -31,7 +31,7 @@ impl MinRate {
         self.kept_until
     }
 
-    /// For how long nothing came, or too little.
+    /// How long nothing came, or too little.
     pub fn silence(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.kept_until)
     }

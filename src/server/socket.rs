@@ -74,8 +74,9 @@ impl AsyncWrite for Socket {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Sends FIN, then reads on. Closing with unread bytes would make the kernel send a reset, which
-    /// destroys a response (413, 401) that the client has not read yet because it is still sending.
+    /// Sends FIN, then reads on. Closing with unread bytes would make the kernel send a reset,
+    /// which destroys a response (413, 401) that the client has not read yet because it is still
+    /// sending.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.closing.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;

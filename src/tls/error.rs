@@ -1,10 +1,10 @@
-//! What can be wrong with TLS settings.
+//! Errors in TLS settings.
 
 use std::io;
 use std::path::PathBuf;
 
-/// TLS settings that cannot work: a start-up error. The text names the file or the key, never its
-/// content.
+/// TLS settings that cannot work, which is a start-up error. The text names the file or the key,
+/// never its content.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("cannot read {}: {source}", path.display())]

@@ -16,7 +16,7 @@ pub struct LiveTls {
 /// The client in use, and the files it was made from.
 struct LoadedClient {
     client: Arc<TlsClient>,
-    /// What the files held when they were last looked at.
+    /// Fingerprints of the files when they were last read.
     seen: Vec<Option<Fingerprint>>,
 }
 

@@ -25,7 +25,7 @@ use self::pem::{certificates, private_key};
 pub use self::pem::{check_certificates, check_private_key};
 use crate::config::{Pem, Tls};
 
-/// Everything needed to speak TLS to one server; built once, used for every connection.
+/// A TLS client for one server; built once, used for every connection.
 pub struct TlsClient {
     config: ClientConfig,
     verifier: Arc<dyn ServerCertVerifier>,
@@ -35,16 +35,19 @@ pub struct TlsClient {
     client_certificate: bool,
 }
 
-/// Why a handshake failed, and what the server showed of itself.
+/// Why a handshake failed, and the certificate that the server sent.
 #[derive(Debug)]
 pub struct HandshakeError {
-    /// Carries a [`rustls::Error`] unless the transport failed.
+    /// Holds a [`rustls::Error`] unless the transport failed.
     pub error: io::Error,
     pub peer: Option<PeerCertificate>,
 }
 
 impl TlsClient {
-    /// Reads the files.
+    /// Reads the files of `tls`.
+    ///
+    /// # Errors
+    /// They cannot be used.
     pub fn new(tls: &Tls) -> Result<Self, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -88,16 +91,18 @@ impl TlsClient {
         self.verified
     }
 
-    /// What server certificates are checked against, for messages.
+    /// The roots that server certificates are checked against, for messages.
     pub fn trust(&self) -> &str {
         &self.trust
     }
 
+    /// True when the client has a certificate of its own.
     pub fn has_client_certificate(&self) -> bool {
         self.client_certificate
     }
 
-    /// Shakes hands over `stream`, verifying the configured server name or else `host`.
+    /// Performs the handshake over `stream`; the certificate must be for the configured server
+    /// name, or else for `host`.
     pub async fn connect<S>(&self, host: &str, stream: S) -> Result<TlsStream<S>, HandshakeError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -116,8 +121,8 @@ impl TlsClient {
         config
             .dangerous()
             .set_certificate_verifier(Arc::<verify::RecordingVerifier>::clone(&verifier));
-        let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-        shaken.map_err(|error| HandshakeError { error, peer: verifier.seen() })
+        let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+        connected.map_err(|error| HandshakeError { error, peer: verifier.seen() })
     }
 }
 
@@ -136,7 +141,7 @@ fn verifier(
         .map_err(|error| TlsError::Unusable { from: from.to_owned(), why: error.to_string() })
 }
 
-/// The trust store of a CA file or inline bundle, and where it is from.
+/// The certificates of a CA file or inline bundle, and where they are from, for messages.
 fn roots(ca: &Pem) -> Result<(RootCertStore, String), TlsError> {
     let (certificates, from) = certificates(ca)?;
     let mut roots = RootCertStore::empty();

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::TlsError;
 use crate::config::Pem;
 
-/// Looks at what another TLS library will read by itself: is there a certificate in `pem`?
+/// Checks that there is a certificate in `pem`, which another TLS library reads by itself.
 ///
 /// # Errors
 /// The file cannot be read, or holds none.
@@ -15,7 +15,7 @@ pub fn check_certificates(pem: &Pem) -> Result<(), TlsError> {
     certificates(pem).map(drop)
 }
 
-/// The same for a private key that is not encrypted.
+/// Checks that there is a private key in `pem` that is not encrypted.
 ///
 /// # Errors
 /// The file cannot be read, or holds none.
@@ -23,7 +23,7 @@ pub fn check_private_key(pem: &Pem) -> Result<(), TlsError> {
     private_key(pem).map(drop)
 }
 
-/// All certificates of `pem`, at least one; keys in between are passed over.
+/// All certificates of `pem`, at least one, and where they are from; keys are ignored.
 pub(super) fn certificates(pem: &Pem) -> Result<(Vec<CertificateDer<'static>>, String), TlsError> {
     let (text, from) = read(pem)?;
     let found: Result<Vec<_>, _> =
@@ -35,7 +35,7 @@ pub(super) fn certificates(pem: &Pem) -> Result<(Vec<CertificateDer<'static>>, S
     }
 }
 
-/// The first private key of `pem`: PKCS#8, SEC1 or PKCS#1.
+/// The first private key of `pem` (PKCS#8, SEC1 or PKCS#1), and where it is from.
 pub(super) fn private_key(pem: &Pem) -> Result<(PrivateKeyDer<'static>, String), TlsError> {
     let (text, from) = read(pem)?;
     let encrypted = |line: &str| {
@@ -56,7 +56,7 @@ pub(super) fn private_key(pem: &Pem) -> Result<(PrivateKeyDer<'static>, String),
     Err(TlsError::NoKey { from })
 }
 
-/// The text, and where it is from, for messages.
+/// The PEM text, and where it is from, for messages.
 fn read(pem: &Pem) -> Result<(SecretString, String), TlsError> {
     match pem {
         Pem::Inline(text, key) => Ok((text.clone(), (*key).to_owned())),

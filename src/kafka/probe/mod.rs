@@ -1,4 +1,4 @@
-//! What `check --connect` says about brokers. The probe joins no group and writes nothing.
+//! Checks the brokers for `check --connect`. The probe joins no group and writes nothing.
 
 mod certificate;
 mod context;

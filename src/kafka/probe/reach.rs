@@ -116,8 +116,8 @@ fn unreachable(client: &KafkaClient, watch: &ProbeContext) -> String {
     let servers = &client.bootstrap_servers;
     let silent = || {
         format!(
-            "{servers}: no answer within {ANSWER_TIMEOUT:?}; is the address right, and is a firewall in \
-             between?"
+            "{servers}: no answer within {ANSWER_TIMEOUT:?}; is the address right, and is a \
+             firewall in between?"
         )
     };
     let why = watch.events.trouble().unwrap_or_else(silent);

@@ -1,13 +1,13 @@
-//! What a probe found.
+//! The findings of a probe.
 
-/// What brokers that answered said. Texts are for people.
+/// The findings about brokers that answered. Texts are for people.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BrokerReport {
-    /// What was found: a word, such as `topic`, and the finding.
+    /// Findings: a word, such as `topic`, and the text.
     pub lines: Vec<(&'static str, String)>,
-    /// What the worker cannot work without, all of it; empty: it can.
+    /// Everything that is missing so that the worker cannot work; empty when it can.
     pub missing: Vec<String>,
-    /// What will or may go wrong.
+    /// Problems that will or may occur.
     pub notes: Vec<String>,
 }
 

@@ -71,7 +71,8 @@ impl Probe {
     fn matching(&self, pattern: &str, report: &mut BrokerReport) -> Vec<Topic> {
         let Ok(regex) = Regex::new(pattern) else {
             report.notes.push(format!(
-                "which topics {pattern} matches is not known here: only librdkafka reads this pattern"
+                "which topics {pattern} matches is not known here: only librdkafka reads \
+                 this pattern"
             ));
             return Vec::new();
         };

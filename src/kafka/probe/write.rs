@@ -12,8 +12,8 @@ use super::topics::Topic;
 use crate::config::KafkaClient;
 use crate::kafka::{ClientError, client_config, creation_error, describe, explain};
 
-/// Sends a record that a broker must refuse, after it has checked the permission: `acks` may be 0, 1
-/// or -1, and this record asks for 2.
+/// Sends a record that a broker must refuse, after it has checked the permission: `acks` may be 0,
+/// 1 or -1, and this record asks for 2.
 pub(super) fn may_write(
     client: &KafkaClient,
     topic: &Topic,

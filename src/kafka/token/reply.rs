@@ -20,8 +20,7 @@ pub(super) struct TokenReply {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TokenRefusal {
     status: u16,
-    /// One of the codes of RFC 6749, section 5.2; other words may hold anything and are not
-    /// repeated.
+    /// A code of RFC 6749, section 5.2. Any other word is left out: it may hold anything.
     code: Option<&'static str>,
 }
 

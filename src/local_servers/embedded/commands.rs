@@ -1,4 +1,4 @@
-//! What each command does. Any other command is answered with an error that lists these.
+//! Runs each command. Any other command is answered with an error that lists these.
 
 use std::time::Duration;
 
@@ -25,14 +25,14 @@ impl Session {
     }
 }
 
-/// What INFO says about the server.
+/// The facts about the server that INFO reports.
 pub(super) struct ServerFacts<'a> {
     pub(super) run_id: &'a str,
     pub(super) port: u16,
     pub(super) uptime: Duration,
 }
 
-/// What a command works on.
+/// The state that a command reads and changes.
 pub(super) struct CommandContext<'a> {
     pub(super) databases: &'a mut Databases,
     pub(super) clients: &'a mut Clients,

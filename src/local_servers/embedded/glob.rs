@@ -118,7 +118,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn escaped_text_matches_itself_alone(text in "[a*?\\[\\]^\\\\-]{0,8}", other in "[a*?\\[\\]^\\\\-]{0,8}") {
+        fn escaped_text_matches_itself_alone(
+            text in "[a*?\\[\\]^\\\\-]{0,8}",
+            other in "[a*?\\[\\]^\\\\-]{0,8}",
+        ) {
             let escaped: String = text.chars().flat_map(|c| ['\\', c]).collect();
             prop_assert_eq!(matches(escaped.as_bytes(), other.as_bytes()), text == other);
             let starred = format!("*{escaped}*");

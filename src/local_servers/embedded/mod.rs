@@ -1,5 +1,5 @@
-//! A small Redis in this process, for trying things out: hashes in memory, served to `redis-cli` on a
-//! loopback port.
+//! A small Redis in this process, for trying things out: hashes in memory, served to `redis-cli` on
+//! a loopback port.
 //!
 //! The way of a command: bytes -> [`request`] -> [`commands`] on the [`databases`] -> [`reply`] ->
 //! bytes.
@@ -46,13 +46,17 @@ struct ServerState {
 }
 
 impl Embedded {
-    /// Binds `addr`; port 0 takes a free one.
+    /// Binds `addr`; port 0 takes a free port.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
     pub async fn bind(addr: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
         let local_addr = listener.local_addr()?;
         Ok(Self { listener, local_addr })
     }
 
+    /// The bound address.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }

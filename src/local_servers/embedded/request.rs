@@ -10,8 +10,8 @@ const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes of a length line, at most: `*` or `$`, then digits.
 const MAX_LINE: usize = 32;
 
-/// Takes the first whole request off `buffer`; `None` while bytes are missing. The connection must be
-/// closed after an error.
+/// Takes the first whole request off `buffer`; `None` while bytes are missing. The connection must
+/// be closed after an error.
 pub(super) fn take(buffer: &mut BytesMut) -> Result<Option<Vec<Vec<u8>>>, &'static str> {
     loop {
         let Some(len) = frame_len(buffer)? else { return Ok(None) };
@@ -106,14 +106,24 @@ mod tests {
         assert!(take(&mut BytesMut::from(&[b'*'; 40][..])).is_err());
     }
 
+    /// Bytes that requests are made of, and any others.
+    fn piece() -> impl Strategy<Value = u8> {
+        prop_oneof![Just(b'*'), Just(b'$'), Just(b'\r'), Just(b'\n'), b'0'..=b'9', any::<u8>()]
+    }
+
     proptest! {
         #[test]
-        fn total(bytes in proptest::collection::vec(prop_oneof![Just(b'*'), Just(b'$'), Just(b'\r'), Just(b'\n'), b'0'..=b'9', any::<u8>()], 0..60)) {
+        fn total(bytes in proptest::collection::vec(piece(), 0..60)) {
             let _ = take(&mut BytesMut::from(&bytes[..]));
         }
 
         #[test]
-        fn gives_back_what_was_packed(request in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..20), 1..6)) {
+        fn gives_back_what_was_packed(
+            request in proptest::collection::vec(
+                proptest::collection::vec(any::<u8>(), 0..20),
+                1..6,
+            ),
+        ) {
             let mut command = redis::Cmd::new();
             command.arg(&request);
             let mut buffer = BytesMut::from(&command.get_packed_command()[..]);

@@ -13,7 +13,8 @@ pub(super) const LOCK_FILE: &str = "traitsink.port";
 /// A file in the data directory, for a server with a port.
 pub(super) const PASSWORD_FILE: &str = "traitsink.password";
 
-/// Makes `directory`, which only its owner may enter, unless it is there; returns its absolute path.
+/// Makes `directory`, which only its owner may enter, unless it is there; returns its absolute
+/// path.
 pub(super) fn make(directory: &Path) -> io::Result<PathBuf> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     directory.canonicalize()

@@ -1,4 +1,5 @@
-//! Ends the server that a killed worker left behind: two servers must never write to the same files.
+//! Ends the server that a killed worker left behind: two servers must never write to the same
+//! files.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -13,8 +14,8 @@ use super::reach::{PAUSE, connect_to_server_of};
 use crate::config::Address;
 use crate::redis::{Class, Connector};
 
-/// Ends the server at `address` if its data is in `directory`, and waits at most `limit` until it is
-/// gone. Each of `connectors` has another login.
+/// Ends the server at `address` if its data is in `directory`, and waits at most `limit` until it
+/// is gone. Each of `connectors` has another login.
 pub(super) async fn end(
     address: &Address,
     connectors: &[Connector],

@@ -1,4 +1,5 @@
-//! The password of a local server that listens on a port, which every user of the machine can reach.
+//! The password of a local server that listens on a port, which every user of the machine can
+//! reach.
 
 use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Read, Write};

@@ -56,8 +56,9 @@ impl WriteKeys {
     }
 }
 
-/// The user name of Basic auth; the password is ignored. `None` without a colon, with an empty name,
-/// or with several `Authorization` headers: a proxy may have checked another one than we would.
+/// The user name of Basic auth; the password is ignored. `None` without a colon, with an empty
+/// name, or with several `Authorization` headers: a proxy may have checked another one than we
+/// would.
 fn basic_user(headers: &HeaderMap) -> Option<Vec<u8>> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     let (Some(value), None) = (values.next(), values.next()) else { return None };

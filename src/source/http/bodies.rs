@@ -1,5 +1,5 @@
-//! The bodies that are being read. When memory runs short, a client that is silent loses its body to
-//! one that sends.
+//! The bodies that are being read. When memory runs short, a client that is silent loses its body
+//! to one that sends.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -50,8 +50,8 @@ const MAX_SILENCE: Duration = Duration::from_secs(10);
 /// Bytes, compressed and decompressed, after which other tasks have their turn.
 const TURN: usize = 64 * 1024;
 
-/// Reads all of `body`: its text and its compressed form have at most `bodies.limit()` bytes each, it
-/// comes within `bodies.timeout`, and memory is reserved for each byte as soon as it is here.
+/// Reads all of `body`: its text and its compressed form have at most `bodies.limit()` bytes each,
+/// it comes within `bodies.timeout`, and memory is reserved for each byte as soon as it is here.
 pub(super) async fn read(
     mut body: Body,
     encoding: Encoding,
@@ -127,7 +127,7 @@ impl Reading {
     /// The next frame.
     ///
     /// # Errors
-    /// It came too late, or another body took the memory.
+    /// The frame came too late, or another body took the memory.
     async fn next(
         &mut self,
         body: &mut Body,

@@ -13,8 +13,8 @@ use super::room::BodyRoom;
 
 /// Bytes that a decompressor holds, rounded up: its window, its tables and 32 KiB of output.
 pub(super) const INFLATE: usize = 80 * 1024;
-/// Gzip members of one body, at most. A usual body is one member; an empty member costs as much time
-/// as a small request.
+/// Gzip members of one body, at most. A usual body is one member; an empty member costs as much
+/// time as a small request.
 const MEMBERS: u32 = 64;
 /// A body whose declared length is no more than this has one segment.
 const WHOLE: usize = 128 * 1024;
@@ -245,7 +245,8 @@ impl Buffer {
         Ok(())
     }
 
-    /// Holds memory for `need` bytes of text, or for `wish` if there is enough; returns for how many.
+    /// Holds memory for `need` bytes of text, or for `wish` if there is enough; returns for how
+    /// many.
     fn hold(&mut self, need: usize, wish: usize) -> Result<usize, Problem> {
         if need > self.room.limit() {
             return Err(Problem::BodyTooLarge);

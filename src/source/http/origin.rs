@@ -1,5 +1,5 @@
-//! Keeps websites out when no write key is set: a page that is open in a browser on this machine can
-//! reach the machine's loopback ports.
+//! Keeps websites out when no write key is set: a page that is open in a browser on this machine
+//! can reach the machine's loopback ports.
 
 use std::net::IpAddr;
 

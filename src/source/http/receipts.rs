@@ -37,8 +37,8 @@ impl Receipts for RequestReceipts {
     }
 }
 
-/// A request that waits for its events. Dropping it takes back the events that are not sent yet; that
-/// happens at the deadline, and when the client goes away.
+/// A request that waits for its events. Dropping it takes back the events that are not sent yet;
+/// that happens at the deadline, and when the client goes away.
 pub(super) struct Pending(Arc<RequestReceipts>);
 
 /// How a request ended as a whole.
@@ -127,6 +127,10 @@ mod tests {
 
     /// The future's output if it is ready now.
     async fn futures_now<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
-        tokio::select! { biased; output = future => Some(output), () = std::future::ready(()) => None }
+        tokio::select! {
+            biased;
+            output = future => Some(output),
+            () = std::future::ready(()) => None,
+        }
     }
 }

@@ -34,7 +34,7 @@ impl BodyShare {
     }
 }
 
-/// What frees memory of the share when there is too little.
+/// Frees memory of the share when there is too little.
 pub(super) trait Evict: Send + Sync {
     /// Frees the memory of one body; false when no body may be given up.
     fn evict(&self) -> bool;
