@@ -40,6 +40,7 @@ pub mod exit;
 pub mod kafka;
 pub mod lifecycle;
 pub mod local_servers;
+pub mod lock;
 pub mod logging;
 pub mod metrics;
 pub mod pipeline;

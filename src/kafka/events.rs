@@ -1,7 +1,7 @@
 //! librdkafka's callbacks: log lines, errors, requests for a token.
 
 use std::error::Error;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use rdkafka::client::{ClientContext, OAuthToken};
@@ -13,6 +13,7 @@ use rdkafka::statistics::Statistics;
 use super::repeats::Repeats;
 use super::{ClientError, TokenSource, explain};
 use crate::config::KafkaClient;
+use crate::lock::lock;
 
 /// The state that a client's contexts share: they pass librdkafka's callbacks to it, which logs
 /// them and keeps the last error.
@@ -115,11 +116,6 @@ fn closed_when_idle(message: &str) -> bool {
     let Some((before, _)) = message.split_once("ms in state UP") else { return false };
     let digits = before.rsplit(' ').next().unwrap_or_default();
     digits.parse::<u64>().is_ok_and(|milliseconds| milliseconds > 10_000)
-}
-
-/// The data is consistent after a panic, too.
-fn lock<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
-    guarded.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The context of a client that needs nothing besides [`ClientEvents`].

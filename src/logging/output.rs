@@ -2,11 +2,13 @@
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::lock::lock;
 
 /// Lines that wait to be written, at most; further lines are dropped and counted. They take a few
 /// MiB at most.
@@ -62,7 +64,7 @@ impl LogOutput {
     /// Waits until everything has been written, but for no longer than `limit`.
     fn flush(&self, limit: Duration) {
         let waiting = |written: &mut u64| self.queued.load(Relaxed) > *written + self.dropped();
-        let written = self.written.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = lock(&self.written.lines);
         // The result does not matter: the process ends.
         let _ = self.written.more.wait_timeout_while(written, limit, waiting);
     }
@@ -96,7 +98,7 @@ impl<W: Write> Write for CountingWriter<W> {
     /// The thread writes each line with one call.
     fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
         let result = self.to.write_all(line);
-        *self.written.lines.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        *lock(&self.written.lines) += 1;
         self.written.more.notify_all();
         result
     }

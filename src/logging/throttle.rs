@@ -1,7 +1,9 @@
 //! Limits how often something is logged that may happen with every request.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use crate::lock::lock;
 
 /// Lets one log line through per interval, and counts the occurrences in between.
 #[derive(Debug)]
@@ -31,7 +33,7 @@ impl Throttle {
 
     /// The same at the time `now`.
     pub fn admit_at(&self, count: u64, now: Instant) -> Option<u64> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         state.count += count;
         if state.last.is_some_and(|last| now.saturating_duration_since(last) < self.every) {
             return None;
@@ -42,7 +44,7 @@ impl Throttle {
 
     /// True while a line was logged less than one interval before `now`.
     pub fn is_closed_at(&self, now: Instant) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = lock(&self.state);
         state.last.is_some_and(|last| now.saturating_duration_since(last) < self.every)
     }
 }

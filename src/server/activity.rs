@@ -1,12 +1,14 @@
 //! The activity of a connection: what the server expects of the client, and its deadline.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::ListenerLimits;
 use super::MinRate;
+
+use crate::lock::lock;
 
 /// The silence of a client that was answered before is divided by this: a pause between two
 /// requests is usual, silence on a new connection is not.
@@ -96,7 +98,7 @@ impl Activity {
     }
 
     fn lock(&self) -> MutexGuard<'_, Current> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.current)
     }
 }
 

@@ -1,11 +1,12 @@
 //! TLS settings whose files may be replaced while the program runs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use sha2::{Digest, Sha256};
 
 use super::{TlsClient, TlsError};
 use crate::config::{Pem, Tls};
+use crate::lock::lock;
 
 /// A [`TlsClient`] that follows its files.
 pub struct LiveTls {
@@ -42,7 +43,7 @@ impl LiveTls {
     /// The client for the next connection. Reads the files, and logs when they changed; if their
     /// new content cannot be used, the former client stays.
     pub fn current(&self) -> Arc<TlsClient> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         let seen = fingerprints(&self.settings);
         if state.seen != seen {
             state.seen = seen;

@@ -1,7 +1,7 @@
 //! librdkafka's callbacks, as the probe needs them.
 
 use std::error::Error;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rdkafka::Statistics;
@@ -13,6 +13,7 @@ use rdkafka::producer::{DeliveryResult, ProducerContext};
 
 use crate::config::KafkaClient;
 use crate::kafka::{ClientError, ClientEvents};
+use crate::lock::lock;
 
 /// How long the probe goes on after "all brokers down": librdkafka may still try the second address
 /// of a name such as `localhost`.
@@ -52,7 +53,7 @@ impl ProbeContext {
     }
 
     fn observe<T>(&self, at: impl FnOnce(&mut Observed) -> T) -> T {
-        at(&mut self.observed.lock().unwrap_or_else(PoisonError::into_inner))
+        at(&mut lock(&self.observed))
     }
 }
 

@@ -13,7 +13,7 @@ mod request;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -26,6 +26,8 @@ use self::clients::Clients;
 use self::commands::{CommandContext, Session};
 use self::databases::Databases;
 use self::reply::RespReply;
+
+use crate::lock::lock;
 
 /// Replies are sent once they have this many bytes, or when no request is waiting.
 const FLUSH: usize = 64 * 1024;
@@ -98,7 +100,7 @@ async fn serve_client(
     shared: Arc<Mutex<ServerState>>,
     killed: CancellationToken,
 ) {
-    let locked = || shared.lock().unwrap_or_else(PoisonError::into_inner);
+    let locked = || lock(&shared);
     let Some(id) = locked().clients.add(peer, killed.clone()) else {
         refuse(stream).await;
         return;

@@ -1,13 +1,15 @@
 //! Copies what a server prints into our log, and keeps its last lines for the error when it ends.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Child;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
+
+use crate::lock::lock;
 
 /// Lines that are kept.
 const KEPT: usize = 8;
@@ -45,7 +47,7 @@ impl ServerOutput {
             while let Ok(Some(line)) = lines.next_line().await {
                 let Some(text) = text_of(&line) else { continue };
                 tracing::debug!("local Redis: {text}");
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut kept = lock(&kept);
                 if kept.len() == KEPT {
                     kept.pop_front();
                 }
@@ -57,7 +59,7 @@ impl ServerOutput {
     /// The last lines of a server that has ended.
     pub(super) async fn last(&self) -> String {
         let _still_read = timeout(READ_TIMEOUT, self.readers.wait()).await;
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = lock(&self.lines);
         lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 }

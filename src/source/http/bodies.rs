@@ -1,12 +1,13 @@
 //! The bodies that are being read. When memory runs short, a client that is silent loses its body
 //! to one that sends.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::lock::lock;
 use crate::pipeline::Budget;
 use crate::server::MinRate;
 
@@ -69,7 +70,7 @@ impl Bodies {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<WaitingBody>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 }
 
@@ -90,7 +91,7 @@ impl Evict for Bodies {
         let body = waiting.swap_remove(at);
         drop(waiting);
         body.evicted.notify_one();
-        let partial = body.partial.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let partial = lock(&body.partial).take();
         drop(partial);
         true
     }
@@ -116,7 +117,7 @@ impl WaitingHandle {
         &self,
         go_on: impl FnOnce(&mut PartialBody) -> Result<T, Problem>,
     ) -> Result<T, Problem> {
-        let mut partial = self.body.partial.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut partial = lock(&self.body.partial);
         go_on(partial.as_mut().ok_or(Problem::BodyEvicted)?)
     }
 
@@ -125,7 +126,7 @@ impl WaitingHandle {
     /// # Errors
     /// Another body took the memory.
     pub(super) fn leave(self) -> Result<PartialBody, Problem> {
-        let mut partial = self.body.partial.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut partial = lock(&self.body.partial);
         partial.take().ok_or(Problem::BodyEvicted)
     }
 }

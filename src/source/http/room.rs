@@ -1,7 +1,8 @@
 //! Memory for one body while it is read, paid from a share of the budget.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use crate::lock::lock;
 use crate::pipeline::{Budget, Busy, Reservation};
 
 use super::problem::Problem;
@@ -102,7 +103,7 @@ impl BodyRoom {
     /// Runs `join`, which may need the memory of a body twice. `large` bodies are joined one at a
     /// time.
     pub(super) fn join_alone_if<T>(&self, large: bool, join: impl FnOnce() -> T) -> T {
-        let _one = large.then(|| self.share.joining.lock().unwrap_or_else(PoisonError::into_inner));
+        let _one = large.then(|| lock(&self.share.joining));
         join()
     }
 
