@@ -10,7 +10,7 @@ use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use crate::config::WriteKey;
 
 /// The write keys, kept as digests, each with the prefix that it grants.
-pub(super) struct WriteKeys {
+pub(super) struct KeyDigests {
     keys: Vec<Key>,
     default_prefix: String,
 }
@@ -20,7 +20,7 @@ struct Key {
     prefix: String,
 }
 
-impl WriteKeys {
+impl KeyDigests {
     /// Without any key every request may write, under `default_prefix`.
     pub(super) fn new(keys: &[WriteKey], default_prefix: &str) -> Self {
         let key = |key: &WriteKey| Key {
@@ -76,13 +76,13 @@ fn basic_user(headers: &HeaderMap) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn keys() -> WriteKeys {
+    fn keys() -> KeyDigests {
         let key = |key: &str, prefix: Option<&str>| WriteKey {
             name: String::new(),
             key: key.into(),
             prefix: prefix.map(str::to_owned),
         };
-        WriteKeys::new(
+        KeyDigests::new(
             &[key("first", None), key("second", Some("team")), key("third", Some(""))],
             "base",
         )
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn without_keys_everyone_may_write() {
-        let keys = WriteKeys::new(&[], "base");
+        let keys = KeyDigests::new(&[], "base");
         assert_eq!(keys.prefix(&headers(&[])), Some("base"));
         assert_eq!(keys.prefix(&headers(&["Bearer x"])), Some("base"));
     }

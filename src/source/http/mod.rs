@@ -26,7 +26,7 @@ use crate::event::{self, Body, Elements, RejectReason, SplitError};
 use crate::metrics::Metrics;
 use crate::pipeline::{Ack, Busy, Intake, Message, Origin, Outcome, Refusal, Source};
 
-use auth::WriteKeys;
+use auth::KeyDigests;
 use bodies::Bodies;
 use body::Encoding;
 use problem::Problem;
@@ -45,7 +45,7 @@ const PATHS: [(&str, Option<&str>); 7] = [
 
 /// The HTTP source: what all requests share.
 pub struct HttpSource {
-    keys: WriteKeys,
+    keys: KeyDigests,
     intake: Arc<Intake>,
     metrics: Arc<Metrics>,
     bodies: Arc<Bodies>,
@@ -62,7 +62,7 @@ impl HttpSource {
     ) -> Self {
         let bodies = Bodies::new(intake.budget(), config.max_body, config.body_timeout);
         Self {
-            keys: WriteKeys::new(&config.write_keys, default_prefix),
+            keys: KeyDigests::new(&config.write_keys, default_prefix),
             intake,
             metrics,
             bodies,
