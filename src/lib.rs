@@ -39,6 +39,7 @@ pub mod exit;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod lifecycle;
+pub mod local_servers;
 pub mod lock;
 pub mod logging;
 pub mod metrics;

@@ -1,12 +1,12 @@
-//! Texts of remotes, made fit for a terminal and a line of a log. Pure.
+//! Makes text from clients and servers safe for a terminal and a log line. Pure.
 
 use std::fmt::Write;
 
-/// Characters of a text that are shown.
+/// Characters of a text that are shown, at most.
 const LONGEST: usize = 200;
 
-/// One line of at most 200 characters: control characters and those that turn the direction of
-/// writing are escaped as `\u{1b}`.
+/// `text` as one line of at most 200 characters. Control characters, and characters that change the
+/// direction of writing, are escaped like `\u{1b}`.
 pub fn printable(text: &str) -> String {
     let mut shown = escaped(&text.chars().take(LONGEST).collect::<String>());
     if text.chars().nth(LONGEST).is_some() {
@@ -15,11 +15,11 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
-/// The same at its whole length.
+/// The same at its full length.
 pub fn escaped(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
         match c {
-            _ if c.is_control() || turns(c) => {
+            _ if c.is_control() || is_misleading(c) => {
                 write!(shown, "{}", c.escape_unicode()).expect("writing to a string")
             }
             _ => shown.push(c),
@@ -28,9 +28,15 @@ pub fn escaped(text: &str) -> String {
     })
 }
 
-/// Line and paragraph separators, and marks that make what follows look like something else.
-const fn turns(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+/// True for line and paragraph separators, and for invisible characters that change how text looks.
+const fn is_misleading(c: char) -> bool {
+    matches!(
+        c,
+        '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}'
+    )
 }
 
 #[cfg(test)]
@@ -38,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_escaped() {
+    fn characters_that_a_terminal_obeys_are_escaped() {
         assert_eq!(printable("7.0.15 – für alle"), "7.0.15 – für alle");
         assert_eq!(
             printable("a\u{1b}[2Jb\r\n\u{9b}\u{202e}c"),

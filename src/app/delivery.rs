@@ -11,11 +11,12 @@ use crate::config::{self, Config, Mode, OwnServer};
 use crate::dead_letter::DeadLetters;
 use crate::exit::Exit;
 use crate::lifecycle::{self, Lifecycle};
+use crate::local_servers::{Embedded, Local};
 use crate::logging::UserIds;
 use crate::metrics::Metrics;
 use crate::pipeline::{Budget, Health, Intake, Lane, LaneLimits, PoisonDetector, Source};
 use crate::readiness::Readiness;
-use crate::redis::{Embedded, Local, Route};
+use crate::redis::Route;
 
 use super::start_error::StartError;
 

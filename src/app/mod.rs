@@ -73,7 +73,7 @@ impl App {
             let intake = Arc::clone(&delivery.intake);
             let metrics = Arc::clone(&delivery.metrics);
             let source = HttpSource::new(http, &config.redis.prefix, intake, metrics);
-            let limits = server::Limits {
+            let limits = server::ListenerLimits {
                 max_connections: http_connections(http, config.delivery.lanes, descriptors),
                 header_timeout: http.header_timeout,
                 idle_timeout: http.idle_timeout,
@@ -121,7 +121,7 @@ impl App {
         let serving = server::serve(
             admin_listener,
             routes,
-            server::Limits::default(),
+            server::ListenerLimits::default(),
             stop_admin.clone(),
             stop_admin.clone(),
         );
@@ -182,8 +182,9 @@ async fn consume(source: KafkaSource, stop: CancellationToken, lifecycle: Lifecy
 /// The number of HTTP connections served at once: as many as are wanted, or as there are
 /// descriptors for.
 fn http_connections(http: &config::Http, lanes: usize, descriptors: u64) -> usize {
-    let others =
-        OTHER_DESCRIPTORS + server::Limits::default().max_connections + DESCRIPTORS_OF_LANE * lanes;
+    let others = OTHER_DESCRIPTORS
+        + server::ListenerLimits::default().max_connections
+        + DESCRIPTORS_OF_LANE * lanes;
     let fit = descriptors::fit(http.max_connections, descriptors, others);
     if fit < http.max_connections {
         tracing::warn!(

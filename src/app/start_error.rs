@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 use crate::exit::Exit;
-use crate::redis::LocalError;
+use crate::local_servers::LocalError;
 
 /// Why the program could not start, and its exit code.
 #[derive(Debug)]

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use crate::app::StartError;
 use crate::config::{Config, Http, OwnServer};
 use crate::exit::Exit;
+use crate::local_servers::Local;
 use crate::printable::escaped;
-use crate::redis::{Local, Route, Survey, Surveyed};
+use crate::redis::{Route, Survey, Surveyed};
 
 use super::exit;
 
@@ -121,7 +122,7 @@ fn acl(config: &Config, route: &Route) -> String {
 #[cfg(feature = "kafka")]
 mod kafka {
     use crate::config::{Config, DeadLetter};
-    use crate::kafka::{ProbeError, Report, probe_consumer, probe_producer};
+    use crate::kafka::{BrokerReport, ProbeError, probe_consumer, probe_producer};
 
     use super::Told;
 
@@ -143,7 +144,7 @@ mod kafka {
     /// What a probe found; what is missing begins with the name of the part.
     async fn found(
         part: &'static str,
-        probe: impl FnOnce() -> Result<Report, ProbeError> + Send + 'static,
+        probe: impl FnOnce() -> Result<BrokerReport, ProbeError> + Send + 'static,
     ) -> Told {
         let report = tokio::task::spawn_blocking(probe).await.expect("a probe does not panic");
         let missing = match report {

@@ -1,4 +1,4 @@
-//! The parts of an event that matter, as raw JSON text; everything else is skipped, whatever its
+//! Reads the parts of an event that matter, as raw JSON text. Everything else is skipped, at any
 //! depth.
 
 use std::fmt;
@@ -10,11 +10,11 @@ use serde_json::value::RawValue;
 use super::RejectReason;
 use super::json::{self, Names};
 
-/// Raw JSON text of each part that is there; of a repeated name the last one.
+/// The raw JSON text of each part that is present; the last one of a repeated name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Envelope<'a> {
     pub(super) kind: Option<&'a str>,
-    /// Has a `specversion`, as CloudEvents do.
+    /// The event has a `specversion`, as CloudEvents do.
     pub(super) is_cloud_event: bool,
     pub(super) user_id: Option<&'a str>,
     pub(super) context_traits: Option<&'a str>,
@@ -37,23 +37,24 @@ impl<'a> Envelope<'a> {
         Self::scan(text, Names::Any).map_err(|_| RejectReason::NotAnObject)
     }
 
-    /// Validates on the way. With [`Names::Usual`] a context that is no object is an error, too.
+    /// Reads and validates. With [`Names::Usual`], a context that is not an object is an error,
+    /// too.
     fn scan(text: &'a str, names: Names) -> serde_json::Result<Self> {
         let mut envelope = Self::default();
         let mut json = serde_json::Deserializer::from_str(text);
-        json.deserialize_map(Parts { envelope: &mut envelope, names })?;
+        json.deserialize_map(EnvelopeVisitor { envelope: &mut envelope, names })?;
         json.end()?;
         Ok(envelope)
     }
 }
 
-/// The members of an event.
-struct Parts<'e, 'a> {
+/// Visits the members of an event.
+struct EnvelopeVisitor<'e, 'a> {
     envelope: &'e mut Envelope<'a>,
     names: Names,
 }
 
-impl<'a> Visitor<'a> for Parts<'_, 'a> {
+impl<'a> Visitor<'a> for EnvelopeVisitor<'_, 'a> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,7 +78,7 @@ impl<'a> Visitor<'a> for Parts<'_, 'a> {
                     continue;
                 }
                 b"context" => {
-                    envelope.context_traits = map.next_value_seed(Context(self.names))?;
+                    envelope.context_traits = map.next_value_seed(ContextVisitor(self.names))?;
                     continue;
                 }
                 _ => {
@@ -91,11 +92,11 @@ impl<'a> Visitor<'a> for Parts<'_, 'a> {
     }
 }
 
-/// Finds the `traits` of a context. Looking at what kind of value it is first costs a second pass
-/// over it.
-struct Context(Names);
+/// Visits a context; yields its `traits`. To check first that the context is an object would cost a
+/// second pass over it.
+struct ContextVisitor(Names);
 
-impl<'a> DeserializeSeed<'a> for Context {
+impl<'a> DeserializeSeed<'a> for ContextVisitor {
     type Value = Option<&'a str>;
 
     fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Self::Value, D::Error> {
@@ -110,7 +111,7 @@ impl<'a> DeserializeSeed<'a> for Context {
     }
 }
 
-impl<'a> Visitor<'a> for Context {
+impl<'a> Visitor<'a> for ContextVisitor {
     type Value = Option<&'a str>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -135,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_repeated_name_the_last_counts() {
+    fn the_last_of_a_repeated_name_counts() {
         let envelope = Envelope::read(
             r#"{"type":1,"context":{"traits":{"a":1},"traits":2},"type":"x","context":{}}"#,
         )
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_valid_but_no_object_is_told_apart() {
+    fn valid_json_that_is_not_an_object_has_its_own_reason() {
         for text in ["null", "[]", "\"\\ud800\"", "1e400", " 7 "] {
             assert_eq!(Envelope::read(text), Err(RejectReason::NotAnObject), "{text}");
         }

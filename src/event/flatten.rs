@@ -1,50 +1,54 @@
-//! Flattening on the common path: straight from the streaming deserializer into reused buffers.
+//! Flattens traits on the common path: from the streaming deserializer into reused buffers.
 //!
-//! JavaScript's order of members matters only where two of them end at one path. So every path, of
-//! a leaf or of an object, is remembered, and one that occurs twice in the same traits object makes
-//! this path give up, as does all else that needs a closer look. Whoever calls then starts over
-//! with [`super::literal`].
+//! JavaScript's order of members matters only when two members have the same path. So every path of
+//! a leaf or an object is remembered, and a path that occurs twice in the same traits object is
+//! left to [`super::literal`], as is everything else that is unusual: the caller then starts over
+//! there.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::Limits;
-use super::fields::Fields;
+use super::field_map::FieldMap;
 use super::js::{MAX_EXACT, push_json_number, push_number, push_quoted};
 
-/// Deeper traits are left to the other path, whose recursion takes less stack.
+/// Deeper traits are left to the literal path, whose recursion takes less stack.
 const MAX_LEVEL: usize = 64;
 
-/// Adds the fields of one traits object (raw, valid JSON text); `source` tells the objects of one
-/// event apart. `path` is scratch space. An error means only that a closer look is needed; `fields`
-/// is then in disorder.
+/// Adds the fields of one traits object (raw, valid JSON text). `source` is the number of the
+/// traits
+/// object in its event; `path` is scratch space.
+///
+/// # Errors
+/// The traits are unusual; `fields` is then incomplete and must be cleared.
 pub(super) fn flatten(
     raw: &str,
     source: usize,
     limits: &Limits,
     path: &mut Vec<u8>,
-    fields: &mut Fields,
+    fields: &mut FieldMap,
 ) -> serde_json::Result<()> {
     path.clear();
     let max_level = limits.max_depth.min(MAX_LEVEL);
-    let mut walk = Walk { path, fields, source, limits, max_level };
+    let mut flattening = Flattening { path, fields, source, limits, max_level };
     let mut json = serde_json::Deserializer::from_str(raw);
-    json.deserialize_map(Members { walk: &mut walk, level: 0 })?;
-    if walk.fields.size() > limits.max_update { Err(closer_look()) } else { Ok(()) }
+    json.deserialize_map(ObjectVisitor { flattening: &mut flattening, level: 0 })?;
+    if flattening.fields.size() > limits.max_update { Err(unusual()) } else { Ok(()) }
 }
 
-struct Walk<'f> {
-    /// The path of the member being read; its length says where a nested object's own names begin.
+/// The state while one traits object is flattened.
+struct Flattening<'f> {
+    /// The path of the member that is being read; a nested object appends its names to it.
     path: &'f mut Vec<u8>,
-    fields: &'f mut Fields,
+    fields: &'f mut FieldMap,
     source: usize,
     limits: &'f Limits,
     max_level: usize,
 }
 
-impl Walk<'_> {
-    /// Enters the current path. `None`: it needs a closer look.
+impl Flattening<'_> {
+    /// The position of the current path in the map; `None` when the path is unusual.
     fn enter(&mut self) -> Option<usize> {
         let usual = self.path.len() <= self.limits.max_field_name
             && self.fields.len() < self.limits.max_fields
@@ -54,17 +58,17 @@ impl Walk<'_> {
     }
 }
 
-fn closer_look<E: Error>() -> E {
-    E::custom("needs a closer look")
+fn unusual<E: Error>() -> E {
+    E::custom("the traits are unusual")
 }
 
-/// The members of an object that lies `level` levels down; yields whether there were any.
-struct Members<'w, 'f> {
-    walk: &'w mut Walk<'f>,
+/// Visits the members of an object at `level`; yields whether there were any.
+struct ObjectVisitor<'w, 'f> {
+    flattening: &'w mut Flattening<'f>,
     level: usize,
 }
 
-impl<'de> Visitor<'de> for Members<'_, '_> {
+impl<'de> Visitor<'de> for ObjectVisitor<'_, '_> {
     type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,25 +76,24 @@ impl<'de> Visitor<'de> for Members<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
-        let Self { walk, level } = self;
-        let parent = walk.path.len();
+        let Self { flattening, level } = self;
+        let parent = flattening.path.len();
         let mut any = false;
-        while map.next_key_seed(Name(walk.path))?.is_some() {
+        while map.next_key_seed(NameVisitor(flattening.path))?.is_some() {
             any = true;
-            let at = if level < walk.max_level { walk.enter() } else { None };
-            let at = at.ok_or_else(closer_look)?;
-            map.next_value_seed(Member { walk, level: level + 1, at })?;
-            walk.path.truncate(parent);
+            let at = if level < flattening.max_level { flattening.enter() } else { None };
+            let at = at.ok_or_else(unusual)?;
+            map.next_value_seed(ValueVisitor { flattening, level: level + 1, at })?;
+            flattening.path.truncate(parent);
         }
         Ok(any)
     }
 }
 
-/// Appends a member's name to the path. A parent whose path is empty counts as none, as in the
-/// original.
-struct Name<'w>(&'w mut Vec<u8>);
+/// Appends a member's name to the path. As in the original, no dot follows an empty path.
+struct NameVisitor<'w>(&'w mut Vec<u8>);
 
-impl<'de> DeserializeSeed<'de> for Name<'_> {
+impl<'de> DeserializeSeed<'de> for NameVisitor<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
@@ -98,7 +101,7 @@ impl<'de> DeserializeSeed<'de> for Name<'_> {
     }
 }
 
-impl Visitor<'_> for Name<'_> {
+impl Visitor<'_> for NameVisitor<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,21 +117,21 @@ impl Visitor<'_> for Name<'_> {
     }
 }
 
-/// The value of the member at position `at`.
-struct Member<'w, 'f> {
-    walk: &'w mut Walk<'f>,
+/// Visits the value of the path at position `at`.
+struct ValueVisitor<'w, 'f> {
+    flattening: &'w mut Flattening<'f>,
     level: usize,
     at: usize,
 }
 
-impl Member<'_, '_> {
+impl ValueVisitor<'_, '_> {
     fn set<E>(self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), E> {
-        self.walk.fields.set(self.at, write);
+        self.flattening.fields.set(self.at, write);
         Ok(())
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Member<'_, '_> {
+impl<'de> DeserializeSeed<'de> for ValueVisitor<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
@@ -136,7 +139,7 @@ impl<'de> DeserializeSeed<'de> for Member<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Member<'_, '_> {
+impl<'de> Visitor<'de> for ValueVisitor<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -164,37 +167,37 @@ impl<'de> Visitor<'de> for Member<'_, '_> {
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
-        self.walk.fields.unset(self.at);
+        self.flattening.fields.unset(self.at);
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        let Self { walk, level, at } = self;
-        if !(Members { walk: &mut *walk, level }.visit_map(map)?) {
-            walk.fields.unset(at);
+        let Self { flattening, level, at } = self;
+        if !(ObjectVisitor { flattening: &mut *flattening, level }.visit_map(map)?) {
+            flattening.fields.unset(at);
         }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
-        let Self { walk, level, at } = self;
-        let levels = walk.max_level.saturating_sub(level);
-        let most = walk.limits.max_update;
-        walk.fields.set(at, |out| Element { out, levels, most }.visit_seq(seq))
+        let Self { flattening, level, at } = self;
+        let levels = flattening.max_level.saturating_sub(level);
+        let most = flattening.limits.max_update;
+        flattening.fields.set(at, |out| ElementVisitor { out, levels, most }.visit_seq(seq))
     }
 }
 
-/// A value inside an array, appended as `JSON.stringify` writes it. Objects need a closer look:
-/// their members may have to be put in another order.
-struct Element<'w> {
+/// Visits a value inside an array; appends it as `JSON.stringify` writes it. Objects are unusual,
+/// because their members may need another order.
+struct ElementVisitor<'w> {
     out: &'w mut Vec<u8>,
-    /// Levels that may still follow below this one.
+    /// How many levels may follow below this one.
     levels: usize,
-    /// Bytes that `out` may hold; with more it needs a closer look.
+    /// Bytes that `out` may hold; more are unusual.
     most: usize,
 }
 
-impl<'de> DeserializeSeed<'de> for Element<'_> {
+impl<'de> DeserializeSeed<'de> for ElementVisitor<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
@@ -202,7 +205,7 @@ impl<'de> DeserializeSeed<'de> for Element<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Element<'_> {
+impl<'de> Visitor<'de> for ElementVisitor<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -244,10 +247,10 @@ impl<'de> Visitor<'de> for Element<'_> {
         let open = out.len();
         out.push(b'[');
         while let Some(()) =
-            seq.next_element_seed(Element { out, levels: levels.saturating_sub(1), most })?
+            seq.next_element_seed(ElementVisitor { out, levels: levels.saturating_sub(1), most })?
         {
             if levels == 0 || out.len() > most {
-                return Err(closer_look());
+                return Err(unusual());
             }
             out.push(b',');
         }

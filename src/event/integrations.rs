@@ -1,4 +1,4 @@
-//! The `integrations` part of an event: does it want to go to this destination?
+//! The `integrations` of an event: may the event go to this destination?
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use serde_json::value::RawValue;
 
 use super::json::{self, Names};
 
-/// Whether `integrations` (raw, valid JSON text; `None`: absent) lets an event through to
+/// True when `integrations` (raw, valid JSON text; `None`: absent) allows an event to go to
 /// `destination`.
 pub(super) fn allow(integrations: Option<&str>, destination: &str) -> bool {
     let Some(raw) = integrations else { return true };
-    let found = Switches { all: b't', own: 0, destination };
+    let found = IntegrationValues { all: b't', own: 0, destination };
     serde_json::Deserializer::from_str(raw).deserialize_map(found).is_ok_and(|found| {
         match (found.all, found.own) {
             (b't' | b'f', b't' | b'{') => true,
@@ -21,17 +21,17 @@ pub(super) fn allow(integrations: Option<&str>, destination: &str) -> bool {
     })
 }
 
-/// The first bytes of the two values that matter, which tell `true`, `false` and objects from the
-/// rest.
-struct Switches<'a> {
-    /// Absent: as `true`.
+/// The first bytes of the two values that matter. They distinguish `true`, `false` and objects from
+/// all other values.
+struct IntegrationValues<'a> {
+    /// First byte of the value of `All`; that of `true` when absent.
     all: u8,
-    /// Absent: 0.
+    /// First byte of the value of the destination; 0 when absent.
     own: u8,
     destination: &'a str,
 }
 
-impl<'de> Visitor<'de> for Switches<'_> {
+impl<'de> Visitor<'de> for IntegrationValues<'_> {
     type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

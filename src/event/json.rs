@@ -1,5 +1,5 @@
-//! Reading pieces of JSON text. All but [`without_bom`], [`is_valid`] and [`end_of_string`] want
-//! text that is known to be valid.
+//! Reads pieces of JSON text. All functions but [`without_bom`], [`is_valid`] and [`end_of_string`]
+//! need text that is known to be valid.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,12 +8,12 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, Visitor};
 use serde_json::value::RawValue;
 
-/// Without one leading byte order mark.
+/// The text without a leading byte order mark.
 pub(super) fn without_bom(text: &[u8]) -> &[u8] {
     text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }
 
-/// Whether `text` is one JSON document, of any depth.
+/// True when `text` is one JSON document, of any depth.
 pub(super) fn is_valid(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
@@ -38,7 +38,8 @@ pub(super) fn string<'a>(text: &'a str, at: &mut usize) -> &'a str {
     &text[start..*at]
 }
 
-/// Where the string that opens at `start` ends, past its closing quote. Bytes of any kind will do.
+/// The position after the closing quote of the string that opens at `start`. The bytes need not be
+/// UTF-8.
 pub(super) fn end_of_string(text: &[u8], start: usize) -> Option<usize> {
     let mut at = start + 1;
     loop {
@@ -61,7 +62,7 @@ pub(super) fn scalar<'a>(text: &'a str, at: &mut usize) -> &'a str {
     &rest[..end]
 }
 
-/// The WTF-8 that a quoted string stands for.
+/// The content of a quoted string, as WTF-8.
 pub(super) fn decoded(quoted: &str) -> Cow<'_, [u8]> {
     let inner = &quoted.as_bytes()[1..quoted.len() - 1];
     if memchr::memchr(b'\\', inner).is_none() {
@@ -71,6 +72,7 @@ pub(super) fn decoded(quoted: &str) -> Cow<'_, [u8]> {
     Cow::Owned(json.deserialize_bytes(Wtf8).unwrap_or_default())
 }
 
+/// Visits a string; yields its WTF-8.
 struct Wtf8;
 
 impl Visitor<'_> for Wtf8 {
@@ -85,12 +87,12 @@ impl Visitor<'_> for Wtf8 {
     }
 }
 
-/// How an object's names are read; yields them as WTF-8.
+/// How the names of an object are read. Yields them as WTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Names {
     /// Fast; a name with a lone surrogate is an error.
     Usual,
-    /// Whatever they hold.
+    /// Slower; any name is read.
     Any,
 }
 

@@ -1,52 +1,62 @@
-//! Flattening step by step as the JavaScript original does it, for events on which
-//! [`super::flatten`] gave up. Linear in the length of the text; the only place that rejects for
-//! depth, number of fields, length of a name or size of the update.
+//! Flattens traits step by step as the JavaScript original does, for events that are unusual for
+//! [`super::flatten`]. Takes time linear in the length of the text. Only this file rejects an event
+//! for its depth, number of fields, length of a name or size of the update.
 
 use super::envelope::Envelope;
-use super::fields::Fields;
+use super::field_map::FieldMap;
 use super::js::{self, TooDeep, Value, lossy, push_json, push_number};
 use super::{Limits, RejectReason, json};
 
-/// Fills `fields`, which is empty, with the fields of one event. Errors: `TooDeep`,
-/// `FieldNameTooLong`, `TooManyFields`, and, after these, `TooLarge` for an update beyond
+/// Fills the empty `fields` with the fields of one event.
+///
+/// # Errors
+/// `TooDeep`, `FieldNameTooLong`, `TooManyFields`, and after these `TooLarge` for an update beyond
 /// `max_update`.
 pub(super) fn flatten(
     envelope: &Envelope<'_>,
     limits: &Limits,
-    fields: &mut Fields,
+    fields: &mut FieldMap,
 ) -> Result<(), RejectReason> {
-    let mut walk =
-        Walk { limits, fields, path: Vec::new(), source: 0, bare: [false; 2], surrogates: false };
+    let mut flattening = LiteralFlattening {
+        limits,
+        fields,
+        path: Vec::new(),
+        source: 0,
+        bare: [false; 2],
+        surrogates: false,
+    };
     for (source, raw) in [envelope.context_traits, envelope.traits].into_iter().enumerate() {
         let Some(raw) = raw.filter(|raw| json::first(raw) == b'{') else { continue };
-        walk.source = source;
+        flattening.source = source;
         match js::parse(raw, limits.max_depth) {
-            Ok(Value::Object(members)) => walk.step(&members)?,
+            Ok(Value::Object(members)) => flattening.step(&members)?,
             Ok(_) => {}
             Err(TooDeep) => return Err(RejectReason::TooDeep),
         }
     }
-    if walk.surrogates {
+    if flattening.surrogates {
         merge_replaced(fields);
     }
     let update: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
     if update > limits.max_update { Err(RejectReason::TooLarge) } else { Ok(()) }
 }
 
-struct Walk<'f> {
+/// The state while one event is flattened.
+struct LiteralFlattening<'f> {
     limits: &'f Limits,
-    fields: &'f mut Fields,
-    /// WTF-8.
+    fields: &'f mut FieldMap,
+    /// The path of the member that is being read, in WTF-8.
     path: Vec<u8>,
     source: usize,
-    /// Whether the object that the original collects a source's fields in has lost its prototype.
+    /// For each source: true when the object in which the original collects the fields has no
+    /// prototype any more.
     bare: [bool; 2],
-    /// Whether some name holds a lone surrogate.
+    /// True when some name holds a lone surrogate.
     surrogates: bool,
 }
 
-impl Walk<'_> {
-    fn step(&mut self, members: &[js::Member<'_>]) -> Result<(), RejectReason> {
+impl LiteralFlattening<'_> {
+    fn step(&mut self, members: &[js::ObjectMember<'_>]) -> Result<(), RejectReason> {
         for (name, value) in members {
             let parent = self.path.len();
             if parent > 0 {
@@ -70,7 +80,7 @@ impl Walk<'_> {
             return Ok(());
         }
         if matches!(value, Value::Null | Value::Object(_)) {
-            // Nothing to suppress: nothing to remember, so nulls take no memory.
+            // A path without a value is not remembered, so that nulls take no memory.
             if let Some(at) = self.fields.find(&self.path) {
                 self.fields.unset(at);
             }
@@ -86,16 +96,16 @@ impl Walk<'_> {
         if self.fields.size() > most { Err(RejectReason::TooLarge) } else { Ok(()) }
     }
 
-    /// Bytes that the buffers may hold on the way. What counts is the size at the end, but what is
-    /// overwritten or taken away on the way stays in the buffers until then. An event whose own
-    /// text is within `max_event` has room for that.
+    /// Bytes that the buffers may hold meanwhile. The limit is for the size at the end, but values
+    /// that are overwritten or removed stay in the buffers until then: at most `max_event` bytes
+    /// more.
     fn most_bytes(&self) -> usize {
         self.limits.max_update.saturating_add(self.limits.max_event)
     }
 
-    /// Assigning to `__proto__` sets an object's prototype, and so makes no field. But null leaves
-    /// the object without one, and then `__proto__` is a name like any other. The second source is
-    /// assigned to the object of the first.
+    /// True when `value` sets the prototype. In JavaScript, assigning to `__proto__` sets an
+    /// object's prototype and makes no field. But null removes the prototype, and then `__proto__`
+    /// is a name like any other. The second source is assigned to the object of the first.
     fn sets_prototype(&mut self, value: &Value<'_>) -> bool {
         if !self.bare[self.source] {
             self.bare[self.source] = *value == Value::Null;
@@ -105,7 +115,8 @@ impl Walk<'_> {
     }
 }
 
-/// Arrays are left incomplete once `out` holds more than `most` bytes.
+/// Appends the text of a value. An array is left incomplete once `out` holds more than `most`
+/// bytes.
 fn push_value(out: &mut Vec<u8>, value: &Value<'_>, most: usize) {
     match value {
         Value::String(wtf8) => out.extend_from_slice(lossy(wtf8).as_bytes()),
@@ -115,8 +126,8 @@ fn push_value(out: &mut Vec<u8>, value: &Value<'_>, most: usize) {
 }
 
 /// Names that differ only in lone surrogates become one name; the later one wins.
-fn merge_replaced(fields: &mut Fields) {
-    let merged = fields.iter().fold(Fields::default(), |mut merged, (name, value)| {
+fn merge_replaced(fields: &mut FieldMap) {
+    let merged = fields.iter().fold(FieldMap::default(), |mut merged, (name, value)| {
         let at = merged.enter(lossy(name).as_bytes(), 0);
         merged.set(at, |out| out.extend_from_slice(value));
         merged

@@ -2,14 +2,14 @@
 //! I/O, no tokio.
 //!
 //! [`split()`] finds the events of an HTTP body, [`events_of`] those of a Kafka value or of a line;
-//! [`Transformer::transform`] decides on one of them. The common path makes one pass over the text
-//! and one over the traits and allocates nothing but the finished [`Update`]. Whatever it is not
-//! sure of (a path that occurs twice, an array of objects, a lone surrogate, a limit) it leaves to
-//! the path in `literal`, which follows the JavaScript original step by step and is the only one
-//! that rejects for a limit.
+//! [`Transformer::transform`] decides on one event. The common path makes one pass over the text
+//! and one over the traits, and allocates only the finished [`Update`]. It leaves every unusual
+//! event (a path that occurs twice, an array of objects, a lone surrogate, a limit that is
+//! exceeded) to the path in `literal`, which follows the JavaScript original step by step. Only
+//! `literal` rejects an event because of a limit.
 
 mod envelope;
-mod fields;
+mod field_map;
 mod flatten;
 mod integrations;
 mod js;
@@ -32,13 +32,13 @@ pub use transform::Transformer;
 pub use update::Update;
 pub use wrapper::untyped;
 
-/// Limits on one event; what exceeds one is rejected with the reason of the same name.
+/// Limits for one event. An event beyond a limit is rejected with the reason of the same name.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Bytes of one event's text.
     pub max_event: usize,
     /// Levels below `traits` (or `context.traits`), 1..=[`Limits::DEEPEST`]. A flat trait is level
-    /// 1; arrays count as well.
+    /// 1; arrays count, too.
     pub max_depth: usize,
     /// Fields of one update.
     pub max_fields: usize,
@@ -46,36 +46,36 @@ pub struct Limits {
     pub max_key: usize,
     /// Bytes of a flattened path.
     pub max_field_name: usize,
-    /// Bytes of one update's names and values together; beyond it `too_large`. A nested name
-    /// repeats those of its parents, so a small text can become a large update.
+    /// Bytes of one update's names and values together; beyond it the reason is `too_large`. A
+    /// nested name repeats the names of its parents, so a small text can become a large update.
     pub max_update: usize,
 }
 
 impl Limits {
-    /// The largest `max_depth`: deeper recursion could end a thread's stack.
+    /// The largest `max_depth`: deeper recursion could overflow a thread's stack.
     pub const DEEPEST: usize = 1000;
 }
 
-/// What the transform needs to know.
+/// The settings of the transform.
 #[derive(Debug, Clone)]
 pub struct Rules {
     pub limits: Limits,
-    /// The name looked up in `integrations`.
+    /// The name that is looked up in an event's `integrations`.
     pub destination: String,
 }
 
 /// What a source knows about an event besides its text.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Origin<'a> {
-    /// As [`trim_js`] leaves it; empty: none.
+    /// The prefix of the Redis key, without white space at both ends ([`trim_js`]); may be empty.
     pub prefix: &'a str,
-    /// The type that a single-event path imposes; it wins over the body's own.
+    /// The type that an HTTP path for one event imposes; replaces the event's own.
     pub path_type: Option<&'a str>,
-    /// The event may be in a wrapper: it does not come from an SDK.
+    /// The event may be in a wrapper, because it does not come from an SDK.
     pub wrapped: bool,
 }
 
-/// What became of one event.
+/// The decision on one event.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Decision {
     Update(Update),

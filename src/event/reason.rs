@@ -1,8 +1,9 @@
-//! Why an event is not written: the closed sets of words that `explain`, metrics and dead letters
-//! share.
+//! The reasons why an event is not written: the same words in `explain`, metrics and dead letters.
 
 macro_rules! reasons {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident => $word:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident {
+        $($(#[$vdoc:meta])* $variant:ident => $word:literal),+ $(,)?
+    }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name { $($(#[$vdoc])* $variant),+ }
@@ -19,7 +20,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// An event that is well formed and asks for nothing to be written.
+    /// Why a well-formed event needs no write.
     SkipReason {
         NotIdentify => "not_identify",
         /// The object's `type` is missing, null or empty, and no path imposes one.
@@ -27,14 +28,14 @@ reasons! {
         BlankUserId => "blank_user_id",
         NoTraits => "no_traits",
         IntegrationOff => "integration_off",
-        /// A Kafka message without a value (a tombstone) or without an event in it, or a blank line
-        /// of a file.
+        /// A Kafka message without a value (a tombstone) or without events, or a blank line of a
+        /// file.
         Empty => "empty",
     }
 }
 
 reasons! {
-    /// An event that cannot be read or exceeds a limit of `[transform]`.
+    /// Why an event cannot be used: it is unreadable or exceeds a limit of `[transform]`.
     RejectReason {
         InvalidJson => "invalid_json",
         InvalidUtf8 => "invalid_utf8",

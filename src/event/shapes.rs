@@ -1,6 +1,6 @@
-//! Finding the events of a message that is no HTTP body: a Kafka record or a line of a file.
-//! Producers send a bare event, a list of them, or a batch; what is in a wrapper is found by the
-//! transform ([`super::Origin::wrapped`]).
+//! Finds the events of a message that is not an HTTP body: a Kafka record or a line of a file.
+//! Producers send a bare event, a list of events, or a batch. The transform finds an event in a
+//! wrapper ([`super::Origin::wrapped`]).
 
 use std::sync::LazyLock;
 
@@ -11,11 +11,11 @@ use super::split::{self, Elements};
 
 static BATCH: LazyLock<Finder> = LazyLock::new(|| Finder::new(b"\"batch\""));
 
-/// The places of a message's events in `value`, in order; none: there is nothing to do.
+/// The places of a message's events in `value`, in order; may be empty.
 ///
-/// An event, `[event, ..]`, or `{"batch":[event, ..]}`. Anything else is one event as it is: the
-/// transform says what is wrong with it. A bad element of a list does not cost the others. A batch
-/// is found only where its name is spelled without escapes.
+/// `value` is an event, `[event, ..]`, or `{"batch":[event, ..]}`. Anything else counts as one
+/// event, and the transform says what is wrong with it. A bad element of a list does not cost the
+/// others. A batch is found only if its name is spelled without escapes.
 pub fn events_of(value: &[u8]) -> Elements {
     if value.is_empty() {
         return Elements::default();
@@ -30,7 +30,7 @@ pub fn events_of(value: &[u8]) -> Elements {
     list.map_or_else(|| Elements::one(0..value.len()), |list| list.shifted(offset))
 }
 
-/// Whether a line holds nothing but white space.
+/// True when a line holds nothing but white space.
 pub fn is_blank(line: &[u8]) -> bool {
     json::without_bom(line).trim_ascii().is_empty()
 }
@@ -171,23 +171,35 @@ mod tests {
                 events.push(event);
             }
             prop_assert_eq!(events.len(), count);
-            prop_assert!(events.iter().all(|event| event.start <= event.end && event.end <= value.len()));
+            let inside = |event: &std::ops::Range<usize>| {
+                event.start <= event.end && event.end <= value.len()
+            };
+            prop_assert!(events.iter().all(inside));
             prop_assert!(events.is_sorted_by(|before, event| before.end <= event.start));
         }
 
         #[test]
-        fn a_bare_event_is_one_event_whatever_its_traits(message in trait_value(), other in trait_value()) {
-            let event = json!({"message": message, "traits": {"batch": other, "message": message}, "type": "identify"});
+        fn a_bare_event_is_one_event_whatever_its_traits(
+            message in trait_value(),
+            other in trait_value(),
+        ) {
+            let traits = json!({"batch": other, "message": message});
+            let event = json!({"message": message, "traits": traits, "type": "identify"});
             let text = serde_json::to_vec(&event).unwrap();
             prop_assert_eq!(events(&text), [text.as_slice()]);
         }
 
         #[test]
-        fn the_elements_of_a_list_are_its_events(traits in proptest::collection::vec(trait_value(), 0..5), batch: bool) {
-            let inside: Vec<_> = traits.into_iter().map(|traits| json!({"type": "identify", "traits": traits})).collect();
+        fn the_elements_of_a_list_are_its_events(
+            traits in proptest::collection::vec(trait_value(), 0..5),
+            batch: bool,
+        ) {
+            let event = |traits| json!({"type": "identify", "traits": traits});
+            let inside: Vec<_> = traits.into_iter().map(event).collect();
             let value = if batch { json!({ "batch": inside }) } else { inside.clone().into() };
             let text = serde_json::to_vec(&value).unwrap();
-            let found: Vec<Value> = events(&text).into_iter().map(|event| serde_json::from_slice(event).unwrap()).collect();
+            let parsed = |event| serde_json::from_slice(event).unwrap();
+            let found: Vec<Value> = events(&text).into_iter().map(parsed).collect();
             prop_assert_eq!(found, inside);
         }
     }

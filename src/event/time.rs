@@ -1,8 +1,8 @@
-//! The event's own time.
+//! The time that an event itself names.
 
 use super::envelope::Envelope;
 
-/// Milliseconds since the epoch: `timestamp`, else `originalTimestamp`, else `sentAt`, the first
+/// Milliseconds since the Unix epoch: the first of `timestamp`, `originalTimestamp` and `sentAt`
 /// that is readable.
 pub(super) fn event_time(envelope: &Envelope<'_>) -> Option<i64> {
     [envelope.timestamp, envelope.original_timestamp, envelope.sent_at]

@@ -1,7 +1,7 @@
-//! From an event's text to a decision.
+//! Decides on one event, given as text.
 
 use super::envelope::Envelope;
-use super::fields::Fields;
+use super::field_map::FieldMap;
 use super::time::event_time;
 use super::user_id::push_user_id;
 use super::wrapper::unwrapped;
@@ -15,33 +15,33 @@ const KEEP: usize = 64 << 10;
 /// Transforms events one after the other, reusing its buffers.
 #[derive(Default)]
 pub struct Transformer {
-    fields: Fields,
+    fields: FieldMap,
     path: Vec<u8>,
     key: Vec<u8>,
     literal: bool,
 }
 
 impl Transformer {
-    /// One that always takes the path meant for odd events: slow, and what the common path is
-    /// compared with.
+    /// A transformer that always takes the literal path. Slow; tests compare the common path with
+    /// it.
     pub fn literal() -> Self {
         Self { literal: true, ..Self::default() }
     }
 
     /// Decides on one event, given as JSON text (a leading byte order mark is dropped). The first
-    /// that applies: unreadable text is rejected; no or another type, a destination switched off, a
-    /// blank `userId` is skipped; traits beyond a limit are rejected; an event without a field is
-    /// skipped; a key beyond its limit is rejected. An event in a wrapper, where there may be one,
-    /// is decided on as if it came alone.
+    /// rule that applies decides: unreadable text is rejected; an event with no type or another
+    /// type, with the destination switched off or with a blank `userId` is skipped; traits beyond a
+    /// limit are rejected; an event without a field is skipped; a key beyond its limit is rejected.
+    /// An event in a wrapper, where [`Origin::wrapped`] allows one, is treated as if it came alone.
     pub fn transform(&mut self, rules: &Rules, origin: Origin<'_>, text: &[u8]) -> Decision {
         let decision = self.decide(rules, origin, text);
-        // Buffers that an odd event stretched are given back.
+        // Frees buffers that an unusual event made large.
         self.path.shrink_to(KEEP);
         self.key.shrink_to(KEEP);
         match decision {
             Ok(update) => Decision::Update(update),
-            Err(Verdict::Skip(reason)) => Decision::Skipped(reason),
-            Err(Verdict::Reject(reason)) => Decision::Rejected(reason),
+            Err(NoUpdate::Skip(reason)) => Decision::Skipped(reason),
+            Err(NoUpdate::Reject(reason)) => Decision::Rejected(reason),
         }
     }
 
@@ -50,7 +50,7 @@ impl Transformer {
         rules: &Rules,
         origin: Origin<'_>,
         text: &[u8],
-    ) -> Result<Update, Verdict> {
+    ) -> Result<Update, NoUpdate> {
         let (max_event, bare) = (rules.limits.max_event, Origin { wrapped: false, ..origin });
         let utf8 = std::str::from_utf8(json::without_bom(text));
         if text.len() > max_event {
@@ -112,24 +112,25 @@ impl Transformer {
 }
 
 /// Why there is no update.
-enum Verdict {
+enum NoUpdate {
     Skip(SkipReason),
     Reject(RejectReason),
 }
 
-impl From<SkipReason> for Verdict {
+impl From<SkipReason> for NoUpdate {
     fn from(reason: SkipReason) -> Self {
         Self::Skip(reason)
     }
 }
 
-impl From<RejectReason> for Verdict {
+impl From<RejectReason> for NoUpdate {
     fn from(reason: RejectReason) -> Self {
         Self::Reject(reason)
     }
 }
 
-/// Folding ASCII is enough: no other character lower-cases into these letters.
+/// Skips an event that is not an `identify`. Comparing ASCII letters is enough: no other character
+/// has these letters as its lower case.
 fn check_type(envelope: &Envelope<'_>, origin: Origin<'_>) -> Result<(), SkipReason> {
     let is_identify = match (origin.path_type, envelope.kind) {
         (Some(kind), _) => kind.eq_ignore_ascii_case("identify"),

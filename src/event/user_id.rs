@@ -1,10 +1,11 @@
-//! `userId` as text: what lodash's `toString` makes of any JSON value.
+//! The text of a `userId`: what lodash's `toString` returns for any JSON value.
 
 use super::js::{lossy, push_number, trim_js};
 use super::json;
 
-/// Appends the text of a `userId` (raw, valid JSON text). False when it is blank: nothing but white
-/// space, or, for an object that hides its `toString`, no text at all (the original fails on it).
+/// Appends the text of a `userId` (raw, valid JSON text). Returns false when the text is blank:
+/// only white space, or no text at all for an object that hides its `toString` (the original fails
+/// then).
 pub(super) fn push_user_id(out: &mut Vec<u8>, raw: &str) -> bool {
     let start = out.len();
     let has_text = match json::first(raw) {
@@ -18,8 +19,8 @@ pub(super) fn push_user_id(out: &mut Vec<u8>, raw: &str) -> bool {
     has_text && std::str::from_utf8(&out[start..]).is_ok_and(|text| !trim_js(text).is_empty())
 }
 
-/// Elements of arrays, at any depth, separated by commas: just what remains when the brackets are
-/// dropped. No recursion, for nothing limits the depth of a `userId`.
+/// Appends the elements of arrays at any depth, separated by commas: that is the text without its
+/// brackets. Does not recurse, because the depth of a `userId` has no limit.
 fn push_nested(out: &mut Vec<u8>, raw: &str) -> bool {
     let mut at = 0;
     loop {

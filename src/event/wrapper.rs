@@ -1,4 +1,4 @@
-//! Events in a wrapper, as producers other than SDKs send them: `{"message":event}`,
+//! Finds an event in a wrapper, as producers other than SDKs send it: `{"message":event}`,
 //! `{"schema":..,"payload":event}` of Kafka Connect, and a CloudEvent, whose event is `data`. The
 //! event may also be JSON text in a string.
 
@@ -10,10 +10,11 @@ use serde_json::value::RawValue;
 
 use super::json::{self, Names};
 
-/// Bytes that one byte of a string can take in JSON: `\u0061`.
+/// Bytes of the longest spelling of one byte in a JSON string: `\u0061`.
 const LONGEST_ESCAPE: usize = 6;
 
-/// Names of members that may tell what is wrapped how. Others may be personal.
+/// Names of members that show how an event is wrapped. Only these are logged: other names may be
+/// personal data.
 const KNOWN: [&str; 11] = [
     "schema",
     "payload",
@@ -28,11 +29,11 @@ const KNOWN: [&str; 11] = [
     "records",
 ];
 
-/// The text of the event that `text` wraps, if it does. An object with a `type` of its own is no
-/// wrapper, unless `specversion` says that it is a CloudEvent. JSON text that cannot be `max_event`
-/// bytes or less once it is unescaped is left where it is.
+/// The text of the event that `text` wraps; `None` when `text` is not a wrapper. An object with a
+/// `type` is not a wrapper, unless `specversion` marks it as a CloudEvent. A string that must be
+/// longer than `max_event` bytes once it is unescaped counts as no event.
 pub(super) fn unwrapped(text: &str, max_event: usize) -> Option<Cow<'_, [u8]>> {
-    let raw = Members::read(text)?.event()?;
+    let raw = WrapperMembers::read(text)?.event()?;
     if raw.starts_with('{') {
         return Some(Cow::Borrowed(raw.as_bytes()));
     }
@@ -44,19 +45,19 @@ pub(super) fn unwrapped(text: &str, max_event: usize) -> Option<Cow<'_, [u8]>> {
     (json::peek(json::without_bom(&text), &mut 0) == b'{').then_some(text)
 }
 
-/// The names of members that may say what wraps the event in `text`, from a closed list; `None`
-/// when `text` is no object or has a `type`, so that there is nothing to explain.
+/// The names of those members of `text` that may show how it is wrapped, from a closed list. `None`
+/// when `text` is not an object or has a `type`: then there is nothing to explain.
 pub fn untyped(text: &[u8]) -> Option<Vec<&'static str>> {
-    let members = Members::read(std::str::from_utf8(json::without_bom(text)).ok()?)?;
+    let members = WrapperMembers::read(std::str::from_utf8(json::without_bom(text)).ok()?)?;
     let is_untyped = matches!(members.kind, None | Some("null" | "\"\""));
     is_untyped.then(|| {
         KNOWN.iter().zip(members.known).filter(|(_, seen)| *seen).map(|(name, _)| *name).collect()
     })
 }
 
-/// The members that tell a wrapper from an event.
+/// The members that distinguish a wrapper from an event.
 #[derive(Default)]
-struct Members<'a> {
+struct WrapperMembers<'a> {
     kind: Option<&'a str>,
     message: Option<&'a str>,
     payload: Option<&'a str>,
@@ -65,8 +66,8 @@ struct Members<'a> {
     known: [bool; KNOWN.len()],
 }
 
-impl<'a> Members<'a> {
-    /// `None`: no valid object.
+impl<'a> WrapperMembers<'a> {
+    /// `None` when `text` is not a valid object.
     fn read(text: &'a str) -> Option<Self> {
         let mut json = serde_json::Deserializer::from_str(text);
         let members = json.deserialize_map(Self::default()).ok()?;
@@ -90,7 +91,7 @@ impl<'a> Members<'a> {
     }
 }
 
-impl<'a> Visitor<'a> for Members<'a> {
+impl<'a> Visitor<'a> for WrapperMembers<'a> {
     type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_of_the_list_are_told() {
+    fn only_names_of_the_list_are_returned() {
         assert_eq!(
             untyped(br#"{"payload":{},"email":"a@b.c","schema":1,"schema":2}"#),
             Some(vec!["schema", "payload"])

@@ -10,8 +10,8 @@ use super::describe;
 use crate::config::{KafkaClient, Pem, Sasl, Tls};
 use crate::tls::{self, TlsError};
 
-/// Settings that cannot work: a start-up error. The text names keys and files, never a secret or a
-/// file's content.
+/// Settings that cannot work, which is a start-up error. The text names keys and files, never a
+/// secret or a file's content.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error("{key}: {source}")]
@@ -27,14 +27,14 @@ pub enum ClientError {
     /// A value that was derived from our own keys, such as a NUL in a password.
     #[error("librdkafka does not take the value that it was given for its property {property:?}")]
     OwnValue { property: String },
-    /// librdkafka's own words: properties that contradict each other, certificates that it cannot
+    /// librdkafka's own text: properties that contradict each other, certificates that it cannot
     /// use.
-    #[error("librdkafka makes no client of these settings: {0}")]
+    #[error("librdkafka cannot create a client from these settings: {0}")]
     Creation(String),
 }
 
-/// What every client of these brokers is made from: the source, the dead letters and the probe add
-/// what is theirs.
+/// The properties that every client of these brokers has; the source, the dead letters and the
+/// probe add their own.
 ///
 /// # Errors
 /// Files that cannot be read or are not PEM, and properties that librdkafka does not take.
@@ -49,7 +49,7 @@ pub fn client_config(client: &KafkaClient) -> Result<ClientConfig, ClientError> 
         .set("reconnect.backoff.ms", "100")
         .set("reconnect.backoff.max.ms", "1000");
     if let Some(tls) = &client.tls {
-        // With a password for it, the key may be encrypted: librdkafka will see.
+        // With a password for it, the key may be encrypted: then librdkafka checks it, not we.
         set_tls(&mut config, tls, client.librdkafka.contains_key("ssl.key.password"))?;
     }
     match &client.sasl {
@@ -65,8 +65,8 @@ pub fn client_config(client: &KafkaClient) -> Result<ClientConfig, ClientError> 
     for (property, value) in &client.librdkafka {
         config.set(property, value.expose_secret());
     }
-    // Without this it would follow the `log` crate, which is not used here, and hide what `debug`
-    // asks for.
+    // By default rdkafka takes the level from the `log` crate, which is not used here, and would
+    // hide the lines that `debug` asks for.
     let debug = client.librdkafka.contains_key("debug");
     config.set_log_level(if debug { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
     match config.create_native_config() {
@@ -75,7 +75,7 @@ pub fn client_config(client: &KafkaClient) -> Result<ClientConfig, ClientError> 
     }
 }
 
-/// Why librdkafka does not make a client.
+/// Why librdkafka cannot create a client.
 pub fn creation_error(error: KafkaError) -> ClientError {
     match error {
         KafkaError::ClientConfig(_, _, property, _) => ClientError::OwnValue { property },
@@ -111,7 +111,8 @@ fn protocol(client: &KafkaClient) -> &'static str {
 fn set_tls(config: &mut ClientConfig, tls: &Tls, key_password: bool) -> Result<(), ClientError> {
     let wrong = |key| move |source| ClientError::Tls { key, source };
     match &tls.ca {
-        // OpenSSL is linked in: it has no idea where this system keeps its certificates.
+        // OpenSSL is linked in and does not know where this system keeps its certificates: `probe`
+        // tries the usual places.
         None => _ = config.set("ssl.ca.location", "probe"),
         Some(pem) => {
             tls::check_certificates(pem).map_err(wrong("kafka.tls.ca_file"))?;

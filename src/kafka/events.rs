@@ -1,7 +1,7 @@
-//! What librdkafka tells outside of replies: log lines, errors, the wish for a token.
+//! librdkafka's callbacks: log lines, errors, requests for a token.
 
 use std::error::Error;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use rdkafka::client::{ClientContext, OAuthToken};
@@ -13,11 +13,12 @@ use rdkafka::statistics::Statistics;
 use super::repeats::Repeats;
 use super::{ClientError, TokenSource, explain};
 use crate::config::KafkaClient;
+use crate::lock::lock;
 
-/// What all contexts share: they pass on to it what librdkafka tells them, and remembers what is
-/// wrong.
+/// The state that a client's contexts share: they pass librdkafka's callbacks to it, which logs
+/// them and keeps the last error.
 pub struct ClientEvents {
-    /// Who has the client, for the log.
+    /// The part of the program that owns the client, for the log.
     part: &'static str,
     tokens: Option<TokenSource>,
     trouble: Mutex<Option<String>>,
@@ -25,16 +26,16 @@ pub struct ClientEvents {
 }
 
 impl ClientEvents {
-    /// For a client of `part`, such as `kafka`.
+    /// The events of a client that belongs to `part`, such as `kafka`.
     ///
     /// # Errors
-    /// A token endpoint that cannot be used.
+    /// The token endpoint cannot be used.
     pub fn new(part: &'static str, client: &KafkaClient) -> Result<Self, ClientError> {
         let tokens = TokenSource::new(client.sasl.as_ref())?;
         Ok(Self { part, tokens, trouble: Mutex::default(), repeats: Mutex::default() })
     }
 
-    /// Passes a line of librdkafka's log on, a repeated one about once a minute.
+    /// Logs a line of librdkafka's log; a repeated line about once a minute.
     pub fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         use RDKafkaLogLevel as L;
         let part = self.part;
@@ -43,7 +44,7 @@ impl ClientEvents {
             L::Notice | L::Info | L::Debug => {
                 tracing::debug!(target: "librdkafka", part, facility, "{message}")
             }
-            // Comes as an error, too, and is explained there.
+            // The same text comes as an error, too, and is explained there.
             _ if matches!(facility, "FAIL" | "ERROR") => {
                 tracing::debug!(target: "librdkafka", part, facility, "{message}")
             }
@@ -61,8 +62,8 @@ impl ClientEvents {
         }
     }
 
-    /// librdkafka makes no error of a connection that a broker closed, though it is the only trace
-    /// of a wrong port.
+    /// Notes a connection that a broker closed: librdkafka reports no error for it, though it is
+    /// the only sign of a wrong port.
     fn disconnected(&self, message: &str) {
         tracing::debug!(target: "librdkafka", part = self.part, "{message}");
         if !closed_when_idle(message) {
@@ -70,12 +71,12 @@ impl ClientEvents {
         }
     }
 
-    /// Remembers an error in plain words, and logs it unless it was just said.
+    /// Keeps an error in plain words, and logs it unless it was logged within the last minute.
     pub fn error(&self, error: &KafkaError, reason: &str) {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         match code {
             RDKafkaErrorCode::PartitionEOF => {}
-            // Follows the reason why, and knows less.
+            // Comes after the error that says why, and says less.
             RDKafkaErrorCode::AllBrokersDown if self.trouble().is_some() => {}
             _ => self.remember(explain(code, reason)),
         }
@@ -88,37 +89,33 @@ impl ClientEvents {
         *lock(&self.trouble) = Some(text);
     }
 
-    /// A new token. Blocks for as long as [`TokenSource::fetch`].
+    /// A new token. Blocks as long as [`TokenSource::fetch`].
     ///
     /// # Errors
-    /// One line for people; librdkafka hands it back through [`Self::error`] and asks again ten
-    /// seconds later.
+    /// One line for people; librdkafka passes it to [`Self::error`] and asks again ten seconds
+    /// later.
     pub fn token(&self) -> Result<OAuthToken, Box<dyn Error>> {
         let tokens = self.tokens.as_ref().ok_or("kafka.sasl.mechanism is not OAUTHBEARER")?;
         Ok(tokens.fetch()?)
     }
 
-    /// The last error in plain words, unless all was well since.
+    /// The last error in plain words; `None` when something succeeded since.
     pub fn trouble(&self) -> Option<String> {
         lock(&self.trouble).clone()
     }
 
-    /// To be called when something succeeded.
+    /// Forgets the last error: something succeeded.
     pub fn recovered(&self) {
         *lock(&self.trouble) = None;
     }
 }
 
-/// Brokers close connections that were not used for minutes: `(after 600123ms in state UP)`.
+/// True for a connection that the broker closed because it was idle for minutes:
+/// `(after 600123ms in state UP)`.
 fn closed_when_idle(message: &str) -> bool {
     let Some((before, _)) = message.split_once("ms in state UP") else { return false };
     let digits = before.rsplit(' ').next().unwrap_or_default();
     digits.parse::<u64>().is_ok_and(|milliseconds| milliseconds > 10_000)
-}
-
-/// What is guarded is whole after a panic, too.
-fn lock<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
-    guarded.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The context of a client that needs nothing besides [`ClientEvents`].

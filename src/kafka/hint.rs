@@ -17,9 +17,8 @@ const CLIENT_CERTIFICATE: &str =
 const OUR_CERTIFICATE: &str = "the broker does not accept our client certificate: is \
     kafka.tls.cert_file valid and signed by the CA that the broker trusts?";
 const CERTIFICATE: &str = "the broker's certificate is not signed by what kafka.tls.ca_file holds \
-    (without it: by what this system \
-                           trusts), or is for another host name; `traitsink check --connect` says \
-                           which";
+    (without it: by what this system trusts), or is for another host name; \
+    `traitsink check --connect` says which";
 const TLS: &str = "see kafka.tls";
 const WANTS_SASL: &str = "the broker closed the connection as soon as something was asked: it may \
     want a login (kafka.sasl)";
@@ -27,16 +26,13 @@ const NO_SASL: &str =
     "this port takes no login: remove kafka.sasl, or use the port of the broker's SASL listener";
 const MECHANISM: &str = "set kafka.sasl.mechanism to one that the broker supports";
 const PASSWORD: &str = "is kafka.sasl.username and its password right? SCRAM credentials are made \
-    for one mechanism each: \
-                        kafka.sasl.mechanism must be that one";
+    for one mechanism each: kafka.sasl.mechanism must be that one";
 const TOKEN: &str = "the broker does not accept the token: compare the issuer, audience and scope \
     that it expects with kafka.sasl";
 const TOPIC_ACL: &str = "allow this user READ on the topic (for dead letters: WRITE), such as with \
-                         `kafka-acls --add --allow-principal User:NAME --operation Read --topic \
-                         TOPIC`";
+    `kafka-acls --add --allow-principal User:NAME --operation Read --topic TOPIC`";
 const GROUP_ACL: &str = "allow this user READ on the group, such as with \
-                         `kafka-acls --add --allow-principal User:NAME --operation Read --group \
-                         GROUP`";
+    `kafka-acls --add --allow-principal User:NAME --operation Read --group GROUP`";
 const CLUSTER_ACL: &str = "allow this user IDEMPOTENT_WRITE on the cluster";
 const NO_TOPIC: &str = "create it with `kafka-topics --create --topic TOPIC --partitions 4`, or \
     correct its name in the configuration";
@@ -49,16 +45,15 @@ const SESSION: &str = "set kafka.session_timeout between the broker's group.min.
     and group.max.session.timeout.ms";
 const MOVING: &str = "the broker is starting or handing over; it is asked again";
 const NO_OFFSET: &str = "the group has no valid offset to begin at, and kafka.auto_offset_reset \
-    = \"error\" does not guess: \
-                         set it to \"earliest\" or \"latest\", or set the group's offsets with \
-                         kafka-consumer-groups";
+    = \"error\" does not guess: set it to \"earliest\" or \"latest\", or set the group's offsets \
+    with kafka-consumer-groups";
 const TOO_LARGE: &str = "raise max.message.bytes of the topic";
 const REPLICAS: &str = "brokers that hold replicas of the topic are down";
 const OVERLOADED: &str = "is the broker overloaded, or is something in between?";
 const BUG: &str = "a broker that is older than 0.10 or is none at all?";
 
-/// What happened and, where it is known, what to do about it. `reason` is librdkafka's own text, or
-/// empty.
+/// Says what happened and, if it is known, what to do about it. `reason` is librdkafka's own text,
+/// or empty.
 pub fn explain(code: RDKafkaErrorCode, reason: &str) -> String {
     let what = if reason.is_empty() { description(code) } else { escaped(&cleaned(reason)) };
     match hint(code, reason) {
@@ -124,7 +119,7 @@ fn hint(code: RDKafkaErrorCode, reason: &str) -> Option<&'static str> {
     })
 }
 
-/// A connection that failed or broke: librdkafka tells in which state it was.
+/// The hint for a connection that failed or broke: librdkafka names the state it was in.
 fn connection(reason: &str) -> Option<&'static str> {
     let says = |words: &str| reason.contains(words);
     let tls = says("ssl://");
@@ -189,7 +184,7 @@ mod tests {
 
     use super::*;
 
-    /// As librdkafka 2.12.1 and Kafka 3.9.1 said them.
+    /// Errors of librdkafka 2.12.1 and Kafka 3.9.1, each with its hint.
     const SEEN: &[(RDKafkaErrorCode, &str, &str)] = &[
         (
             E::BrokerTransportFailure,

@@ -1,51 +1,45 @@
-//! Says the same thing once a minute, not once a second. Pure.
+//! Logs the same text of librdkafka once a minute, not once a second. Pure.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-const REST: Duration = Duration::from_secs(60);
+use crate::logging::Throttle;
+
+/// Time between two lines with the same text.
+const INTERVAL: Duration = Duration::from_secs(60);
 /// Different texts that are remembered.
 const MEMORY: usize = 64;
 
-/// What was said lately.
+/// The texts that were logged lately.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
-    said: HashMap<String, Said>,
-}
-
-#[derive(Debug)]
-struct Said {
-    at: Instant,
-    kept_back: u64,
+    logged: HashMap<String, Throttle>,
 }
 
 impl Repeats {
-    /// Whether to say `text` at `now`, and how often it was kept back since it was last said.
+    /// `Some`: log `text` now, which was left out that many times since it was last logged.
     pub(super) fn admit(&mut self, text: &str, now: Instant) -> Option<u64> {
-        let key = gist(text);
-        if let Some(said) = self.said.get_mut(key) {
-            if now.saturating_duration_since(said.at) < REST {
-                said.kept_back += 1;
-                return None;
-            }
-            said.at = now;
-            return Some(std::mem::take(&mut said.kept_back));
+        let key = without_times(text);
+        if let Some(throttle) = self.logged.get(key) {
+            return throttle.admit_at(1, now).map(|occurrences| occurrences - 1);
         }
-        if self.said.len() >= MEMORY {
-            self.said.retain(|_, said| now.saturating_duration_since(said.at) < REST);
+        if self.logged.len() >= MEMORY {
+            self.logged.retain(|_, throttle| throttle.is_closed_at(now));
         }
-        // A storm of different texts: forgetting all is cheap, and says something twice at worst.
-        if self.said.len() >= MEMORY {
-            self.said.clear();
+        // Too many different texts: all are forgotten, and at worst some text is logged twice.
+        if self.logged.len() >= MEMORY {
+            self.logged.clear();
         }
-        self.said.insert(key.to_owned(), Said { at: now, kept_back: 0 });
-        Some(0)
+        let throttle = Throttle::new(INTERVAL);
+        let first = throttle.admit_at(1, now).map(|occurrences| occurrences - 1);
+        self.logged.insert(key.to_owned(), throttle);
+        first
     }
 }
 
-/// The text without librdkafka's tail of times and counts: `(after 12ms in state CONNECT, 3
+/// The text without librdkafka's times and counts at its end: `(after 12ms in state CONNECT, 3
 /// identical error(s) suppressed)`.
-fn gist(text: &str) -> &str {
+fn without_times(text: &str) -> &str {
     text.split(" (after ").next().unwrap_or(text)
 }
 
@@ -54,14 +48,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn once_a_minute_and_how_often_it_was_kept_back() {
+    fn once_a_minute_with_the_number_of_times_it_was_left_out() {
         let (mut repeats, start) = (Repeats::default(), Instant::now());
         assert_eq!(repeats.admit("refused (after 1ms in state CONNECT)", start), Some(0));
-        assert_eq!(repeats.admit("refused (after 2ms in state CONNECT)", start + REST / 2), None);
-        assert_eq!(repeats.admit("another", start + REST / 2), Some(0));
-        assert_eq!(repeats.admit("refused", start + REST - Duration::from_nanos(1)), None);
-        assert_eq!(repeats.admit("refused", start + REST), Some(2));
-        assert_eq!(repeats.admit("refused", start + REST), None);
+        assert_eq!(
+            repeats.admit("refused (after 2ms in state CONNECT)", start + INTERVAL / 2),
+            None
+        );
+        assert_eq!(repeats.admit("another", start + INTERVAL / 2), Some(0));
+        assert_eq!(repeats.admit("refused", start + INTERVAL - Duration::from_nanos(1)), None);
+        assert_eq!(repeats.admit("refused", start + INTERVAL), Some(2));
+        assert_eq!(repeats.admit("refused", start + INTERVAL), None);
     }
 
     #[test]
@@ -69,10 +66,10 @@ mod tests {
         let (mut repeats, start) = (Repeats::default(), Instant::now());
         for n in 0..10 * MEMORY {
             assert_eq!(repeats.admit(&n.to_string(), start), Some(0));
-            assert!(repeats.said.len() <= MEMORY);
+            assert!(repeats.logged.len() <= MEMORY);
         }
-        let later = start + REST;
+        let later = start + INTERVAL;
         assert_eq!(repeats.admit("later", later), Some(0));
-        assert!(repeats.said.len() <= MEMORY);
+        assert!(repeats.logged.len() <= MEMORY);
     }
 }

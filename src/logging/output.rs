@@ -1,58 +1,59 @@
-//! Standard error, written by a thread of its own: nobody else waits for whoever reads it, or does
-//! not.
+//! Writes standard error from a thread of its own, so that no other thread waits for its reader.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that wait to be written, at most; further ones are dropped and counted. A few MiB of
-/// memory at the very most.
+use crate::lock::lock;
+
+/// Lines that wait to be written, at most; further lines are dropped and counted. They take a few
+/// MiB at most.
 const WAITING_LINES: usize = 4096;
 
-/// Where log lines go once logging has started.
-static OUTPUT: OnceLock<Output> = OnceLock::new();
+/// The output of log lines once logging has started.
+static OUTPUT: OnceLock<LogOutput> = OnceLock::new();
 
-/// A queue of lines, and the thread that writes them. Cheap to clone.
+/// A queue of log lines, and the thread that writes them. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Output {
+pub(super) struct LogOutput {
     lines: NonBlocking,
     queued: Arc<AtomicU64>,
-    written: Arc<Written>,
-    /// Never dropped while the process runs: dropping it waits and then prints on standard output
-    /// if nobody reads.
+    written: Arc<WrittenLines>,
+    /// Never dropped while the process runs: dropping it waits, and then prints on standard output
+    /// if nobody reads the lines.
     _thread: Arc<WorkerGuard>,
 }
 
-/// Lines that the thread is done with.
+/// The number of lines that the thread has written, or failed to write.
 #[derive(Default)]
-struct Written {
+struct WrittenLines {
     lines: Mutex<u64>,
     more: Condvar,
 }
 
-/// Counts what it hands on.
-struct Counting<W> {
+/// Counts the lines that it passes to `to`.
+struct CountingWriter<W> {
     to: W,
-    written: Arc<Written>,
+    written: Arc<WrittenLines>,
 }
 
-impl Output {
-    /// To standard error; the same one at each call.
+impl LogOutput {
+    /// The output to standard error; the same at each call.
     pub(super) fn stderr() -> &'static Self {
-        OUTPUT.get_or_init(|| Self::new(Stderr))
+        OUTPUT.get_or_init(|| Self::new(UnlockedStderr))
     }
 
     fn new(to: impl Write + Send + 'static) -> Self {
-        let written = Arc::new(Written::default());
+        let written = Arc::new(WrittenLines::default());
         let (lines, thread) = NonBlockingBuilder::default()
             .lossy(true)
             .buffered_lines_limit(WAITING_LINES)
             .thread_name("log")
-            .finish(Counting { to, written: Arc::clone(&written) });
+            .finish(CountingWriter { to, written: Arc::clone(&written) });
         Self { lines, queued: Arc::default(), written, _thread: Arc::new(thread) }
     }
 
@@ -63,14 +64,14 @@ impl Output {
     /// Waits until everything has been written, but for no longer than `limit`.
     fn flush(&self, limit: Duration) {
         let waiting = |written: &mut u64| self.queued.load(Relaxed) > *written + self.dropped();
-        let written = self.written.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whether all was written makes no difference: the process ends.
+        let written = lock(&self.written.lines);
+        // The result does not matter: the process ends.
         let _ = self.written.more.wait_timeout_while(written, limit, waiting);
     }
 }
 
-impl Write for Output {
-    /// Queues `line` or drops it, in either case at once.
+impl Write for LogOutput {
+    /// Queues `line` or drops it, without waiting.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.queued.fetch_add(1, Relaxed);
         self.lines.write(line)
@@ -81,7 +82,7 @@ impl Write for Output {
     }
 }
 
-impl<'a> MakeWriter<'a> for Output {
+impl<'a> MakeWriter<'a> for LogOutput {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
@@ -89,7 +90,7 @@ impl<'a> MakeWriter<'a> for Output {
     }
 }
 
-impl<W: Write> Write for Counting<W> {
+impl<W: Write> Write for CountingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.to.write(bytes)
     }
@@ -97,7 +98,7 @@ impl<W: Write> Write for Counting<W> {
     /// The thread writes each line with one call.
     fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
         let result = self.to.write_all(line);
-        *self.written.lines.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        *lock(&self.written.lines) += 1;
         self.written.more.notify_all();
         result
     }
@@ -107,11 +108,11 @@ impl<W: Write> Write for Counting<W> {
     }
 }
 
-/// Standard error without the lock of `std::io::stderr()`, which a blocked write would hold for
-/// ever.
-struct Stderr;
+/// Standard error without the lock of `std::io::stderr()`, which a blocked write would hold
+/// forever.
+struct UnlockedStderr;
 
-impl Write for Stderr {
+impl Write for UnlockedStderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Ok(rustix::io::write(std::io::stderr(), bytes)?)
     }
@@ -121,8 +122,8 @@ impl Write for Stderr {
     }
 }
 
-/// Prints a line for people on standard error: in its turn among the log lines once logging has
-/// started, else at once. Nothing is left to do if that fails.
+/// Prints a line for people on standard error: behind the queued log lines once logging has
+/// started, else at once. Errors are ignored.
 pub fn say(text: &str) {
     let line = format!("{text}\n");
     let _ = match OUTPUT.get() {
@@ -131,9 +132,9 @@ pub fn say(text: &str) {
     };
 }
 
-/// Log lines that were dropped since the start, because standard error was not read.
+/// The number of log lines dropped since the start because standard error was not read.
 pub fn dropped_lines() -> u64 {
-    OUTPUT.get().map_or(0, Output::dropped)
+    OUTPUT.get().map_or(0, LogOutput::dropped)
 }
 
 /// Waits until what was logged is written, but for no longer than `limit`.
@@ -152,7 +153,7 @@ mod tests {
     #[test]
     fn flushing_waits_for_all_lines_that_somebody_reads() {
         let mut file = tempfile::tempfile().unwrap();
-        let mut output = Output::new(file.try_clone().unwrap());
+        let mut output = LogOutput::new(file.try_clone().unwrap());
         (0..100).for_each(|n| output.write_all(format!("{n}\n").as_bytes()).unwrap());
         output.flush(Duration::from_secs(60));
         std::io::Seek::rewind(&mut file).unwrap();
@@ -162,7 +163,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_pipe_that_is_not_read() {
         let (_reader, writer) = std::io::pipe().unwrap();
-        let mut output = Output::new(writer);
+        let mut output = LogOutput::new(writer);
         let line = [b'x'; 1000];
         // The pipe holds 64 KiB, the queue its limit; all else is dropped.
         (0..2 * WAITING_LINES).for_each(|_| output.write_all(&line).unwrap());

@@ -1,27 +1,28 @@
-//! At most one log line in a while for what may happen with every request.
+//! Limits how often something is logged that may happen with every request.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Lets one line through in each stretch of time, and counts what the lines left out would have
-/// said.
+use crate::lock::lock;
+
+/// Lets one log line through per interval, and counts the occurrences in between.
 #[derive(Debug)]
 pub struct Throttle {
     every: Duration,
-    state: Mutex<State>,
+    state: Mutex<Counted>,
 }
 
 #[derive(Debug)]
-struct State {
+struct Counted {
     last: Option<Instant>,
     /// Occurrences since the last line.
     count: u64,
 }
 
 impl Throttle {
-    /// At most one line in each `every`; the first one at once.
+    /// At most one line per `every`; the first one at once.
     pub const fn new(every: Duration) -> Self {
-        Self { every, state: Mutex::new(State { last: None, count: 0 }) }
+        Self { every, state: Mutex::new(Counted { last: None, count: 0 }) }
     }
 
     /// Counts `count` more occurrences. `Some`: log now, with the number of occurrences since the
@@ -30,14 +31,21 @@ impl Throttle {
         self.admit_at(count, Instant::now())
     }
 
-    fn admit_at(&self, count: u64, now: Instant) -> Option<u64> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The same at the time `now`.
+    pub fn admit_at(&self, count: u64, now: Instant) -> Option<u64> {
+        let mut state = lock(&self.state);
         state.count += count;
         if state.last.is_some_and(|last| now.saturating_duration_since(last) < self.every) {
             return None;
         }
         state.last = Some(now);
         Some(std::mem::take(&mut state.count))
+    }
+
+    /// True while a line was logged less than one interval before `now`.
+    pub fn is_closed_at(&self, now: Instant) -> bool {
+        let state = lock(&self.state);
+        state.last.is_some_and(|last| now.saturating_duration_since(last) < self.every)
     }
 }
 

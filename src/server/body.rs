@@ -1,4 +1,4 @@
-//! A request's body that tells its connection when it is waited for.
+//! A request's body that reports to its connection's activity when more of it is needed.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,27 +7,29 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use super::phase::Phase;
+use super::activity::Activity;
 
-pub(super) struct Watched {
+/// A body, as hyper reads it.
+pub(super) struct WatchedBody {
     body: Incoming,
-    phase: Arc<Phase>,
+    activity: Arc<Activity>,
+    /// More of the body is needed, and the activity knows.
     awaited: bool,
 }
 
-impl Watched {
-    pub(super) fn new(body: Incoming, phase: Arc<Phase>) -> Self {
-        Self { body, phase, awaited: false }
+impl WatchedBody {
+    pub(super) fn new(body: Incoming, activity: Arc<Activity>) -> Self {
+        Self { body, activity, awaited: false }
     }
 
     fn ended(&mut self) {
         if std::mem::take(&mut self.awaited) {
-            self.phase.body_ended();
+            self.activity.body_ended();
         }
     }
 }
 
-impl Body for Watched {
+impl Body for WatchedBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -39,7 +41,7 @@ impl Body for Watched {
         match &frame {
             Poll::Pending if !self.awaited => {
                 self.awaited = true;
-                self.phase.body_awaited();
+                self.activity.body_awaited();
             }
             Poll::Ready(Some(Ok(_))) if !self.body.is_end_stream() => {}
             Poll::Ready(_) => self.ended(),
@@ -57,7 +59,7 @@ impl Body for Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for WatchedBody {
     fn drop(&mut self) {
         self.ended();
     }

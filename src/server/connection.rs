@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its last.
+//! Serves one connection, from its first byte to its last.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -16,32 +16,33 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::body::Watched;
-use super::phase::Phase;
+use super::activity::Activity;
+use super::body::WatchedBody;
 use super::socket::Socket;
 
-/// Bytes of a request's head, and of what is read of a body at once, at most: the least that hyper
-/// takes. Every connection may hold as much twice.
+/// Bytes of a request's head, and of a body that are read at once, at most. This is hyper's
+/// minimum; every connection may hold it twice.
 const BUFFER: usize = 8 * 1024;
 
-/// Serves one client until it leaves, stalls, or has been answered after `soft` was cancelled.
+/// Serves one client until it leaves or stalls; after `soft` was cancelled, until its request is
+/// answered.
 pub(super) async fn run(
     stream: TcpStream,
     app: Router,
-    phase: Arc<Phase>,
+    activity: Arc<Activity>,
     soft: CancellationToken,
 ) {
-    // Answers are short and whole: waiting for more to send only delays them.
+    // Responses are short and sent in one piece: waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
     let service = {
-        let phase = Arc::clone(&phase);
+        let activity = Arc::clone(&activity);
         service_fn(move |request: Request<Incoming>| {
-            let (app, phase) = (app.clone(), Arc::clone(&phase));
-            phase.request_began();
-            let request = request.map(|body| Watched::new(body, Arc::clone(&phase)));
+            let (app, activity) = (app.clone(), Arc::clone(&activity));
+            activity.request_began();
+            let request = request.map(|body| WatchedBody::new(body, Arc::clone(&activity)));
             async move {
                 let answer = app.oneshot(request).await;
-                phase.request_ended();
+                activity.request_ended();
                 answer
             }
         })
@@ -53,7 +54,7 @@ pub(super) async fn run(
         .header_read_timeout(None)
         .max_header_size(BUFFER)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(Socket::new(stream, Arc::clone(&phase))), service);
+        .serve_connection(TokioIo::new(Socket::new(stream, Arc::clone(&activity))), service);
     let mut serving = pin!(serving);
     let mut stopping = pin!(soft.cancelled());
     let mut stopped = false;
@@ -69,11 +70,11 @@ pub(super) async fn run(
             }
             return Poll::Ready(());
         }
-        while let Some(deadline) = phase.deadline() {
+        while let Some(deadline) = activity.deadline() {
             if deadline <= Instant::now() {
                 return Poll::Ready(());
             }
-            // A later deadline needs no new timer: the old one rings, and this loop looks again.
+            // A later deadline needs no new timer: the old one fires, and this loop checks again.
             if deadline < alarm.deadline() || alarm.is_elapsed() {
                 alarm.as_mut().reset(deadline);
             }

@@ -1,13 +1,12 @@
-//! How many files and connections the operating system grants this process.
+//! The limit of file descriptors, and how many connections fit into it.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// More than this many descriptors are not asked for: containers grant a billion, which programs
-/// that walk through all of them, started from here, would have to pay for.
+/// Descriptors that are asked for, at most. Containers grant a billion, and child processes that
+/// walk through all of them would take long.
 const ENOUGH: u64 = 1 << 20;
 
-/// Raises the soft limit of descriptors as far as the hard one allows; returns how many there are
-/// now.
+/// Raises the soft limit of descriptors as far as the hard limit allows; returns the new limit.
 pub fn raise() -> u64 {
     let granted = getrlimit(Resource::Nofile);
     let now = granted.current.unwrap_or(u64::MAX);
@@ -24,8 +23,8 @@ pub fn raise() -> u64 {
     }
 }
 
-/// How many of `wanted` connections fit into `descriptors`, of which `others` are needed elsewhere;
-/// at least one.
+/// How many of `wanted` connections fit into `descriptors` when `others` of these are needed
+/// elsewhere; at least one.
 pub fn fit(wanted: usize, descriptors: u64, others: usize) -> usize {
     let free = descriptors.saturating_sub(others as u64);
     wanted.min(usize::try_from(free).unwrap_or(usize::MAX)).max(1)

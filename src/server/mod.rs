@@ -1,11 +1,13 @@
-//! The serving loop of every HTTP listener: accepts every client, closes connections that stall or
-//! that fall silent when there are too many, ends gracefully.
+//! The serving loop of every HTTP listener. It accepts every client, closes connections that stall,
+//! closes silent ones when there are too many, and ends gracefully.
 
+mod activity;
 mod body;
 mod connection;
-mod crowd;
+mod connections;
 pub mod descriptors;
-mod phase;
+mod limits;
+mod min_rate;
 mod socket;
 
 use std::io;
@@ -19,32 +21,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::logging::Throttle;
 
-use crowd::Crowd;
-use phase::Phase;
-
-/// What one listener grants its clients.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// At one more the client that is silent for longest gives way; while all are being answered,
-    /// it waits.
-    pub max_connections: usize,
-    /// From the first byte of a request (on a new connection: from accepting it) to the end of its
-    /// headers.
-    pub header_timeout: Duration,
-    /// How long a connection may stay open between two requests.
-    pub idle_timeout: Duration,
-}
-
-impl Default for Limits {
-    /// For a listener that only operators reach.
-    fn default() -> Self {
-        Self {
-            max_connections: 64,
-            header_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(75),
-        }
-    }
-}
+use activity::Activity;
+use connections::Connections;
+pub use limits::ListenerLimits;
+pub use min_rate::MinRate;
 
 /// Serves `app` until `soft` is cancelled and every connection has ended, or until `hard` is
 /// cancelled.
@@ -54,41 +34,41 @@ impl Default for Limits {
 pub async fn serve(
     listener: TcpListener,
     app: Router,
-    limits: Limits,
+    limits: ListenerLimits,
     soft: CancellationToken,
     hard: CancellationToken,
 ) {
-    let crowd = Crowd::new(limits.max_connections);
+    let connections = Connections::new(limits.max_connections);
     let limits = Arc::new(limits);
-    let connections = TaskTracker::new();
+    let tasks = TaskTracker::new();
     let accepting = async {
         let mut backoff = Backoff::default();
         loop {
-            let stream = backoff.accept(&listener, &crowd).await;
-            crowd.room().await;
-            let phase = Arc::new(Phase::new(Arc::clone(&limits)));
-            let place = crowd.join(Arc::clone(&phase));
-            let id = place.id;
-            let connection = connection::run(stream, app.clone(), phase, soft.clone());
+            let stream = backoff.accept(&listener, &connections).await;
+            connections.wait_for_room().await;
+            let activity = Arc::new(Activity::new(Arc::clone(&limits)));
+            let slot = connections.add(Arc::clone(&activity));
+            let id = slot.id;
+            let connection = connection::run(stream, app.clone(), activity, soft.clone());
             let hard = hard.clone();
-            let task = connections.spawn(async move {
+            let task = tasks.spawn(async move {
                 hard.run_until_cancelled_owned(connection).await;
-                drop(place);
+                drop(slot);
             });
-            crowd.runs(id, task.abort_handle());
+            connections.set_task(id, task.abort_handle());
         }
     };
     soft.run_until_cancelled(hard.run_until_cancelled(accepting)).await;
     drop(listener);
-    connections.close();
-    connections.wait().await;
+    tasks.close();
+    tasks.wait().await;
 }
 
-/// Clients can bring about a failure between each two connections.
+/// Limits the log lines about failing accepts: clients can cause one with every connection.
 static FAILURES: Throttle = Throttle::new(Duration::from_secs(10));
 
-/// Pauses between failing accepts: without file descriptors `accept` fails at once, for as long as
-/// none is freed.
+/// The pause between failing accepts: without free file descriptors `accept` fails at once, again
+/// and again.
 #[derive(Default)]
 struct Backoff(Duration);
 
@@ -96,7 +76,7 @@ impl Backoff {
     const FIRST: Duration = Duration::from_millis(10);
     const LAST: Duration = Duration::from_secs(1);
 
-    async fn accept(&mut self, listener: &TcpListener, crowd: &Crowd) -> TcpStream {
+    async fn accept(&mut self, listener: &TcpListener, connections: &Connections) -> TcpStream {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
@@ -106,8 +86,8 @@ impl Backoff {
                 Err(error) if is_clients_fault(&error) => {}
                 Err(error) => {
                     self.0 = (self.0 * 2).clamp(Self::FIRST, Self::LAST);
-                    // Without descriptors a silent client gives its own away.
-                    crowd.evict();
+                    // Without free descriptors, a silent client has to give up its own.
+                    connections.evict();
                     if let Some(times) = FAILURES.admit(1) {
                         tracing::warn!(%error, times, "cannot accept connections");
                     }
@@ -118,7 +98,7 @@ impl Backoff {
     }
 }
 
-/// The connection ended before it was accepted; the listener is fine.
+/// True when the connection ended before it was accepted; the listener is fine.
 fn is_clients_fault(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)

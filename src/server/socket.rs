@@ -10,22 +10,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::phase::Phase;
+use super::activity::Activity;
 
-/// How long an answered client may go on sending what nobody reads.
+/// How long a client that was answered may go on sending a body that is not needed.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Tells the connection's [`Phase`] about incoming bytes, and closes without cutting off the last
-/// answer.
+/// The stream of one connection. Reports incoming bytes to its [`Activity`], and closes without
+/// cutting off the last response.
 pub(super) struct Socket {
     stream: TcpStream,
-    phase: Arc<Phase>,
+    activity: Arc<Activity>,
     closing: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, phase: Arc<Phase>) -> Self {
-        Self { stream, phase, closing: None }
+    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
+        Self { stream, activity, closing: None }
     }
 
     /// Ready when the client has closed its side, or has had long enough to do so.
@@ -55,7 +55,7 @@ impl AsyncRead for Socket {
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let count = buffer.filled().len() - before;
         if count > 0 {
-            self.phase.bytes_came(count);
+            self.activity.bytes_received(count);
         }
         Poll::Ready(Ok(()))
     }
@@ -74,8 +74,8 @@ impl AsyncWrite for Socket {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Sends FIN, then reads on: closing with unread bytes would make the kernel send a reset,
-    /// which destroys an answer (413, 401) that the client has not read yet because it is still
+    /// Sends FIN, then reads on. Closing with unread bytes would make the kernel send a reset,
+    /// which destroys a response (413, 401) that the client has not read yet because it is still
     /// sending.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.closing.is_none() {

@@ -1,21 +1,23 @@
 //! TLS settings whose files may be replaced while the program runs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use sha2::{Digest, Sha256};
 
 use super::{TlsClient, TlsError};
 use crate::config::{Pem, Tls};
+use crate::lock::lock;
 
 /// A [`TlsClient`] that follows its files.
 pub struct LiveTls {
     settings: Tls,
-    state: Mutex<State>,
+    state: Mutex<LoadedClient>,
 }
 
-struct State {
+/// The client in use, and the files it was made from.
+struct LoadedClient {
     client: Arc<TlsClient>,
-    /// What the files held when they were last looked at.
+    /// Fingerprints of the files when they were last read.
     seen: Vec<Option<Fingerprint>>,
 }
 
@@ -25,12 +27,12 @@ impl LiveTls {
     /// Reads the files.
     ///
     /// # Errors
-    /// They cannot be used.
+    /// The files cannot be used.
     pub fn new(tls: &Tls) -> Result<Self, TlsError> {
-        // Before they are read: what changes in between is noticed the next time.
+        // The fingerprints come first: a change between both reads is then noticed the next time.
         let seen = fingerprints(tls);
         let client = Arc::new(TlsClient::new(tls)?);
-        Ok(Self { settings: tls.clone(), state: Mutex::new(State { client, seen }) })
+        Ok(Self { settings: tls.clone(), state: Mutex::new(LoadedClient { client, seen }) })
     }
 
     /// False with `skip_verify`: anybody can pose as the server.
@@ -38,10 +40,10 @@ impl LiveTls {
         !self.settings.skip_verify
     }
 
-    /// For the next connection. Reads the files, and says when they changed; if what they hold now
-    /// cannot be used, the former client stays.
+    /// The client for the next connection. Reads the files, and logs when they changed; if their
+    /// new content cannot be used, the former client stays.
     pub fn current(&self) -> Arc<TlsClient> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         let seen = fingerprints(&self.settings);
         if state.seen != seen {
             state.seen = seen;
@@ -62,8 +64,8 @@ impl LiveTls {
     }
 }
 
-/// Of each file's content; `None` when it cannot be read. Times of modification would miss what was
-/// copied with its own.
+/// SHA-256 of each file's content; `None` when the file cannot be read. Modification times are not
+/// enough: a copied file may keep the time of its original.
 fn fingerprints(tls: &Tls) -> Vec<Option<Fingerprint>> {
     let client = tls.client.iter().flat_map(|(certificate, key)| [certificate, key]);
     let files = tls.ca.iter().chain(client).filter_map(|pem| match pem {

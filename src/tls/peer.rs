@@ -1,11 +1,10 @@
-//! The few facts of a server's certificate that make an error readable. Pure.
+//! Reads the facts of a server's certificate that make an error readable. Pure.
 //!
-//! The library that verifies refuses old certificates before it tells anything about them, hence
-//! this small DER reader.
+//! rustls refuses old certificates before it reads their names; hence this small DER reader.
 
 use crate::printable::printable;
 
-/// What a certificate says about itself; nothing of it is verified.
+/// The contents of a certificate, none of them verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerCertificate {
     /// X.509 version, 1 to 3.
@@ -13,7 +12,7 @@ pub struct PeerCertificate {
     /// `CN=..., O=...`
     pub subject: String,
     pub issuer: String,
-    /// Whether it has a subjectAltName, the only place where names are looked for.
+    /// The certificate has a subjectAltName, the only place where host names count.
     pub has_names: bool,
 }
 
@@ -24,11 +23,11 @@ const VERSION: u8 = 0xa0;
 const EXTENSIONS: u8 = 0xa3;
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 
-/// Object ids 2.5.4.n (X.520 attributes) that are shown.
+/// The last number of the object ids 2.5.4.n (X.520 attributes) that are shown, and their names.
 const ATTRIBUTES: &[(u8, &str)] = &[(3, "CN"), (10, "O"), (11, "OU")];
 
 impl PeerCertificate {
-    /// `None` when `der` is no certificate.
+    /// `None` when `der` is not a certificate.
     pub fn read(der: &[u8]) -> Option<Self> {
         let mut body = Der(Der(Der(der).expect(SEQUENCE)?).expect(SEQUENCE)?);
         let version = match body.peek()? {
@@ -48,6 +47,7 @@ impl PeerCertificate {
         Some(Self { version, subject, issuer, has_names })
     }
 
+    /// True when subject and issuer are the same.
     pub fn is_self_signed(&self) -> bool {
         self.subject == self.issuer
     }
@@ -82,7 +82,7 @@ fn name(bytes: &[u8]) -> Option<String> {
     Some(parts.join(", "))
 }
 
-/// The rest of a DER text.
+/// The rest of DER-encoded bytes.
 struct Der<'a>(&'a [u8]);
 
 impl<'a> Der<'a> {

@@ -11,17 +11,17 @@ use super::PeerCertificate;
 
 /// Accepts every certificate, even one that cannot be parsed: for `skip_verify` alone.
 #[derive(Debug)]
-pub(super) struct Anything {
+pub(super) struct AcceptAnything {
     schemes: Vec<SignatureScheme>,
 }
 
-impl Anything {
+impl AcceptAnything {
     pub(super) fn new(provider: &CryptoProvider) -> Self {
         Self { schemes: provider.signature_verification_algorithms.supported_schemes() }
     }
 }
 
-impl ServerCertVerifier for Anything {
+impl ServerCertVerifier for AcceptAnything {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
@@ -33,8 +33,8 @@ impl ServerCertVerifier for Anything {
         Ok(ServerCertVerified::assertion())
     }
 
-    // The usual check parses the certificate first, which fails for the X.509 v1 ones that this
-    // mode is for.
+    // The usual check parses the certificate first, which fails for X.509 v1 certificates; those
+    // are why this mode exists.
     fn verify_tls12_signature(
         &self,
         _: &[u8],
@@ -58,16 +58,16 @@ impl ServerCertVerifier for Anything {
     }
 }
 
-/// Leaves the decision to another verifier and remembers the certificate it was about.
+/// Leaves the decision to another verifier, and keeps what the server's certificate says.
 #[derive(Debug)]
-pub(super) struct Witness {
-    judge: Arc<dyn ServerCertVerifier>,
+pub(super) struct RecordingVerifier {
+    inner: Arc<dyn ServerCertVerifier>,
     seen: OnceLock<PeerCertificate>,
 }
 
-impl Witness {
-    pub(super) fn new(judge: Arc<dyn ServerCertVerifier>) -> Self {
-        Self { judge, seen: OnceLock::new() }
+impl RecordingVerifier {
+    pub(super) fn new(inner: Arc<dyn ServerCertVerifier>) -> Self {
+        Self { inner, seen: OnceLock::new() }
     }
 
     pub(super) fn seen(&self) -> Option<PeerCertificate> {
@@ -75,7 +75,7 @@ impl Witness {
     }
 }
 
-impl ServerCertVerifier for Witness {
+impl ServerCertVerifier for RecordingVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -87,7 +87,7 @@ impl ServerCertVerifier for Witness {
         if let Some(certificate) = PeerCertificate::read(end_entity) {
             let _ = self.seen.set(certificate);
         }
-        self.judge.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
     fn verify_tls12_signature(
@@ -96,7 +96,7 @@ impl ServerCertVerifier for Witness {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.judge.verify_tls12_signature(message, cert, dss)
+        self.inner.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -105,10 +105,10 @@ impl ServerCertVerifier for Witness {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.judge.verify_tls13_signature(message, cert, dss)
+        self.inner.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.judge.supported_verify_schemes()
+        self.inner.supported_verify_schemes()
     }
 }

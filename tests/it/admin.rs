@@ -7,7 +7,7 @@ use traitsink::admin::Admin;
 use traitsink::metrics::Metrics;
 use traitsink::readiness::Readiness;
 use traitsink::redis::Class;
-use traitsink::server::Limits;
+use traitsink::server::ListenerLimits;
 
 use crate::server::Served;
 use crate::wire::Response;
@@ -23,7 +23,11 @@ impl Fixture {
         let metrics = Arc::new(Metrics::new());
         let readiness = Arc::new(Readiness::new(["redis", "http"]));
         let admin = Admin::new(Arc::clone(&metrics), Arc::clone(&readiness));
-        Self { served: Served::start(admin.into_router(), Limits::default()), metrics, readiness }
+        Self {
+            served: Served::start(admin.into_router(), ListenerLimits::default()),
+            metrics,
+            readiness,
+        }
     }
 
     fn request(&self, method: &str, path: &str) -> Response {

@@ -125,7 +125,8 @@ async fn a_batch_has_one_reply_for_each_command() {
 /// for ever.
 #[tokio::test]
 async fn reads_while_it_writes() {
-    let embedded = traitsink::redis::Embedded::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let embedded =
+        traitsink::local_servers::Embedded::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let port = embedded.local_addr().port();
     let stop = tokio_util::sync::CancellationToken::new();
     let task = tokio::spawn(embedded.serve(stop.clone()));

@@ -6,7 +6,8 @@ use std::path::Path;
 use redis::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use traitsink::redis::{Broken, Connection, Embedded, QueryError};
+use traitsink::local_servers::Embedded;
+use traitsink::redis::{Broken, Connection, QueryError};
 
 use crate::harness::{connector, run, settings, tcp};
 

@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
-use traitsink::server::{Limits, serve};
+use traitsink::server::{ListenerLimits, serve};
 
 use crate::harness::{let_pass, pause};
 use crate::wire::Wire;
@@ -26,7 +26,7 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    pub(crate) fn start(app: Router, limits: Limits) -> Self {
+    pub(crate) fn start(app: Router, limits: ListenerLimits) -> Self {
         let (soft, hard) = (CancellationToken::new(), CancellationToken::new());
         let (address, found) = std::sync::mpsc::channel();
         let stops = (soft.clone(), hard.clone());
@@ -119,8 +119,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     })
 }
 
-fn limits(header_timeout: Duration, idle_timeout: Duration) -> Limits {
-    Limits { max_connections: 10, header_timeout, idle_timeout }
+fn limits(header_timeout: Duration, idle_timeout: Duration) -> ListenerLimits {
+    ListenerLimits { max_connections: 10, header_timeout, idle_timeout }
 }
 
 #[test]
@@ -181,7 +181,8 @@ fn an_answer_may_take_longer_than_both_deadlines() {
 
 #[test]
 fn a_new_client_takes_the_place_of_the_one_that_is_silent_for_longest() {
-    let served = Served::start(hello(), Limits { max_connections: 2, ..limits(LONG, LONG) });
+    let served =
+        Served::start(hello(), ListenerLimits { max_connections: 2, ..limits(LONG, LONG) });
     let (mut first, mut second) = (served.wire(), served.wire());
     let_pass(SHORT / 10);
     second.send(GET);
@@ -196,7 +197,8 @@ fn a_new_client_takes_the_place_of_the_one_that_is_silent_for_longest() {
 
 #[test]
 fn silent_clients_keep_nobody_out() {
-    let served = Served::start(hello(), Limits { max_connections: 20, ..limits(LONG, LONG) });
+    let served =
+        Served::start(hello(), ListenerLimits { max_connections: 20, ..limits(LONG, LONG) });
     // Silent from the beginning, in a head, in a body, and with answers that are not read.
     let starts = [
         "",
@@ -222,7 +224,7 @@ fn silent_clients_keep_nobody_out() {
 #[test]
 fn a_request_that_is_being_answered_never_gives_way() {
     let (slow, app) = Slow::new();
-    let served = Served::start(app, Limits { max_connections: 2, ..limits(LONG, LONG) });
+    let served = Served::start(app, ListenerLimits { max_connections: 2, ..limits(LONG, LONG) });
     let (mut first, mut second) = (served.wire(), served.wire());
     for wire in [&mut first, &mut second] {
         wire.send(GET);

@@ -1,4 +1,4 @@
-//! JavaScript's values, and how it writes them as text.
+//! JavaScript's values, and their text as JavaScript writes it.
 
 mod number;
 mod parse;
@@ -10,6 +10,6 @@ pub(super) use number::{MAX_EXACT, push_json_number, push_number};
 pub(super) use parse::{TooDeep, parse};
 pub(super) use string::{lossy, push_quoted};
 pub(super) use stringify::push_json;
-pub(super) use value::{Member, Value};
+pub(super) use value::{ObjectMember, Value};
 
 pub use string::trim_js;

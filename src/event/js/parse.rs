@@ -1,13 +1,13 @@
-//! `JSON.parse`, for text that is known to be valid JSON: what `serde_json` refuses to decode (lone
-//! surrogates, numbers beyond a double) has a value here.
+//! `JSON.parse` for text that is known to be valid JSON. Lone surrogates and numbers beyond a
+//! double, which `serde_json` refuses, have a value here.
 
 use std::borrow::Cow;
 
-use super::value::{Members, Value};
+use super::value::{ObjectBuilder, Value};
 use crate::event::Limits;
 use crate::event::json;
 
-/// A value lies more levels down than allowed.
+/// A value is deeper than allowed.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::event) struct TooDeep;
 
@@ -41,7 +41,7 @@ impl<'a> Parser<'a> {
     }
 
     fn object(&mut self, level: usize) -> Result<Value<'a>, TooDeep> {
-        let mut members = Members::default();
+        let mut members = ObjectBuilder::default();
         self.at += 1;
         while self.more(b'}') {
             let name = self.string();

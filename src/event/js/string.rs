@@ -4,12 +4,13 @@
 
 use std::borrow::Cow;
 
-/// Trims what JavaScript's `trim` trims; `str::trim` lacks U+FEFF and has U+0085 too many.
+/// Trims the white space that JavaScript's `trim` removes. `str::trim` keeps U+FEFF and removes
+/// U+0085, unlike JavaScript.
 pub fn trim_js(s: &str) -> &str {
     s.trim_matches(|c: char| c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}'))
 }
 
-/// UTF-8, each lone surrogate replaced by U+FFFD.
+/// The text as UTF-8, with U+FFFD for each lone surrogate.
 pub(in crate::event) fn lossy(wtf8: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(wtf8) {
         Ok(text) => Cow::Borrowed(text),
@@ -78,7 +79,10 @@ mod tests {
 
     #[test]
     fn trims_the_white_space_of_javascript_and_nothing_else() {
-        let blanks = "\t\n\u{b}\u{c}\r \u{a0}\u{1680}\u{2000}\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}";
+        let blanks = concat!(
+            "\t\n\u{b}\u{c}\r \u{a0}\u{1680}\u{2000}\u{200a}",
+            "\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}"
+        );
         assert_eq!(trim_js(&format!("{blanks}a b{blanks}")), "a b");
         for kept in ["\u{85}", "\u{200b}", "\u{180e}", "\u{1}"] {
             assert_eq!(trim_js(kept), kept);

@@ -2,8 +2,8 @@
 
 use super::{Value, push_json_number, push_quoted};
 
-/// Appends the compact JSON text of `value`. Stops in the middle of it once `out` holds more than
-/// `most` bytes: numbers can become five times as long as they were.
+/// Appends the compact JSON text of `value`. Stops once `out` holds more than `most` bytes: numbers
+/// can become five times as long as they were.
 pub(in crate::event) fn push_json(out: &mut Vec<u8>, value: &Value<'_>, most: usize) {
     if out.len() > most {
         return;

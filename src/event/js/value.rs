@@ -11,25 +11,26 @@ pub(in crate::event) enum Value<'a> {
     Number(f64),
     String(Cow<'a, [u8]>),
     Array(Vec<Value<'a>>),
-    /// Members in the order in which `Object.keys` lists them, every name once.
-    Object(Vec<Member<'a>>),
+    /// ObjectBuilder in the order in which `Object.keys` lists them, every name once.
+    Object(Vec<ObjectMember<'a>>),
 }
 
-pub(in crate::event) type Member<'a> = (Cow<'a, [u8]>, Value<'a>);
+/// A name and its value.
+pub(in crate::event) type ObjectMember<'a> = (Cow<'a, [u8]>, Value<'a>);
 
-/// Objects up to this size look for a name by comparing; larger ones by hashing.
+/// An object with fewer members compares names; a larger one hashes them.
 const SMALL: usize = 16;
 
 /// Collects the members of one object: a repeated name keeps its first position and takes the last
 /// value.
 #[derive(Default)]
-pub(super) struct Members<'a> {
-    list: Vec<Member<'a>>,
-    /// Position of each name, kept once the object is no longer small.
+pub(super) struct ObjectBuilder<'a> {
+    list: Vec<ObjectMember<'a>>,
+    /// Position of each name, once the object is no longer small.
     index: HashMap<Cow<'a, [u8]>, usize>,
 }
 
-impl<'a> Members<'a> {
+impl<'a> ObjectBuilder<'a> {
     pub(super) fn set(&mut self, name: Cow<'a, [u8]>, value: Value<'a>) {
         match self.position(&name) {
             Some(at) => self.list[at].1 = value,
@@ -62,7 +63,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The number that `name` is the canonical decimal form of, up to 2^32 - 2.
+/// The number whose canonical decimal form is `name`, up to 2^32 - 2.
 fn array_index(name: &[u8]) -> Option<u32> {
     if !(1..=10).contains(&name.len())
         || (name[0] == b'0' && name.len() > 1)
@@ -91,7 +92,7 @@ mod tests {
     #[test]
     fn small_and_large_objects_treat_a_repeated_name_alike() {
         for size in [3, SMALL - 1, SMALL, SMALL + 1, 100] {
-            let mut members = Members::default();
+            let mut members = ObjectBuilder::default();
             for at in 0..size {
                 members.set(Cow::Owned(format!("k{at}").into_bytes()), Value::Null);
             }

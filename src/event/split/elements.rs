@@ -1,54 +1,53 @@
-//! The elements of a list, found one after the other: but for the first few their places are not
-//! kept, because a short text holds millions of them.
+//! The elements of a list, found one after the other. Only the places of the first few are kept,
+//! because a short text can hold millions.
 //!
 //! # The grammar
-//! Mobile SDKs were seen to send batches with commas too many and too few. A list is
+//! Some mobile SDKs send batches with too many commas or too few. A list is
 //! ```text
 //! list   = "[" { blank | "," | object | other } "]"
-//! object = "{" .. "}"      up to the bracket that closes it; strings are skipped, brackets must match
-//! other  = what stands between them, as long as it goes: a scalar, a string, a list, or a mixture
+//! object = "{" .. "}"      up to its closing bracket; strings are skipped, brackets must match
+//! other  = everything between those, as long as possible: a scalar, a string, a list, or a mixture
 //! ```
-//! So leading, doubled and trailing commas are nothing, and an object ends at its closing brace,
-//! also where the comma is missing. `other` ends before a comma, an object, or the end of the list;
-//! blanks at its end are not part of it. Each object and each `other` is one element, and whether
-//! an element is an event is not asked here: `[{..} x,"a""b",NaN]` has four. A string or a bracket
-//! that is never closed, or a bracket of the wrong kind, leaves the list without an end, and so the
-//! text without elements. The elements of a list that is valid JSON are just what JSON says.
+//! So leading, doubled and trailing commas are ignored, and an object ends at its closing brace,
+//! even when the comma is missing. `other` ends before a comma, an object, or the end of the list;
+//! blanks at its end are not part of it. Each object and each `other` is one element, which need
+//! not be an event: `[{..} x,"a""b",NaN]` has four elements. A string or a bracket that is never
+//! closed, or a bracket of the wrong kind, leaves the list without an end: then the text has no
+//! elements. A list that is valid JSON has the elements that JSON gives it.
 
 use std::ops::Range;
 
 use crate::event::json;
 
-/// Places that are kept at most: looking for an element costs about as much as skipping it once
-/// more.
+/// Places that are kept, at most. Finding an element again costs about as much as skipping it.
 const NOTED: usize = 512;
 
-/// Where the elements of a text are, in order. It does not hold the text; each call needs the same
-/// one again.
+/// The places of a text's elements, in order. Does not hold the text: each call must pass the same
+/// text.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Elements {
-    /// Where the text begins that the other places are counted from.
+    /// The position from which the other places are counted.
     base: usize,
-    /// The whole of a text that is no list.
+    /// The whole text, when it is not a list.
     one: Option<Range<usize>>,
     /// The first elements of a list.
     noted: Vec<Range<u32>>,
-    /// How many of them were returned.
+    /// How many of `noted` were returned.
     returned: usize,
-    /// Where to look for the element after them.
+    /// Where the search for the elements after `noted` begins.
     at: usize,
-    /// Elements from there on.
+    /// How many elements follow after `at`.
     left: usize,
 }
 
 impl Elements {
-    /// A single element, no list.
+    /// One element, which is not in a list.
     pub fn one(range: Range<usize>) -> Self {
         Self { one: Some(range), ..Self::default() }
     }
 
-    /// Counts the elements of the list that opens at `at`, and moves `at` past it; `None` where it
-    /// has no end.
+    /// The elements of the list that opens at `at`; moves `at` past the list. `None`: the list has
+    /// no end.
     pub(super) fn count(text: &[u8], at: &mut usize) -> Option<Self> {
         let mut elements = Self::default();
         *at += 1;
@@ -77,7 +76,7 @@ impl Elements {
         }
     }
 
-    /// The same elements in a text that has `more` bytes before this one.
+    /// The same elements in a text with `more` bytes in front.
     pub(in crate::event) fn shifted(self, more: usize) -> Self {
         Self { base: self.base + more, ..self }
     }
@@ -87,6 +86,7 @@ impl Elements {
         usize::from(self.one.is_some()) + self.noted.len() - self.returned + self.left
     }
 
+    /// True when all elements were returned.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -106,8 +106,8 @@ impl Elements {
     }
 }
 
-/// The next element of the list in which `at` lies, and moves `at` past it; `Some(None)` at the end
-/// of the list, whose bracket is then at `at`; `None` where there is no way on.
+/// The next element of the list in which `at` lies; moves `at` past it. `Some(None)` at the end of
+/// the list, with `at` on its bracket; `None` when the list has no end.
 fn next(text: &[u8], at: &mut usize) -> Option<Option<Range<usize>>> {
     while json::peek(text, at) == b',' {
         *at += 1;
@@ -126,7 +126,7 @@ fn next(text: &[u8], at: &mut usize) -> Option<Option<Range<usize>>> {
     Some(Some(start..*at - blanks))
 }
 
-/// Moves `at` to what ends the element there, which is no object.
+/// Moves `at` to the end of the element there, which is not an object.
 fn skip_other(text: &[u8], at: &mut usize) -> Option<()> {
     loop {
         match *text.get(*at)? {
@@ -139,7 +139,7 @@ fn skip_other(text: &[u8], at: &mut usize) -> Option<()> {
     }
 }
 
-/// Where the bracket that opens at `start` is closed, past that; brackets must match.
+/// The position after the bracket that closes the one at `start`; brackets must match.
 fn end_of_brackets(text: &[u8], start: usize) -> Option<usize> {
     let (mut open, mut at) = (Open::default(), start);
     loop {
@@ -163,13 +163,13 @@ fn end_of_brackets(text: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// Which brackets are open, one bit each: braces or not. Nothing else limits their number.
+/// The open brackets, one bit each: 1 for a brace. Any number of them.
 #[derive(Default)]
 struct Open {
     depth: usize,
-    /// The latest, up to 64; the last one is the lowest bit.
+    /// The latest brackets, up to 64; the last one is the lowest bit.
     latest: u64,
-    /// Those before them, 64 in each.
+    /// The brackets before them, 64 in each number.
     earlier: Vec<u64>,
 }
 

@@ -1,13 +1,13 @@
-//! Splitting a text that is not valid as a whole: Python SDKs send `NaN`, others cut text in the
-//! middle of a character, or set commas wrongly. [`super::elements`] says what a list may look
-//! like; everything around it must be valid JSON, apart from bytes in strings that are no UTF-8.
-//! Nothing is copied: each part is looked at where it stands.
+//! Splits a text that is not valid as a whole: Python SDKs send `NaN`, others cut text in the
+//! middle of a character or set commas wrongly. [`super::elements`] says what a list may look like;
+//! everything around it must be valid JSON, apart from bytes in strings that are not UTF-8. Nothing
+//! is copied.
 
 use serde::de::IgnoredAny;
 
 use super::{Elements, SplitError, json};
 
-/// No spelling of `"batch"` is longer: two quotes, and at most `\u0062` for each letter.
+/// Bytes of the longest spelling of `"batch"`: two quotes, and `\u0062` for each letter.
 const LONGEST_NAME: usize = 2 + 5 * 6;
 
 /// The elements of `batch`, if there is one.
@@ -17,9 +17,9 @@ pub(super) fn split(body: &[u8]) -> Result<Option<Elements>, SplitError> {
         return Err(if is_valid(body) { SplitError::NotAnObject } else { SplitError::InvalidJson });
     }
     match members(body, at).ok_or(SplitError::InvalidJson)? {
-        Batch::Absent => Ok(None),
-        Batch::Other => Err(SplitError::BatchNotAList),
-        Batch::List(elements) => Ok(Some(elements)),
+        BatchMember::Absent => Ok(None),
+        BatchMember::Other => Err(SplitError::BatchNotAList),
+        BatchMember::List(elements) => Ok(Some(elements)),
     }
 }
 
@@ -33,16 +33,18 @@ pub(super) fn list(text: &[u8]) -> Option<Elements> {
     is_end(text, at).then_some(elements)
 }
 
-enum Batch {
+/// The member `batch` of an object.
+enum BatchMember {
     Absent,
+    /// A value that is not a list.
     Other,
     List(Elements),
 }
 
-/// The members of the object that opens at `at` and is the rest of `body`; of several `batch` the
-/// last counts. `None`: it is no valid object.
-fn members(body: &[u8], mut at: usize) -> Option<Batch> {
-    let mut batch = Batch::Absent;
+/// Reads the object that opens at `at` and is the rest of `body`; the last one of several `batch`
+/// counts. `None`: the object is not valid.
+fn members(body: &[u8], mut at: usize) -> Option<BatchMember> {
+    let mut batch = BatchMember::Absent;
     at += 1;
     let mut more = json::peek(body, &mut at) != b'}';
     while more {
@@ -52,11 +54,11 @@ fn members(body: &[u8], mut at: usize) -> Option<Batch> {
         }
         at += 1;
         if is_batch && json::peek(body, &mut at) == b'[' {
-            batch = Batch::List(Elements::count(body, &mut at)?);
+            batch = BatchMember::List(Elements::count(body, &mut at)?);
         } else {
             skip_value(body, &mut at)?;
             if is_batch {
-                batch = Batch::Other;
+                batch = BatchMember::Other;
             }
         }
         more = match json::peek(body, &mut at) {
@@ -69,7 +71,7 @@ fn members(body: &[u8], mut at: usize) -> Option<Batch> {
     is_end(body, at + 1).then_some(batch)
 }
 
-/// Moves `at` past the name that begins there, after blanks; whether it is `batch`.
+/// Moves `at` past the name that follows after blanks; true when the name is `batch`.
 fn name(body: &[u8], at: &mut usize) -> Option<bool> {
     if json::peek(body, at) != b'"' {
         return None;
@@ -84,7 +86,7 @@ fn name(body: &[u8], at: &mut usize) -> Option<bool> {
     Some(short.is_some_and(|name| *json::decoded(name) == *b"batch"))
 }
 
-/// Moves `at` past the valid value that begins there, after blanks.
+/// Moves `at` past the valid value that follows after blanks.
 fn skip_value(body: &[u8], at: &mut usize) -> Option<()> {
     let mut values =
         serde_json::Deserializer::from_slice(body.get(*at..)?).into_iter::<IgnoredAny>();
@@ -93,12 +95,12 @@ fn skip_value(body: &[u8], at: &mut usize) -> Option<()> {
     Some(())
 }
 
-/// Whether `text` is one JSON document, though strings may hold bytes that are no UTF-8.
+/// True when `text` is one JSON document; strings may hold bytes that are not UTF-8.
 fn is_valid(text: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(text).is_ok()
 }
 
-/// Whether nothing but blanks follows.
+/// True when nothing but blanks follows.
 fn is_end(text: &[u8], mut at: usize) -> bool {
     json::peek(text, &mut at);
     at >= text.len()

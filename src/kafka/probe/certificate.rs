@@ -1,4 +1,4 @@
-//! What is wrong with a broker's certificate: OpenSSL only says that it did not verify.
+//! Says what is wrong with a broker's certificate: OpenSSL only says that verification failed.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -9,14 +9,16 @@ use tokio::net::TcpStream;
 use crate::config::Tls;
 use crate::tls::{HandshakeError, TlsClient};
 
+/// Time limit for one server.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Shakes hands once more with the first of `servers` that does not verify. `None`: here it does.
+/// Repeats the handshake with rustls, and explains the first certificate of `servers` that does not
+/// verify. `None`: all of them verify here.
 pub(super) fn explain(servers: &str, tls: &Tls) -> Option<String> {
     let tls = TlsClient::new(tls).ok()?;
     // The caller's thread may run a runtime already.
     std::thread::scope(|scope| {
-        let asking = scope.spawn(|| {
+        let thread = scope.spawn(|| {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
             let explained = runtime.block_on(async {
@@ -32,7 +34,7 @@ pub(super) fn explain(servers: &str, tls: &Tls) -> Option<String> {
             runtime.shutdown_background();
             explained
         });
-        asking.join().expect("asking does not panic")
+        thread.join().expect("asking does not panic")
     })
 }
 

@@ -1,4 +1,4 @@
-//! The consumer group, seen from outside.
+//! Checks the consumer group without joining it.
 
 use std::time::{Duration, Instant};
 
@@ -6,18 +6,18 @@ use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::reach::{ANSWER_TIMEOUT, POLL_PAUSE, Probe};
+use super::report::{BrokerReport, plural};
 use super::topics::Topic;
-use super::{PATIENCE, Probe, Report, TICK, plural};
 use crate::kafka::{describe, explain};
 
-/// No topic can have this name: what is committed for it is refused, but only after the permission
-/// was looked at.
+/// No topic can have this name: a broker refuses an offset for it, but checks the permission first.
 const NO_TOPIC: &str = "?";
 const STRATEGY: &str = "cooperative-sticky";
 
 impl Probe {
-    /// Whether the group may be used, who is in it, and how far it is.
-    pub(super) fn group(&self, group: &str, topics: &[Topic], report: &mut Report) {
+    /// Reports whether the group may be used, how many members it has, and its lag.
+    pub(super) fn group(&self, group: &str, topics: &[Topic], report: &mut BrokerReport) {
         let committed = match self.committed(topics) {
             Ok(committed) => committed,
             Err(why) => return report.missing.push(format!("group {group}: {why}")),
@@ -33,7 +33,7 @@ impl Probe {
         report.lines.push(("group", line));
     }
 
-    /// The group's offsets, of all partitions.
+    /// The group's committed offsets of all partitions.
     fn committed(&self, topics: &[Topic]) -> Result<TopicPartitionList, String> {
         let mut list = TopicPartitionList::new();
         for topic in topics {
@@ -45,16 +45,16 @@ impl Probe {
             list.add_partition(NO_TOPIC, 0);
         }
         let watch = self.consumer.client().context();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
         loop {
-            drop(self.consumer.poll(TICK));
+            drop(self.consumer.poll(POLL_PAUSE));
             let error = match self.consumer.committed_offsets(list.clone(), Duration::from_secs(1))
             {
                 Ok(committed) => return Ok(committed),
                 Err(error) => error.rdkafka_error_code(),
             };
-            // The search for the group's coordinator is refused first, which a question to it only
-            // sees as silence.
+            // A refusal comes with the search for the group's coordinator; the question for the
+            // offsets only times out then.
             if watch.is_group_refused() || error == Some(RDKafkaErrorCode::GroupAuthorizationFailed)
             {
                 return Err(explain(RDKafkaErrorCode::GroupAuthorizationFailed, ""));
@@ -65,8 +65,8 @@ impl Probe {
         }
     }
 
-    fn members(&self, group: &str, report: &mut Report) -> String {
-        let Ok(groups) = self.consumer.fetch_group_list(Some(group), PATIENCE) else {
+    fn members(&self, group: &str, report: &mut BrokerReport) -> String {
+        let Ok(groups) = self.consumer.fetch_group_list(Some(group), ANSWER_TIMEOUT) else {
             return "members unknown".to_owned();
         };
         let Some(known) = groups.groups().iter().find(|known| known.name() == group) else {
@@ -75,15 +75,14 @@ impl Probe {
         if !known.members().is_empty() && !["", STRATEGY].contains(&known.protocol()) {
             report.notes.push(format!(
                 "group {group} has members with the assignment strategy {}, this worker has \
-                 {STRATEGY} and cannot join them: \
-                 give it a kafka.group_id of its own",
+                 {STRATEGY} and cannot join them: give it a kafka.group_id of its own",
                 known.protocol()
             ));
         }
         plural(known.members().len(), "member")
     }
 
-    /// How far the group is behind.
+    /// How many messages the group is behind, for people.
     fn lag(&self, committed: &TopicPartitionList) -> String {
         let mut ends = TopicPartitionList::new();
         let mut reached = Vec::new();
@@ -99,7 +98,7 @@ impl Probe {
         if reached.is_empty() {
             return "nothing committed yet: begins where kafka.auto_offset_reset says".to_owned();
         }
-        let Ok(ends) = self.consumer.offsets_for_times(ends, PATIENCE) else {
+        let Ok(ends) = self.consumer.offsets_for_times(ends, ANSWER_TIMEOUT) else {
             return "lag unknown".to_owned();
         };
         let ends = ends.elements().into_iter().map(|element| element.offset()).zip(reached);

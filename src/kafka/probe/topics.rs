@@ -1,4 +1,4 @@
-//! Which topics there are, and whether they may be read.
+//! Finds the topics, and checks whether they may be read.
 
 use std::time::Instant;
 
@@ -8,19 +8,21 @@ use rdkafka::metadata::{Metadata, MetadataTopic};
 use rdkafka::{Offset, TopicPartitionList};
 use regex_lite::Regex;
 
-use super::{PATIENCE, Probe, Report, TICK, plural};
+use super::reach::{ANSWER_TIMEOUT, POLL_PAUSE, Probe};
+use super::report::{BrokerReport, plural};
 use crate::kafka::{describe, explain};
 
-/// Of topics that a pattern matches, to be shown.
+/// How many topics that match a pattern are listed.
 const MOST_NAMES: usize = 10;
-/// Each takes a few round trips, and a pattern may match thousands.
+/// How many topics are read: each takes a few round trips, and a pattern may match thousands.
 const MOST_READ: usize = 50;
 
 /// A topic that this user may describe.
 pub(super) struct Topic {
     pub(super) name: String,
-    /// In order.
+    /// Sorted.
     pub(super) partitions: Vec<i32>,
+    /// The first partition that has a leader.
     leading: Option<i32>,
 }
 
@@ -37,7 +39,10 @@ impl Topic {
         }
     }
 
-    /// The first partition with a leader.
+    /// The first partition that has a leader.
+    ///
+    /// # Errors
+    /// There is none, in words for people.
     pub(super) fn leading(&self) -> Result<i32, String> {
         self.leading
             .ok_or_else(|| "none of its partitions has a leader now; are brokers down?".to_owned())
@@ -45,8 +50,8 @@ impl Topic {
 }
 
 impl Probe {
-    /// The topics that `wanted`, names and patterns, come to now.
-    pub(super) fn find(&self, wanted: &[String], report: &mut Report) -> Vec<Topic> {
+    /// The topics that the names and patterns in `wanted` match now.
+    pub(super) fn find(&self, wanted: &[String], report: &mut BrokerReport) -> Vec<Topic> {
         let mut found: Vec<Topic> = Vec::new();
         for wanted in wanted {
             let topics = if wanted.starts_with('^') {
@@ -63,10 +68,11 @@ impl Probe {
         found
     }
 
-    fn matching(&self, pattern: &str, report: &mut Report) -> Vec<Topic> {
+    fn matching(&self, pattern: &str, report: &mut BrokerReport) -> Vec<Topic> {
         let Ok(regex) = Regex::new(pattern) else {
             report.notes.push(format!(
-                "which topics {pattern} matches cannot be told here: only librdkafka reads it"
+                "which topics {pattern} matches is not known here: only librdkafka reads \
+                 this pattern"
             ));
             return Vec::new();
         };
@@ -94,7 +100,8 @@ impl Probe {
         topics
     }
 
-    pub(super) fn find_one(&self, name: &str, report: &mut Report) -> Option<Topic> {
+    /// The topic `name`, if it exists and may be seen; reports it in any case.
+    pub(super) fn find_one(&self, name: &str, report: &mut BrokerReport) -> Option<Topic> {
         let mut problem =
             |code| report.missing.push(format!("topic {name}: {}", explain(code, "")));
         let asked: Metadata;
@@ -105,7 +112,7 @@ impl Probe {
             &self.metadata
         } else {
             // The list of all topics leaves out those that this user may not see.
-            match self.consumer.fetch_metadata(Some(name), PATIENCE) {
+            match self.consumer.fetch_metadata(Some(name), ANSWER_TIMEOUT) {
                 Ok(metadata) => asked = metadata,
                 Err(error) => {
                     problem(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail));
@@ -131,8 +138,8 @@ impl Probe {
         Some(Topic::new(topic))
     }
 
-    /// Tries whether `topics` may be read.
-    pub(super) fn read(&self, topics: &[Topic], report: &mut Report) {
+    /// Checks whether `topics` may be read.
+    pub(super) fn read(&self, topics: &[Topic], report: &mut BrokerReport) {
         for topic in topics.iter().take(MOST_READ) {
             let fetched = topic.leading().and_then(|partition| self.fetch(&topic.name, partition));
             if let Err(why) = fetched {
@@ -146,18 +153,18 @@ impl Probe {
         }
     }
 
-    /// Fetches from the end of one partition: only that tells whether it may be read.
+    /// Fetches from the end of one partition: only a fetch shows whether reading is allowed.
     fn fetch(&self, topic: &str, partition: i32) -> Result<(), String> {
         use RDKafkaErrorCode as E;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::End)
             .map_err(|error| describe(&error))?;
-        // An assignment of one's own making needs no group.
+        // A manual assignment needs no group.
         self.consumer.assign(&list).map_err(|error| describe(&error))?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
         let mut fetched = None;
         while fetched.is_none() {
-            fetched = match self.consumer.poll(TICK) {
+            fetched = match self.consumer.poll(POLL_PAUSE) {
                 Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => Some(Ok(())),
                 Some(Err(error)) => match error.rdkafka_error_code() {
                     Some(code @ (E::TopicAuthorizationFailed | E::UnknownTopicOrPartition)) => {

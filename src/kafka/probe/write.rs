@@ -1,27 +1,28 @@
-//! Whether a topic may be written.
+//! Checks whether a topic may be written.
 
 use std::time::Instant;
 
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
+use super::context::ProbeContext;
+use super::reach::{ANSWER_TIMEOUT, POLL_PAUSE};
+use super::report::BrokerReport;
 use super::topics::Topic;
-use super::watch::Watch;
-use super::{PATIENCE, Report, TICK};
 use crate::config::KafkaClient;
 use crate::kafka::{ClientError, client_config, creation_error, describe, explain};
 
-/// Sends a record that a broker must refuse, which it does only after it looked at the permission:
-/// two replicas that have it is nothing that can be asked for (only none, the leader or all).
+/// Sends a record that a broker must refuse, after it has checked the permission: `acks` may be 0,
+/// 1 or -1, and this record asks for 2.
 pub(super) fn may_write(
     client: &KafkaClient,
     topic: &Topic,
-    report: &mut Report,
+    report: &mut BrokerReport,
 ) -> Result<(), ClientError> {
     let mut settings = client_config(client)?;
-    settings.set("acks", "2").set("message.timeout.ms", PATIENCE.as_millis().to_string());
-    let producer: BaseProducer<Watch> =
-        settings.create_with_context(Watch::new(client)?).map_err(creation_error)?;
+    settings.set("acks", "2").set("message.timeout.ms", ANSWER_TIMEOUT.as_millis().to_string());
+    let producer: BaseProducer<ProbeContext> =
+        settings.create_with_context(ProbeContext::new(client)?).map_err(creation_error)?;
     let name = &topic.name;
     let mut missing =
         |why: String| report.missing.push(format!("topic {name} cannot be written: {why}"));
@@ -34,9 +35,9 @@ pub(super) fn may_write(
         return Ok(());
     }
     let watch = producer.context();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + ANSWER_TIMEOUT;
     loop {
-        producer.poll(TICK);
+        producer.poll(POLL_PAUSE);
         match watch.delivered() {
             Some(Err(RDKafkaErrorCode::InvalidRequiredAcks)) => break,
             Some(Err(code)) => break missing(explain(code, "")),

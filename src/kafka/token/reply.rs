@@ -1,4 +1,4 @@
-//! What a token endpoint answers. Pure.
+//! Reads what a token endpoint replies. Pure.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,21 +7,20 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-/// A token.
-pub(super) struct Reply {
+/// A token that was granted.
+pub(super) struct TokenReply {
     pub(super) token: String,
-    /// Since the Unix epoch.
+    /// Expiry, as time since the Unix epoch.
     pub(super) expires: Duration,
-    /// Who it is for, if the token says so.
+    /// The identity it is for, if the token names one.
     pub(super) subject: Option<String>,
 }
 
-/// A status other than 200.
+/// A reply with a status other than 200.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct TokenRefusal {
     status: u16,
-    /// One of the codes of RFC 6749, section 5.2; other words may hold anything and are not
-    /// repeated.
+    /// A code of RFC 6749, section 5.2. Any other word is left out: it may hold anything.
     code: Option<&'static str>,
 }
 
@@ -53,18 +52,18 @@ struct Failed {
     error: String,
 }
 
-/// What is read of a JSON Web Token, unverified: the broker is the one who verifies it.
+/// The claims of a JSON Web Token that are read. They are not verified: the broker does that.
 #[derive(Deserialize)]
 struct Claims {
     sub: Option<String>,
     exp: Option<f64>,
 }
 
-/// Reads the answer that came with status 200; `now` is the time since the Unix epoch.
+/// Reads a reply that came with status 200; `now` is the time since the Unix epoch.
 ///
 /// # Errors
-/// What is missing, without any of its text.
-pub(super) fn read(body: &[u8], now: Duration) -> Result<Reply, &'static str> {
+/// What is wrong or missing, without any of the reply's text.
+pub(super) fn read(body: &[u8], now: Duration) -> Result<TokenReply, &'static str> {
     let granted: Granted = serde_json::from_slice(body)
         .map_err(|_| "not a JSON object with access_token and expires_in")?;
     let token = granted.access_token.filter(|token| !token.is_empty()).ok_or("no access_token")?;
@@ -82,7 +81,7 @@ pub(super) fn read(body: &[u8], now: Duration) -> Result<Reply, &'static str> {
     if expires <= now {
         return Err("the token has expired already: check the clocks");
     }
-    Ok(Reply {
+    Ok(TokenReply {
         token,
         expires,
         subject: claims.and_then(|claims| claims.sub).filter(|subject| !subject.contains('\0')),
@@ -99,7 +98,7 @@ fn claims(token: &str) -> Option<Claims> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?).ok()
 }
 
-impl Refusal {
+impl TokenRefusal {
     pub(super) fn new(status: u16, body: &[u8]) -> Self {
         let failed = serde_json::from_slice::<Failed>(body).ok();
         let code = failed.and_then(|failed| CODES.into_iter().find(|code| *code == failed.error));
@@ -107,7 +106,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for TokenRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HTTP {}", self.status)?;
         if let Some(code) = self.code {
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_told_without_its_text() {
+    fn what_is_no_token_is_reported_without_its_text() {
         for (body, words) in [
             (b"<html>".to_vec(), "not a JSON object"),
             (b"{}".to_vec(), "no access_token"),
@@ -202,7 +201,7 @@ mod tests {
             (503, "", "HTTP 503: the endpoint has trouble; it is asked again"),
             (400, r#"{"error":"s3cret"}"#, "HTTP 400: see the endpoint's own log"),
         ] {
-            assert_eq!(Refusal::new(status, body.as_bytes()).to_string(), text);
+            assert_eq!(TokenRefusal::new(status, body.as_bytes()).to_string(), text);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may write, and under which prefix.
+//! Write keys: which request may write, and under which prefix.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine as _;
@@ -9,8 +9,8 @@ use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::config::WriteKey;
 
-/// The write keys, kept as digests, and what each grants.
-pub(super) struct Keys {
+/// The write keys, kept as digests, each with the prefix that it grants.
+pub(super) struct KeyDigests {
     keys: Vec<Key>,
     default_prefix: String,
 }
@@ -20,8 +20,8 @@ struct Key {
     prefix: String,
 }
 
-impl Keys {
-    /// Without any key everyone may write, under `default_prefix`.
+impl KeyDigests {
+    /// Without any key every request may write, under `default_prefix`.
     pub(super) fn new(keys: &[WriteKey], default_prefix: &str) -> Self {
         let key = |key: &WriteKey| Key {
             digest: Sha256::digest(key.key.expose_secret()).into(),
@@ -30,15 +30,15 @@ impl Keys {
         Self { keys: keys.iter().map(key).collect(), default_prefix: default_prefix.to_owned() }
     }
 
-    /// Whether everyone may write who reaches the listener.
+    /// True when no key is needed.
     pub(super) fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// The prefix that this request's write key grants; `None`: it may not write.
+    /// The prefix that a request's write key grants; `None`: the request may not write.
     ///
-    /// Takes the same time for a missing, an unknown and any known key: all digests are compared,
-    /// none in part.
+    /// Takes the same time for a missing, an unknown and any known key: all digests are compared
+    /// whole.
     pub(super) fn prefix(&self, headers: &HeaderMap) -> Option<&str> {
         if self.keys.is_empty() {
             return Some(&self.default_prefix);
@@ -57,8 +57,8 @@ impl Keys {
 }
 
 /// The user name of Basic auth; the password is ignored. `None` without a colon, with an empty
-/// name, or when there are several `Authorization` headers, of which a proxy may have checked
-/// another than we would.
+/// name, or with several `Authorization` headers: a proxy may have checked another one than we
+/// would.
 fn basic_user(headers: &HeaderMap) -> Option<Vec<u8>> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     let (Some(value), None) = (values.next(), values.next()) else { return None };
@@ -76,13 +76,13 @@ fn basic_user(headers: &HeaderMap) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn keys() -> Keys {
+    fn keys() -> KeyDigests {
         let key = |key: &str, prefix: Option<&str>| WriteKey {
             name: String::new(),
             key: key.into(),
             prefix: prefix.map(str::to_owned),
         };
-        Keys::new(
+        KeyDigests::new(
             &[key("first", None), key("second", Some("team")), key("third", Some(""))],
             "base",
         )
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn without_keys_everyone_may_write() {
-        let keys = Keys::new(&[], "base");
+        let keys = KeyDigests::new(&[], "base");
         assert_eq!(keys.prefix(&headers(&[])), Some("base"));
         assert_eq!(keys.prefix(&headers(&["Bearer x"])), Some("base"));
     }

@@ -1,215 +1,142 @@
-//! Room for bodies while they are read: a share of the budget, in which whoever is silent gives way
-//! to whoever sends.
+//! The bodies that are being read. When memory runs short, a client that is silent loses its body
+//! to one that sends.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::pipeline::{Budget, Busy, Reservation};
+use crate::lock::lock;
+use crate::pipeline::Budget;
+use crate::server::MinRate;
 
 use super::decode::{Decoder, INFLATE};
-use super::pace::Pace;
 use super::problem::Problem;
+use super::room::{BodyRoom, BodyShare, Evict};
 
-/// A body that came at once, and holds no more, is not counted as one that is being read.
-const SMALL: usize = 128 * 1024;
-/// A body that holds more must leave a quarter of the share to others.
-const LARGE: usize = 1024 * 1024;
-/// A client that was silent for less is one whose next bytes are on their way.
-const PAUSE: Duration = Duration::from_millis(10);
+/// A shorter silence does not count: the next bytes are on their way.
+const MIN_SILENCE: Duration = Duration::from_millis(10);
 
 /// All bodies that are being read.
 pub(super) struct Bodies {
-    budget: Arc<Budget>,
-    /// The largest body.
-    pub(super) limit: usize,
-    /// The longest time from the head of a request to the end of its body.
+    share: Arc<BodyShare>,
+    /// Time limit from the head of a request to the end of its body.
     pub(super) timeout: Duration,
-    share: usize,
-    share_of_large: usize,
-    slots: Mutex<Vec<Arc<Slot>>>,
-    /// Held while a large body is joined: only one is there twice at a time.
-    joining: Mutex<()>,
+    waiting: Mutex<Vec<Arc<WaitingBody>>>,
 }
 
-/// A body that is waited for. Whoever needs its room takes it.
-struct Slot {
-    body: Mutex<Option<Partial>>,
-    gave_way: Notify,
+/// A body of which more bytes are expected. Another body that needs its memory may take it.
+struct WaitingBody {
+    partial: Mutex<Option<PartialBody>>,
+    evicted: Notify,
 }
 
-/// A body as far as it has come.
-pub(super) struct Partial {
+/// The part of a body that has come so far.
+pub(super) struct PartialBody {
     pub(super) decoder: Decoder,
-    pub(super) pace: Pace,
+    pub(super) rate: MinRate,
 }
 
 impl Bodies {
     /// Bodies of at most `limit` bytes each may hold half of `budget` while they are read, or one
     /// of them if that is more.
     pub(super) fn new(budget: &Arc<Budget>, limit: usize, timeout: Duration) -> Arc<Self> {
-        let whole = limit.saturating_add(INFLATE);
-        let share = (budget.limit() / 2).max(whole).min(budget.limit());
-        let share_of_large = (share - share / 4).max(whole).min(share);
-        let (slots, joining) = Default::default();
-        Arc::new(Self {
-            budget: Arc::clone(budget),
-            limit,
-            timeout,
-            share,
-            share_of_large,
-            slots,
-            joining,
-        })
+        let share = BodyShare::new(budget, limit, limit.saturating_add(INFLATE));
+        Arc::new(Self { share: Arc::new(share), timeout, waiting: Mutex::default() })
     }
 
-    /// Room for nothing yet.
-    pub(super) fn room(self: &Arc<Self>) -> Result<Room, Problem> {
-        let held = self.budget.try_reserve(0).ok_or(Problem::Busy(Busy::Full))?;
-        Ok(Room { bodies: Arc::clone(self), held, at_once: true })
+    /// Bytes of one body, at most.
+    pub(super) fn limit(&self) -> usize {
+        self.share.limit
     }
 
-    /// From now on `partial` may have to give way.
-    pub(super) fn enter(self: &Arc<Self>, mut partial: Partial) -> Result<Entered, Problem> {
+    /// The room for a new body, which holds no memory yet.
+    pub(super) fn room(self: &Arc<Self>) -> Result<BodyRoom, Problem> {
+        let others: Arc<dyn Evict> = Arc::<Self>::clone(self);
+        BodyRoom::new(Arc::clone(&self.share), others)
+    }
+
+    /// From now on other bodies may take the memory of `partial`.
+    pub(super) fn wait(
+        self: &Arc<Self>,
+        mut partial: PartialBody,
+    ) -> Result<WaitingHandle, Problem> {
         partial.decoder.room()?.wait()?;
-        let slot = Arc::new(Slot { body: Mutex::new(Some(partial)), gave_way: Notify::new() });
-        self.lock().push(Arc::clone(&slot));
-        Ok(Entered { bodies: Arc::clone(self), slot })
+        let body =
+            Arc::new(WaitingBody { partial: Mutex::new(Some(partial)), evicted: Notify::new() });
+        self.lock().push(Arc::clone(&body));
+        Ok(WaitingHandle { bodies: Arc::clone(self), body })
     }
 
-    /// Takes the room of the silent body that holds most for longest; false when there is none.
-    fn make_room(&self) -> bool {
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<WaitingBody>>> {
+        lock(&self.waiting)
+    }
+}
+
+impl Evict for Bodies {
+    /// Gives up the silent body with the largest product of silence and bytes held.
+    fn evict(&self) -> bool {
         let now = Instant::now();
-        let mut slots = self.lock();
-        let burden = |(at, slot): (usize, &Arc<Slot>)| {
-            // The body that asks is locked, and so is one that is just being read.
-            let body = slot.body.try_lock().ok()?;
-            let Partial { decoder, pace } = body.as_ref()?;
-            let silence = pace.silence(now);
-            (silence >= PAUSE).then(|| (decoder.held() as u128 * silence.as_micros(), at))
+        let mut waiting = self.lock();
+        let burden = |(at, body): (usize, &Arc<WaitingBody>)| {
+            // The body that needs memory is locked, and so is one that is just being read.
+            let partial = body.partial.try_lock().ok()?;
+            let PartialBody { decoder, rate } = partial.as_ref()?;
+            let silence = rate.silence(now);
+            (silence >= MIN_SILENCE).then(|| (decoder.held() as u128 * silence.as_micros(), at))
         };
-        let Some((_, at)) = slots.iter().enumerate().filter_map(burden).max() else { return false };
-        let slot = slots.swap_remove(at);
-        drop(slots);
-        slot.gave_way.notify_one();
-        let gone = slot.body.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(gone);
+        let heaviest = waiting.iter().enumerate().filter_map(burden).max();
+        let Some((_, at)) = heaviest else { return false };
+        let body = waiting.swap_remove(at);
+        drop(waiting);
+        body.evicted.notify_one();
+        let partial = lock(&body.partial).take();
+        drop(partial);
         true
     }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Slot>>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// The place of a body that is waited for; left when dropped.
-pub(super) struct Entered {
+/// A body among those that wait; leaves them when dropped.
+pub(super) struct WaitingHandle {
     bodies: Arc<Bodies>,
-    slot: Arc<Slot>,
+    body: Arc<WaitingBody>,
 }
 
-impl Entered {
-    /// Resolves when another body took the room.
-    pub(super) async fn gave_way(&self) {
-        self.slot.gave_way.notified().await;
+impl WaitingHandle {
+    /// Resolves when another body took the memory of this one.
+    pub(super) async fn evicted(&self) {
+        self.body.evicted.notified().await;
     }
 
-    /// Goes on with what has come so far, if it still has its room.
+    /// Runs `go_on` with what has come so far.
+    ///
+    /// # Errors
+    /// Another body took the memory, or `go_on` failed.
     pub(super) fn with<T>(
         &self,
-        go_on: impl FnOnce(&mut Partial) -> Result<T, Problem>,
+        go_on: impl FnOnce(&mut PartialBody) -> Result<T, Problem>,
     ) -> Result<T, Problem> {
-        let mut body = self.slot.body.lock().unwrap_or_else(PoisonError::into_inner);
-        go_on(body.as_mut().ok_or(Problem::BodyGaveWay)?)
+        let mut partial = lock(&self.body.partial);
+        go_on(partial.as_mut().ok_or(Problem::BodyEvicted)?)
     }
 
-    /// Takes what has come, to finish it.
-    pub(super) fn leave(self) -> Result<Partial, Problem> {
-        self.slot
-            .body
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-            .ok_or(Problem::BodyGaveWay)
+    /// Takes what has come, to complete it.
+    ///
+    /// # Errors
+    /// Another body took the memory.
+    pub(super) fn leave(self) -> Result<PartialBody, Problem> {
+        let mut partial = lock(&self.body.partial);
+        partial.take().ok_or(Problem::BodyEvicted)
     }
 }
 
-impl Drop for Entered {
+impl Drop for WaitingHandle {
     fn drop(&mut self) {
-        let mut slots = self.bodies.lock();
-        if let Some(at) = slots.iter().position(|slot| Arc::ptr_eq(slot, &self.slot)) {
-            slots.swap_remove(at);
+        let mut waiting = self.bodies.lock();
+        if let Some(at) = waiting.iter().position(|body| Arc::ptr_eq(body, &self.body)) {
+            waiting.swap_remove(at);
         }
-    }
-}
-
-/// The room of one body.
-pub(super) struct Room {
-    bodies: Arc<Bodies>,
-    held: Reservation,
-    /// Nothing of the body was waited for so far.
-    at_once: bool,
-}
-
-impl Room {
-    pub(super) fn held(&self) -> usize {
-        self.held.bytes()
-    }
-
-    pub(super) fn limit(&self) -> usize {
-        self.bodies.limit
-    }
-
-    /// Holds `need` bytes in all, or `wish` if there is as much without taking it from anybody;
-    /// returns how many it is.
-    pub(super) fn hold(&mut self, need: usize, wish: usize) -> Result<usize, Problem> {
-        let held = self.held.bytes();
-        if need <= held || (wish > need && self.try_grow(wish - held)) {
-            return Ok(self.held.bytes());
-        }
-        while !self.try_grow(need - held) {
-            if !self.bodies.make_room() {
-                return Err(Problem::Busy(Busy::Full));
-            }
-        }
-        Ok(need)
-    }
-
-    /// The rest of the body is waited for: what is held counts towards the share.
-    fn wait(&mut self) -> Result<(), Problem> {
-        self.at_once = false;
-        while !self.try_grow(0) {
-            if !self.bodies.make_room() {
-                return Err(Problem::Busy(Busy::Full));
-            }
-        }
-        Ok(())
-    }
-
-    fn try_grow(&mut self, more: usize) -> bool {
-        let Bodies { share, share_of_large, .. } = *self.bodies;
-        match self.held.bytes() + more {
-            sum if sum <= SMALL && self.at_once => self.held.try_grow(more),
-            sum if sum > LARGE => self.held.try_grow_reading(more, share_of_large),
-            _ => self.held.try_grow_reading(more, share),
-        }
-    }
-
-    /// Runs `join`, while no other large body is joined if this one is `large`: meanwhile it may be
-    /// there twice.
-    pub(super) fn alone_if<T>(&self, large: bool, join: impl FnOnce() -> T) -> T {
-        let _one =
-            large.then(|| self.bodies.joining.lock().unwrap_or_else(PoisonError::into_inner));
-        join()
-    }
-
-    /// The body is complete, and holds `less` bytes less.
-    pub(super) fn complete(mut self, less: usize) -> Reservation {
-        self.held.shrink(less);
-        self.held.read();
-        self.held
     }
 }
 
@@ -228,6 +155,7 @@ mod tests {
 
     use super::super::body::{Encoding, read};
     use super::*;
+    use crate::pipeline::Busy;
 
     const MIB: usize = 1024 * 1024;
 
@@ -267,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_silent_give_way_and_large_bodies_leave_room_for_others() {
+    async fn silent_bodies_are_evicted_and_large_ones_leave_room_for_others() {
         let bodies = bodies();
         let silent = unfinished(&bodies, 7 * MIB).await;
         assert_eq!(
@@ -276,21 +204,21 @@ mod tests {
             "nobody is silent yet"
         );
         assert_eq!(whole(&bodies, MIB).await, None, "large bodies leave a quarter");
-        advance(PAUSE).await;
+        advance(MIN_SILENCE).await;
         assert_eq!(whole(&bodies, 7 * MIB).await, None);
-        assert_eq!(silent.await.unwrap(), Some(Problem::BodyGaveWay));
-        assert_eq!((bodies.budget.held(), bodies.budget.reading()), (0, 0));
+        assert_eq!(silent.await.unwrap(), Some(Problem::BodyEvicted));
+        assert_eq!((bodies.share.budget.held(), bodies.share.budget.reading()), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn of_the_silent_the_one_that_holds_most_for_longest_gives_way() {
+    async fn the_silent_body_that_holds_most_for_longest_is_evicted() {
         let bodies = bodies();
         let small = unfinished(&bodies, MIB).await;
-        advance(PAUSE).await;
+        advance(MIN_SILENCE).await;
         let large = unfinished(&bodies, 7 * MIB).await;
-        advance(PAUSE).await;
+        advance(MIN_SILENCE).await;
         assert_eq!(whole(&bodies, 7 * MIB).await, None);
-        assert_eq!(large.await.unwrap(), Some(Problem::BodyGaveWay));
+        assert_eq!(large.await.unwrap(), Some(Problem::BodyEvicted));
         assert!(!small.is_finished());
     }
 
@@ -302,7 +230,7 @@ mod tests {
             silent.push(unfinished(&bodies, 64 * 1024).await);
             advance(Duration::from_millis(1)).await;
         }
-        assert!(bodies.budget.reading() <= 16 * MIB);
+        assert!(bodies.share.budget.reading() <= 16 * MIB);
         for size in [100, 200_000, MIB] {
             assert_eq!(whole(&bodies, size).await, None, "{size} bytes");
         }
@@ -317,7 +245,11 @@ mod tests {
                 Some(Problem::BodyTimeout),
                 "{size} bytes"
             );
-            assert_eq!((begun.elapsed().as_secs(), bodies.budget.held()), (10, 0), "{size} bytes");
+            assert_eq!(
+                (begun.elapsed().as_secs(), bodies.share.budget.held()),
+                (10, 0),
+                "{size} bytes"
+            );
         }
     }
 }

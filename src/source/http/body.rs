@@ -1,6 +1,7 @@
-//! Reading a body: decompressed, limited, and paid for byte by byte.
+//! Reads a body: decompresses it, limits it, and reserves memory for each byte.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
@@ -11,12 +12,13 @@ use hyper::body::{Body as _, Frame};
 use tokio::time::{Instant, timeout_at};
 
 use crate::pipeline::Message;
+use crate::server::MinRate;
 
-use super::bodies::{Bodies, Entered, Partial};
+use super::bodies::{Bodies, PartialBody, WaitingHandle};
 use super::decode::{Buffer, Decoder, Gzip};
-use super::pace::Pace;
 use super::problem::Problem;
 
+/// The encodings of bodies that are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     Identity,
@@ -24,7 +26,10 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
-    /// What `Content-Encoding` says; it must name one encoding that is known.
+    /// The encoding that `Content-Encoding` names: exactly one that is known.
+    ///
+    /// # Errors
+    /// [`Problem::UnknownEncoding`].
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let mut values = headers.get_all(header::CONTENT_ENCODING).iter();
         let (value, None) = (values.next(), values.next()) else {
@@ -38,44 +43,46 @@ impl Encoding {
     }
 }
 
-/// Compressed bytes that are taken in one go: at most a thousand times as many come out.
+/// Compressed bytes that are decompressed at once; at most a thousand times as many come out.
 const SLICE: usize = 1024;
-/// Bytes, compressed and decompressed, after which others have their turn.
+/// A body whose client is silent for longer is given up.
+const MAX_SILENCE: Duration = Duration::from_secs(10);
+/// Bytes, compressed and decompressed, after which other tasks have their turn.
 const TURN: usize = 64 * 1024;
 
-/// Reads all of `body`: its text and its compressed form at most `bodies.limit` bytes each, in
-/// `bodies.timeout`, and with room for each byte from the moment it is here.
+/// Reads all of `body`: its text and its compressed form have at most `bodies.limit()` bytes each,
+/// it comes within `bodies.timeout`, and memory is reserved for each byte as soon as it is here.
 pub(super) async fn read(
     mut body: Body,
     encoding: Encoding,
     bodies: &Arc<Bodies>,
 ) -> Result<Arc<Message>, Problem> {
     let size = body.size_hint();
-    if size.lower() > bodies.limit as u64 {
+    if size.lower() > bodies.limit() as u64 {
         return Err(Problem::BodyTooLarge);
     }
     let declared =
-        size.upper().and_then(|upper| usize::try_from(upper).ok()).unwrap_or(bodies.limit);
+        size.upper().and_then(|upper| usize::try_from(upper).ok()).unwrap_or(bodies.limit());
     let room = bodies.room()?;
     let decoder = match encoding {
         Encoding::Identity => Decoder::Identity(Buffer::new(room, declared)),
-        Encoding::Gzip => Decoder::Gzip(Gzip::new(Buffer::new(room, bodies.limit))),
+        Encoding::Gzip => Decoder::Gzip(Gzip::new(Buffer::new(room, bodies.limit()))),
     };
     let deadline = Instant::now() + bodies.timeout;
-    let mut reading = Reading::AtOnce(Partial { decoder, pace: Pace::new() });
+    let mut reading = Reading::AtOnce(PartialBody { decoder, rate: MinRate::start() });
     loop {
         let frame = match body.frame().now_or_never() {
             Some(frame) => frame,
             None => {
-                reading = reading.enter(bodies)?;
+                reading = reading.wait(bodies)?;
                 reading.next(&mut body, deadline).await?
             }
         };
         let Some(frame) = frame else { break };
-        // Trailers say nothing that is of use here.
+        // Trailers are ignored.
         if let Ok(chunk) = frame.map_err(|_| Problem::UnreadableBody)?.into_data() {
             reading.with(|partial| {
-                partial.pace.came(chunk.len());
+                partial.rate.received(chunk.len());
                 Ok(())
             })?;
             match encoding {
@@ -90,53 +97,56 @@ pub(super) async fn read(
     reading.finish()
 }
 
-/// A body on its way. Most come at once, and are nobody else's business.
+/// A body that is being read. Most bodies come at once, and need not wait.
 enum Reading {
-    AtOnce(Partial),
-    Waiting(Entered),
+    AtOnce(PartialBody),
+    Waiting(WaitingHandle),
 }
 
 impl Reading {
-    /// The body must be waited for. One of which nothing is here holds nothing that it could give.
-    fn enter(self, bodies: &Arc<Bodies>) -> Result<Self, Problem> {
+    /// More of the body is needed. From now on others may take its memory, if it holds any.
+    fn wait(self, bodies: &Arc<Bodies>) -> Result<Self, Problem> {
         match self {
             Self::AtOnce(partial) if partial.decoder.held() > 0 => {
-                bodies.enter(partial).map(Self::Waiting)
+                bodies.wait(partial).map(Self::Waiting)
             }
-            waiting => Ok(waiting),
+            other => Ok(other),
         }
     }
 
     fn with<T>(
         &mut self,
-        go_on: impl FnOnce(&mut Partial) -> Result<T, Problem>,
+        go_on: impl FnOnce(&mut PartialBody) -> Result<T, Problem>,
     ) -> Result<T, Problem> {
         match self {
             Self::AtOnce(partial) => go_on(partial),
-            Self::Waiting(entered) => entered.with(go_on),
+            Self::Waiting(waiting) => waiting.with(go_on),
         }
     }
 
-    /// The next frame, unless it comes too late, or the room is needed by a client that sends.
+    /// The next frame.
+    ///
+    /// # Errors
+    /// The frame came too late, or another body took the memory.
     async fn next(
         &mut self,
         body: &mut Body,
         deadline: Instant,
     ) -> Result<Option<Result<Frame<Bytes>, axum::Error>>, Problem> {
-        let pace = self.with(|partial| Ok(partial.pace.deadline()))?;
-        let frame = timeout_at(deadline.min(pace), body.frame());
+        let kept_until = self.with(|partial| Ok(partial.rate.kept_until()))?;
+        let frame = timeout_at(deadline.min(kept_until + MAX_SILENCE), body.frame());
         let frame = match self {
             Self::AtOnce(_) => frame.await,
-            Self::Waiting(entered) => tokio::select! {
+            Self::Waiting(waiting) => tokio::select! {
                 biased;
-                () = entered.gave_way() => return Err(Problem::BodyGaveWay),
+                () = waiting.evicted() => return Err(Problem::BodyEvicted),
                 frame = frame => frame,
             },
         };
         frame.map_err(|_| Problem::BodyTimeout)
     }
 
-    /// Decompresses `chunk` bit by bit: a few bytes can become many.
+    /// Decompresses `chunk` in small pieces: a few bytes can become many.
     async fn inflate(&mut self, mut chunk: Bytes) -> Result<(), Problem> {
         let mut turn = 0;
         while !chunk.is_empty() {
@@ -158,7 +168,7 @@ impl Reading {
     fn finish(self) -> Result<Arc<Message>, Problem> {
         match self {
             Self::AtOnce(partial) => partial.decoder.finish(),
-            Self::Waiting(entered) => entered.leave()?.decoder.finish(),
+            Self::Waiting(waiting) => waiting.leave()?.decoder.finish(),
         }
     }
 }
@@ -166,7 +176,6 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
-    use std::time::Duration;
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
@@ -183,7 +192,7 @@ mod tests {
         (Budget::new(limit, gauge.clone()), gauge)
     }
 
-    /// [`super::read`] with nobody else there.
+    /// [`super::read`] without other bodies.
     async fn read(
         body: Body,
         encoding: Encoding,

@@ -1,4 +1,4 @@
-//! `traitsink_http_requests_total`.
+//! Counts requests in `traitsink_http_requests_total`.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use crate::metrics::{HTTP_PATHS, Metrics};
 
-/// Counts every answer, whatever made it.
+/// Counts every response by path and status.
 pub(super) async fn requests(
     State(metrics): State<Arc<Metrics>>,
     request: Request,

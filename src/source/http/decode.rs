@@ -1,4 +1,4 @@
-//! From the bytes of a body as they come to its text: limited, and paid for before they are kept.
+//! Collects the text of a body, decompressed, in memory that is reserved first.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -8,22 +8,24 @@ use flate2::write::GzDecoder;
 
 use crate::pipeline::Message;
 
-use super::bodies::Room;
 use super::problem::Problem;
+use super::room::BodyRoom;
 
-/// Bytes that a decompressor holds, and a little more: its window, its tables and 32 KiB of output.
+/// Bytes that a decompressor holds, rounded up: its window, its tables and 32 KiB of output.
 pub(super) const INFLATE: usize = 80 * 1024;
-/// Gzip members of one body. A usual body is one; every empty one costs as much as a small request.
+/// Gzip members of one body, at most. A usual body is one member; an empty member costs as much
+/// time as a small request.
 const MEMBERS: u32 = 64;
-/// Bodies that are declared to be no longer have one segment.
+/// A body whose declared length is no more than this has one segment.
 const WHOLE: usize = 128 * 1024;
+/// Bytes of the first segment otherwise.
 const FIRST_SEGMENT: usize = 16 * 1024;
-/// The largest segment: each has twice the size of the one before it.
+/// Bytes of the largest segment. Each has twice the size of the one before.
 const SEGMENT: usize = 128 * 1024;
 /// Larger bodies are joined one at a time.
 const JOINED_ALONE: usize = 256 * 1024;
 
-/// A body as far as it has come.
+/// The text of a body so far, by its encoding.
 pub(super) enum Decoder {
     Identity(Buffer),
     Gzip(Gzip),
@@ -45,7 +47,7 @@ impl Decoder {
         }
     }
 
-    /// Bytes held so far.
+    /// Bytes of memory held so far.
     pub(super) fn held(&self) -> usize {
         match self {
             Self::Identity(buffer) => buffer.room.held(),
@@ -53,7 +55,7 @@ impl Decoder {
         }
     }
 
-    pub(super) fn room(&mut self) -> Result<&mut Room, Problem> {
+    pub(super) fn room(&mut self) -> Result<&mut BodyRoom, Problem> {
         match self {
             Self::Identity(buffer) => Some(&mut buffer.room),
             Self::Gzip(gzip) => gzip.buffer_mut().map(|buffer| &mut buffer.room),
@@ -71,46 +73,47 @@ impl Decoder {
 
 /// Gzip members, one after another.
 pub(super) struct Gzip {
-    state: Member,
+    state: GzipState,
     members: u32,
     /// Compressed bytes so far.
     compressed: usize,
 }
 
-enum Member {
-    /// None is begun: nothing is held for a decompressor.
+enum GzipState {
+    /// No member is open, and no memory is held for a decompressor.
     Next(Buffer),
+    /// A member is incomplete.
     Open(Box<GzDecoder<Buffer>>),
-    /// It is broken.
+    /// The data is broken.
     Broken,
 }
 
 impl Gzip {
     pub(super) fn new(buffer: Buffer) -> Self {
-        Self { state: Member::Next(buffer), members: 0, compressed: 0 }
+        Self { state: GzipState::Next(buffer), members: 0, compressed: 0 }
     }
 
     fn buffer(&self) -> Option<&Buffer> {
         match &self.state {
-            Member::Next(buffer) => Some(buffer),
-            Member::Open(decoder) => Some(decoder.get_ref()),
-            Member::Broken => None,
+            GzipState::Next(buffer) => Some(buffer),
+            GzipState::Open(decoder) => Some(decoder.get_ref()),
+            GzipState::Broken => None,
         }
     }
 
     fn buffer_mut(&mut self) -> Option<&mut Buffer> {
         match &mut self.state {
-            Member::Next(buffer) => Some(buffer),
-            Member::Open(decoder) => Some(decoder.get_mut()),
-            Member::Broken => None,
+            GzipState::Next(buffer) => Some(buffer),
+            GzipState::Open(decoder) => Some(decoder.get_mut()),
+            GzipState::Broken => None,
         }
     }
 
     fn push(&mut self, mut bytes: &[u8]) -> Result<(), Problem> {
         self.compressed += bytes.len();
         while !bytes.is_empty() {
-            match std::mem::replace(&mut self.state, Member::Broken) {
-                Member::Next(mut buffer) => {
+            match std::mem::replace(&mut self.state, GzipState::Broken) {
+                GzipState::Next(mut buffer) => {
                     self.members += 1;
                     if self.compressed > buffer.room.limit() {
                         return Err(Problem::BodyTooLarge);
@@ -118,23 +121,23 @@ impl Gzip {
                     if self.members > MEMBERS {
                         return Err(Problem::UnreadableBody);
                     }
-                    buffer.with_inflate()?;
-                    self.state = Member::Open(Box::new(GzDecoder::new(buffer)));
+                    buffer.hold_inflate()?;
+                    self.state = GzipState::Open(Box::new(GzDecoder::new(buffer)));
                 }
-                Member::Open(mut decoder) => {
+                GzipState::Open(mut decoder) => {
                     if self.compressed > decoder.get_ref().room.limit() {
                         return Err(Problem::BodyTooLarge);
                     }
                     let taken = decoder.write(bytes).map_err(|_| decoder.get_ref().problem())?;
                     bytes = &bytes[taken..];
-                    // The member is complete, and what follows is another one.
+                    // A decoder that takes nothing has reached the end of its member.
                     self.state = if taken == 0 {
-                        Member::Next(end(*decoder)?)
+                        GzipState::Next(end(*decoder)?)
                     } else {
-                        Member::Open(decoder)
+                        GzipState::Open(decoder)
                     };
                 }
-                Member::Broken => return Err(Problem::UnreadableBody),
+                GzipState::Broken => return Err(Problem::UnreadableBody),
             }
         }
         Ok(())
@@ -142,46 +145,48 @@ impl Gzip {
 
     fn finish(self) -> Result<Buffer, Problem> {
         match self.state {
-            Member::Open(decoder) => end(*decoder),
-            Member::Next(_) | Member::Broken => Err(Problem::UnreadableBody),
+            GzipState::Open(decoder) => end(*decoder),
+            GzipState::Next(_) | GzipState::Broken => Err(Problem::UnreadableBody),
         }
     }
 }
 
-/// Checks the sum and the length of a member.
+/// Ends a member: checks its checksum and length.
 fn end(mut decoder: GzDecoder<Buffer>) -> Result<Buffer, Problem> {
     decoder.try_finish().map_err(|_| decoder.get_ref().problem())?;
     decoder.finish().map_err(|_| Problem::UnreadableBody)
 }
 
-/// The text of a body so far. A body of one chunk stays that chunk; more of them are copied into
-/// segments of a few sizes, which the allocator uses again for the next body: buffers that are made
-/// larger and larger would leave their former selves behind.
+/// The text of a body so far. A body of one chunk stays that chunk. More chunks are copied into
+/// segments of a few sizes, which the allocator can use again for the next body; one buffer that
+/// grows would leave freed memory of many sizes behind.
 pub(super) struct Buffer {
     chunk: Bytes,
     segments: Vec<Vec<u8>>,
-    /// Bytes of text in the segments, and for how many there is room in them.
+    /// Bytes of text in the segments.
     filled: usize,
+    /// Bytes for which the segments have room.
     capacity: usize,
-    /// More than this will not come.
+    /// Bytes of text that are expected, at most.
     expected: usize,
-    /// Held besides the text.
-    besides: usize,
-    room: Room,
-    refused: Option<Problem>,
+    /// Bytes held for a decompressor.
+    inflate: usize,
+    room: BodyRoom,
+    /// Why the last write failed.
+    write_problem: Option<Problem>,
 }
 
 impl Buffer {
-    pub(super) fn new(room: Room, expected: usize) -> Self {
+    pub(super) fn new(room: BodyRoom, expected: usize) -> Self {
         Self {
             chunk: Bytes::new(),
             segments: Vec::new(),
             filled: 0,
             capacity: 0,
             expected,
-            besides: 0,
+            inflate: 0,
             room,
-            refused: None,
+            write_problem: None,
         }
     }
 
@@ -189,11 +194,11 @@ impl Buffer {
         self.chunk.len() + self.filled
     }
 
-    /// Holds what a decompressor needs, too.
-    fn with_inflate(&mut self) -> Result<(), Problem> {
+    /// Holds memory for a decompressor, too.
+    fn hold_inflate(&mut self) -> Result<(), Problem> {
         let need = self.capacity + INFLATE;
         self.room.hold(need, need)?;
-        self.besides = INFLATE;
+        self.inflate = INFLATE;
         Ok(())
     }
 
@@ -226,7 +231,7 @@ impl Buffer {
         Ok(())
     }
 
-    /// Makes room for more text, of which `waiting` bytes are here.
+    /// Adds a segment for more text, of which `waiting` bytes are here.
     fn add_segment(&mut self, waiting: usize) -> Result<(), Problem> {
         let size = match self.segments.last() {
             None if self.expected <= WHOLE => self.expected,
@@ -240,19 +245,19 @@ impl Buffer {
         Ok(())
     }
 
-    /// Holds room for `need` bytes of text, for `wish` if there is as much; returns for how many
-    /// there is.
+    /// Holds memory for `need` bytes of text, or for `wish` if there is enough; returns for how
+    /// many.
     fn hold(&mut self, need: usize, wish: usize) -> Result<usize, Problem> {
         if need > self.room.limit() {
             return Err(Problem::BodyTooLarge);
         }
-        let held = self.room.hold(need + self.besides, wish.max(need) + self.besides)?;
-        Ok((held - self.besides).min(wish.max(need)))
+        let held = self.room.hold(need + self.inflate, wish.max(need) + self.inflate)?;
+        Ok((held - self.inflate).min(wish.max(need)))
     }
 
-    /// Why writing to it failed; when it did not, what was written came from broken gzip.
+    /// Why decompressing failed: writing the text failed, or else the gzip is broken.
     fn problem(&self) -> Problem {
-        self.refused.unwrap_or(Problem::UnreadableBody)
+        self.write_problem.unwrap_or(Problem::UnreadableBody)
     }
 
     fn into_message(mut self) -> Arc<Message> {
@@ -263,15 +268,15 @@ impl Buffer {
             _ => {
                 let segments = std::mem::take(&mut self.segments);
                 self.room
-                    .alone_if(self.filled > JOINED_ALONE, || join(segments, self.filled))
+                    .join_alone_if(self.filled > JOINED_ALONE, || join(segments, self.filled))
                     .into()
             }
         };
-        Message::new(bytes, self.room.complete(self.besides + unused))
+        Message::new(bytes, self.room.complete(self.inflate + unused))
     }
 }
 
-/// The text as a whole; each segment is given back as soon as it is copied.
+/// Joins the segments; each is freed as soon as it is copied.
 fn join(segments: Vec<Vec<u8>>, length: usize) -> Vec<u8> {
     let mut whole = Vec::with_capacity(length);
     segments.into_iter().for_each(|segment| whole.extend_from_slice(&segment));
@@ -283,7 +288,7 @@ impl Write for Buffer {
         match self.extend(bytes) {
             Ok(()) => Ok(bytes.len()),
             Err(problem) => {
-                self.refused = Some(problem);
+                self.write_problem = Some(problem);
                 Err(io::ErrorKind::StorageFull.into())
             }
         }

@@ -1,5 +1,5 @@
-//! `POST /v1/{identify,track,page,screen,group,alias,batch}`: 200 once everything in the request is
-//! safe.
+//! `POST /v1/{identify,track,page,screen,group,alias,batch}`: answered 200 once everything in the
+//! request is safe.
 
 mod auth;
 mod bodies;
@@ -7,9 +7,9 @@ mod body;
 mod count;
 mod decode;
 mod origin;
-mod pace;
 mod problem;
 mod receipts;
+mod room;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,14 +26,13 @@ use crate::event::{self, Body, Elements, RejectReason, SplitError};
 use crate::metrics::Metrics;
 use crate::pipeline::{Ack, Busy, Intake, Message, NotAccepted, Origin, Outcome, Source, admit};
 
-use auth::Keys;
+use auth::KeyDigests;
 use bodies::Bodies;
 use body::Encoding;
 use problem::Problem;
 use receipts::Pending;
 
-/// The calls that have a path of their own; `None` as a type is a batch, whose events have their
-/// own.
+/// The paths, each with the type of its events; `None` is a batch, whose events name their types.
 const PATHS: [(&str, Option<&str>); 7] = [
     ("/v1/identify", Some("identify")),
     ("/v1/track", Some("track")),
@@ -44,9 +43,9 @@ const PATHS: [(&str, Option<&str>); 7] = [
     ("/v1/batch", None),
 ];
 
-/// The HTTP source: what every request needs.
+/// The HTTP source: what all requests share.
 pub struct HttpSource {
-    keys: Keys,
+    keys: KeyDigests,
     intake: Arc<Intake>,
     metrics: Arc<Metrics>,
     bodies: Arc<Bodies>,
@@ -63,7 +62,7 @@ impl HttpSource {
     ) -> Self {
         let bodies = Bodies::new(intake.budget(), config.max_body, config.body_timeout);
         Self {
-            keys: Keys::new(&config.write_keys, default_prefix),
+            keys: KeyDigests::new(&config.write_keys, default_prefix),
             intake,
             metrics,
             bodies,
@@ -71,7 +70,7 @@ impl HttpSource {
         }
     }
 
-    /// As a service, for the serving loop.
+    /// The source as a service for the serving loop.
     pub fn into_router(self) -> Router {
         let metrics = Arc::clone(&self.metrics);
         let mut router = Router::new();
@@ -100,20 +99,20 @@ impl HttpSource {
         }
         let prefix = self.keys.prefix(&head.headers).ok_or(Problem::Unauthorized)?;
         let encoding = Encoding::of(&head.headers)?;
-        // A head may be as large as many a body, which may be long in coming.
+        // The head is freed before the body, which may take long: both may be equally large.
         drop(head);
         let message = body::read(body, encoding, &self.bodies).await?;
         match event::split(message.bytes()) {
             Ok(Body::Event(_)) if path_type.is_none() => Err(Problem::MissingBatch),
             Ok(Body::Event(event)) => {
-                let verdict = self
+                let rejected = self
                     .deliver(
                         message,
                         Elements::one(event),
                         Origin { prefix, path_type, wrapped: false },
                     )
                     .await?;
-                verdict.map_or(Ok("OK"), |reason| Err(Problem::Rejected(reason)))
+                rejected.map_or(Ok("OK"), |reason| Err(Problem::Rejected(reason)))
             }
             Ok(Body::Batch(events)) => {
                 self.deliver(message, events, Origin { prefix, path_type: None, wrapped: false })
@@ -155,8 +154,8 @@ impl HttpSource {
                 tokio::task::coop::consume_budget().await;
             }
             drop(message);
-            let verdict = pending.verdict().await;
-            if verdict.failed { Err(Problem::Failed) } else { Ok(verdict.rejected) }
+            let outcome = pending.outcome().await;
+            if outcome.failed { Err(Problem::Failed) } else { Ok(outcome.rejected) }
         };
         timeout(self.wait, delivery).await.unwrap_or(Err(Problem::Late))
     }

@@ -1,13 +1,13 @@
-//! Who asks, where no write key tells: a website that is open in a browser on this machine can
-//! reach its loopback ports, too.
+//! Keeps websites out when no write key is set: a page that is open in a browser on this machine
+//! can reach the machine's loopback ports.
 
 use std::net::IpAddr;
 
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Uri, header};
 
-/// Whether nothing in the request's head says that it comes from, or was meant for, anything but
-/// this machine. No `Origin` (which browsers send with every POST) and no `Host` are fine.
+/// True when the request's head names this machine alone, as its origin and as its host. A request
+/// may lack `Origin` (which browsers send with every POST) and `Host`.
 pub(super) fn is_local(parts: &Parts) -> bool {
     let all = |name, good: fn(&str) -> bool| {
         parts
@@ -22,15 +22,16 @@ pub(super) fn is_local(parts: &Parts) -> bool {
         && parts.uri.host().is_none_or(name_is_local)
 }
 
-/// `scheme://host[:port]`; `null`, which a browser sends for what it does not want to name, is
-/// anybody.
+/// Checks `scheme://host[:port]`. `null` is foreign: a browser sends it for any origin that it does
+/// not name.
 fn origin_is_local(origin: &str) -> bool {
     let Ok(uri) = origin.parse::<Uri>() else { return false };
     matches!(uri.scheme_str(), Some("http" | "https"))
         && uri.authority().is_some_and(|host| host_is_local(host.as_str()))
 }
 
-/// `host[:port]`. Another name that leads here was made to (DNS rebinding).
+/// Checks `host[:port]`. Any other name that resolves to this machine may be an attack (DNS
+/// rebinding).
 fn host_is_local(host: &str) -> bool {
     let (name, port) = match host.rfind(':') {
         Some(colon) if !host.ends_with(']') => (&host[..colon], &host[colon + 1..]),

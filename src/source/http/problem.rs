@@ -1,4 +1,4 @@
-//! Every answer that is not 200.
+//! Every response that is not 200.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -6,21 +6,21 @@ use axum::response::{IntoResponse, Response};
 use crate::event::{RejectReason, SplitError};
 use crate::pipeline::Busy;
 
-/// Why a request is not answered 200. SDKs repeat a request after 429 and 5xx and give it up after
-/// any other 4xx, so what may pass is never a 4xx.
+/// Why a request is not answered 200. SDKs repeat a request after 429 and 5xx, and give it up after
+/// any other 4xx: so a problem that may pass has no 4xx.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Problem {
-    /// No write keys are set, and a website asks, or a client that takes this machine for another.
+    /// No write keys are set, and the request comes from a website or names another host.
     Foreign,
-    /// No write key, or one that is not ours; which of the two is not told.
+    /// The write key is missing or unknown; the response does not say which.
     Unauthorized,
     NotFound,
     MethodNotAllowed,
     /// The body did not come in time.
     BodyTimeout,
     BodyTooLarge,
-    /// There was no room, and this body was the one that came most slowly.
-    BodyGaveWay,
+    /// Memory ran short, and this body's client was silent.
+    BodyEvicted,
     UnknownEncoding,
     /// Broken gzip, or a body cut short.
     UnreadableBody,
@@ -30,17 +30,17 @@ pub(super) enum Problem {
     MissingBatch,
     /// A request of one event, and that event is rejected.
     Rejected(RejectReason),
-    /// Nothing of it is kept; the same request may succeed later.
+    /// Nothing of the request was taken; the same request may succeed later.
     Busy(Busy),
-    /// Redis did not confirm in time; what was not sent yet is taken back.
+    /// Redis did not confirm in time; events that were not sent yet are taken back.
     Late,
-    /// Part of the request was given back unwritten.
+    /// Some event of the request was not written.
     Failed,
     Panicked,
 }
 
 impl Problem {
-    /// Status, a word for programs, a sentence for people.
+    /// The status, a code for programs, a sentence for people.
     fn parts(self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
@@ -53,8 +53,7 @@ impl Problem {
                 S::FORBIDDEN,
                 "foreign_origin",
                 "without write keys only this machine is served: Origin and Host must name \
-                 localhost or a loopback address; \
-                 to serve others, set http.write_keys",
+                 localhost or a loopback address; to serve others, set http.write_keys",
             ),
             Self::NotFound => (S::NOT_FOUND, "not_found", "no such path"),
             Self::MethodNotAllowed => {
@@ -68,7 +67,7 @@ impl Problem {
                 "body_too_large",
                 "the body, compressed or not, exceeds http.max_body",
             ),
-            Self::BodyGaveWay => {
+            Self::BodyEvicted => {
                 (S::SERVICE_UNAVAILABLE, "body_gave_way", "no room for a body that comes so slowly")
             }
             Self::UnknownEncoding => (
@@ -115,12 +114,12 @@ impl Problem {
         }
     }
 
-    /// Seconds after which to try again. SDKs that obey it try three to ten times, so this is also
-    /// how long they last: an outage of Redis gets the longer one.
+    /// Seconds after which to try again. SDKs that obey it try three to ten times, so this decides
+    /// how long they go on: an outage of Redis gets the longer time.
     fn retry_after(self) -> Option<HeaderValue> {
         match self {
             Self::Busy(Busy::Down) | Self::Late => Some(HeaderValue::from_static("5")),
-            Self::Busy(_) | Self::Failed | Self::BodyGaveWay => Some(HeaderValue::from_static("1")),
+            Self::Busy(_) | Self::Failed | Self::BodyEvicted => Some(HeaderValue::from_static("1")),
             _ => None,
         }
     }
@@ -149,7 +148,7 @@ impl IntoResponse for Problem {
             Self::UnknownEncoding => {
                 headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity"));
             }
-            Self::BodyTimeout | Self::BodyGaveWay => {
+            Self::BodyTimeout | Self::BodyEvicted => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}
@@ -172,7 +171,7 @@ mod tests {
         let busy = [Busy::Full, Busy::Down, Busy::Stopping];
         let plain = [
             Problem::Foreign,
-            Problem::BodyGaveWay,
+            Problem::BodyEvicted,
             Problem::Unauthorized,
             Problem::NotFound,
             Problem::MethodNotAllowed,
@@ -202,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_is_told_when_to_come_back_exactly_when_it_should() {
+    fn retry_after_is_sent_exactly_with_503() {
         for problem in all() {
             let response = problem.into_response();
             let again = response.status() == StatusCode::SERVICE_UNAVAILABLE;

@@ -1,4 +1,4 @@
-//! How the events of one request ended.
+//! Collects how the events of one request ended.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,8 +8,8 @@ use tokio::sync::Notify;
 use crate::event::RejectReason;
 use crate::pipeline::{Outcome, Receipts};
 
-/// Counts the events of one request down to none.
-struct Tally {
+/// The receipts of one request: counts its events down to none.
+struct RequestReceipts {
     events: usize,
     pending: AtomicUsize,
     failed: AtomicBool,
@@ -18,15 +18,15 @@ struct Tally {
     settled: Notify,
 }
 
-impl Receipts for Tally {
+impl Receipts for RequestReceipts {
     fn settle(&self, _position: u64, outcome: Outcome) {
         match outcome {
             Outcome::Failed => self.failed.store(true, Ordering::Relaxed),
             Outcome::Rejected(reason) => _ = self.rejected.set(reason),
             Outcome::Written | Outcome::Skipped(_) | Outcome::DeadLettered(_) => {}
         }
-        // Release, and Acquire where it is read: who sees the last event settled also sees how the
-        // others ended.
+        // Release here pairs with Acquire where the count is read: a task that sees the last event
+        // settled also sees how the others ended.
         if self.pending.fetch_sub(1, Ordering::Release) == 1 {
             self.settled.notify_one();
         }
@@ -37,23 +37,23 @@ impl Receipts for Tally {
     }
 }
 
-/// The request's side: waits for the verdict. Dropped before, it takes back what is not sent yet:
-/// that is what happens at the deadline, and when the client goes away.
-pub(super) struct Pending(Arc<Tally>);
+/// A request that waits for its events. Dropping it takes back the events that are not sent yet;
+/// that happens at the deadline, and when the client goes away.
+pub(super) struct Pending(Arc<RequestReceipts>);
 
 /// How a request ended as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Verdict {
-    /// Some event was not written and is the client's again.
+pub(super) struct RequestOutcome {
+    /// Some event was not written; the client must send it again.
     pub(super) failed: bool,
     /// Why the first rejected event was rejected.
     pub(super) rejected: Option<RejectReason>,
 }
 
 impl Pending {
-    /// For a request of `events` events, each to be settled once through the receipts.
+    /// A request of `events` events, each of which is settled once through the receipts.
     pub(super) fn new(events: usize) -> (Self, Arc<dyn Receipts>) {
-        let tally = Arc::new(Tally {
+        let receipts = Arc::new(RequestReceipts {
             events,
             pending: AtomicUsize::new(events),
             failed: AtomicBool::new(false),
@@ -61,7 +61,7 @@ impl Pending {
             cancelled: AtomicBool::new(false),
             settled: Notify::new(),
         });
-        (Self(Arc::clone(&tally)), tally)
+        (Self(Arc::clone(&receipts)), receipts)
     }
 
     /// Events settled so far.
@@ -70,11 +70,11 @@ impl Pending {
     }
 
     /// Returns when every event is settled.
-    pub(super) async fn verdict(&self) -> Verdict {
+    pub(super) async fn outcome(&self) -> RequestOutcome {
         while self.0.pending.load(Ordering::Acquire) > 0 {
             self.0.settled.notified().await;
         }
-        Verdict {
+        RequestOutcome {
             failed: self.0.failed.load(Ordering::Relaxed),
             rejected: self.0.rejected.get().copied(),
         }
@@ -97,11 +97,11 @@ mod tests {
     #[tokio::test]
     async fn waits_for_the_last_event() {
         let (pending, receipts) = Pending::new(2);
-        let mut verdict = pin!(pending.verdict());
+        let mut outcome = pin!(pending.outcome());
         receipts.settle(0, Outcome::Written);
-        assert!(futures_now(&mut verdict).await.is_none(), "one of two is settled");
+        assert!(futures_now(&mut outcome).await.is_none(), "one of two is settled");
         receipts.settle(1, Outcome::Skipped(SkipReason::NotIdentify));
-        assert_eq!(verdict.await, Verdict { failed: false, rejected: None });
+        assert_eq!(outcome.await, RequestOutcome { failed: false, rejected: None });
     }
 
     #[tokio::test]
@@ -112,13 +112,13 @@ mod tests {
         receipts.settle(3, Outcome::Rejected(RejectReason::TooLarge));
         receipts.settle(2, Outcome::Written);
         assert_eq!(
-            pending.verdict().await,
-            Verdict { failed: true, rejected: Some(RejectReason::TooDeep) }
+            pending.outcome().await,
+            RequestOutcome { failed: true, rejected: Some(RejectReason::TooDeep) }
         );
     }
 
     #[tokio::test]
-    async fn who_stops_waiting_takes_the_rest_back() {
+    async fn dropping_the_request_takes_the_rest_back() {
         let (pending, receipts) = Pending::new(1);
         assert!(!receipts.cancelled());
         drop(pending);
@@ -127,6 +127,10 @@ mod tests {
 
     /// The future's output if it is ready now.
     async fn futures_now<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
-        tokio::select! { biased; output = future => Some(output), () = std::future::ready(()) => None }
+        tokio::select! {
+            biased;
+            output = future => Some(output),
+            () = std::future::ready(()) => None,
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use traitsink::config::{KafkaClient, Tls};
-use traitsink::kafka::{ProbeError, Report, probe_consumer, probe_producer};
+use traitsink::kafka::{BrokerReport, ProbeError, probe_consumer, probe_producer};
 
 use super::*;
 
@@ -14,12 +14,16 @@ fn writer() -> KafkaClient {
     client(Listener::LoginTls, password("PLAIN", "writer", PASSWORD), Some(tls("ca.pem")))
 }
 
-fn consumer(client: &KafkaClient, topics: &[&str], group: &str) -> Result<Report, ProbeError> {
+fn consumer(
+    client: &KafkaClient,
+    topics: &[&str],
+    group: &str,
+) -> Result<BrokerReport, ProbeError> {
     let topics: Vec<String> = topics.iter().map(|&topic| topic.to_owned()).collect();
     probe_consumer(client, &topics, group)
 }
 
-fn line<'r>(report: &'r Report, what: &str) -> &'r str {
+fn line<'r>(report: &'r BrokerReport, what: &str) -> &'r str {
     &report
         .lines
         .iter()

@@ -1,10 +1,4 @@
-//! What `check --connect` tells about brokers. It joins no group and writes nothing.
-
-mod certificate;
-mod group;
-mod topics;
-mod watch;
-mod write;
+//! Reaching a broker: until one answers, or until waiting longer is of no use.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,29 +7,20 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::metadata::Metadata;
 
-use self::watch::Watch;
-use super::{ClientError, client_config, creation_error};
+use super::certificate;
+use super::context::ProbeContext;
+use super::report::BrokerReport;
 use crate::config::{KafkaClient, Sasl, Tls};
+use crate::kafka::{ClientError, creation_error};
 
-/// To reach a broker, and again for each question to it.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// For the list of topics, when it is asked for first.
+/// Time limit for reaching a broker, and for each question to it.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time limit for the list of topics, when it is asked for first.
 const FIRST_TIMEOUT: Duration = Duration::from_millis(250);
-/// Between two looks at what librdkafka has to tell.
-const TICK: Duration = Duration::from_millis(20);
+/// Pause between two looks at what librdkafka reports.
+pub(super) const POLL_PAUSE: Duration = Duration::from_millis(20);
 
-/// Brokers that answered. Texts are for people.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
-    /// What was found: a word, such as `topic`, and the finding.
-    pub lines: Vec<(&'static str, String)>,
-    /// What the worker cannot work without, all of it; empty: it can.
-    pub missing: Vec<String>,
-    /// What will or may go wrong.
-    pub notes: Vec<String>,
-}
-
-/// No broker answered.
+/// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     #[error(transparent)]
@@ -45,71 +30,44 @@ pub enum ProbeError {
     Unreachable(String),
 }
 
-/// Asks the brokers for all that the source needs: its topics, to read them, its group. Blocks the
-/// calling thread, up to ten seconds for the first answer.
-///
-/// # Errors
-/// Settings that cannot work, or no broker that answers.
-pub fn probe_consumer(
-    client: &KafkaClient,
-    topics: &[String],
-    group_id: &str,
-) -> Result<Report, ProbeError> {
-    let mut settings = client_config(client)?;
-    settings.set("group.id", group_id).set("isolation.level", "read_committed");
-    let probe = Probe::reach(client, settings)?;
-    let mut report = probe.greeting(client);
-    let found = probe.find(topics, &mut report);
-    probe.group(group_id, &found, &mut report);
-    probe.read(&found, &mut report);
-    Ok(report)
-}
-
-/// Asks the brokers for all that dead letters need: their topic, to write to it. Blocks the calling
-/// thread as [`probe_consumer`].
-///
-/// # Errors
-/// As [`probe_consumer`].
-pub fn probe_producer(client: &KafkaClient, topic: &str) -> Result<Report, ProbeError> {
-    let probe = Probe::reach(client, client_config(client)?)?;
-    let mut report = probe.greeting(client);
-    if let Some(found) = probe.find_one(topic, &mut report) {
-        write::may_write(client, &found, &mut report)?;
-    }
-    Ok(report)
-}
-
 /// A client that reached a broker.
-struct Probe {
-    consumer: BaseConsumer<Watch>,
-    metadata: Metadata,
+pub(super) struct Probe {
+    pub(super) consumer: BaseConsumer<ProbeContext>,
+    pub(super) metadata: Metadata,
 }
 
 impl Probe {
-    fn reach(client: &KafkaClient, mut settings: ClientConfig) -> Result<Self, ProbeError> {
+    /// Connects with `settings`.
+    ///
+    /// # Errors
+    /// The settings cannot work, or no broker answers.
+    pub(super) fn reach(
+        client: &KafkaClient,
+        mut settings: ClientConfig,
+    ) -> Result<Self, ProbeError> {
         settings
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
             .set("fetch.wait.max.ms", "10")
             .set("allow.auto.create.topics", "false");
         let consumer: BaseConsumer<_> =
-            settings.create_with_context(Watch::new(client)?).map_err(creation_error)?;
+            settings.create_with_context(ProbeContext::new(client)?).map_err(creation_error)?;
         let watch = Arc::clone(consumer.client().context());
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
         let mut timeout = FIRST_TIMEOUT;
         loop {
-            drop(consumer.poll(TICK));
+            drop(consumer.poll(POLL_PAUSE));
             if let Ok(metadata) = consumer.fetch_metadata(None, timeout)
                 && !metadata.brokers().is_empty()
             {
                 watch.events.recovered();
                 return Ok(Self { consumer, metadata });
             }
-            // A broker that is only slow gets more and more time.
+            // A slow broker gets more and more time.
             timeout = if watch.events.trouble().is_some() {
                 FIRST_TIMEOUT
             } else {
-                (timeout * 2).min(PATIENCE / 4)
+                (timeout * 2).min(ANSWER_TIMEOUT / 4)
             };
             if watch.is_hopeless() || Instant::now() > deadline {
                 return Err(ProbeError::Unreachable(unreachable(client, &watch)));
@@ -117,11 +75,12 @@ impl Probe {
         }
     }
 
-    fn greeting(&self, client: &KafkaClient) -> Report {
+    /// A report that begins with what was reached, and how.
+    pub(super) fn greeting(&self, client: &KafkaClient) -> BrokerReport {
         let brokers = self.metadata.brokers().len();
-        let cluster = self.consumer.client().fetch_cluster_id(PATIENCE);
+        let cluster = self.consumer.client().fetch_cluster_id(ANSWER_TIMEOUT);
         let cluster = cluster.map_or_else(String::new, |id| format!(" of cluster {id}"));
-        let mut report = Report::default();
+        let mut report = BrokerReport::default();
         // `sasl_ssl://host:port/id`
         let name = self.metadata.orig_broker_name().rsplit("://").next().unwrap_or_default();
         report.lines.push(("reached", name.split('/').next().unwrap_or_default().to_owned()));
@@ -144,20 +103,21 @@ impl Probe {
         report
     }
 
-    /// Why a question has no answer.
-    fn silence(&self) -> String {
+    /// Why a question got no answer.
+    pub(super) fn silence(&self) -> String {
         let trouble = self.consumer.client().context().events.trouble();
-        trouble
-            .unwrap_or_else(|| format!("no answer within {PATIENCE:?}; is the broker overloaded?"))
+        trouble.unwrap_or_else(|| {
+            format!("no answer within {ANSWER_TIMEOUT:?}; is the broker overloaded?")
+        })
     }
 }
 
-fn unreachable(client: &KafkaClient, watch: &Watch) -> String {
+fn unreachable(client: &KafkaClient, watch: &ProbeContext) -> String {
     let servers = &client.bootstrap_servers;
     let silent = || {
         format!(
-            "{servers}: no answer within {PATIENCE:?}; is the address right, and is a firewall in \
-             between?"
+            "{servers}: no answer within {ANSWER_TIMEOUT:?}; is the address right, and is a \
+             firewall in between?"
         )
     };
     let why = watch.events.trouble().unwrap_or_else(silent);
@@ -167,10 +127,6 @@ fn unreachable(client: &KafkaClient, watch: &Watch) -> String {
         }
         _ => why,
     }
-}
-
-fn plural(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn tls(tls: Option<&Tls>) -> &'static str {

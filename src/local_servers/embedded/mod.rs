@@ -1,19 +1,19 @@
-//! A small Redis in this process, for trying things: hashes in memory, served to `redis-cli` on a
-//! loopback port.
+//! A small Redis in this process, for trying things out: hashes in memory, served to `redis-cli` on
+//! a loopback port.
 //!
-//! The way of a command: bytes -> [`request`] -> [`commands`] on the [`store`] -> [`reply`] ->
+//! The way of a command: bytes -> [`request`] -> [`commands`] on the [`databases`] -> [`reply`] ->
 //! bytes.
 
 mod clients;
 mod commands;
+mod databases;
 mod glob;
 mod reply;
 mod request;
-mod store;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -23,11 +23,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::clients::Clients;
-use self::commands::{Context, Session};
-use self::reply::Reply;
-use self::store::Store;
+use self::commands::{CommandContext, Session};
+use self::databases::Databases;
+use self::reply::RespReply;
 
-/// Replies are sent when this many bytes of them have gathered, or when no request is waiting.
+use crate::lock::lock;
+
+/// Replies are sent once they have this many bytes, or when no request is waiting.
 const FLUSH: usize = 64 * 1024;
 
 /// The store, bound to its port.
@@ -36,9 +38,9 @@ pub struct Embedded {
     local_addr: SocketAddr,
 }
 
-/// What all connections share.
-struct Shared {
-    store: Store,
+/// The state that all connections share.
+struct ServerState {
+    databases: Databases,
     clients: Clients,
     port: u16,
     run_id: String,
@@ -46,21 +48,25 @@ struct Shared {
 }
 
 impl Embedded {
-    /// Binds `addr`; port 0 takes a free one.
+    /// Binds `addr`; port 0 takes a free port.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
     pub async fn bind(addr: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
         let local_addr = listener.local_addr()?;
         Ok(Self { listener, local_addr })
     }
 
+    /// The bound address.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
 
-    /// Answers until `stop`, then closes every connection. What was stored is gone.
+    /// Serves until `stop`, then closes every connection. The data is lost then.
     pub async fn serve(self, stop: CancellationToken) {
-        let shared = Arc::new(Mutex::new(Shared {
-            store: Store::default(),
+        let shared = Arc::new(Mutex::new(ServerState {
+            databases: Databases::default(),
             clients: Clients::default(),
             port: self.local_addr.port(),
             run_id: run_id(),
@@ -77,7 +83,7 @@ impl Embedded {
                         stop.child_token(),
                     ));
                 }
-                // Out of file descriptors: they come back when a client leaves.
+                // No file descriptor is left: one becomes free when a client leaves.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
@@ -86,14 +92,15 @@ impl Embedded {
     }
 }
 
-/// One client, until it leaves, is killed or breaks the protocol. Its errors are its own business.
+/// Serves one client until it leaves, is killed or breaks the protocol. Its I/O errors are of no
+/// interest.
 async fn serve_client(
     stream: TcpStream,
     peer: SocketAddr,
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Mutex<ServerState>>,
     killed: CancellationToken,
 ) {
-    let locked = || shared.lock().unwrap_or_else(PoisonError::into_inner);
+    let locked = || lock(&shared);
     let Some(id) = locked().clients.add(peer, killed.clone()) else {
         refuse(stream).await;
         return;
@@ -101,17 +108,17 @@ async fn serve_client(
     let mut session = Session::new(id);
     let run = |session: &mut Session, request: &[Vec<u8>]| {
         let shared = &mut *locked();
-        let info = commands::Server {
+        let server = commands::ServerFacts {
             run_id: &shared.run_id,
             port: shared.port,
             uptime: shared.started.elapsed(),
         };
         commands::run(
             request,
-            &mut Context {
-                store: &mut shared.store,
+            &mut CommandContext {
+                databases: &mut shared.databases,
                 clients: &mut shared.clients,
-                server: info,
+                server,
                 session,
             },
         )
@@ -123,7 +130,7 @@ async fn serve_client(
 async fn converse(
     mut stream: TcpStream,
     session: &mut Session,
-    run: impl Fn(&mut Session, &[Vec<u8>]) -> Reply,
+    run: impl Fn(&mut Session, &[Vec<u8>]) -> RespReply,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let (mut received, mut replies) = (BytesMut::with_capacity(FLUSH), Vec::new());
@@ -133,7 +140,7 @@ async fn converse(
                 Ok(Some(request)) => run(session, &request).encode(session.resp3, &mut replies),
                 Ok(None) => break,
                 Err(error) => {
-                    Reply::Error(format!("ERR Protocol error: {error}"))
+                    RespReply::Error(format!("ERR Protocol error: {error}"))
                         .encode(false, &mut replies);
                     session.quit = true;
                 }

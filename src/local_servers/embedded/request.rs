@@ -1,22 +1,23 @@
-//! Taking requests (arrays of bulk strings) off a buffer. Pure.
+//! Reads requests (arrays of bulk strings) from a buffer. Pure.
 
 use bytes::{Buf, BytesMut};
 use memchr::memmem;
 
+/// Arguments of one request, at most.
 const MAX_ARGUMENTS: usize = 1 << 20;
-/// One request's bytes: no update is larger than what may be in flight.
+/// Bytes of one request, at most.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
-/// A length line: `*` or `$`, digits.
+/// Bytes of a length line, at most: `*` or `$`, then digits.
 const MAX_LINE: usize = 32;
 
-/// Takes the first whole request off `buffer`; `None`: bytes are missing. The error is the end of
-/// the conversation.
+/// Takes the first whole request off `buffer`; `None` while bytes are missing. The connection must
+/// be closed after an error.
 pub(super) fn take(buffer: &mut BytesMut) -> Result<Option<Vec<Vec<u8>>>, &'static str> {
     loop {
         let Some(len) = frame_len(buffer)? else { return Ok(None) };
         let request = arguments(&buffer[..len]);
         buffer.advance(len);
-        // An empty request has no reply.
+        // An empty request gets no reply.
         if !request.is_empty() {
             return Ok(Some(request));
         }
@@ -55,7 +56,7 @@ fn length(bytes: &[u8], kind: u8) -> Result<Option<(usize, usize)>, &'static str
         return if bytes.len() < MAX_LINE { Ok(None) } else { Err("too long a length") };
     };
     let digits = std::str::from_utf8(&bytes[1..end]).map_err(|_| "invalid length")?;
-    // As Redis does: `*-1` is an empty request.
+    // `*-1` is an empty request, as for Redis.
     let number = if kind == b'*' && digits == "-1" { Ok(0) } else { digits.parse() };
     Ok(Some((number.map_err(|_| "invalid length")?, end + 2)))
 }
@@ -105,14 +106,24 @@ mod tests {
         assert!(take(&mut BytesMut::from(&[b'*'; 40][..])).is_err());
     }
 
+    /// Bytes that requests are made of, and any others.
+    fn piece() -> impl Strategy<Value = u8> {
+        prop_oneof![Just(b'*'), Just(b'$'), Just(b'\r'), Just(b'\n'), b'0'..=b'9', any::<u8>()]
+    }
+
     proptest! {
         #[test]
-        fn total(bytes in proptest::collection::vec(prop_oneof![Just(b'*'), Just(b'$'), Just(b'\r'), Just(b'\n'), b'0'..=b'9', any::<u8>()], 0..60)) {
+        fn total(bytes in proptest::collection::vec(piece(), 0..60)) {
             let _ = take(&mut BytesMut::from(&bytes[..]));
         }
 
         #[test]
-        fn gives_back_what_was_packed(request in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..20), 1..6)) {
+        fn gives_back_what_was_packed(
+            request in proptest::collection::vec(
+                proptest::collection::vec(any::<u8>(), 0..20),
+                1..6,
+            ),
+        ) {
             let mut command = redis::Cmd::new();
             command.arg(&request);
             let mut buffer = BytesMut::from(&command.get_packed_command()[..]);

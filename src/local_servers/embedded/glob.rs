@@ -1,25 +1,25 @@
-//! Redis' glob patterns: `*`, `?`, `[abc]`, `[^a]`, `[a-z]`, and `\` before what is meant as
-//! itself. Pure.
+//! Redis' glob patterns: `*`, `?`, `[abc]`, `[^a]`, `[a-z]`, and `\` before a character that stands
+//! for itself. Pure.
 
-/// Whether all of `text` matches; takes time linear in `text` for each star.
+/// True when all of `text` matches. Takes time linear in `text` for each star.
 pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
-    // Where the last star stands, and how much it has swallowed.
+    // The position after the last star, and how far into the text that star reaches.
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
         match step(&pattern[p..], text[t]) {
-            Step::Star => {
+            GlobStep::Star => {
                 star = Some((p + 1, t));
                 p += 1;
             }
-            Step::One(len) => {
+            GlobStep::One(len) => {
                 p += len;
                 t += 1;
             }
-            Step::No => match &mut star {
-                Some((after, swallowed)) => {
-                    *swallowed += 1;
-                    (p, t) = (*after, *swallowed);
+            GlobStep::No => match &mut star {
+                Some((after, taken)) => {
+                    *taken += 1;
+                    (p, t) = (*after, *taken);
                 }
                 None => return false,
             },
@@ -28,19 +28,20 @@ pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     pattern[p..].iter().all(|&byte| byte == b'*')
 }
 
-enum Step {
+/// How the first element of a pattern matches one byte.
+enum GlobStep {
     Star,
-    /// The byte matches this many bytes of the pattern.
+    /// It matches; the element has this many bytes.
     One(usize),
     No,
 }
 
-fn step(pattern: &[u8], byte: u8) -> Step {
-    let one = |matched: bool, len: usize| if matched { Step::One(len) } else { Step::No };
+fn step(pattern: &[u8], byte: u8) -> GlobStep {
+    let one = |matched: bool, len: usize| if matched { GlobStep::One(len) } else { GlobStep::No };
     match pattern {
-        [] => Step::No,
-        [b'*', ..] => Step::Star,
-        [b'?', ..] => Step::One(1),
+        [] => GlobStep::No,
+        [b'*', ..] => GlobStep::Star,
+        [b'?', ..] => GlobStep::One(1),
         [b'\\', escaped, ..] => one(*escaped == byte, 2),
         [b'[', class @ ..] => {
             let (matched, len) = in_class(class, byte);
@@ -50,8 +51,8 @@ fn step(pattern: &[u8], byte: u8) -> Step {
     }
 }
 
-/// Whether `byte` is in the class, and the length of the class with its `]`; one that is not closed
-/// goes to the end.
+/// Whether `byte` is in the class, and the length of the class with its `]`. A class without `]`
+/// goes to the end of the pattern.
 fn in_class(class: &[u8], byte: u8) -> (bool, usize) {
     let negated = class.first() == Some(&b'^');
     let mut at = usize::from(negated);
@@ -117,7 +118,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn escaped_text_matches_itself_alone(text in "[a*?\\[\\]^\\\\-]{0,8}", other in "[a*?\\[\\]^\\\\-]{0,8}") {
+        fn escaped_text_matches_itself_alone(
+            text in "[a*?\\[\\]^\\\\-]{0,8}",
+            other in "[a*?\\[\\]^\\\\-]{0,8}",
+        ) {
             let escaped: String = text.chars().flat_map(|c| ['\\', c]).collect();
             prop_assert_eq!(matches(escaped.as_bytes(), other.as_bytes()), text == other);
             let starred = format!("*{escaped}*");

@@ -1,25 +1,25 @@
-//! Replies, in both versions of the protocol. Pure.
+//! Writes replies in both versions of the protocol. Pure.
 
 /// One reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Reply {
+pub(super) enum RespReply {
     Status(&'static str),
-    /// The text after `-`; one line.
+    /// The text after `-`. Line ends in it become spaces.
     Error(String),
     Int(i64),
     Bulk(Vec<u8>),
     Nil,
-    Array(Vec<Reply>),
-    /// Pairs; in RESP2 an array of twice as many.
-    Map(Vec<(Reply, Reply)>),
+    Array(Vec<RespReply>),
+    /// Pairs; RESP2 has an array with twice as many elements instead.
+    Map(Vec<(RespReply, RespReply)>),
 }
 
-impl Reply {
+impl RespReply {
     pub(super) fn bulk(text: impl AsRef<[u8]>) -> Self {
         Self::Bulk(text.as_ref().to_vec())
     }
 
-    /// Appends the bytes to `out`.
+    /// Appends the encoded reply to `out`.
     pub(super) fn encode(&self, resp3: bool, out: &mut Vec<u8>) {
         match self {
             Self::Status(text) => line(out, b'+', text),
@@ -62,7 +62,7 @@ fn number_line(out: &mut Vec<u8>, kind: u8, number: i64) {
 mod tests {
     use super::*;
 
-    fn encoded(reply: &Reply, resp3: bool) -> String {
+    fn encoded(reply: &RespReply, resp3: bool) -> String {
         let mut out = Vec::new();
         reply.encode(resp3, &mut out);
         String::from_utf8(out).unwrap()
@@ -70,17 +70,17 @@ mod tests {
 
     #[test]
     fn both_protocols() {
-        let map = Reply::Map(vec![(Reply::bulk("a"), Reply::Nil)]);
+        let map = RespReply::Map(vec![(RespReply::bulk("a"), RespReply::Nil)]);
         assert_eq!(encoded(&map, false), "*2\r\n$1\r\na\r\n$-1\r\n");
         assert_eq!(encoded(&map, true), "%1\r\n$1\r\na\r\n_\r\n");
         assert_eq!(
-            encoded(&Reply::Array(vec![Reply::Int(-1), Reply::Status("OK")]), true),
+            encoded(&RespReply::Array(vec![RespReply::Int(-1), RespReply::Status("OK")]), true),
             "*2\r\n:-1\r\n+OK\r\n"
         );
     }
 
     #[test]
     fn an_error_stays_on_its_line() {
-        assert_eq!(encoded(&Reply::Error("ERR a\r\nb".to_owned()), false), "-ERR a  b\r\n");
+        assert_eq!(encoded(&RespReply::Error("ERR a\r\nb".to_owned()), false), "-ERR a  b\r\n");
     }
 }

@@ -1,7 +1,7 @@
-//! The probe's ear for librdkafka.
+//! librdkafka's callbacks, as the probe needs them.
 
 use std::error::Error;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rdkafka::Statistics;
@@ -13,47 +13,51 @@ use rdkafka::producer::{DeliveryResult, ProducerContext};
 
 use crate::config::KafkaClient;
 use crate::kafka::{ClientError, ClientEvents};
+use crate::lock::lock;
 
-/// When all are down, the next address of `localhost` may still be tried.
+/// How long the probe goes on after "all brokers down": librdkafka may still try the second address
+/// of a name such as `localhost`.
 const SECOND_TRY: Duration = Duration::from_secs(2);
 
-pub(super) struct Watch {
+/// The context of the probe's clients: what they reported so far.
+pub(super) struct ProbeContext {
     pub(super) events: ClientEvents,
-    seen: Mutex<Seen>,
+    observed: Mutex<Observed>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Observed {
     hopeless_at: Option<Instant>,
     group_refused: bool,
     delivery: Option<Result<(), RDKafkaErrorCode>>,
 }
 
-impl Watch {
+impl ProbeContext {
     pub(super) fn new(client: &KafkaClient) -> Result<Self, ClientError> {
-        Ok(Self { events: ClientEvents::new("kafka", client)?, seen: Mutex::default() })
+        Ok(Self { events: ClientEvents::new("kafka", client)?, observed: Mutex::default() })
     }
 
-    /// Waiting longer would change nothing.
+    /// True when waiting longer would change nothing.
     pub(super) fn is_hopeless(&self) -> bool {
-        self.look(|seen| seen.hopeless_at.is_some_and(|at| at <= Instant::now()))
+        self.observe(|observed| observed.hopeless_at.is_some_and(|at| at <= Instant::now()))
     }
 
+    /// True when a broker refused the use of the consumer group.
     pub(super) fn is_group_refused(&self) -> bool {
-        self.look(|seen| seen.group_refused)
+        self.observe(|observed| observed.group_refused)
     }
 
-    /// What became of the record.
+    /// How the delivery of the probe's record ended; `None` while it is pending.
     pub(super) fn delivered(&self) -> Option<Result<(), RDKafkaErrorCode>> {
-        self.look(|seen| seen.delivery)
+        self.observe(|observed| observed.delivery)
     }
 
-    fn look<T>(&self, at: impl FnOnce(&mut Seen) -> T) -> T {
-        at(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    fn observe<T>(&self, at: impl FnOnce(&mut Observed) -> T) -> T {
+        at(&mut lock(&self.observed))
     }
 }
 
-impl ClientContext for Watch {
+impl ClientContext for ProbeContext {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -64,12 +68,12 @@ impl ClientContext for Watch {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
-        self.look(|seen| match code {
+        self.observe(|observed| match code {
             Some(RDKafkaErrorCode::AllBrokersDown) => {
-                _ = seen.hopeless_at.get_or_insert(Instant::now() + SECOND_TRY)
+                _ = observed.hopeless_at.get_or_insert(Instant::now() + SECOND_TRY)
             }
-            Some(RDKafkaErrorCode::Authentication) => seen.hopeless_at = Some(Instant::now()),
-            Some(RDKafkaErrorCode::GroupAuthorizationFailed) => seen.group_refused = true,
+            Some(RDKafkaErrorCode::Authentication) => observed.hopeless_at = Some(Instant::now()),
+            Some(RDKafkaErrorCode::GroupAuthorizationFailed) => observed.group_refused = true,
             _ => {}
         });
         self.events.error(&error, reason);
@@ -80,15 +84,15 @@ impl ClientContext for Watch {
     }
 }
 
-impl ConsumerContext for Watch {}
+impl ConsumerContext for ProbeContext {}
 
-impl ProducerContext for Watch {
+impl ProducerContext for ProbeContext {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         let code =
             |error: &KafkaError| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         let result = result.as_ref().map(|_| ()).map_err(|(error, _)| code(error));
-        self.look(|seen| seen.delivery = Some(result));
+        self.observe(|observed| observed.delivery = Some(result));
     }
 }

@@ -1,4 +1,4 @@
-//! Logs on standard error, and user ids in them.
+//! Log lines on standard error, and user ids in them.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
@@ -23,7 +23,7 @@ use crate::config::{Log, LogFormat};
 mod output;
 mod throttle;
 
-use output::Output;
+use output::LogOutput;
 pub use output::{dropped_lines, say};
 pub use throttle::Throttle;
 
@@ -40,13 +40,13 @@ impl Drop for Logging {
     }
 }
 
-/// Starts logging on standard error, panics included. Nothing that logs waits: lines that nobody
+/// Starts logging on standard error, including panics. Logging never blocks: lines that nobody
 /// reads are dropped, see [`dropped_lines`]. A second call changes nothing.
 pub fn init(log: &Log) -> Logging {
     let started =
-        subscriber(log, std::io::stderr().is_terminal(), Output::stderr().clone()).try_init();
+        subscriber(log, std::io::stderr().is_terminal(), LogOutput::stderr().clone()).try_init();
     if started.is_ok() {
-        // The usual hook writes to standard error itself, and would wait there.
+        // The default hook writes to standard error itself, and could block there.
         std::panic::set_hook(Box::new(panicked));
     }
     Logging(())
@@ -85,20 +85,20 @@ where
         let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         layer.with_ansi(colour).fmt_fields(debug_fn(write_field).delimited(" ")).boxed()
     };
-    // Libraries may log what they send: only their warnings are wanted, whatever the level;
-    // librdkafka says only what kafka.librdkafka.debug asks for.
+    // Libraries may log what they send, so only their warnings are wanted at any level. librdkafka
+    // logs only what kafka.librdkafka.debug asks for.
     let own = LevelFilter::from_level(log.level);
     let targets = Targets::new()
         .with_default(own.min(LevelFilter::WARN))
         .with_target(env!("CARGO_CRATE_NAME"), own)
         .with_target("librdkafka", own);
-    // Not as the layer's own filter: that would swallow a line after a library only asked whether
-    // it may log.
+    // A filter of the layer itself would swallow a line after a library only asked whether it may
+    // log.
     tracing_subscriber::registry().with(targets).with(layer)
 }
 
-/// One field of a text line. tracing-subscriber itself escapes control characters in the message
-/// only, and a field may hold what a client or a server sent.
+/// Writes one field of a text line. tracing-subscriber escapes control characters only in the
+/// message, but a field may hold text from a client or a server.
 fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     if field.name() != "message" {
         write!(writer, "{}=", field.name())?;
@@ -204,7 +204,7 @@ mod tests {
         });
         let line: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
         assert_eq!(line["message"], "panicked: number 7");
-        assert!(line["place"].as_str().unwrap().starts_with("src/logging.rs:"), "{line}");
+        assert!(line["place"].as_str().unwrap().starts_with("src/logging/mod.rs:"), "{line}");
     }
 
     #[test]

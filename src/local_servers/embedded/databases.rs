@@ -1,16 +1,17 @@
-//! Hashes in memory. Pure.
+//! The hashes in memory, by database and key. Pure.
 
 use std::collections::{BTreeMap, HashMap};
 
-/// As many databases as Redis has by default.
+/// Number of databases, as in Redis by default.
 pub(super) const DATABASES: usize = 16;
 
+/// All databases.
 #[derive(Default)]
-pub(super) struct Store {
+pub(super) struct Databases {
     databases: [Database; DATABASES],
 }
 
-impl Store {
+impl Databases {
     /// `index` below [`DATABASES`].
     pub(super) fn database(&mut self, index: usize) -> &mut Database {
         &mut self.databases[index]
@@ -21,11 +22,12 @@ impl Store {
     }
 }
 
+/// The keys of one database, each with its hash.
 #[derive(Default)]
 pub(super) struct Database {
     keys: HashMap<Vec<u8>, (u64, Hash)>,
-    /// Keys by the order in which they came, which a SCAN cursor counts along: what stays is seen
-    /// exactly once.
+    /// Keys by the number under which they were created. A SCAN cursor is such a number, so SCAN
+    /// returns each key that stays exactly once.
     order: BTreeMap<u64, Vec<u8>>,
     created: u64,
 }
@@ -63,7 +65,7 @@ impl Database {
         self.order.values().map(Vec::as_slice)
     }
 
-    /// The next `count` keys from `cursor` on, and the cursor behind them; 0 begins and ends.
+    /// The next `count` keys from `cursor` on, and the next cursor; 0 begins and ends a scan.
     pub(super) fn scan(&self, cursor: u64, count: usize) -> (u64, Vec<&[u8]>) {
         let mut rest = self.order.range(cursor..);
         let keys = rest.by_ref().take(count).map(|(_, key)| key.as_slice()).collect();

@@ -1,63 +1,31 @@
-//! PEM -> rustls client configurations. The only place that reads PEM.
+//! TLS clients: from the settings to a rustls configuration, and the handshake.
 
+mod error;
 mod live;
 mod peer;
+mod pem;
 mod verify;
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
-use rustls_pemfile::Item;
-use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+pub use self::error::TlsError;
 pub use self::live::LiveTls;
 pub use self::peer::PeerCertificate;
+use self::pem::{certificates, private_key};
+pub use self::pem::{check_certificates, check_private_key};
 use crate::config::{Pem, Tls};
 
-/// TLS settings that cannot work: a start-up error. The text names the file or the key, never its
-/// content.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    #[error("cannot read {}: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error("no certificates found in {from} (PEM text with BEGIN CERTIFICATE is needed)")]
-    NoCertificates { from: String },
-    #[error("{from} is not valid PEM: {why}")]
-    Malformed { from: String, why: String },
-    #[error("no certificate in {from} can be used: {why}")]
-    Unusable { from: String, why: String },
-    #[error("no private key found in {from}")]
-    NoKey { from: String },
-    #[error(
-        "the private key in {from} is encrypted, which is not supported: decrypt it with `openssl \
-         pkey -in KEY -out PLAIN`"
-    )]
-    EncryptedKey { from: String },
-    #[error("the private key in {key} does not belong to the certificate in {certificate}")]
-    KeyMismatch { certificate: String, key: String },
-    #[error("the client certificate in {certificate} with the key in {key} cannot be used: {why}")]
-    ClientCertificate { certificate: String, key: String, why: String },
-    #[error(
-        "the system has no usable root certificates{why}: install ca-certificates or set \
-         redis.tls.ca_file"
-    )]
-    NoSystemRoots { why: String },
-    #[error("redis.tls.server_name {name:?} is neither a host name nor an IP address")]
-    ServerName { name: String },
-    #[error("TLS over a Unix socket is not possible: remove redis.tls or use a host name")]
-    UnixSocket,
-}
-
-/// Everything needed to speak TLS to one server; built once, used for every connection.
+/// A TLS client for one server; built once, used for every connection.
 pub struct TlsClient {
     config: ClientConfig,
     verifier: Arc<dyn ServerCertVerifier>,
@@ -67,16 +35,19 @@ pub struct TlsClient {
     client_certificate: bool,
 }
 
-/// Why a handshake failed, and what the server showed of itself.
+/// Why a handshake failed, and the certificate that the server sent.
 #[derive(Debug)]
 pub struct HandshakeError {
-    /// Carries a [`rustls::Error`] unless the transport failed.
+    /// Holds a [`rustls::Error`] unless the transport failed.
     pub error: io::Error,
     pub peer: Option<PeerCertificate>,
 }
 
 impl TlsClient {
-    /// Reads the files.
+    /// Reads the files of `tls`.
+    ///
+    /// # Errors
+    /// They cannot be used.
     pub fn new(tls: &Tls) -> Result<Self, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -85,7 +56,7 @@ impl TlsClient {
         let given = tls.ca.as_ref().map(roots).transpose()?;
         let (verifier, trust): (Arc<dyn ServerCertVerifier>, _) = match (tls.skip_verify, given) {
             (true, _) => (
-                Arc::new(verify::Anything::new(&provider)),
+                Arc::new(verify::AcceptAnything::new(&provider)),
                 "nothing (verification is off)".to_owned(),
             ),
             (false, Some((roots, from))) => (verifier(roots, &provider, &from)?, from),
@@ -120,16 +91,18 @@ impl TlsClient {
         self.verified
     }
 
-    /// What server certificates are checked against, for messages.
+    /// The roots that server certificates are checked against, for messages.
     pub fn trust(&self) -> &str {
         &self.trust
     }
 
+    /// True when the client has a certificate of its own.
     pub fn has_client_certificate(&self) -> bool {
         self.client_certificate
     }
 
-    /// Shakes hands over `stream`, verifying the configured server name or else `host`.
+    /// Performs the handshake over `stream`; the certificate must be for the configured server
+    /// name, or else for `host`.
     pub async fn connect<S>(&self, host: &str, stream: S) -> Result<TlsStream<S>, HandshakeError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -141,29 +114,16 @@ impl TlsClient {
                 peer: None,
             })?,
         };
-        // A verifier for each handshake: rustls does not tell which certificate it refused.
-        let witness = Arc::new(verify::Witness::new(Arc::clone(&self.verifier)));
+        // Each handshake has a verifier of its own: rustls does not say which certificate it
+        // refused.
+        let verifier = Arc::new(verify::RecordingVerifier::new(Arc::clone(&self.verifier)));
         let mut config = self.config.clone();
-        config.dangerous().set_certificate_verifier(Arc::<verify::Witness>::clone(&witness));
-        let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-        shaken.map_err(|error| HandshakeError { error, peer: witness.seen() })
+        config
+            .dangerous()
+            .set_certificate_verifier(Arc::<verify::RecordingVerifier>::clone(&verifier));
+        let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+        connected.map_err(|error| HandshakeError { error, peer: verifier.seen() })
     }
-}
-
-/// Looks at what another TLS library will read by itself: is there a certificate in `pem`?
-///
-/// # Errors
-/// The file cannot be read, or holds none.
-pub fn check_certificates(pem: &Pem) -> Result<(), TlsError> {
-    certificates(pem).map(drop)
-}
-
-/// The same for a private key that is not encrypted.
-///
-/// # Errors
-/// The file cannot be read, or holds none.
-pub fn check_private_key(pem: &Pem) -> Result<(), TlsError> {
-    private_key(pem).map(drop)
 }
 
 fn server_name(name: &str) -> Result<ServerName<'static>, TlsError> {
@@ -181,7 +141,7 @@ fn verifier(
         .map_err(|error| TlsError::Unusable { from: from.to_owned(), why: error.to_string() })
 }
 
-/// The trust store of a CA file or inline bundle, and where it is from.
+/// The certificates of a CA file or inline bundle, and where they are from, for messages.
 fn roots(ca: &Pem) -> Result<(RootCertStore, String), TlsError> {
     let (certificates, from) = certificates(ca)?;
     let mut roots = RootCertStore::empty();
@@ -215,49 +175,4 @@ fn system_roots() -> Result<(RootCertStore, String), TlsError> {
     }
     let from = format!("the system's {} root certificates", roots.len());
     Ok((roots, from))
-}
-
-/// All certificates of `pem`, at least one; keys in between are passed over.
-fn certificates(pem: &Pem) -> Result<(Vec<CertificateDer<'static>>, String), TlsError> {
-    let (text, from) = read(pem)?;
-    let found: Result<Vec<_>, _> =
-        rustls_pemfile::certs(&mut text.expose_secret().as_bytes()).collect();
-    match found {
-        Ok(found) if found.is_empty() => Err(TlsError::NoCertificates { from }),
-        Ok(found) => Ok((found, from)),
-        Err(error) => Err(TlsError::Malformed { from, why: error.to_string() }),
-    }
-}
-
-/// The first private key of `pem`: PKCS#8, SEC1 or PKCS#1.
-fn private_key(pem: &Pem) -> Result<(PrivateKeyDer<'static>, String), TlsError> {
-    let (text, from) = read(pem)?;
-    let encrypted = |line: &str| {
-        line.starts_with("-----BEGIN ENCRYPTED") || line.starts_with("Proc-Type: 4,ENCRYPTED")
-    };
-    if text.expose_secret().lines().any(encrypted) {
-        return Err(TlsError::EncryptedKey { from });
-    }
-    for item in rustls_pemfile::read_all(&mut text.expose_secret().as_bytes()) {
-        match item {
-            Ok(Item::Pkcs8Key(key)) => return Ok((key.into(), from)),
-            Ok(Item::Sec1Key(key)) => return Ok((key.into(), from)),
-            Ok(Item::Pkcs1Key(key)) => return Ok((key.into(), from)),
-            Ok(_) => {}
-            Err(error) => return Err(TlsError::Malformed { from, why: error.to_string() }),
-        }
-    }
-    Err(TlsError::NoKey { from })
-}
-
-/// The text, and where it is from, for messages.
-fn read(pem: &Pem) -> Result<(SecretString, String), TlsError> {
-    match pem {
-        Pem::Inline(text, key) => Ok((text.clone(), (*key).to_owned())),
-        Pem::File(path) => {
-            let bytes = std::fs::read(path)
-                .map_err(|source| TlsError::Read { path: path.clone(), source })?;
-            Ok((String::from_utf8_lossy(&bytes).into_owned().into(), path.display().to_string()))
-        }
-    }
 }

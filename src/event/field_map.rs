@@ -1,5 +1,5 @@
-//! The fields of one update while it is being built: an ordered map from path to value in buffers
-//! that are reused.
+//! The fields of one update while it is built: an ordered map from path to value, in buffers that
+//! are reused.
 
 use std::hash::BuildHasher;
 use std::ops::Range;
@@ -7,16 +7,16 @@ use std::ops::Range;
 use hashbrown::hash_table::Entry as Slot;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-/// Buffers that one event stretched beyond this many bytes (or entries) are given back after it.
-const KEEP: usize = 64 << 10;
+/// Buffers that grew beyond this many bytes (or entries) are freed after the event.
+const KEPT_CAPACITY: usize = 64 << 10;
 
-/// Paths in the order in which they were first met, each with the value it has now, if any.
+/// Paths in the order in which they were first met, each with its current value, if any.
 #[derive(Default)]
-pub(super) struct Fields {
+pub(super) struct FieldMap {
     entries: Vec<Entry>,
     names: Vec<u8>,
     values: Vec<u8>,
-    /// Positions in `entries` by name. Names come from users, so the hasher is randomly seeded.
+    /// Positions in `entries` by name. The hasher has a random seed, because names come from users.
     index: HashTable<usize>,
     hasher: DefaultHashBuilder,
     live: usize,
@@ -30,9 +30,11 @@ struct Entry {
     source: usize,
 }
 
-impl Fields {
+impl FieldMap {
     pub(super) fn clear(&mut self) {
-        if self.names.capacity().max(self.values.capacity()).max(self.entries.capacity()) > KEEP {
+        if self.names.capacity().max(self.values.capacity()).max(self.entries.capacity())
+            > KEPT_CAPACITY
+        {
             *self = Self { hasher: self.hasher.clone(), ..Self::default() };
             return;
         }
@@ -43,23 +45,23 @@ impl Fields {
         self.live = 0;
     }
 
-    /// Paths met so far.
+    /// Number of paths met so far.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Bytes of all names and values in the buffers, with those that were overwritten.
+    /// Bytes of all names and values in the buffers, including values that were overwritten.
     pub(super) fn size(&self) -> usize {
         self.names.len() + self.values.len()
     }
 
-    /// Paths that have a value now.
+    /// Number of paths that have a value.
     pub(super) fn live(&self) -> usize {
         self.live
     }
 
-    /// The position of `path`, which is added when it is new; `None` when it was met before in the
-    /// same `source`.
+    /// The position of `path`, which is added when it is new; `None` when the path was met before
+    /// in the same `source`.
     pub(super) fn enter_once(&mut self, path: &[u8], source: usize) -> Option<usize> {
         let known = self.entries.len();
         let at = self.enter(path, source);
@@ -85,7 +87,7 @@ impl Fields {
         }
     }
 
-    /// Sets the value at a position to what `write` appends; passes on what `write` returns.
+    /// Sets the value at a position to what `write` appends; returns what `write` returns.
     pub(super) fn set<T>(&mut self, at: usize, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let start = self.values.len();
         let written = write(&mut self.values);
@@ -94,13 +96,13 @@ impl Fields {
         written
     }
 
-    /// Takes the value at a position away.
+    /// Removes the value at a position.
     pub(super) fn unset(&mut self, at: usize) {
         let before = self.entries[at].value.take();
         self.live -= usize::from(before.is_some());
     }
 
-    /// The position of `path`, if it was met.
+    /// The position of `path`; `None` when it was not met.
     pub(super) fn find(&self, path: &[u8]) -> Option<usize> {
         let hash = self.hasher.hash_one(path);
         self.index.find(hash, |&at| self.names[self.entries[at].name.clone()] == *path).copied()
@@ -120,7 +122,7 @@ impl Fields {
 mod tests {
     use super::*;
 
-    fn put(fields: &mut Fields, path: &str, value: &str, source: usize) -> bool {
+    fn put(fields: &mut FieldMap, path: &str, value: &str, source: usize) -> bool {
         let Some(at) = fields.enter_once(path.as_bytes(), source) else { return false };
         fields.set(at, |out| out.extend_from_slice(value.as_bytes()));
         true
@@ -128,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_path_is_met_once_per_source_and_keeps_its_place() {
-        let mut fields = Fields::default();
+        let mut fields = FieldMap::default();
         assert!(put(&mut fields, "a", "1", 0));
         assert!(put(&mut fields, "b", "2", 0));
         assert!(!put(&mut fields, "a", "3", 0));
@@ -145,8 +147,8 @@ mod tests {
 
     #[test]
     fn large_buffers_are_given_back() {
-        let mut fields = Fields::default();
-        for n in 0..KEEP {
+        let mut fields = FieldMap::default();
+        for n in 0..KEPT_CAPACITY {
             put(&mut fields, &n.to_string(), "", 0);
         }
         assert_eq!(fields.find(b"77"), Some(77));

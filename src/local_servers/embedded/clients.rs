@@ -1,10 +1,11 @@
-//! Who is connected.
+//! The connected clients. Pure.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use tokio_util::sync::CancellationToken;
 
+/// Clients at one time, at most.
 const MAX_CLIENTS: usize = 1000;
 
 #[derive(Default)]
@@ -20,7 +21,8 @@ pub(super) struct Client {
 }
 
 impl Clients {
-    /// The new client's id; `None`: there is no room. `killed` ends its connection.
+    /// Adds a client, whose connection `killed` ends; returns its id, or `None` when there are too
+    /// many.
     pub(super) fn add(&mut self, addr: SocketAddr, killed: CancellationToken) -> Option<u64> {
         if self.connected.len() >= MAX_CLIENTS {
             return None;
@@ -38,15 +40,11 @@ impl Clients {
         self.connected.get_mut(&id)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Client)> {
-        self.connected.iter().map(|(&id, client)| (id, client))
-    }
-
     pub(super) fn len(&self) -> usize {
         self.connected.len()
     }
 
-    /// Ends the connections that fit every filter given, but not `own`; returns how many.
+    /// Ends the connections that match all filters given, but not `own`; returns how many.
     pub(super) fn kill(&mut self, own: u64, id: Option<u64>, addr: Option<&[u8]>) -> usize {
         let fits = |&(&this, client): &(&u64, &Client)| {
             this != own
@@ -55,7 +53,7 @@ impl Clients {
         };
         let killed: Vec<u64> = self.connected.iter().filter(fits).map(|(&id, _)| id).collect();
         for id in &killed {
-            // Gone at once for those who ask; its task notices.
+            // The client is off the list at once; its task notices a little later.
             if let Some(client) = self.connected.remove(id) {
                 client.killed.cancel();
             }

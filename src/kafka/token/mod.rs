@@ -19,15 +19,16 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use self::reply::Refusal;
+use self::reply::TokenRefusal;
 use super::ClientError;
 use crate::config::{Sasl, Tls, token_url_error};
 use crate::tls::TlsClient;
 
-/// For one token, from the look-up of the name to the last byte.
+/// Time limit for one token, from the look-up of the name to the last byte.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a reply's body, at most.
 const MAX_REPLY: usize = 1 << 20;
-/// What `application/x-www-form-urlencoded` leaves as it is.
+/// Bytes that are escaped in `application/x-www-form-urlencoded`.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 
 /// Fetches tokens from one endpoint.
@@ -42,8 +43,7 @@ pub struct TokenSource {
     form: String,
 }
 
-/// Why there is no token; holds neither the secret nor what the endpoint said beyond its error
-/// code.
+/// Why there is no token. Holds no secret, and of the endpoint's text only its error code.
 #[derive(Debug, thiserror::Error)]
 enum TokenError {
     #[error(
@@ -62,7 +62,7 @@ enum TokenError {
     #[error("the answer is too long or broke off")]
     Body,
     #[error("{0}")]
-    Refused(Refusal),
+    Refused(TokenRefusal),
     #[error("its answer is not usable: {0}")]
     Unusable(&'static str),
     #[error("cannot start a thread for it ({0})")]
@@ -70,10 +70,10 @@ enum TokenError {
 }
 
 impl TokenSource {
-    /// What fetches the tokens of `sasl`; `None` when it needs none.
+    /// The source of tokens for `sasl`; `None` when `sasl` needs none.
     ///
     /// # Errors
-    /// A token URL that cannot be used, or would send the secret in plain text; no system
+    /// The token URL cannot be used or would send the secret in plain text, or the system has no
     /// certificates.
     pub fn new(sasl: Option<&Sasl>) -> Result<Option<Self>, ClientError> {
         let Some(Sasl::OAuthBearer { token_url, client_id, client_secret, scope }) = sasl else {
@@ -88,7 +88,7 @@ impl TokenSource {
             uri.host().ok_or_else(|| wrong("names no host"))?.trim_matches(['[', ']']).to_owned();
         let tls = match uri.scheme_str() {
             Some("https") => Some(TlsClient::new(&Tls::default()).map_err(ClientError::TokenTls)?),
-            // To this machine: anything else is an error above.
+            // Plain HTTP to this machine: any other host is an error above.
             _ => None,
         };
         let port = uri.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
@@ -100,13 +100,13 @@ impl TokenSource {
         Ok(Some(Self { host, port, uri, tls, client_id: client_id.clone(), authorization, form }))
     }
 
-    /// Fetches a token; blocks the calling thread, for at most ten seconds and a bit. Works inside
-    /// and outside of a tokio runtime.
+    /// Fetches a token. Blocks the calling thread for little more than ten seconds at most. Works
+    /// inside and outside of a tokio runtime.
     ///
     /// # Errors
     /// One line for people, with the HTTP status where there is one.
     pub fn fetch(&self) -> Result<OAuthToken, String> {
-        // A runtime of its own must not be started on a thread that already runs one.
+        // A thread of its own: a runtime must not be started on a thread that already runs one.
         let fetched = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("kafka token".to_owned());
             let fetching =
@@ -123,11 +123,11 @@ impl TokenSource {
             .map_err(TokenError::Thread)?;
         let fetched =
             runtime.block_on(async { tokio::time::timeout(TIMEOUT, self.request()).await });
-        // A look-up of the name that hangs must not hold up the end.
+        // Does not wait for a look-up of the name that hangs.
         runtime.shutdown_background();
         let (status, body) = fetched.unwrap_or(Err(TokenError::Timeout))?;
         if status != StatusCode::OK {
-            return Err(TokenError::Refused(Refusal::new(status.as_u16(), &body)));
+            return Err(TokenError::Refused(TokenRefusal::new(status.as_u16(), &body)));
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let reply = reply::read(&body, now).map_err(TokenError::Unusable)?;
@@ -187,7 +187,8 @@ fn encoded(text: &str) -> String {
     utf8_percent_encode(text, FORM).to_string()
 }
 
-/// RFC 6749, section 2.3.1: encoded as in a form first, then as HTTP Basic wants it.
+/// The Authorization header of RFC 6749, section 2.3.1: both parts encoded as in a form, then as
+/// HTTP Basic.
 fn basic(client_id: &str, secret: &SecretString) -> HeaderValue {
     let pair = format!("{}:{}", encoded(client_id), encoded(secret.expose_secret()));
     let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair)))

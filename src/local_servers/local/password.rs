@@ -1,5 +1,5 @@
-//! The password of a local server that listens on a port, where every user of the machine can reach
-//! it.
+//! The password of a local server that listens on a port, which every user of the machine can
+//! reach.
 
 use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -8,10 +8,10 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// Bytes that the system's random numbers give it.
+/// Random bytes of a password.
 const RANDOM: usize = 32;
 
-/// The password in `file`; `None` when there is none yet.
+/// The password in `file`; `None` when the file is missing or empty.
 pub(super) fn read(file: &Path) -> io::Result<Option<SecretString>> {
     match std::fs::read_to_string(file) {
         Ok(text) => Ok(Some(text.trim().into())
@@ -21,8 +21,7 @@ pub(super) fn read(file: &Path) -> io::Result<Option<SecretString>> {
     }
 }
 
-/// The password in `file`, which only its owner may read from now on; generated first when there is
-/// none.
+/// The password in `file`, which only its owner may read from now on; makes one if there is none.
 pub(super) fn read_or_make(file: &Path) -> io::Result<SecretString> {
     let mut open = OpenOptions::new()
         .create(true)

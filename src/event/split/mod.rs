@@ -1,4 +1,4 @@
-//! Finding the events of an HTTP body, and the elements of lists.
+//! Finds the events of an HTTP body, and the elements of lists.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,9 +9,11 @@ use serde_json::value::RawValue;
 use super::json::{self, Names};
 
 mod elements;
+mod error;
 mod tolerant;
 
 pub use elements::Elements;
+pub use error::SplitError;
 
 /// The events of a body.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,22 +24,11 @@ pub enum Body {
     Batch(Elements),
 }
 
-/// Why a body has no events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SplitError {
-    #[error("the body is not valid JSON")]
-    InvalidJson,
-    #[error("the body is not a JSON object")]
-    NotAnObject,
-    #[error("`batch` is empty")]
-    EmptyBatch,
-    #[error("`batch` is not a list")]
-    BatchNotAList,
-}
-
-/// Finds the events of a body. Where the body as a whole is not valid JSON or UTF-8, but what is
-/// around `batch` is, each element of it is still found, so that a bad one does not cost the
-/// others.
+/// Finds the events of a body. When only the elements of `batch` are not valid JSON or UTF-8, each
+/// element is still found, so that a bad element does not cost the others.
+///
+/// # Errors
+/// The body has no events.
 pub fn split(body: &[u8]) -> Result<Body, SplitError> {
     let bare = json::without_bom(body);
     let offset = body.len() - bare.len();
@@ -56,7 +47,8 @@ pub(super) fn batch(body: &[u8]) -> Result<Option<Elements>, SplitError> {
     }
 }
 
-/// The elements of a list without a byte order mark, bad ones as well; `None` where it has no end.
+/// The elements, also bad ones, of a list without a byte order mark; `None` when the list has no
+/// end.
 pub(super) fn list(text: &[u8]) -> Option<Elements> {
     let strict = std::str::from_utf8(text).ok().and_then(|text| {
         let mut json = serde_json::Deserializer::from_str(text);
@@ -66,8 +58,8 @@ pub(super) fn list(text: &[u8]) -> Option<Elements> {
     strict.or_else(|| tolerant::list(text))
 }
 
-/// The elements of `batch`, if there is one; an error where that is not a list, or the text no
-/// valid object.
+/// The elements of `batch`, if there is one; an error when `batch` is not a list, or the text is
+/// not a valid object.
 fn strict(text: &str) -> serde_json::Result<Option<Elements>> {
     let mut json = serde_json::Deserializer::from_str(text);
     let batch = json.deserialize_map(Top { text })?;
@@ -75,6 +67,7 @@ fn strict(text: &str) -> serde_json::Result<Option<Elements>> {
     Ok(batch)
 }
 
+/// Visits a body's top-level object; yields the elements of `batch`.
 struct Top<'a> {
     text: &'a str,
 }
@@ -99,7 +92,7 @@ impl<'a> Visitor<'a> for Top<'a> {
     }
 }
 
-/// The elements of a list that stands in `text`.
+/// Visits a list in `text`; yields its elements.
 struct List<'a> {
     text: &'a str,
 }
