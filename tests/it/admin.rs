@@ -8,8 +8,8 @@ use traitsink::metrics::Metrics;
 use traitsink::readiness::Readiness;
 use traitsink::server::Limits;
 
+use crate::raw_http::Response;
 use crate::server::Served;
-use crate::wire::Response;
 
 struct Fixture {
     served: Served,

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::http::start;
 use crate::http_corpus::{Profiles, profiles};
-use crate::wire::Wire;
+use crate::raw_http::Wire;
 
 /// Each recording, how many of its requests are sent, and how many are not because their path is
 /// not answered yet.

@@ -1,7 +1,7 @@
 //! `check --connect`: what it knows of writes without writing, and what it refuses to accept.
 
 use crate::harness::app::run;
-use crate::harness::picky::{Act, Picky, Words};
+use crate::harness::command_proxy::{Act, Picky, Words};
 use crate::harness::redis::Redis;
 use crate::proxies::{QUOTA, UNSUPPORTED, check};
 

@@ -7,7 +7,7 @@ use crate::harness::app::App;
 use crate::harness::redis::Redis;
 use crate::harness::{eventually, let_pass};
 use crate::http_corpus::profiles;
-use crate::wire::{Response, Wire};
+use crate::raw_http::{Response, Wire};
 
 /// A worker that is ready, and its Redis.
 pub(crate) fn start(settings: &[&str]) -> (Redis, App) {

@@ -13,7 +13,7 @@ use crate::harness::app::App;
 use crate::harness::let_pass;
 use crate::harness::redis::Redis;
 use crate::http::start;
-use crate::wire::{Response, Wire};
+use crate::raw_http::{Response, Wire};
 
 const SETTINGS: [&str; 3] = [
     "http.max_body=1MiB",

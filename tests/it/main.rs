@@ -63,7 +63,7 @@ mod http;
 /// Good and bad requests, as data.
 mod http_corpus;
 /// Clients that stay silent, send too much, or come from elsewhere.
-mod http_crowd;
+mod http_limits;
 /// Other systems' files, and what `config import` makes of them: a new case goes into
 /// `tests/import`.
 mod import;
@@ -103,6 +103,8 @@ mod model;
 mod model_kafka;
 /// Proxies and managed services that know few commands.
 mod proxies;
+/// A client that sends exactly the bytes it is given; no tests.
+mod raw_http;
 /// The transform written once more, slowly; no tests.
 mod reference;
 /// Events that a server refuses in words of its own, beside others that it takes.
@@ -136,8 +138,6 @@ mod tls_stunnel;
 mod transform_property;
 /// Events and lists as generated text; no tests.
 mod transform_values;
-/// A client that sends exactly the bytes it is given; no tests.
-mod wire;
 /// The worker as a whole: what stays in a hash, full servers, full files, and what is never said.
 mod worker;
 /// The worker against protected servers: TLS, client certificates, ACLs, sockets.

@@ -8,8 +8,8 @@ use traitsink::redis::{Class, probe};
 
 use crate::harness::app::{App, run};
 use crate::harness::cluster::Cluster;
+use crate::harness::command_proxy::{Act, Picky, Words};
 use crate::harness::http::Client;
-use crate::harness::picky::{Act, Picky, Words};
 use crate::harness::redis::Redis;
 use crate::harness::sentinel::Sentinels;
 use crate::harness::{connector, eventually, settings, tcp};

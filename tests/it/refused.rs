@@ -4,9 +4,9 @@
 use std::thread::JoinHandle;
 
 use crate::harness::app::App;
+use crate::harness::command_proxy::{Act, Picky};
 use crate::harness::eventually;
 use crate::harness::http::Client;
-use crate::harness::picky::{Act, Picky};
 use crate::harness::redis::Redis;
 
 const KVROCKS: &str =

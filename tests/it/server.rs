@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use traitsink::server::{Limits, serve};
 
 use crate::harness::{let_pass, pause};
-use crate::wire::Wire;
+use crate::raw_http::Wire;
 
 /// A server on a runtime of its own; ends with the test.
 pub(crate) struct Served {

@@ -5,6 +5,7 @@ pub(crate) mod app;
 pub(crate) mod attack;
 pub(crate) mod certs;
 pub(crate) mod cluster;
+pub(crate) mod command_proxy;
 pub(crate) mod guide;
 pub(crate) mod hosts;
 pub(crate) mod http;
@@ -12,7 +13,6 @@ pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod load;
 pub(crate) mod matrix;
-pub(crate) mod picky;
 pub(crate) mod proxy;
 #[cfg(feature = "kafka")]
 pub(crate) mod records;

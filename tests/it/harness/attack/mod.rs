@@ -1,6 +1,6 @@
 //! Attacks, and what honest clients notice of them. A row of their table is a call of [`attack`].
 
-mod crowd;
+mod attackers;
 mod figures;
 mod honest;
 mod prober;
@@ -13,9 +13,9 @@ use super::app::App;
 use super::redis::Redis;
 use super::{eventually, let_pass};
 
-pub(crate) use crowd::Attacker;
+pub(crate) use attackers::Attacker;
 
-use crowd::Crowd;
+use attackers::Crowd;
 use figures::Figures;
 use honest::Honest;
 use prober::Prober;

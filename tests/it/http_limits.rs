@@ -15,7 +15,7 @@ use crate::harness::http::Client;
 use crate::harness::redis::Redis;
 use crate::harness::{eventually, let_pass};
 use crate::http::start;
-use crate::wire::{Response, Wire};
+use crate::raw_http::{Response, Wire};
 
 const EVENT: &str = r#"{"userId":"u1","traits":{"a":1}}"#;
 
