@@ -1,9 +1,9 @@
-//! What reaches Redis, as a share of what Redis can take: `redis-benchmark -P 64 -c 50 -r 100000`
-//! HSET of the same payload and `traitsink`, one after the other in the same run, three times.
-//! Loopback only; ends by itself.
+//! Throughput of `traitsink` as a share of the throughput of Redis. In each of three rounds,
+//! `redis-benchmark -P 64 -c 50 -r 100000` writes the payload with HSET, then `traitsink` writes
+//! it. Everything runs on loopback, and the program ends by itself.
 //!
-//! `cargo bench --bench throughput [-- [file|cluster|kafka] [EVENTS]]`; Kafka needs Java and what
-//! `tests/run` fetched.
+//! Usage: `cargo bench --bench throughput [-- [file|cluster|kafka] [EVENTS]]`. Kafka needs Java and
+//! the files that `tests/run` fetches.
 
 mod events;
 mod file;

@@ -1,4 +1,4 @@
-//! A server of our own, and what it can take.
+//! The benchmark's own redis-server, and its throughput without `traitsink`.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -50,21 +50,22 @@ impl Redis {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// HSETs per second of the same payload.
+    /// HSETs per second of the same payload, measured by redis-benchmark.
     pub(super) fn limit(&self, events: u64) -> f64 {
         self.cli(&["FLUSHALL"]);
         limit(&self.port, &[], events)
     }
 }
 
-/// HSETs per second of the same payload by redis-benchmark, with `options` of its own.
+/// HSETs per second of the same payload, measured by redis-benchmark with these `options`.
 pub(super) fn limit(port: &str, options: &[&str], events: u64) -> f64 {
     let (users, events) = (USERS.to_string(), events.to_string());
     let mut command = Command::new("redis-benchmark");
     command
         .args(["-p", port, "-P", "64", "-c", "50", "-r", &users, "-n", &events, "-q", "--csv"])
         .args(options);
-    // It writes to all nodes of a cluster only where the key has its placeholder for a slot.
+    // redis-benchmark writes to all nodes of a cluster only if the key holds its placeholder for a
+    // slot.
     let tag = if options.contains(&"--cluster") { "{tag}" } else { "" };
     command.args(["HSET", &format!("user:{tag}user-__rand_int__")]);
     for (name, value) in traits(12_345) {
