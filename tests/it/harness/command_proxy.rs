@@ -1,22 +1,23 @@
-//! A proxy that knows few commands, as Envoy, Twemproxy and managed services do: each command is
-//! passed on to a real server, refused, or hung up on.
+//! A proxy that knows few commands, like Envoy, Twemproxy and managed services: each command is
+//! passed on to a real server, refused, or answered by closing the connection.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// What becomes of one command.
+/// The proxy's reaction to one command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Act {
     Pass,
-    /// These bytes are the answer.
+    /// The proxy answers with these bytes.
     Answer(&'static str),
-    /// The answer is an error with this text.
+    /// The proxy answers with an error of this text.
     Refuse(&'static str),
-    /// The connection is closed; answers that were not sent yet are lost, as with Twemproxy.
+    /// The proxy closes the connection. Answers that it has not sent yet are lost, as with
+    /// Twemproxy.
     HangUp,
-    /// The same behind this answer.
+    /// The proxy sends this answer, then closes the connection.
     AnswerAndHangUp(&'static str),
 }
 
@@ -25,7 +26,7 @@ pub(crate) type Words<'a> = &'a [String];
 
 type Rule = Arc<dyn Fn(Words<'_>) -> Act + Send + Sync>;
 
-/// In front of one server, for as long as the test runs.
+/// A running proxy in front of one server; it runs as long as the test.
 pub(crate) struct Picky {
     port: u16,
     rule: Arc<Mutex<Rule>>,
@@ -39,7 +40,7 @@ struct Seen {
 }
 
 impl Picky {
-    /// In front of the server on `port`.
+    /// Starts a proxy in front of the server on `port`.
     pub(crate) fn start(
         port: u16,
         rule: impl Fn(Words<'_>) -> Act + Send + Sync + 'static,
@@ -70,7 +71,7 @@ impl Picky {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Another proxy takes its place: connections stay.
+    /// Changes the proxy's rule; connections stay open.
     pub(crate) fn replace(&self, rule: impl Fn(Words<'_>) -> Act + Send + Sync + 'static) {
         *self.rule.lock().unwrap() = Arc::new(rule);
     }
@@ -79,13 +80,13 @@ impl Picky {
         self.seen.lock().unwrap().connections
     }
 
-    /// How often a command was received, whatever became of it.
+    /// Number of times that the command was received.
     pub(crate) fn received(&self, command: &str) -> usize {
         self.seen.lock().unwrap().commands.get(command).copied().unwrap_or_default()
     }
 }
 
-/// Until either side ends, or a command is hung up on.
+/// Serves one client until either side ends or the rule closes the connection.
 fn serve(client: &TcpStream, port: u16, rule: &Mutex<Rule>, seen: &Mutex<Seen>) -> Option<()> {
     let server = TcpStream::connect(("127.0.0.1", port)).ok()?;
     let (mut requests, mut replies) = (BufReader::new(client), BufReader::new(&server));
@@ -119,7 +120,7 @@ fn serve(client: &TcpStream, port: u16, rule: &Mutex<Rule>, seen: &Mutex<Seen>) 
     }
 }
 
-/// One whole value of RESP2.
+/// Copies one complete RESP2 value.
 fn frame(from: &mut impl BufRead, raw: &mut Vec<u8>) -> Option<()> {
     let start = raw.len();
     from.read_until(b'\n', raw).ok().filter(|read| *read > 0)?;

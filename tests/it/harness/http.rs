@@ -1,14 +1,14 @@
-//! A plain HTTP/1.1 client: one kept-alive connection, no retries of its own.
+//! A plain HTTP/1.1 client with one kept-alive connection; it never retries.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// One answer.
+/// One HTTP answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Names in lower case.
+    /// Header names are in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
@@ -25,7 +25,7 @@ impl Answer {
 
 pub(crate) struct Client {
     address: SocketAddr,
-    /// How long to wait for the connection, and for bytes of an answer.
+    /// Time limit for connecting, and for each read of an answer.
     patience: Duration,
     connection: Option<BufReader<TcpStream>>,
 }
@@ -47,8 +47,8 @@ impl Client {
         self.send("POST", path, &[], body.as_ref())
     }
 
-    /// Sends one request and reads its answer; `None` when the connection broke or nothing came in
-    /// time.
+    /// Sends one request and reads its answer; `None` if the connection broke or the time limit
+    /// passed.
     pub(crate) fn send(
         &mut self,
         method: &str,

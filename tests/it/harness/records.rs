@@ -1,4 +1,4 @@
-//! Single records, written to and read from topics.
+//! Single records, written to topics and read from them.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::kafka::Kafka;
 
-/// For a broker, to answer.
+/// Time limit for a broker's answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A record to write to partition 0.
@@ -30,7 +30,7 @@ pub(crate) fn write(kafka: &Kafka, topic: &str, records: &[Given<'_>]) -> Vec<i6
     write_to(kafka, topic, 0, records)
 }
 
-/// The same for any partition.
+/// [`write`] for any partition.
 pub(crate) fn write_to(
     kafka: &Kafka,
     topic: &str,

@@ -1,5 +1,5 @@
-//! A topic filled with an oracle: each user belongs to one partition, each event carries its
-//! number, and the offset of every record is remembered.
+//! Load on Kafka, with an oracle: each user belongs to one partition, each event carries a number,
+//! and the offset of each record is recorded.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -19,12 +19,12 @@ use super::app::App;
 use super::kafka::Kafka;
 use super::redis::Redis;
 
-/// Rotating fields of an event, besides `seq`.
+/// Number of fields that take turns in the events, besides `seq`.
 const FIELDS: u64 = 8;
 
 type Hash = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// One identify event: whose, and its number among that user's.
+/// One identify event: its user, and its number among that user's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Event {
     user: usize,
@@ -50,12 +50,12 @@ impl Event {
     }
 }
 
-/// What the brokers have confirmed, by partition and offset.
+/// The records that the brokers have confirmed, by partition and offset.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Produced(Vec<BTreeMap<i64, Vec<Event>>>);
 
 impl Produced {
-    /// All that a user's hash must hold in the end.
+    /// The hash that each user must have in the end.
     fn hashes(&self) -> BTreeMap<usize, Hash> {
         let mut hashes: BTreeMap<usize, Hash> = BTreeMap::new();
         for event in self.0.iter().flat_map(|records| records.values().flatten()) {
@@ -65,13 +65,13 @@ impl Produced {
         hashes
     }
 
-    /// What a worker that reads each record once counts as received: a record without events for
-    /// Redis is one, too.
+    /// The number of messages that a worker receives if it reads each record once. A record without
+    /// events for Redis counts as one.
     pub(crate) fn received(&self) -> usize {
         self.0.iter().flat_map(BTreeMap::values).map(|events| events.len().max(1)).sum()
     }
 
-    /// Users whose hash is not exactly the fold of their events.
+    /// Users whose hash differs from the fold of their events.
     pub(crate) fn differences(&self, redis: &Redis) -> Vec<String> {
         let hashes = self.hashes();
         let differs = hashes.iter().filter_map(|(user, expected)| {
@@ -82,8 +82,8 @@ impl Produced {
         differs.collect()
     }
 
-    /// Events at or above `committed` (by partition) that Redis holds already: a restart writes
-    /// them again.
+    /// Number of events at or above `committed` (by partition) that are in Redis already: a
+    /// restarted worker writes them again.
     pub(crate) fn written_beyond(&self, committed: &[Option<i64>], redis: &Redis) -> usize {
         let beyond = |(records, offset): (&BTreeMap<i64, Vec<Event>>, &Option<i64>)| {
             records
@@ -101,8 +101,8 @@ impl Produced {
         self.0.iter().zip(committed).flat_map(beyond).filter(stored).count()
     }
 
-    /// Invariant I2: events below `committed` (by partition) that Redis does not hold, nor anything
-    /// newer.
+    /// Checks invariant I2: events below `committed` (by partition) for which Redis holds neither
+    /// them nor newer ones.
     pub(crate) fn lost_below(&self, committed: &[Option<i64>], redis: &Redis) -> Vec<String> {
         let mut lost = Vec::new();
         let mut hashes: BTreeMap<usize, Hash> = BTreeMap::new();
@@ -131,17 +131,18 @@ impl Produced {
     }
 }
 
-/// Watches every write of a stream's events: while it does, no number falls (invariant I4).
+/// Checks invariant I4 with MONITOR: every write of the stream's events has a higher number than
+/// those before it.
 pub(crate) struct Watch {
     port: u16,
     thread: JoinHandle<Vec<String>>,
 }
 
-/// The key that the last command asks for.
+/// The key that the last command reads.
 const LAST: &str = "watch:last";
 
 impl Watch {
-    /// Redis itself reports each write, so that none is missed, however soon the next one follows.
+    /// Starts to receive the writes. Redis itself reports each one, so none is missed.
     pub(crate) fn start(redis: &Redis) -> Self {
         let port = redis.port();
         let mut monitor = TcpStream::connect(("127.0.0.1", port)).expect("Redis accepts");
@@ -162,7 +163,7 @@ impl Watch {
         Self { port, thread }
     }
 
-    /// Ends with what was written until now. `logs` of the workers are shown when a number fell.
+    /// Ends after the writes so far. The logs of the workers `logs` are printed if a number fell.
     pub(crate) fn stop(self, logs: &[&App]) {
         let client =
             redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).expect("a valid URL");
@@ -174,7 +175,7 @@ impl Watch {
     }
 }
 
-/// The user and the number of a write as MONITOR reports it: `.. "HSET" "user:k7" "seq" "12" "f4"
+/// The user and the number in a write as MONITOR reports it: `.. "HSET" "user:k7" "seq" "12" "f4"
 /// "12"`.
 fn written(line: &str) -> Option<(String, u64)> {
     let (_, write) = line.split_once("\"HSET\" \"user:")?;
@@ -190,7 +191,7 @@ fn show(hash: &Hash) -> String {
     pairs.collect::<Vec<_>>().join(" ")
 }
 
-/// Delivery reports arrive here.
+/// Receives the delivery reports.
 #[derive(Clone)]
 struct Ledger(Arc<Mutex<Produced>>);
 
@@ -213,7 +214,7 @@ impl ProducerContext for Ledger {
     }
 }
 
-/// A producer at work.
+/// A running producer.
 pub(crate) struct Stream {
     ledger: Ledger,
     stop: Arc<AtomicBool>,
@@ -222,7 +223,7 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// Produces about `per_second` records for `users` users to `topic`, which has `partitions`,
-    /// until told to stop.
+    /// until [`Stream::stop`].
     pub(crate) fn start(
         kafka: &Kafka,
         topic: &str,
@@ -246,12 +247,12 @@ impl Stream {
         Self { ledger, stop, thread }
     }
 
-    /// What is known so far.
+    /// The records confirmed so far.
     pub(crate) fn known(&self) -> Produced {
         self.ledger.lock().clone()
     }
 
-    /// Ends the producer once all it sent is confirmed.
+    /// Ends the producer after all its records are confirmed.
     pub(crate) fn stop(self) -> Produced {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("the producer does not panic");
@@ -259,7 +260,7 @@ impl Stream {
     }
 }
 
-/// Fills `topic` with `records` records, as [`Stream`] does.
+/// Fills `topic` with `records` records of the same kinds as [`Stream`].
 pub(crate) fn fill(
     kafka: &Kafka,
     topic: &str,
@@ -300,11 +301,11 @@ impl Writer {
         Event { user, number: self.numbers[user] }
     }
 
-    /// One record of the mix: bare events, wrapped ones, batches, and what is not for Redis.
+    /// Writes one record: a bare event, a wrapped one, a batch, or an event that is not for Redis.
     fn record(&mut self) {
         self.turn += 1;
         let user = (self.turn * 7) % self.numbers.len();
-        // A user of the same partition.
+        // Another user of the same partition.
         let other = (user + self.partitions) % self.numbers.len();
         let (events, value) = match self.turn % 10 {
             0 => (

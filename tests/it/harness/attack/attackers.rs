@@ -1,4 +1,4 @@
-//! Attackers, all on one thread: thousands of connections that cost this machine little.
+//! Attackers, all on one thread: thousands of connections that need little CPU.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,19 +16,19 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-/// Between two connections of all who come again: 500 a second at most.
+/// Pause between two new connections of all attackers together: at most 500 a second.
 const AGAIN: Duration = Duration::from_millis(2);
 
-/// Bytes that a client which never reads has room for, about.
+/// Receive buffer, about, of a client that never reads.
 const NO_ROOM: u32 = 4096;
 
 const SMALL_SEGMENT: u32 = 536;
 
-/// Descriptors for the largest crowd, and for the tests beside it.
+/// Descriptors for the largest attack, and for the tests that run beside it.
 const DESCRIPTORS: u64 = 8192;
 
-/// What some connections do: each sends something and holds on until it is answered or closed, and
-/// then comes again.
+/// A group of connections with one behaviour: each sends bytes, stays open until the worker answers
+/// or closes it, and then connects again.
 #[derive(Debug, Clone)]
 pub(crate) struct Attacker {
     to: SocketAddr,
@@ -54,17 +54,17 @@ impl Attacker {
         }
     }
 
-    /// Sends `bytes` besides, again and again.
+    /// Sends `bytes` again and again after the first bytes.
     pub(crate) fn drip(self, bytes: impl Into<Bytes>, every: Duration) -> Self {
         Self { drip: Some((bytes.into(), every)), ..self }
     }
 
-    /// Comes again after `period` at the earliest.
+    /// Waits at least `period` between two connections.
     pub(crate) fn every(self, period: Duration) -> Self {
         Self { period, ..self }
     }
 
-    /// Reads no answer.
+    /// Never reads an answer.
     pub(crate) fn deaf(self) -> Self {
         Self { deaf: true, ..self }
     }
@@ -74,7 +74,7 @@ impl Attacker {
         Self { leaves: true, ..self }
     }
 
-    /// With half of the connections, at least one.
+    /// Uses half of the connections, but at least one.
     pub(crate) fn half(self) -> Self {
         Self { count: self.count.div_ceil(2), ..self }
     }
@@ -97,7 +97,7 @@ impl Attacker {
         let socket = TcpSocket::new_v4()?;
         if self.deaf {
             socket.set_recv_buffer_size(NO_ROOM)?;
-            // The other side's kernel keeps room for some segments.
+            // The kernel on the other side keeps room for a few segments.
             SockRef::from(&socket).set_tcp_mss(SMALL_SEGMENT)?;
         }
         socket.connect(self.to).await
@@ -111,10 +111,10 @@ impl Attacker {
             if self.deaf {
                 std::future::pending::<()>().await;
             }
-            // Answered, closed or reset: it is over.
+            // The worker answered, closed or reset the connection: this attempt is over.
             let _ = reader.read(&mut answer).await;
         };
-        // Returns when it can send no more.
+        // Returns when nothing more can be sent.
         let sent = async {
             let mut sent = writer.write_all(&self.first).await;
             while sent.is_ok() {
@@ -127,7 +127,7 @@ impl Attacker {
     }
 }
 
-/// Attackers at work.
+/// The running attackers.
 pub(super) struct Crowd {
     thread: JoinHandle<()>,
     over: CancellationToken,
@@ -164,7 +164,7 @@ impl Crowd {
         Self { thread, over, attempts }
     }
 
-    /// Ends the attack; returns how many connections there were in all.
+    /// Ends the attack; returns the number of all connections.
     pub(super) fn stop(self) -> usize {
         self.over.cancel();
         self.thread.join().expect("attackers do not panic");

@@ -1,4 +1,5 @@
-//! Clients that mean well: one small event after the other, at a pace, each answer remembered.
+//! Honest clients: each sends one small event after the other at a fixed rate, and records each
+//! answer.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,24 +11,24 @@ use super::super::http::Client;
 use super::super::let_pass;
 use super::super::redis::Redis;
 
-/// Half of them keep their connection, the others open one for each request.
+/// Number of clients. Half of them keep their connection, the others open one for each request.
 const CLIENTS: u32 = 10;
 
-/// Between two requests of one client: 50 requests a second in all.
+/// Time between two requests of one client: 50 requests a second in all.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// Who waits longer for an answer has none: long for a busy machine, and less than
-/// `http.header_timeout`, after which silent attackers lose their places.
+/// An answer that takes longer counts as none. The time is long enough for a busy machine, and
+/// shorter than `http.header_timeout`, after which silent attackers are disconnected.
 const PATIENCE: Duration = Duration::from_secs(9);
 
-/// One request: an event of a user of its own.
+/// One request: an event of a new user.
 pub(super) struct Sent {
     user: String,
     pub(super) status: Option<u16>,
     pub(super) took: Duration,
 }
 
-/// Honest clients at work.
+/// The running honest clients.
 pub(super) struct Honest {
     stop: Arc<AtomicBool>,
     clients: Vec<JoinHandle<Vec<Sent>>>,
@@ -59,7 +60,7 @@ fn work(address: SocketAddr, number: u32, stop: &AtomicBool) -> Vec<Sent> {
     let keeps = number.is_multiple_of(2);
     let mut sent = Vec::new();
     let mut client = Client::with_patience(address, PATIENCE);
-    // Clients take turns.
+    // The clients start one after the other, at equal distances.
     let mut due = Instant::now() + PERIOD * number / CLIENTS;
     while !stop.load(Ordering::Relaxed) {
         let_pass(due.saturating_duration_since(Instant::now()));
@@ -69,8 +70,8 @@ fn work(address: SocketAddr, number: u32, stop: &AtomicBool) -> Vec<Sent> {
         if !keeps {
             client = Client::with_patience(address, PATIENCE);
         }
-        // A kept connection may have been closed meanwhile: then clients send again on a new one,
-        // once.
+        // The server may have closed a kept connection meanwhile: the client then sends once more
+        // on a new connection.
         let again = keeps && !sent.is_empty();
         let mut answer = client.post("/v1/identify", &body);
         if answer.is_none() && again && begun.elapsed() < PATIENCE {
@@ -82,7 +83,7 @@ fn work(address: SocketAddr, number: u32, stop: &AtomicBool) -> Vec<Sent> {
     sent
 }
 
-/// What was answered 200 and is not in Redis as it was sent.
+/// Events that were answered 200 and are not in Redis as they were sent.
 pub(super) fn missing(redis: &Redis, sent: &[Sent]) -> Vec<String> {
     let answered = sent.iter().filter(|sent| sent.status == Some(200));
     let missing = answered.filter_map(|Sent { user, .. }| {

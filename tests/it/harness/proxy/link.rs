@@ -11,21 +11,21 @@ use socket2::SockRef;
 use super::{Break, End, Pace, State, Toward};
 use crate::harness::let_pass;
 
-/// How often a drip drips.
+/// Pause between two pieces at [`Pace::Drip`].
 const DRIP_EVERY: Duration = Duration::from_millis(20);
 
-/// Its sockets are closed when both threads have ended.
+/// A connection; its sockets close when both threads have ended.
 pub(super) struct Link {
     number: usize,
     client: TcpStream,
     server: TcpStream,
-    /// Yet to come; of the next connection when this one ends before.
+    /// The planned fault; passes to the next connection if this one ends before it.
     fault: Mutex<Option<Break>>,
-    /// The client has got its garbage: silent from now on.
+    /// True once the client has received its garbage: nothing more is sent on.
     garbled: AtomicBool,
 }
 
-/// Resets a socket as soon as it is closed, and wakes who reads from it.
+/// Makes the socket reset when it is closed, and wakes the thread that reads from it.
 pub(super) fn reset(socket: &TcpStream) {
     SockRef::from(socket).set_linger(Some(Duration::ZERO)).expect("a socket");
     let _ = socket.shutdown(Shutdown::Read);
@@ -75,7 +75,7 @@ impl Link {
         if self.is_silent(state) {
             state.lock().silenced.push(self);
         } else {
-            // A link that is being reset is closed in one go.
+            // A link that is being reset must be closed only once.
             let lingers = SockRef::from(to).linger().is_ok_and(|time| time.is_some());
             let _ = to.shutdown(if lingers { Shutdown::Read } else { Shutdown::Both });
         }
@@ -85,7 +85,7 @@ impl Link {
         self.garbled.load(Relaxed) || self.number < state.lock().silent_below
     }
 
-    /// Sends a chunk on in its own time; false when the link has ended.
+    /// Sends a chunk on at the proxy's pace; false if the link has ended.
     fn send_on(&self, chunk: &[u8], toward: Toward, passed: &mut usize, state: &State) -> bool {
         let held = (toward == Toward::Server).then(|| Held::wait(self.number, state)).flatten();
         let mut rest = chunk;
@@ -104,7 +104,7 @@ impl Link {
         true
     }
 
-    /// Writes bytes up to the break; false when the link has ended.
+    /// Writes bytes up to the fault; false if the link has ended.
     fn write(&self, bytes: &[u8], toward: Toward, passed: &mut usize, state: &State) -> bool {
         let mut to = if toward == Toward::Server { &self.server } else { &self.client };
         let fault = self
@@ -133,7 +133,7 @@ impl Link {
 }
 
 impl Pace {
-    /// Waits until some of `len` bytes may go on, and returns how many.
+    /// Waits until some of `len` bytes may be sent on, and returns their number.
     fn wait(&self, len: usize) -> usize {
         match self {
             Self::Free => len,
@@ -151,7 +151,7 @@ impl Pace {
     }
 }
 
-/// A chunk that is held back, until it has gone on.
+/// A chunk that is held back, until it is sent on.
 struct Held<'a>(&'a State);
 
 impl<'a> Held<'a> {
