@@ -1,17 +1,18 @@
-//! What a path names.
+//! Finds the definition that a path leads to.
 
 use super::modules::{Crate, Name, Scope};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
     Module(usize),
-    /// The file that defines it, and its name there.
+    /// The defining file, and the name there.
     Item(usize, String),
-    /// In another crate, or a local name.
+    /// An item of another crate, or a local name.
     Outside,
 }
 
-/// Where a path stands: a module, and the blocks with items around the path, the outer first.
+/// The position of a path: its module, and the enclosing blocks that contain items, the outermost
+/// first.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) module: usize,
@@ -19,14 +20,14 @@ pub(super) struct Place<'a> {
 }
 
 impl Crate {
-    /// All that a path may name (a function and a module may share a name). Empty: nothing that the
-    /// crate knows, although the path leads into it.
+    /// All definitions that a path may lead to; a function and a module may share a name. Empty if
+    /// the path leads into the crate but nothing there has this name.
     pub(super) fn resolve(&self, place: Place<'_>, path: &[String]) -> Vec<Target> {
         Search { tree: self, paths: Vec::new(), names: Vec::new() }.path(place, path)
     }
 }
 
-/// Re-exports may lead in a circle: what is being searched for is not searched for again.
+/// A search that remembers its steps, because re-exports may form a circle.
 struct Search<'a> {
     tree: &'a Crate,
     paths: Vec<&'a [String]>,
@@ -54,7 +55,7 @@ impl<'a> Search<'a> {
                 }
             }
             if next.is_empty() {
-                // The rest is a variant, a function of a type, or the like.
+                // The rest of the path is a variant, a function of a type, or the like.
                 targets.retain(|target| !matches!(target, Target::Module(_)));
                 return targets;
             }
@@ -63,7 +64,7 @@ impl<'a> Search<'a> {
         targets
     }
 
-    /// What the path begins with, and what is left of it.
+    /// The modules or items at the start of the path, and the rest of the path.
     fn first(&mut self, place: Place<'a>, path: &'a [String]) -> (Vec<Target>, &'a [String]) {
         let parent = |module: usize| self.tree.modules[module].parent;
         let mut rest = path;
@@ -92,7 +93,7 @@ impl<'a> Search<'a> {
         (found, &path[1..])
     }
 
-    /// All that the name stands for in this place; of a block, then of what is around it.
+    /// All definitions of the name at this place; inner blocks are searched first.
     fn name(&mut self, place: Place<'a>, name: &'a str) -> Vec<Target> {
         let Place { module, blocks } = place;
         let scope = blocks.last().unwrap_or(&self.tree.modules[module].scope);
