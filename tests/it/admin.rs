@@ -1,4 +1,4 @@
-//! The admin listener's answers.
+//! The answers of the admin listener.
 
 use std::sync::Arc;
 

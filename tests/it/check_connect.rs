@@ -1,11 +1,12 @@
-//! `check --connect`: what it knows of writes without writing, and what it refuses to accept.
+//! `check --connect`: which writes would succeed, found out without writing, and what the check
+//! does not accept.
 
 use crate::harness::app::run;
 use crate::harness::command_proxy::{Act, Picky, Words};
 use crate::harness::redis::Redis;
 use crate::proxies::{QUOTA, UNSUPPORTED, check};
 
-/// One pair of field and value for each HSET, and transactions.
+/// An old Pika: HSET takes one pair of field and value, and there are transactions.
 fn old_pika(words: Words<'_>) -> Act {
     match words[0].as_str() {
         "HSET" if words.len() > 4 => {

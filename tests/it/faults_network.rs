@@ -1,6 +1,6 @@
-//! What networks do between the worker and Redis, under load: connections cut at any byte, silent,
-//! late, slow or corrupt, and names that lead elsewhere. What was acknowledged is in Redis after
-//! each round; nothing is dead-lettered.
+//! Faults of the network between the worker and Redis, under load: connections that are cut at any
+//! byte, silent, late, slow or corrupt, and host names that change. Acknowledged events are in
+//! Redis after each round; nothing is dead-lettered.
 
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,12 @@ use crate::harness::redis::Redis;
 use crate::harness::{eventually, let_pass};
 use crate::worker_tls::waits_for;
 
-/// More than can be acknowledged and not yet known to the writers.
+/// More events than can be acknowledged before the writers know of it.
 const FRESH: u64 = 50;
-/// Bytes of a connection at which it is broken.
+/// Connections break within this number of bytes.
 const FIRST: usize = 4096;
 
-/// A worker that reaches Redis through the proxy, for many rounds.
+/// A worker behind a proxy, used for many rounds.
 struct Scene {
     redis: Redis,
     proxy: Proxy,
@@ -53,8 +53,7 @@ impl Scene {
         self.redis.cli(&["FLUSHALL"]);
     }
 
-    /// Has new connections broken, and waits until that has happened to all of them and events are
-    /// written again.
+    /// Breaks new connections, and waits until all of them are broken and events are written again.
     fn break_connections(&self, round: &mut Round, load: &Load, breaks: Vec<Break>) {
         let wanted = self.proxy.broken() + breaks.len();
         self.proxy.break_next(breaks);
@@ -68,7 +67,7 @@ impl Scene {
     }
 }
 
-/// With one lane, so that every break stops all writing.
+/// There is one lane, so that every break stops all writing.
 #[test]
 fn e1_connections_cut_at_every_byte() {
     let scene = Scene::new(&["delivery.lanes=1", "delivery.retry_min=10ms"]);
@@ -104,7 +103,7 @@ fn e2_half_open_connections() {
         waits_for(&scene.app, "no reply");
         let_pass(Duration::from_secs(if round.night { 60 } else { 6 }));
         let attempts = (scene.proxy.accepted() - accepted) as u64;
-        // Some quick ones, then one a second.
+        // A few attempts come quickly, then one a second.
         let most = LANES * (start.elapsed().as_secs() + 5);
         assert!(attempts <= most, "{attempts} connections in {:?}", start.elapsed());
         scene.proxy.heal();
@@ -114,7 +113,7 @@ fn e2_half_open_connections() {
     });
 }
 
-/// Nothing is written any more when the old bytes go on: one that is executed stays.
+/// Nothing else is written when the old bytes arrive: if Redis executes them, their effect stays.
 #[test]
 fn e3_late_bytes_of_lost_connections() {
     let scene = Scene::new(&["delivery.retry_min=10ms", "redis.response_timeout=200ms"]);
@@ -126,14 +125,14 @@ fn e3_late_bytes_of_lost_connections() {
             let load = scene.load();
             scene.proxy.hold();
             round.recovers(|| progress(&load, FRESH));
-            // Most users once more.
+            // Enough events to write most users once more.
             progress(&load, 500);
             let users = load.stop();
             scene.app.assert_at_rest();
             assert!(scene.proxy.holds());
             scene.proxy.release();
             eventually("what was held back has gone on", || !scene.proxy.holds());
-            // A new connection's answer: Redis has read what was sent before.
+            // The answer to a new connection proves that Redis has read all earlier bytes.
             scene.redis.cli(&["PING"]);
             check(&scene.redis, &users);
             scene.redis.cli(&["FLUSHALL"]);
@@ -141,7 +140,7 @@ fn e3_late_bytes_of_lost_connections() {
     );
 }
 
-/// A slow network breaks nothing, neither connections nor those that are made meanwhile.
+/// A slow network breaks no connection, neither an old nor a new one.
 fn e4_slow(words: &'static str, pace: &Pace) {
     let scene = Scene::new(&["redis.response_timeout=10s"]);
     play("E4", words, 2..=20, |round| {
@@ -169,7 +168,7 @@ fn e4_drips() {
     e4_slow("bytes to and from Redis drip, 1 KB a second", &Pace::Drip(1000));
 }
 
-/// None of it is what a reply to HSET could be, wherever it begins.
+/// Bytes that are no valid reply to HSET, at any position in a reply.
 const GARBAGE: [&[u8]; 7] = [
     b"HTTP/1.1 400 Bad Request\r\n\r\n",
     b"\x15\x03\x03\x00\x02\x02\x28",
@@ -188,7 +187,8 @@ fn e4_truncated_and_garbled_replies() {
         let noise: Vec<u8> = (0..64).map(|_| round.rng.u8(128..)).collect();
         let mut ends = vec![(Toward::Client, End::Cut)];
         for garbage in GARBAGE.map(<[u8]>::to_vec).into_iter().chain([noise]) {
-            // In place of a reply, and in place of doing what the worker says.
+            // The garbage takes the place of a reply, or the command is dropped and the garbage
+            // answers it.
             ends.extend(
                 [Toward::Client, Toward::Server]
                     .map(|toward| (toward, End::Garbage(garbage.clone()))),
@@ -228,7 +228,7 @@ fn e5_names_that_lead_elsewhere() {
             waits_for(&app, "connection refused");
             cured_by(&["127.0.0.2"]);
 
-            // Nobody listens on one of them.
+            // One of the two addresses has no listener.
             for addresses in [["127.0.0.3", "127.0.0.2"], ["127.0.0.2", "127.0.0.3"]] {
                 hosts.set(NAME, &["127.0.0.3"]);
                 redis.kill_clients();

@@ -1,4 +1,4 @@
-//! A primary that became a replica, and replicas that lost theirs, under load.
+//! Under load, a primary becomes a replica, and replicas lose their primary.
 
 use std::cell::RefCell;
 
@@ -14,13 +14,13 @@ fn b8_the_primary_became_a_replica() {
         code: "READONLY",
         words: "is a replica and takes no writes",
     };
-    // Of a primary that is not there, so that it keeps what it has.
+    // The new primary does not exist, so the server keeps its data.
     let demote = |redis: &mut Redis| done(redis, &["REPLICAOF", "127.0.0.1", "1"]);
     state.play("", Redis::start, demote, |redis| done(redis, &["REPLICAOF", "NO", "ONE"]));
 }
 
-/// It refuses a write with READONLY before it comes to its own state, which it tells to who
-/// connects.
+/// The server refuses a write with READONLY before it looks at its own state; it reports that state
+/// to new connections.
 #[test]
 fn b8_a_replica_lost_its_primary() {
     let state = State {

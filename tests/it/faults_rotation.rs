@@ -1,5 +1,5 @@
-//! Passwords and certificates change under load: new connections use them, and no request fails.
-//! Row H1 of the test plan.
+//! Passwords and certificates change under load: new connections use the new ones, and no request
+//! fails. Row H1 of the test plan.
 
 use std::fs;
 use std::path::Path;
@@ -17,17 +17,17 @@ use crate::harness::matrix::play;
 use crate::harness::redis::Redis;
 use crate::worker_tls::{rediss, waits_for};
 
-/// Lines of the log with these words; the latest may still be on their way.
+/// Number of log lines that contain `words`; the latest lines may not be written yet.
 fn said(app: &App, words: &str) -> usize {
     app.log().iter().filter(|line| line.contains(words)).count()
 }
 
-/// Waits until the log has said it so often.
+/// Waits until the log has exactly `times` lines that contain `words`.
 fn comes_to_say(app: &App, words: &str, times: usize) {
     eventually(words, || said(app, words) == times);
 }
 
-/// Closes the ledger and ends the worker, and with it its log.
+/// Checks that the ledger closes, and ends the worker, so that its log is complete.
 fn finish(mut app: App) -> App {
     app.assert_at_rest();
     app.signal(Signal::SIGTERM);
@@ -65,7 +65,7 @@ fn h1_the_password_file_changes() {
         redis.kill_clients();
         progress(&load, 50);
 
-        // What can no longer be read is told once, and what it held before is as good as it was.
+        // A file that can no longer be read is reported once, and the last password stays in use.
         fs::write(&file, "").expect("emptying the file");
         for _ in 0..2 {
             redis.kill_clients();
@@ -77,7 +77,7 @@ fn h1_the_password_file_changes() {
         progress(&load, 50);
         assert_eq!(load.refused(), 0, "a rotation fails no request");
 
-        // The server was first: nothing is lost meanwhile.
+        // The server changes first: no request fails meanwhile.
         let_in(&redis, "canary-3");
         redis.kill_clients();
         waits_for(&app, "check redis.username and redis.password");
@@ -152,13 +152,13 @@ fn check_runs_the_password_command() {
     }
 }
 
-/// What the worker was told to trust and to show.
+/// The files of the worker's CA, certificate and key.
 struct Files<'a> {
     dir: &'a Path,
 }
 
 impl Files<'_> {
-    /// Puts what `authority` issued in their place, one after the other.
+    /// Replaces the files, one after the other, with those issued by `authority`.
     fn replace(&self, authority: &Authority, client: &Issued) {
         for (name, from) in [
             ("ca.pem", &authority.ca_file()),

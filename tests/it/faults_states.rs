@@ -1,6 +1,6 @@
-//! A server that answers and takes no writes, under load, until it is cured: clients are told to
-//! come again, nothing is lost or dead-lettered, `/ready` says why for as long as it lasts, and
-//! writing goes on by itself.
+//! States in which a server answers and takes no writes, under load. Clients are told to retry,
+//! nothing is lost or dead-lettered, and `/ready` names the reason until the state ends. Then
+//! writing resumes without help.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -17,25 +17,25 @@ use crate::harness::redis::{Redis, free_port};
 use crate::harness::{eventually, let_pass, run};
 use crate::worker_tls::waits_for;
 
-/// How long it is watched that the worker stays not ready: each lane asks again several times.
+/// Time for which the workers must stay not ready; each lane asks several times.
 const WATCHED: Duration = Duration::from_millis(1500);
 
 pub(crate) const RETRY: &str = "delivery.retry_max=400ms";
 
-/// What is to be seen of a state.
+/// A state of the server, and how the worker reports it.
 pub(crate) struct State {
     /// Row of the test plan.
     pub(crate) fault: &'static str,
     pub(crate) name: &'static str,
     pub(crate) class: &'static str,
     pub(crate) code: &'static str,
-    /// In the reason that `/ready` tells.
+    /// Words of the reason in `/ready`.
     pub(crate) words: &'static str,
 }
 
 impl State {
-    /// Plays rounds: `start` a server, `enter` the state under load, `leave` it. `login` is what
-    /// stands before the host in the URL.
+    /// Plays rounds: `start` starts a server, `enter` brings it into the state under load, `leave`
+    /// ends the state. `login` is the part of the URL before the host.
     pub(crate) fn play(
         &self,
         login: &str,
@@ -56,7 +56,7 @@ impl State {
             let refused = load.refused();
             eventually("a request is refused", || load.refused() > refused);
             waits_for(&app, self.words);
-            // One that comes now and has nothing to write must notice as well.
+            // A worker that starts now and has nothing to write must notice the state, too.
             let idle = App::start(&url, &[RETRY]);
             waits_for(&idle, self.words);
             let acked = load.acked();
@@ -81,7 +81,7 @@ impl State {
         });
     }
 
-    /// Watches that the workers stay not ready for this reason.
+    /// Checks for a while that the workers stay not ready for this reason.
     pub(crate) fn last(&self, apps: &[&App]) {
         let start = Instant::now();
         while start.elapsed() < WATCHED {
@@ -142,7 +142,7 @@ fn b5_a_snapshot_cannot_be_saved() {
         code: "MISCONF",
         words: "cannot save to disk",
     };
-    // A directory of that name, with something in it, cannot be replaced, not even by root.
+    // A directory of that name that is not empty cannot be replaced, not even by root.
     let in_the_way = |dir: &Path| dir.join("dump.rdb").join("in the way");
     state.play(
         "",
@@ -200,7 +200,7 @@ fn b7_a_script_keeps_the_server_busy() {
             let url = format!("redis+unix://{}", redis.socket().display());
             let client = redis::Client::open(url).expect("a valid URL");
             let mut connection = client.get_connection().expect("Redis accepts");
-            // Ends with the script, which ends with its cure or with the server.
+            // This thread ends with the script, which ends by `leave` or with the server.
             std::thread::spawn(move || {
                 let _ = redis::cmd("EVAL").arg("while true do end").arg(0).exec(&mut connection);
             });
@@ -248,7 +248,7 @@ fn b7_no_room_for_more_clients() {
         code: "ERR",
         words: "raise maxclients",
     };
-    // Holds the one place that there is.
+    // Occupies the only connection that the server allows.
     let held = RefCell::new(None);
     let held_set = |value: &str| {
         let mut held = held.borrow_mut();

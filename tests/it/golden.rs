@@ -1,4 +1,4 @@
-//! What one event becomes: the tables in `tests/golden`, one JSON object per line.
+//! The effect of one event: the tables in `tests/golden`, one JSON object per line.
 //!
 //! - `id`: `3`, or `3a`, `3b`.. for row 3 of the acceptance table; `GROUP-WHAT` in the tables of
 //!   bad input.
@@ -18,7 +18,7 @@ use serde::Deserialize;
 use traitsink::commands::explain;
 use traitsink::event::{Decision, Limits, Origin, Rules, Transformer, trim_js};
 
-/// Every table and its number of cases.
+/// Each table and its number of cases.
 const TABLES: &[(&str, usize)] = &[
     ("acceptance", 124),
     ("bad_input_encoding", 25),
@@ -31,15 +31,15 @@ const TABLES: &[(&str, usize)] = &[
     ("max_update", 14),
 ];
 
-/// Events in wrappers, which are looked for from Kafka, in files and in `explain`, and their
-/// number.
+/// The table of events in wrappers, which are opened in Kafka records, in files and in `explain`,
+/// and its number of cases.
 const WRAPPERS: (&str, usize) = ("wrappers", 22);
 
 /// One row of a table.
 pub(crate) struct Case {
     pub(crate) id: String,
     pub(crate) input: Vec<u8>,
-    /// Untrimmed.
+    /// The prefix of the Redis key, untrimmed.
     pub(crate) prefix: String,
     pub(crate) rules: Rules,
     pub(crate) expect: Expect,
@@ -52,7 +52,7 @@ pub(crate) enum Expect {
     Rejected(String),
 }
 
-/// The rules that an empty configuration gives.
+/// The rules of an empty configuration.
 pub(crate) fn default_rules() -> Rules {
     let limits = Limits {
         max_event: 1 << 20,
@@ -82,7 +82,7 @@ pub(crate) fn table(name: &str) -> Vec<Case> {
         .collect()
 }
 
-/// The cases of all tables, whose events come as SDKs send them.
+/// The cases of all tables whose events have the form that SDKs send.
 pub(crate) fn all_cases() -> impl Iterator<Item = Case> {
     TABLES.iter().flat_map(|(name, _)| table(name))
 }
@@ -309,7 +309,7 @@ fn explain_agrees_with_every_row() {
         if case.input.trim_ascii().is_empty() {
             case.expect = Expect::Skipped("empty".into());
         }
-        // Lines are cut beyond the size of an event.
+        // `explain` cuts lines longer than the largest event.
         if case.input.len() > case.rules.limits.max_event {
             case.expect = Expect::Rejected("too_large".into());
         }

@@ -1,4 +1,4 @@
-//! What a client of the HTTP source meets when Redis, memory or the client itself is slow.
+//! The HTTP source while Redis, memory or the client itself is slow.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -43,19 +43,19 @@ fn assert_problem(response: &Response, status: u16, code: &str, retry_after: Opt
     assert_eq!(response.header("retry-after"), retry_after);
 }
 
-/// How many events of the HTTP source ended so.
+/// The number of HTTP events with this outcome.
 fn events(app: &App, outcome: &str) -> f64 {
     app.metric(&format!("traitsink_events_{outcome}_total"), r#"source="http""#)
 }
 
 #[test]
 fn what_was_not_sent_at_the_deadline_is_taken_back() {
-    // Long enough for a write to be sent, shorter than `redis.response_timeout`.
+    // `http.wait` is long enough to send a write, and shorter than `redis.response_timeout`.
     let (redis, app) = start(&["http.wait=1s", "redis.response_timeout=60s"]);
     assert_eq!(identify(&app, "u1", r#"{"first":1}"#).status, 200);
     redis.cli(&["CLIENT", "PAUSE", "600000", "WRITE"]);
     assert_problem(&identify(&app, "u1", r#"{"sent":1,"last":"sent"}"#), 503, "late", Some("5"));
-    // The lane has one write in flight, so this one waits in it.
+    // The lane has one write in flight, so this update waits in its queue.
     assert_problem(
         &identify(&app, "u1", r#"{"waiting":1,"last":"waiting"}"#),
         503,
@@ -84,7 +84,7 @@ fn what_was_not_sent_at_the_deadline_is_taken_back() {
 fn a_redis_that_is_down_is_said_at_once() {
     let (mut redis, app) = start(&["http.wait=1s"]);
     redis.kill();
-    // The first ones find it out, and wait for their deadline.
+    // The first requests find out that Redis is down, and wait for their deadline.
     eventually("it is known", || identify(&app, "u1", r#"{"a":1}"#).json()["code"] != "late");
     assert_problem(&identify(&app, "u1", r#"{"a":1}"#), 503, "redis_down", Some("5"));
     let skipped = send(app.http, &post("/v1/track", r#"{"userId":"u1"}"#));
@@ -145,8 +145,7 @@ fn a_body_counts_while_it_is_read_and_gives_way_while_it_is_silent() {
     app.assert_at_rest();
 }
 
-/// Promise 3: a list whose elements are tiny, and that has no end, so that nothing of it is
-/// delivered.
+/// Promise 3: the body is a list of tiny elements without an end, so no event is delivered.
 #[test]
 fn millions_of_elements_take_no_more_memory_than_their_text() {
     let (_redis, app) = start(&[]);
@@ -160,7 +159,7 @@ fn millions_of_elements_take_no_more_memory_than_their_text() {
         let body = format!("{{\"batch\":[{}", element.repeat((8 << 20) / element.len() - 10));
         assert_problem(&send(app.http, &post("/v1/batch", &body)), 400, "invalid_json", None);
     };
-    // What bodies of this size take by themselves.
+    // First, the memory for bodies of this size alone.
     (0..5).for_each(|_| send_all_of("        "));
     let before = peak();
     ["{},", "0,", "\"\\ud800\",", "[[],[", "{}"].into_iter().for_each(send_all_of);
@@ -200,7 +199,7 @@ fn a_client_that_leaves_takes_its_events_along() {
         })
         .collect();
     drop(wires);
-    // Nothing tells from outside when the worker has seen that they left.
+    // From outside nothing shows when the worker has noticed that the clients left.
     let_pass(Duration::from_millis(500));
     redis.cli(&["CLIENT", "UNPAUSE"]);
     app.assert_at_rest();
@@ -234,7 +233,7 @@ fn every_answer_is_counted() {
 #[test]
 fn a_worker_without_descriptors_recovers() {
     let (_redis, app) = start(&[]);
-    // As many as it has now, and a few: the rest of the crowd waits in the kernel.
+    // The present number of descriptors and a few more: the other connections wait in the kernel.
     let limit = (open_files(app.pid()) + 10).to_string();
     let done = std::process::Command::new("prlimit")
         .args(["--pid", &app.pid().to_string(), &format!("--nofile={limit}:{limit}")])
@@ -257,7 +256,7 @@ fn open_files(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count()
 }
 
-/// User and system time so far, in hundredths of a second.
+/// User and system time of the process so far, in hundredths of a second.
 fn cpu_ticks(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
     let (_, after_name) = stat.rsplit_once(") ").expect("a name in parentheses");

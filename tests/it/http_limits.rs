@@ -1,5 +1,5 @@
-//! Clients that stay silent, send too much, or come from elsewhere, against the real binary; beside
-//! them, honest ones.
+//! Limits on HTTP clients, with the real binary: clients that stay silent, send too much, or come
+//! from other sites, beside honest ones.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use crate::raw_http::{Response, Wire};
 
 const EVENT: &str = r#"{"userId":"u1","traits":{"a":1}}"#;
 
-/// A request for `length` bytes of body, with `headers`, without any of them.
+/// The head of a request with a body of `length` bytes and with these `headers`.
 fn head(length: usize, headers: &str) -> String {
     format!(
         "POST /v1/identify HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n{headers}\r\n"
@@ -37,7 +37,7 @@ fn honest(address: SocketAddr, size: usize) -> Response {
     wire.response().expect("an answer")
 }
 
-/// New connections, each of which sends what `start` says for its number, and waits.
+/// Opens `size` connections; each sends the bytes that `start` returns for its number, and waits.
 fn crowd(address: SocketAddr, size: usize, start: impl Fn(usize) -> Vec<u8>) -> Vec<Wire> {
     descriptors::raise();
     let connect = |n| {
@@ -62,7 +62,7 @@ fn resident_mib(app: &App) -> u64 {
     resident.expect("kilobytes") / 1024
 }
 
-/// A worker that is granted `descriptors` (`soft:hard`).
+/// Starts a worker with the limit of `descriptors` (`soft:hard`).
 fn start_granted(redis: &Redis, descriptors: &str, settings: &[&str]) -> App {
     let mut command = Command::new("prlimit");
     command.arg(format!("--nofile={descriptors}")).arg(env!("CARGO_BIN_EXE_traitsink"));
@@ -148,7 +148,7 @@ fn memory_stays_within_its_bound_and_comes_back() {
         assert_eq!(honest(app.http, 1000).status, 200);
         drop(held);
     }
-    // The code of a debug build is about 12 MiB larger.
+    // A debug build needs about 12 MiB more for its code.
     let bound = 32 + 64 + if cfg!(debug_assertions) { 12 } else { 0 };
     assert!(most <= bound, "{most} MiB");
     eventually("memory is given back", || resident_mib(&app) < 64);
@@ -165,7 +165,7 @@ fn compressed_bytes_and_members_are_bounded() {
     };
     let members = gzip(b"").repeat(65);
     assert_eq!(answer(&[&*members, &gzip(EVENT.as_bytes())].concat()).status, 400);
-    // A compressed form of nothing that is larger than what may be sent.
+    // An empty text whose compressed form is larger than the limit on bodies.
     let blocks =
         [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255][..], &[0, 0, 0, 0xff, 0xff].repeat((1 << 20) / 5)]
             .concat();

@@ -1,4 +1,4 @@
-//! `kafka.failover_replay`: Redis loses what it confirmed, and the worker reads it again.
+//! `kafka.failover_replay`: Redis loses confirmed writes, and the worker reads their records again.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use crate::harness::sentinel::Sentinels;
 use crate::harness::{eventually, let_pass};
 use crate::kafka_source::wait_committed;
 
-/// Records before the fault, and those that Redis loses.
+/// Number of records before the fault, and of records that Redis loses.
 const KEPT: usize = 300;
 const LOST: usize = 100;
 
-/// A topic of one partition, and a group of its own.
+/// A topic of one partition, and a consumer group for it.
 struct Scene {
     kafka: &'static Kafka,
     topic: String,
@@ -53,7 +53,7 @@ impl Scene {
         App::start_with(&all)
     }
 
-    /// Writes `count` further records, each of a user of its own.
+    /// Writes `count` further records, each of a new user.
     fn produce(&mut self, count: usize) {
         let users = self.records..self.records + count;
         self.records = users.end;
@@ -78,7 +78,7 @@ impl Scene {
         wait_committed(self.kafka, &self.group, &self.topic);
     }
 
-    /// Users that `hash` finds nothing of.
+    /// Number of users without a hash.
     fn missing(&self, hash: impl Fn(&str) -> usize) -> usize {
         (0..self.records).filter(|user| hash(&format!("user:u{user}")) == 0).count()
     }
@@ -96,8 +96,8 @@ fn replays(app: &App) -> usize {
     app.metric("traitsink_kafka_replays_total", "") as usize
 }
 
-/// A master dies that no longer replicated, and its replica answers at the same address. Returns
-/// how many users are missing there at the end.
+/// A master that has stopped replicating dies, and its replica answers at the same address. Returns
+/// the number of users that are missing there in the end.
 fn fail_over(name: &str, settings: &[&str]) -> (App, usize) {
     let mut scene = Scene::new(name);
     let (mut master, replica) = (Redis::start(), Redis::start());
@@ -131,7 +131,8 @@ fn fail_over(name: &str, settings: &[&str]) -> (App, usize) {
 fn what_a_dead_master_had_not_replicated_is_written_again() {
     let (app, missing) = fail_over("failover", &["kafka.failover_replay=10s"]);
     assert_eq!(missing, 0);
-    // Only what was not committed, and once, although every lane met the new server.
+    // Only uncommitted records are read again, and only once, although each lane notices the new
+    // server.
     assert_eq!((received(&app), replays(&app)), (KEPT + 2 * LOST, 1));
     let told = app.wait_for_line("reading again");
     let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
@@ -169,15 +170,15 @@ fn c5_what_sentinels_throw_away_is_written_again() {
     );
 }
 
-/// The fault is a fault: without the option the same costs events.
+/// The control: without the option the same fault loses events.
 #[test]
 fn without_a_replay_it_is_lost() {
     let (app, missing) = fail_over("no-failover", &[]);
     assert_eq!((missing, received(&app), replays(&app)), (LOST, KEPT + LOST, 0));
 }
 
-/// A server that comes back empty, with nothing committed yet: everything is written again. What is
-/// dead comes back, too.
+/// The server comes back empty and nothing is committed yet, so everything is written again, dead
+/// letters included.
 #[test]
 fn a_server_that_comes_back_empty_is_filled_again() {
     let (mut scene, mut redis) = (Scene::new("empty"), Redis::start());
@@ -194,7 +195,8 @@ fn a_server_that_comes_back_empty_is_filled_again() {
     app.assert_at_rest();
 }
 
-/// However long Redis is away: what was confirmed just before may be lost.
+/// Redis is away for longer than the replay time: confirmed writes may still be lost, so nothing is
+/// committed.
 #[test]
 fn nothing_is_committed_while_redis_is_away() {
     let (mut scene, mut redis) = (Scene::new("away"), Redis::start());
@@ -204,7 +206,7 @@ fn nothing_is_committed_while_redis_is_away() {
     eventually("all is written", || missing(&scene, &redis) == 0);
     redis.kill();
     eventually("that is noticed", || !app.ready());
-    // What was due by then is on its way to the broker.
+    // A commit that was due by then is sent within this time.
     let_pass(Duration::from_secs(1));
     let committed = scene.committed();
     let_pass(Duration::from_secs(5));
@@ -215,7 +217,7 @@ fn nothing_is_committed_while_redis_is_away() {
     app.assert_at_rest();
 }
 
-/// What a stopped worker had held back is written again by the next, and no more.
+/// The next worker writes the held-back records of a stopped worker again, and no others.
 #[test]
 fn a_restart_replays_what_was_held_back() {
     let (mut scene, redis) = (Scene::new("restart"), Redis::start());
@@ -242,7 +244,7 @@ fn a_restart_replays_what_was_held_back() {
     third.assert_at_rest();
 }
 
-/// In a cluster a promoted replica is a switch, and slots that move are none.
+/// In a cluster, a failover causes a replay, and moving slots does not.
 #[test]
 fn a_clusters_failover_is_replayed_and_a_reshard_is_not() {
     let (mut scene, mut cluster) = (Scene::new("cluster"), Cluster::start(3, 1));

@@ -1,6 +1,6 @@
-//! Faults under load from Kafka, with an oracle: what is committed is in Redis, nothing older
-//! overwrites it, and in the end each hash is the fold of its events. Letters and numbers are those
-//! of the test plan; each is a row of the matrix.
+//! Faults under load from Kafka, with an oracle: committed events are in Redis, no older event
+//! overwrites them, and in the end each hash is the fold of its events. Each test is a row of the
+//! fault matrix; letters and numbers are those of the test plan.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ use crate::kafka_source::{wait_committed, worker};
 use crate::kafka_topics::recreations;
 
 const USERS: usize = 500;
-/// Records a second, of which two in ten are not for Redis.
+/// Records a second; two in ten are not for Redis.
 const RATE: u64 = 2500;
 
-/// A topic under load, and the Redis that its events go to.
+/// A topic under load, and the Redis that receives its events.
 struct Scene<'a> {
     kafka: &'a Kafka,
     redis: Redis,
@@ -53,7 +53,7 @@ impl<'a> Scene<'a> {
         eventually("offsets are committed", || sum() >= goal);
     }
 
-    /// Waits until all that is in the topic now is committed.
+    /// Waits until everything now in the topic is committed.
     fn wait_behind(&self) {
         let ends: Vec<Option<i64>> =
             self.kafka.watermarks(&self.topic).into_iter().map(|(_, end)| Some(end)).collect();
@@ -62,7 +62,7 @@ impl<'a> Scene<'a> {
         });
     }
 
-    /// Invariant I2, now. Call it while nobody commits.
+    /// Checks invariant I2. No worker may commit during this call.
     fn check_committed(&self) {
         let committed = self.committed();
         assert_eq!(
@@ -72,7 +72,7 @@ impl<'a> Scene<'a> {
         );
     }
 
-    /// Ends the load, waits until all is committed, and checks I1 and I3.
+    /// Ends the load, waits until everything is committed, and checks I1 and I3.
     fn finish(self) -> Produced {
         let produced = self.stream.stop();
         wait_committed(self.kafka, &self.group, &self.topic);
@@ -85,14 +85,14 @@ impl<'a> Scene<'a> {
 fn a1_worker_killed_under_load() {
     play("A1", "the worker is killed under load from Kafka", 2..=50, |round| {
         let scene = Scene::new(Kafka::shared(), "a1", 4);
-        // Every other round keeps its partitions across the restart.
+        // In every other round the worker keeps its partitions across the restart.
         let identity: &[&str] =
             if round.number % 2 == 0 { &["kafka.group_instance_id=a1"] } else { &[] };
         let mut app = scene.worker(identity);
         scene.progress(500);
         let_pass(round.up_to(3000));
-        // Most often Redis is silent for a moment, so that much is taken and not written when the
-        // worker dies.
+        // In most rounds Redis is silent for a moment, so that many records are taken and not
+        // written when the worker dies.
         if round.number % 3 > 0 {
             scene.redis.pause();
             let_pass(Duration::from_millis(round.rng.u64(300..1500)));
@@ -106,7 +106,7 @@ fn a1_worker_killed_under_load() {
             scene.progress(1);
             app
         };
-        // Without its identity it waits for its own former session to end.
+        // Without a group instance id the worker waits for its former session to end.
         let app = if identity.is_empty() { restart() } else { round.recovers(restart) };
         scene.finish();
         app.assert_at_rest();
@@ -132,8 +132,8 @@ fn a3_worker_stopped_under_load() {
     });
 }
 
-/// What a rebalance takes away from a worker that is stopping is another's, and no reason to exit
-/// as if something were lost.
+/// A rebalance takes partitions from a stopping worker. Their records belong to another worker, so
+/// the exit code is that of a success.
 #[test]
 fn a_stop_amid_a_rebalance_is_a_success() {
     let scene = Scene::new(Kafka::shared(), "rolling", 4);
@@ -165,7 +165,7 @@ fn a5_worker_frozen_past_its_session_while_another_takes_over() {
         let scene = Scene::new(Kafka::shared(), "a5", 4);
         let frozen = scene.worker(&[]);
         scene.progress(500);
-        // With Redis silent for a moment, the worker has much in hand that is not sent when it is
+        // Redis is silent for a moment, so that the worker holds many unsent records when it is
         // frozen.
         scene.redis.pause();
         let_pass(Duration::from_millis(round.rng.u64(50..800)));
@@ -175,8 +175,8 @@ fn a5_worker_frozen_past_its_session_while_another_takes_over() {
         eventually("the other has all partitions", || {
             other.metric("traitsink_kafka_partitions_assigned", "") == 4.0
         });
-        // What the frozen one had written and not committed is written again; when that is over, no
-        // number may fall any more.
+        // Records that the frozen worker had written and not committed are written again. After
+        // that no number may fall.
         scene.wait_behind();
         let watch = Watch::start(&scene.redis);
         scene.progress(500);
@@ -194,8 +194,8 @@ fn a5_worker_frozen_past_its_session_while_another_takes_over() {
     });
 }
 
-/// Whoever has it next begins behind all that was written: a worker that joins under load makes
-/// nothing be read twice.
+/// A worker joins under load. The new owner of a partition starts after all written records, so
+/// nothing is read twice.
 #[test]
 fn a_partition_is_handed_over_with_all_that_was_taken() {
     let scene = Scene::new(Kafka::shared(), "handover", 12);
@@ -242,7 +242,7 @@ fn d1_workers_come_and_go() {
         assert!(second.wait(Duration::from_secs(20)).success(), "{}", second.log().join("\n"));
         scene.check_committed();
         eventually("two share the partitions", || shared(&[&first, &third]));
-        // What a killed worker had sent may arrive again: numbers may fall for a moment.
+        // The bytes of a killed worker may arrive again, so numbers may fall for a moment.
         watch.stop(&[&first, &second, &third]);
         let_pass(Duration::from_millis(round.rng.u64(gap)));
         third.signal(Signal::SIGKILL);
@@ -283,7 +283,7 @@ fn d2_brokers_killed_frozen_and_restarted() {
     });
 }
 
-/// Redis is away for longer than `max.poll.interval.ms`: the member keeps polling, and its
+/// Redis is away for longer than `max.poll.interval.ms`: the member keeps polling, and keeps its
 /// partitions.
 #[test]
 fn d3_a_slow_redis_costs_no_partition() {
@@ -316,7 +316,7 @@ fn d3_a_slow_redis_costs_no_partition() {
     });
 }
 
-/// Stops one thread of a process, by its name, for a while; the others go on.
+/// Stops one thread of a process, found by its name, for a while; the others continue.
 fn freeze_thread(process: u32, name: &str, time: Duration) {
     let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("own child");
     let thread = tasks.map(|task| task.expect("own child").path()).find(|task| {
@@ -333,8 +333,8 @@ fn freeze_thread(process: u32, name: &str, time: Duration) {
     ptrace::detach(id, None).expect("a stopped thread");
 }
 
-/// The member stops polling, although the process lives: the group gives its partitions away, and
-/// the worker ends.
+/// The member stops polling while the process lives: the group takes its partitions away, and the
+/// worker ends.
 #[test]
 fn d3_a_member_that_does_not_poll_ends() {
     play("D3", "a group member does not poll", 2..=5, |round| {
@@ -355,7 +355,7 @@ fn d3_a_member_that_does_not_poll_ends() {
     });
 }
 
-/// Writes complete in any order, connections break, and then the worker is killed.
+/// Writes complete in any order and connections break; then the worker is killed.
 #[test]
 fn d4_worker_killed_while_connections_break() {
     play("D4", "the worker is killed while connections to Redis break", 2..=50, |round| {

@@ -1,4 +1,4 @@
-//! Which topics and offsets a consumer group reads, and what `check` says of its brokers.
+//! The topics and offsets that a consumer group reads, and the report of `check` about its brokers.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn a_pattern_finds_topics_that_come_later() {
     assert_eq!(app.metric("traitsink_kafka_partitions_assigned", ""), 2.0);
 }
 
-/// What is dead must not come back.
+/// The pattern matches the dead-letter topic, which must not be read.
 #[test]
 fn a_pattern_never_reads_the_dead_letters() {
     let (kafka, redis) = (Kafka::shared(), Redis::start());

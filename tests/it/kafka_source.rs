@@ -1,4 +1,4 @@
-//! Topics into Redis, by the real worker from a real broker.
+//! The real worker reads topics of a real broker into Redis.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::harness::stream::fill;
 
 pub(crate) const PARTITIONS: usize = 4;
 
-/// A worker that reads `topic` as `group`, beside HTTP.
+/// A worker that reads `topic` as `group`; its HTTP source is on, too.
 pub(crate) fn worker(
     kafka: &Kafka,
     redis: &Redis,
@@ -46,7 +46,7 @@ pub(crate) fn identify(user: &str, value: u32) -> String {
     format!(r#"{{"type":"identify","userId":"{user}","traits":{{"a":{value}}}}}"#)
 }
 
-/// What Redis holds for `user` in the field `a`.
+/// The value of the field `a` in the hash of `user`.
 pub(crate) fn stored(redis: &Redis, user: &str) -> Option<String> {
     let hash = redis.hgetall(&format!("user:{user}"));
     hash.get(&b"a"[..]).map(|value| String::from_utf8_lossy(value).into_owned())
@@ -72,7 +72,8 @@ fn each_hash_is_the_fold_of_its_events() {
     );
 }
 
-/// Each of them between two good neighbours: none stalls, none is lost without a count.
+/// Each bad record stands between two good ones: none stalls the partition, and none is lost
+/// without a count.
 #[test]
 fn bad_records_are_counted_and_their_neighbours_arrive() {
     let (kafka, redis) = (Kafka::shared(), Redis::start());
@@ -302,7 +303,7 @@ fn the_breaker_stops_the_worker_before_the_topic_is_drained() {
     let good = identify("good", 1);
     write(kafka, &topic, &[value(good.as_bytes())]);
     let mut app = worker(kafka, &redis, &topic, &group, &["dead_letter.breaker.consecutive=100"]);
-    // Else the breaker may be faster than the first write to Redis, and nothing is committed.
+    // Otherwise the breaker may act before the first write to Redis, and nothing is committed.
     eventually("the good record is written", || stored(&redis, "good").is_some());
     write(kafka, &topic, &vec![value(b"wrong"); 3000]);
     assert_eq!(app.wait(Duration::from_secs(30)).code(), Some(65), "{}", app.log().join("\n"));
@@ -332,8 +333,7 @@ fn http_and_kafka_write_side_by_side() {
     app.assert_at_rest();
 }
 
-/// Large records of many partitions wait for Redis without taking all the room that is needed to go
-/// on.
+/// Large records of many partitions wait for Redis, and leave enough memory to continue.
 #[test]
 fn many_large_records_in_hand_leave_room() {
     let (kafka, mut redis) = (Kafka::shared(), Redis::start());

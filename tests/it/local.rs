@@ -1,4 +1,4 @@
-//! A server that is started, and ends, with the worker.
+//! `redis.mode = local`: a server that starts and ends with the worker.
 
 use std::collections::BTreeMap;
 use std::net::TcpStream;
@@ -20,8 +20,8 @@ use crate::harness::matrix::play;
 use crate::harness::redis::{Redis, free_port};
 use crate::harness::{eventually, guide};
 
-/// The server of a worker; outlives it where that is killed, as it is at the end of a test, and
-/// ends when dropped.
+/// The local server of a worker. A killed worker leaves it running, also at the end of a test; it
+/// is shut down on drop.
 struct Server {
     data: PathBuf,
 }
@@ -31,7 +31,7 @@ impl Server {
         self.data.join("redis.sock")
     }
 
-    /// As an operator who reads the log and the password's file.
+    /// Connects like an operator who reads the log and the password file.
     fn open(&self) -> redis::RedisResult<redis::Connection> {
         let password =
             std::fs::read_to_string(self.data.join("traitsink.password")).unwrap_or_default();
@@ -69,7 +69,7 @@ impl Drop for Server {
     }
 }
 
-/// A process that is stopped until this is dropped.
+/// A stopped process; continues on drop.
 struct Stopped(Pid);
 
 impl Stopped {
@@ -85,7 +85,7 @@ impl Drop for Stopped {
     }
 }
 
-/// A worker, and its server that keeps its data in `data`: the worker is dropped first.
+/// A worker, and its server with the data directory `data`. The worker is dropped first.
 fn worker(data: &Path, more: &[&str]) -> (Server, App) {
     let data_dir = format!("redis.local.data_dir={}", data.display());
     let app = App::start_with(&[&["redis.mode=local", &data_dir], more].concat());
@@ -118,7 +118,7 @@ fn it_keeps_what_it_was_given_and_ends_with_the_worker() {
     assert_eq!(connection.hget::<_, _, String>("user:u", "a").unwrap(), "1");
 }
 
-/// What another user of the machine gets from `redis-cli`.
+/// The output of `redis-cli` for another user of the machine.
 fn as_nobody(arguments: &[&str]) -> String {
     let mut command = Command::new("runuser");
     command.args(["-u", "nobody", "--", "redis-cli"]).args(arguments);
@@ -150,7 +150,7 @@ fn listens(pid: Pid) -> Vec<String> {
 #[test]
 fn no_other_user_reaches_it() {
     let data = TempDir::new().unwrap();
-    // As where an operator made it: open to all.
+    // A directory that an operator made and that everybody may read.
     let open = data.path().join("open");
     std::fs::create_dir(&open).unwrap();
     for directory in [data.path(), &open] {
@@ -204,7 +204,8 @@ fn a_port_is_opened_when_it_is_asked_for_and_wants_a_password() {
     app.wait_for_line(&file.display().to_string());
     let log = app.log().join("\n");
     assert!(!line.contains(&password) && !log.contains(&password), "{line}\n{log}");
-    // One that is left behind wants it, too; without a port there is none any more.
+    // A server that was left behind wants the password, too. The next server has no port, and no
+    // password any more.
     let old = server.pid();
     app.signal(Signal::SIGKILL);
     app.wait(Duration::from_secs(5));
@@ -215,7 +216,7 @@ fn a_port_is_opened_when_it_is_asked_for_and_wants_a_password() {
     assert_eq!(server.connection().hget::<_, _, String>("user:u", "a").unwrap(), "1");
 }
 
-/// 107 bytes are a path of a socket, 108 are none.
+/// The path of a socket has at most 107 bytes.
 #[test]
 fn a_directory_that_is_too_deep_for_a_socket_is_told_before_the_start() {
     let data = TempDir::new().unwrap();
@@ -259,7 +260,7 @@ fn b1_the_local_server_is_killed() {
     });
 }
 
-/// Nothing can end a server together with a worker that is killed; the next worker does.
+/// A server cannot be made to end with a killed worker; the next worker ends it.
 #[test]
 fn what_a_killed_worker_leaves_behind_is_ended_by_the_next() {
     let data = TempDir::new().unwrap();
@@ -275,7 +276,7 @@ fn what_a_killed_worker_leaves_behind_is_ended_by_the_next() {
         let others = ["redis.mode=local", "redis.response_timeout=300ms"];
         let settings =
             keys.iter().map(String::as_str).chain(others).flat_map(|setting| ["-s", setting]);
-        // Unlike `run` it ends by itself where it is not refused.
+        // Unlike `run`, `replay` ends by itself if it is not refused.
         let output = run(&settings.chain(["replay", "-"]).collect::<Vec<_>>(), b"");
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(69), "{said}");

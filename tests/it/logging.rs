@@ -1,4 +1,4 @@
-//! Standard error that nobody reads.
+//! A standard error that nobody reads.
 
 use std::io::{ErrorKind, PipeReader, Write};
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use crate::harness::eventually;
 use crate::harness::http::Client;
 use crate::harness::redis::{Redis, free_port};
 
-/// A process whose standard error is a pipe that is full from the start. Killed when dropped.
+/// A process whose standard error is a pipe that is full from the start. Killed on drop.
 struct Unheard {
     child: Child,
     _stderr: PipeReader,
@@ -52,7 +52,7 @@ impl Drop for Unheard {
     }
 }
 
-/// Any further byte waits for a reader.
+/// A full pipe: a writer of any further byte blocks until somebody reads.
 fn full_pipe() -> (PipeReader, std::io::PipeWriter) {
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     rustix::io::ioctl_fionbio(&writer, true).expect("a pipe");
@@ -104,7 +104,7 @@ fn a_worker_that_nobody_listens_to_answers_counts_and_stops() {
     assert_eq!(dropped(), 0);
     let mut client = Client::new(http);
     let event = r#"{"userId":"u","traits":{"a":1}}"#;
-    // Each answer is a line.
+    // Each of these answers is logged in one line.
     (0..6000).for_each(|_| assert_eq!(client.get("/unknown").expect("an answer").status, 404));
     assert!(dropped() > 1000, "{}", dropped());
     assert_eq!(client.post("/v1/identify", event).expect("an answer").status, 200);

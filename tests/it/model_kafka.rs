@@ -1,5 +1,6 @@
-//! The watermark over real lanes and a simulated Redis, killed at a thousand points, in paused
-//! time: what is below it is written, and a second life that begins there completes the rest.
+//! The watermark with real lanes and a simulated Redis, killed at a thousand points, in paused
+//! time. All records below the watermark are written, and a second run that starts there writes the
+//! rest.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -32,7 +33,7 @@ struct Record {
     events: Vec<(u64, u64)>,
 }
 
-/// Offsets have gaps, records hold up to three events.
+/// Random records: offsets have gaps, and a record holds up to three events.
 fn records(rng: &mut Rng) -> Vec<Record> {
     let mut numbers = [0; 8];
     let mut offset = 0;
@@ -50,7 +51,7 @@ fn records(rng: &mut Rng) -> Vec<Record> {
 
 type Redis = Arc<Mutex<BTreeMap<String, u64>>>;
 
-/// A connection that is slow at will; faulty ones answer some writes with an error, or not at all.
+/// A connection of random speed; a faulty one answers some writes with an error, or not at all.
 struct Simulated {
     redis: Redis,
     faulty: bool,
@@ -78,7 +79,7 @@ impl Apply for Simulated {
                 1 => Verdict::Unknown,
                 _ => Verdict::Written,
             });
-            // A write whose reply is lost may have been applied, or not.
+            // A write whose reply is lost may have been applied or not.
             if fate > 1 || (fate == 1 && self.rng.bool()) {
                 self.redis.lock().unwrap().insert(key, *numbers.last().expect("a number"));
             }
@@ -95,7 +96,7 @@ impl Apply for Simulated {
     }
 }
 
-/// A partition as the source sees it.
+/// The offsets of a partition, as the source keeps them.
 #[derive(Default)]
 struct Partition(Mutex<Offsets>);
 
@@ -107,8 +108,8 @@ impl Receipts for Partition {
     }
 }
 
-/// One life of a worker: takes `records` until it is killed before the event `kill`, if it comes to
-/// that; returns its watermark.
+/// Runs a worker that takes `records` and is killed before the event `kill`, if it gets there;
+/// returns its watermark.
 async fn live(records: &[Record], redis: &Redis, seed: u64, kill: Option<usize>) -> Option<i64> {
     let mut rng = Rng::with_seed(seed);
     let metrics = Arc::new(Metrics::new());

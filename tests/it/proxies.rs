@@ -1,5 +1,5 @@
-//! Proxies and managed services between the worker and Redis, which know fewer commands than Redis
-//! does.
+//! Proxies and managed services between the worker and Redis, which support fewer commands than
+//! Redis.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -22,13 +22,13 @@ fn is(words: Words<'_>, commands: &[&str]) -> bool {
     commands.contains(&words[0].as_str())
 }
 
-/// Envoy before 1.32: a list of commands that it knows, PING among them, and one answer to all
+/// Envoy before 1.32: it knows a list of commands with PING, and gives the same answer to all
 /// others.
 fn envoy(words: Words<'_>) -> Act {
     if is(words, &["AUTH", "PING", "HSET", "HGETALL", "HLEN"]) { Act::Pass } else { UNSUPPORTED }
 }
 
-/// Twemproxy hangs up on what it does not know, and on an empty argument.
+/// Twemproxy closes the connection on unknown commands and on empty arguments.
 fn twemproxy(words: Words<'_>) -> Act {
     let is_known = is(words, &["AUTH", "PING", "HSET", "HGETALL", "HLEN"])
         && words.iter().all(|word| !word.is_empty());
@@ -43,7 +43,7 @@ fn codis(words: Words<'_>) -> Act {
     }
 }
 
-/// Kvrocks and KeyDB know all of it, and call themselves by other names.
+/// Kvrocks and KeyDB know all commands, and report other names.
 fn kvrocks(words: Words<'_>) -> Act {
     match words[0].as_str() {
         "INFO" => Act::Answer(
@@ -53,19 +53,19 @@ fn kvrocks(words: Words<'_>) -> Act {
     }
 }
 
-/// Hangs up on all but these.
+/// A server that closes the connection on all commands but these.
 fn only(commands: &'static [&'static str]) -> impl Fn(Words<'_>) -> Act {
     move |words| if is(words, commands) { Act::Pass } else { Act::HangUp }
 }
 
-/// Refuses these, in words of its own.
+/// A server that refuses these commands with an unusual text.
 fn without(commands: &'static [&'static str]) -> impl Fn(Words<'_>) -> Act {
     move |words| {
         if is(words, commands) { Act::Answer("-ODD no such thing here\r\n") } else { Act::Pass }
     }
 }
 
-/// Sends `count` events of two fields through a worker behind `picky`: each is acknowledged and in
+/// Sends `count` events of two fields through a worker behind `picky`; each is acknowledged and in
 /// Redis.
 fn write(picky: &Picky, redis: &Redis, app: &App, count: usize) {
     app.wait_ready();
@@ -80,7 +80,7 @@ fn write(picky: &Picky, redis: &Redis, app: &App, count: usize) {
     app.assert_at_rest();
 }
 
-/// The exit code of `check --connect`, and what it says.
+/// The exit code and the output of `check --connect`.
 pub(crate) fn check(url: &str, more: &[&str]) -> (Option<i32>, String) {
     let url = format!("redis.url={url}");
     let settings = ["data_dir=/tmp", &url].into_iter().chain(more.iter().copied());
@@ -145,7 +145,7 @@ fn a_probe_is_no_stricter_than_a_write() {
         let picky = Picky::start(redis.port(), only(known));
         write(&picky, &redis, &App::start(&picky.url(), &[]), 3);
     }
-    // A refusal, and a hang-up behind it.
+    // The proxy refuses a command, then closes the connection.
     let picky = Picky::start(redis.port(), |words| match words[0].as_str() {
         "HSET" | "PING" => Act::Pass,
         _ => Act::AnswerAndHangUp("-ERR unknown command\r\n"),
@@ -173,7 +173,7 @@ async fn what_a_server_hangs_up_on_is_left_out_from_then_on() {
     }
 }
 
-/// A network that breaks connections for a moment teaches nothing: fencing stays.
+/// Connections that break for a moment change nothing: the worker keeps fencing.
 #[tokio::test]
 async fn hang_ups_that_end_by_themselves_are_not_remembered() {
     let redis = Redis::start();
@@ -291,8 +291,8 @@ fn a_server_that_hangs_up_on_everything_is_not_ready() {
     assert!(said.contains("rediss://") && said.contains("proxy"), "{said}");
 }
 
-/// Redis Enterprise's discovery service, as far as it goes: no SENTINEL REPLICAS, no SENTINEL
-/// MASTER, no CLIENT, no INFO.
+/// The discovery service of Redis Enterprise: it has no SENTINEL REPLICAS, SENTINEL MASTER, CLIENT
+/// or INFO.
 fn discovery(words: Words<'_>) -> Act {
     let subcommand = words.get(1).map(|word| word.to_ascii_lowercase()).unwrap_or_default();
     match (words[0].as_str(), subcommand.as_str()) {

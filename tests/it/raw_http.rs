@@ -1,11 +1,10 @@
-//! An HTTP client that sends exactly the bytes it is given, and reads no more of the answer than it
-//! must.
+//! An HTTP client that sends exactly the given bytes, and reads no more of the answer than needed.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long an answer may take before a test fails.
+/// Time limit for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Wire {
@@ -46,24 +45,24 @@ impl Wire {
         Self { stream, unread: Vec::new() }
     }
 
-    /// Sends all of `bytes`; false when the server has closed the connection.
+    /// Sends all of `bytes`; false if the server has closed the connection.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         match self.stream.write_all(bytes.as_ref()) {
             Ok(()) => true,
-            // The end of some child of the tests; with a timeout set, reading is not resumed by
-            // itself.
+            // A child process of the tests ended. With a timeout set, the system does not resume
+            // the call.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
             Err(error) if gone(&error) => false,
             Err(error) => panic!("cannot send: {error}"),
         }
     }
 
-    /// Says that nothing more will be sent.
+    /// Closes the sending side.
     pub(crate) fn finish(&self) {
         let _ = self.stream.shutdown(std::net::Shutdown::Write);
     }
 
-    /// The next response; `None` when the server closed the connection first.
+    /// The next response; `None` if the server closed the connection first.
     pub(crate) fn response(&mut self) -> Option<Response> {
         self.read(true)
     }
@@ -73,12 +72,12 @@ impl Wire {
         self.read(false)
     }
 
-    /// Waits until the server closes the connection; what it still sends is dropped.
+    /// Waits until the server closes the connection; drops all bytes that still come.
     pub(crate) fn wait_closed(&mut self) {
         while self.fill() {}
     }
 
-    /// True when nothing has come and the connection is still open after `pause`.
+    /// True if nothing comes and the connection stays open for `pause`.
     pub(crate) fn is_silent_for(&mut self, pause: Duration) -> bool {
         self.stream.set_read_timeout(Some(pause)).unwrap();
         let mut seen = self.stream.peek(&mut [0]);

@@ -1,6 +1,6 @@
-//! The transform written once more, for comparison: character by character, a tree, strings in
-//! UTF-16 as JavaScript has them, objects as lists that are searched from end to end. Slow, without
-//! limits, and only for events that are objects.
+//! A second, simple version of the transform, for comparison. It reads characters into a tree, with
+//! strings in UTF-16 as in JavaScript and objects as lists. It is slow, has no limits, and takes
+//! only events that are objects.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +18,8 @@ enum Js {
     Object(Vec<(Name, Js)>),
 }
 
-/// What becomes of an event without prefix, for the destination `Redis`, whose names and values may
-/// have `max_update` bytes.
+/// The expected effect of an event for the destination `Redis`, without a prefix; names and values
+/// may have `max_update` bytes.
 pub(crate) fn transform_within(text: &str, max_update: usize) -> Expect {
     let expect = transform(text);
     let Expect::Update { fields, .. } = &expect else { return expect };
@@ -27,7 +27,7 @@ pub(crate) fn transform_within(text: &str, max_update: usize) -> Expect {
     if size > max_update { Expect::Rejected("too_large".into()) } else { expect }
 }
 
-/// What becomes of an event without prefix, for the destination `Redis`.
+/// The expected effect of an event for the destination `Redis`, without a prefix.
 pub(crate) fn transform(text: &str) -> Expect {
     let chars: Vec<char> = text.chars().collect();
     let mut reader = Reader { chars, at: 0 };
@@ -95,7 +95,7 @@ fn delivered(integrations: Option<&Js>) -> bool {
     }
 }
 
-/// The object that flattening fills: its own properties, and whether its prototype was taken away.
+/// The object that flattening fills: its properties, and whether its prototype was removed.
 #[derive(Default)]
 struct Collected {
     own: Vec<(Name, Js)>,
@@ -141,7 +141,7 @@ fn utf16(text: &str) -> Name {
     text.encode_utf16().collect()
 }
 
-/// `None`: a TypeError.
+/// The value as a string; `None` for a TypeError.
 fn to_string(value: &Js) -> Option<Name> {
     Some(match value {
         Js::Null => utf16("null"),
@@ -191,7 +191,7 @@ fn quote(text: &[u16]) -> String {
     format!("\"{}\"", escaped.collect::<String>())
 }
 
-/// ECMAScript's Number::toString, from the fewest digits that read back as the same number.
+/// Number::toString of ECMAScript, from the fewest digits that are read as the same number.
 fn number_text(number: f64) -> String {
     if number.is_infinite() {
         return if number > 0.0 { "Infinity".into() } else { "-Infinity".into() };
@@ -222,7 +222,7 @@ impl Js {
     }
 }
 
-/// Reads JSON by the grammar; `None`: invalid.
+/// Reads JSON by its grammar; `None` for invalid text.
 struct Reader {
     chars: Vec<char>,
     at: usize,

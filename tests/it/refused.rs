@@ -1,5 +1,5 @@
-//! Servers that refuse some keys in words of their own: one poison event must stop no other, and a
-//! sick server must cost nothing.
+//! Servers that refuse some keys with unknown texts: one poison event must not stop the others, and
+//! a broken server must not cost any event.
 
 use std::thread::JoinHandle;
 
@@ -13,8 +13,8 @@ const KVROCKS: &str =
     "ERR Invalid argument: WRONGTYPE Operation against a key holding the wrong kind of value";
 const UPSTASH: &str = "ERR max request size exceeded. Limit: 1000000 bytes, Actual: 1000050 bytes.";
 
-/// In front of the server on `port`: refuses an HSET with the text that `rule` gives for its key
-/// and its other parts.
+/// A proxy in front of the server on `port`. An HSET is refused with the text that `rule` returns
+/// for its key and its other arguments.
 fn refusing(
     port: u16,
     rule: impl Fn(&str, &[String]) -> Option<&'static str> + Send + Sync + 'static,
@@ -27,7 +27,7 @@ fn refusing(
     })
 }
 
-/// It takes everything from now on.
+/// Makes the proxy accept everything from now on.
 fn cure(picky: &Picky) {
     picky.replace(|_| Act::Pass);
 }
@@ -48,7 +48,7 @@ fn identify(client: &mut Client, user: &str, value: &str) -> u16 {
     client.post("/v1/identify", &event).expect("an answer").status
 }
 
-/// Sends in a thread until it is answered with 200.
+/// Sends the event in a thread until it is answered with 200.
 fn until_taken(app: &App, user: &'static str, value: &'static str) -> JoinHandle<()> {
     let mut client = app.client();
     std::thread::spawn(move || {
@@ -56,7 +56,7 @@ fn until_taken(app: &App, user: &'static str, value: &'static str) -> JoinHandle
     })
 }
 
-/// Writes of other keys, each taken within `http.wait`, until `done`.
+/// Writes other keys, each within `http.wait`, until `done`.
 fn neighbours(app: &App, done: impl Fn() -> bool) {
     let mut client = app.client();
     let mut number = 0;
@@ -99,7 +99,7 @@ fn texts_of_kvrocks_and_upstash_need_no_proof() {
     }
 }
 
-/// Several events of one key are sent as one command; the limit is one for commands.
+/// Several events of one key are sent as one command, which exceeds the limit on commands.
 #[test]
 fn events_that_are_too_large_only_together_are_written_one_by_one() {
     let redis = Redis::start();
@@ -182,7 +182,8 @@ fn a_text_that_speaks_of_a_backend_is_no_poison() {
     app.assert_at_rest();
 }
 
-/// As before: nothing says whether it is the event or the server.
+/// The same text as before, and no other write: nothing shows if the event or the server is at
+/// fault.
 #[test]
 fn what_is_refused_alone_is_tried_for_ever() {
     let redis = Redis::start();
@@ -203,8 +204,8 @@ fn what_is_refused_alone_is_tried_for_ever() {
     app.assert_at_rest();
 }
 
-/// The lane was down, and what it tries first is poison: the others must be let in, for they are
-/// the proof.
+/// The lane was down, and its first attempt is a poison event. Others must be admitted, because
+/// their writes prove that the server works.
 #[test]
 fn a_refused_event_keeps_no_lane_down_after_an_outage() {
     let mut redis = Redis::start();

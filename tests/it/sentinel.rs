@@ -1,5 +1,5 @@
-//! The worker and real sentinels: the master dies, freezes, is replaced, and nothing that was
-//! acknowledged goes with it.
+//! The worker with real sentinels: the master dies, freezes or is replaced, and no acknowledged
+//! event is lost.
 
 use crate::harness::app::{App, run};
 use crate::harness::certs::Authority;
@@ -32,7 +32,7 @@ fn progress(load: &Load, more: u64) {
     eventually("events are acknowledged", || load.acked() >= goal);
 }
 
-/// The load ends, and nothing that was acknowledged is missing.
+/// Ends the load, and checks that no acknowledged event is missing.
 fn ends_whole(trio: &Sentinels, master: usize, app: &App, load: Load) -> usize {
     progress(&load, 200);
     check_users(&load.stop(), |key| trio.hgetall(master, key));
@@ -41,7 +41,7 @@ fn ends_whole(trio: &Sentinels, master: usize, app: &App, load: Load) -> usize {
     0
 }
 
-/// The load ends; what the dead master had not replicated is counted.
+/// Ends the load, and returns the number of events that the dead master had not replicated.
 fn ends_counted(trio: &Sentinels, master: usize, app: &App, load: Load) -> usize {
     progress(&load, 200);
     let users = load.stop();
@@ -58,7 +58,8 @@ fn the_examples_of_the_guide_are_written() {
     assert_eq!(app.metric("traitsink_redis_up", "role=\"sentinel\""), 3.0);
 }
 
-/// Names instead of addresses, TLS and a login for everybody, and a worker that is told the way in.
+/// Host names instead of addresses, TLS and a login for all servers; the worker has the settings
+/// for them.
 #[test]
 fn all_is_encrypted_and_named() {
     let authority = Authority::new("private CA");
@@ -107,7 +108,7 @@ fn c4_the_master_dies() {
     });
 }
 
-/// It comes back as the master it was, and goes on confirming what will be thrown away.
+/// The frozen master wakes as a master, and confirms writes that will be lost.
 #[test]
 fn c4_the_master_freezes_and_comes_back() {
     let words = "Sentinel: the master is frozen, replaced, and wakes as a master";
@@ -142,7 +143,7 @@ fn freezes_and_comes_back(
     });
 }
 
-/// For two seconds the old master knows nothing of it.
+/// The old master does not know of the command for two seconds.
 #[test]
 fn c4_the_master_is_replaced_by_command() {
     replaced_by_command(
@@ -152,7 +153,7 @@ fn c4_the_master_is_replaced_by_command() {
     );
 }
 
-/// While it is asked for its replicas' confirmation, they leave it.
+/// The replicas leave the old master while it waits for their confirmation.
 #[test]
 fn c4_the_master_is_replaced_by_command_while_replicas_are_waited_for() {
     replaced_by_command(
@@ -182,7 +183,7 @@ fn replaced_by_command(
     });
 }
 
-/// What was not replicated is gone with the master, and is counted.
+/// Writes that were not replicated are lost with the master, and are counted.
 #[test]
 fn c5_the_master_dies_with_what_was_not_replicated() {
     play(
@@ -230,7 +231,7 @@ fn c5_replicas_are_waited_for() {
             trio.servers[0].kill();
             trio.mend_replication(0);
             let master = trio.switched(0, &[0, 1, 2]);
-            // It is a replica now, and the one that is waited for.
+            // The old master is now a replica, and its confirmation is waited for.
             trio.servers[0].restart();
             round.recovers(|| progress(&load, 20));
             ends_whole(&trio, master, &app, load);
@@ -238,7 +239,7 @@ fn c5_replicas_are_waited_for() {
     );
 }
 
-/// A sentinel that froze names the old master, which is a replica; one that is dead names none.
+/// A sentinel that was frozen names the old master, which is a replica; a dead one names none.
 #[test]
 fn c6_sentinels_are_dead_or_wrong() {
     play(

@@ -1,5 +1,5 @@
-//! The serving loop with services of our own making: what it does with clients that stall, crowd,
-//! or stay.
+//! The serving loop with the tests' own services: clients that stall, that are too many, or that
+//! stay.
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use traitsink::server::{Limits, serve};
 use crate::harness::{let_pass, pause};
 use crate::raw_http::Wire;
 
-/// A server on a runtime of its own; ends with the test.
+/// A server on its own runtime; ends with the test.
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     soft: CancellationToken,
@@ -73,7 +73,7 @@ fn hello() -> Router {
     Router::new().route("/", get(|| async { "hello" }))
 }
 
-/// Answers once `release` has a permit; counts requests begun and given up.
+/// A service that answers once `release` has a permit; counts requests begun and given up.
 #[derive(Clone)]
 struct Slow {
     begun: Arc<Semaphore>,
@@ -197,7 +197,8 @@ fn a_new_client_takes_the_place_of_the_one_that_is_silent_for_longest() {
 #[test]
 fn silent_clients_keep_nobody_out() {
     let served = Served::start(hello(), Limits { max_connections: 20, ..limits(LONG, LONG) });
-    // Silent from the beginning, in a head, in a body, and with answers that are not read.
+    // Clients that are silent from the start, in a head, in a body, or that do not read their
+    // answers.
     let starts = [
         "",
         "GET / HTTP/1.1\r\nX: ",
@@ -232,7 +233,7 @@ fn a_request_that_is_being_answered_never_gives_way() {
     third.send(GET);
     assert!(third.is_silent_for(SHORT), "the cap holds");
     slow.release.add_permits(1);
-    // Whichever is answered is idle then, and gives way.
+    // The connection that is answered is idle then, and is closed for a new one.
     slow.wait_begun();
     slow.release.add_permits(2);
     for wire in [&mut first, &mut second, &mut third] {

@@ -1,4 +1,4 @@
-//! Servers of other versions and makers: what is written to each is the same.
+//! Redis and Valkey in other versions: each receives the same writes.
 
 use std::process::Output;
 

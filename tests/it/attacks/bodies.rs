@@ -1,4 +1,5 @@
-//! Requests that cost more than they look: names, ranges, gzip, heads, bodies that never end.
+//! Requests that cost more than their size suggests: names, ranges, gzip, heads, bodies without an
+//! end.
 
 use std::time::Duration;
 
@@ -10,8 +11,7 @@ use crate::harness::attack::{Attacker, Target, attack};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Between two waves of requests that cost much to answer, so that the honest have a share of the
-/// processors.
+/// Time between two waves of expensive requests, so that honest clients get their share of the CPU.
 const WAVE: Duration = Duration::from_secs(4);
 
 /// A few more than `http.max_connections`.
@@ -138,7 +138,7 @@ fn wide_and_long_batches() {
 }
 
 fn stalled_gzip(at: Target) -> Vec<Attacker> {
-    // Text of which gzip makes little, so that its window is full when it stalls.
+    // Text that gzip compresses well, so that the window is full when the stream stalls.
     let mut rng = fastrand::Rng::with_seed(1);
     let text: String = (0..48 << 10).map(|_| rng.alphanumeric()).collect();
     let body = gzip(format!(r#"{{"batch":["{text}"]}}"#).as_bytes());

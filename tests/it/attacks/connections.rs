@@ -1,4 +1,4 @@
-//! Connections that do nothing, or nearly nothing, so that others find no place.
+//! Connections that send nothing, or nearly nothing, and take the places of others.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Lanes against a simulated Redis that fails in every way, in paused time: order, one write in
-//! flight, one outcome each.
+//! Lanes with a simulated Redis that fails in every way, in paused time. Checks the order, one
+//! write in flight, and one outcome for each event.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -48,8 +48,8 @@ fn rules() -> Rules {
     Rules { limits, destination: "Redis".into() }
 }
 
-/// Plays one seed: sends, sometimes gives up, sometimes crashes; with `late`, bytes outlive their
-/// connection. Returns the log of events and the server.
+/// Plays one seed: sends events, sometimes gives one up, sometimes crashes. With `late`, bytes
+/// outlive their connection. Returns the sent events, the server, and whether it crashed.
 async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
     let mut rng = Rng::with_seed(seed);
     let crash = rng.bool();
@@ -97,7 +97,7 @@ async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
     let mut sent: Vec<Sent> = Vec::new();
     let mut numbers = [0; USERS as usize];
     let crash_at = rng.u64(0..EVENTS);
-    // More of one user, who proves the others' poison, until nothing waits for it.
+    // After EVENTS, one user's writes prove that the server works, until every event has its outcome.
     for event in 0..EVENTS + 100_000 {
         if event >= EVENTS {
             faulty.store(false, Ordering::Relaxed);
@@ -139,7 +139,8 @@ async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
             let given_up = &sent[rng.usize(0..sent.len())];
             given_up.told.cancelled.store(true, Ordering::Release);
         }
-        // As when a partition is taken away: all that was sent so far, and the queues are told.
+        // A partition is taken away: all events sent so far are revoked, and the queues are
+        // notified.
         if event < EVENTS && rng.f64() < 0.01 {
             for lost in &sent {
                 lost.told.revoked.store(true, Ordering::Release);
@@ -176,7 +177,7 @@ async fn order_and_outcomes_survive_every_fault() {
     let seeds = std::env::var("PROPTEST_CASES")
         .map_or(300, |cases| cases.parse::<u64>().expect("a number") / 10);
     let (mut crashes, mut written, mut failed, mut poisoned) = (0, 0, 0, 0);
-    // In 882 poison stands behind events of one command that may have been applied.
+    // In seed 882 a poison event follows events of the same command that may have been applied.
     for (seed, late) in
         (0..seeds).flat_map(|seed| [(seed, false), (seed, true)]).chain([(882, false)])
     {
@@ -216,7 +217,7 @@ async fn order_and_outcomes_survive_every_fault() {
     assert!(crashes > 0 && written > 1000 && failed > 100 && poisoned > 100, "{counts}: too tame");
 }
 
-/// A server that is away; counts how often it is tried.
+/// A server that refuses every connection and counts the attempts.
 struct Away(Arc<AtomicU32>);
 
 impl Apply for Away {
