@@ -13,7 +13,7 @@ use super::redis::Redis;
 const PARTITIONS: u64 = 4;
 
 /// The measured rates of one run.
-pub(super) struct Run {
+pub(super) struct KafkaRun {
     /// Events per second, from the start of the process; joining the group is included.
     pub(super) rate: f64,
     /// CPU time of the worker for each event.
@@ -46,7 +46,7 @@ pub(super) fn produce(kafka: &Kafka, events: u64) -> String {
 }
 
 /// Reads the topic from its start as a new group, until every event is written.
-pub(super) fn consume(redis: &Redis, kafka: &Kafka, topic: &str, events: u64) -> Run {
+pub(super) fn consume(redis: &Redis, kafka: &Kafka, topic: &str, events: u64) -> KafkaRun {
     redis.cli(&["FLUSHALL"]);
     let servers = format!("kafka.bootstrap_servers={}", kafka.servers());
     let (topics, group) =
@@ -63,7 +63,7 @@ pub(super) fn consume(redis: &Redis, kafka: &Kafka, topic: &str, events: u64) ->
         let_pass(Duration::from_millis(20));
     }
     let rate = events as f64 / start.elapsed().as_secs_f64();
-    Run { rate, cpu: cpu_time(app.pid()) / events as u32 }
+    KafkaRun { rate, cpu: cpu_time(app.pid()) / events as u32 }
 }
 
 /// User and system time of a process so far; the metric counts whole seconds.

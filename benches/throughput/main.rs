@@ -81,7 +81,7 @@ fn from_kafka(redis: &Redis, events: u64) {
     let topic = kafka::produce(&kafka, events);
     let ratios = (1..=ROUNDS).map(|round| {
         let limit = redis.limit(events);
-        let kafka::Run { rate, cpu } = kafka::consume(redis, &kafka, &topic, events);
+        let kafka::KafkaRun { rate, cpu } = kafka::consume(redis, &kafka, &topic, events);
         println!(
             "round {round}: redis-benchmark {limit:.0} HSET/s, Kafka {rate:.0} events/s, ratio \
              {:.2}, {cpu:.1?} of CPU each",

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::http::start;
 use crate::http_corpus::{Profiles, profiles};
-use crate::raw_http::Wire;
+use crate::raw_http::RawClient;
 
 /// Each recording, the number of its requests that are sent, and the number that are not sent
 /// because their path is not supported yet.
@@ -129,9 +129,9 @@ impl Request {
             self.path,
             body.len()
         );
-        let mut wire = Wire::connect(address);
-        wire.send([head.as_bytes(), &body].concat());
-        wire.response().expect("an answer").status
+        let mut client = RawClient::connect(address);
+        client.send([head.as_bytes(), &body].concat());
+        client.response().expect("an answer").status
     }
 
     /// Applies to `profiles` the effect that the request should have on Redis.

@@ -96,7 +96,7 @@ fn c3_masters_change_places() {
             progress(&load, 300);
             let replica = cluster.nodes.iter().find(|node| !is_master(node)).expect("a replica");
             // The command is refused while the replica is not synchronised.
-            eventually("it is a master now", || {
+            eventually("the replica is a master now", || {
                 replica.cli(&["CLUSTER", "FAILOVER"]);
                 let_pass(Duration::from_millis(200));
                 is_master(replica)
@@ -131,7 +131,7 @@ fn c3_all_addresses_change() {
             cluster.nodes.iter_mut().for_each(|node| node.kill());
             let_pass(round.up_to(1000));
             cluster.nodes.iter_mut().for_each(|node| node.move_away());
-            seed.lead_to(cluster.nodes[round.rng.usize(0..6)].port());
+            seed.redirect_to(cluster.nodes[round.rng.usize(0..6)].port());
             cluster.wait_until_whole();
             round.recovers(|| progress(&load, 500));
             app.wait_ready();

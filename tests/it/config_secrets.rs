@@ -53,7 +53,7 @@ fn a_variable_with_single_underscores_is_warned_of() {
 const CANARY: &str = "Canary7x";
 
 /// Keys whose whole value may be shown: names, paths and identities.
-const OPEN: [&str; 27] = [
+const PUBLIC: [&str; 27] = [
     "data_dir",
     "http.sources[].name",
     "http.sources[].prefix",
@@ -96,7 +96,7 @@ const HOSTS: [&str; 8] = [
 ];
 
 /// Configurations that together give every key an effect.
-const SCENES: [&[&str]; 9] = [
+const CONFIGURATIONS: [&[&str]; 9] = [
     &["redis.host=127.0.0.1", "redis.port=1", "redis.tls.enabled=true", "http.wait=1s"],
     &["redis.mode=cluster", "redis.nodes=[\"127.0.0.1:1\"]"],
     &["redis.mode=sharded", "redis.nodes=[\"127.0.0.1:1\"]"],
@@ -198,7 +198,7 @@ fn no_output_shows_what_may_be_a_secret() {
     texts(&schema(), String::new(), &mut keys);
     assert!(keys.len() > 45, "{keys:?}");
     let unknown: Vec<_> =
-        OPEN.iter().chain(&HOSTS).filter(|key| !keys.iter().any(|known| known == *key)).collect();
+        PUBLIC.iter().chain(&HOSTS).filter(|key| !keys.iter().any(|known| known == *key)).collect();
     assert!(unknown.is_empty(), "{unknown:?} of {keys:?}");
     let login = [
         format!("u:{CANARY}@h:1"),
@@ -211,15 +211,14 @@ fn no_output_shows_what_may_be_a_secret() {
     let plain = [CANARY.to_owned(), format!("{CANARY} {CANARY}"), format!("{CANARY}/x#y")];
     let (mut valid, mut checks) = (0, Vec::new());
     for key in keys.iter().filter(|key| {
-        !OPEN.contains(&key.as_str()) && !key.ends_with("_file") && *key != "dead_letter.path"
+        !PUBLIC.contains(&key.as_str()) && !key.ends_with("_file") && *key != "dead_letter.path"
     }) {
         let hosts = HOSTS.contains(&key.as_str());
         for value in login.iter().chain(plain.iter().filter(|_| !hosts)) {
-            for (setting, scene) in setting(key, value)
-                .iter()
-                .flat_map(|one| SCENES.iter().map(move |scene| (one, scene)))
-            {
-                let all = [*scene, &[setting.as_str()]].concat();
+            for (setting, configuration) in setting(key, value).iter().flat_map(|one| {
+                CONFIGURATIONS.iter().map(move |configuration| (one, configuration))
+            }) {
+                let all = [*configuration, &[setting.as_str()]].concat();
                 let said = match set(&all) {
                     Ok(loaded) => {
                         valid += 1;

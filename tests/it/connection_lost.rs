@@ -121,7 +121,7 @@ async fn a_stopped_server_times_out() {
     assert!(matches!(lost, Err(Broken::Timeout(_))), "{lost:?}");
     refused(&settings, Class::Reconnect, "NONE", &["no reply for 1s"]).await;
     server.resume();
-    connect(&plain(&server)).await.expect("the server goes on");
+    connect(&plain(&server)).await.expect("the server continues");
 }
 
 #[tokio::test]
@@ -181,12 +181,12 @@ async fn a_fence_closes_the_lost_connection_and_no_other() {
     let identity = lost.identity().unwrap().clone();
     assert!(next.fence(&identity).await.unwrap());
     assert!(lost.query(&command(&["PING"])).await.is_err());
-    assert!(!next.fence(&identity).await.unwrap(), "it is gone");
+    assert!(!next.fence(&identity).await.unwrap(), "the connection is closed already");
 
     // After a restart another client may have the same id and, by chance, the same address.
     server.restart();
     let mut innocent = connect(&plain(&server)).await.unwrap();
     let former = Identity { run_id: identity.run_id, ..innocent.identity().unwrap().clone() };
     assert!(!connect(&plain(&server)).await.unwrap().fence(&former).await.unwrap());
-    innocent.query(&command(&["PING"])).await.expect("an innocent lives on");
+    innocent.query(&command(&["PING"])).await.expect("another connection stays open");
 }

@@ -86,9 +86,9 @@ fn writes_that_fail_beside_another_process_lose_nothing() {
 }
 
 /// Sets the flag on drop, so that it is set when the test fails, too.
-struct Done<'a>(&'a AtomicBool);
+struct SetOnDrop<'a>(&'a AtomicBool);
 
-impl Drop for Done<'_> {
+impl Drop for SetOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -113,7 +113,7 @@ fn processes_that_write_to_a_file_that_is_moved_again_and_again_lose_nothing() {
             .collect::<Vec<_>>()
     };
     let sent: BTreeSet<u64> = std::thread::scope(|scope| {
-        let _end_of_moving = Done(&done);
+        let _end_of_moving = SetOnDrop(&done);
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 if std::fs::rename(&path, moved(moves.load(Ordering::Relaxed))).is_ok() {

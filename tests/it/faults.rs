@@ -172,7 +172,7 @@ fn b2_redis_frozen_and_thawed() {
         // later.
         let app = worker(&redis, port, &["http.wait=1s", "redis.response_timeout=500ms"]);
         let load = load(port, OnError::GiveUp);
-        let watch = Watch::start(&redis);
+        let watch = ReadMonitor::start(&redis);
         for _ in 0..2 {
             progress(&load, 50);
             redis.pause();
@@ -200,7 +200,7 @@ fn b6_some_keys_hold_another_type() {
         }
         let load = load(port, OnError::Retry);
         progress(&load, 1000);
-        eventually("every writer has met its string", || {
+        eventually("every string has a dead letter", || {
             let letters = std::fs::read_to_string(app.dead_letter_file()).unwrap_or_default();
             strings.iter().all(|name| letters.contains(&format!("\"user:{name}\"")))
         });
@@ -234,7 +234,7 @@ fn b6_some_keys_hold_another_type() {
         let others = letters
             .iter()
             .filter(|letter| !strings.iter().any(|name| letter["key"] == format!("user:{name}")));
-        assert_eq!(others.count(), 0, "a neighbour was dead-lettered");
+        assert_eq!(others.count(), 0, "an event of another key was dead-lettered");
         assert_eq!(
             letters.len() as f64,
             app.metric("traitsink_events_dead_lettered_total", "wrong_type")
@@ -244,20 +244,20 @@ fn b6_some_keys_hold_another_type() {
 }
 
 /// Checks invariant I4 by reading: while this runs, no user's number falls.
-struct Watch {
+struct ReadMonitor {
     stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
     thread: std::thread::JoinHandle<()>,
 }
 
-impl Watch {
+impl ReadMonitor {
     fn start(redis: &Redis) -> Self {
         let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let told = std::sync::Arc::clone(&stop);
+        let stopped = std::sync::Arc::clone(&stop);
         let client = redis::Client::open(url(redis)).expect("a valid URL");
         let thread = std::thread::spawn(move || {
             let mut connection = client.get_connection().expect("Redis accepts");
             let mut seen = BTreeMap::new();
-            while !told.load(std::sync::atomic::Ordering::Relaxed) {
+            while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
                 let name =
                     format!("user:w{}-{}", fastrand::usize(0..WRITERS), fastrand::usize(0..USERS));
                 let number: Option<u64> = redis::cmd("HGET")

@@ -18,13 +18,13 @@ use crate::harness::redis::Redis;
 use crate::worker_tls::{rediss, waits_for};
 
 /// Number of log lines that contain `words`; the latest lines may not be written yet.
-fn said(app: &App, words: &str) -> usize {
+fn count_lines(app: &App, words: &str) -> usize {
     app.log().iter().filter(|line| line.contains(words)).count()
 }
 
 /// Waits until the log has exactly `times` lines that contain `words`.
-fn comes_to_say(app: &App, words: &str, times: usize) {
-    eventually(words, || said(app, words) == times);
+fn wait_for_lines(app: &App, words: &str, times: usize) {
+    eventually(words, || count_lines(app, words) == times);
 }
 
 /// Checks that the ledger closes, and ends the worker, so that its log is complete.
@@ -35,7 +35,7 @@ fn finish(mut app: App) -> App {
     app
 }
 
-fn let_in(redis: &Redis, password: &str) {
+fn set_password(redis: &Redis, password: &str) {
     redis.cli(&["ACL", "SETUSER", "worker", "resetpass", &format!(">{password}")]);
 }
 
@@ -60,7 +60,7 @@ fn h1_the_password_file_changes() {
         let load = load_of(&app, OnError::Retry);
         progress(&load, 50);
 
-        let_in(&redis, "canary-2");
+        set_password(&redis, "canary-2");
         fs::write(&file, "canary-2\n").expect("writing the password");
         redis.kill_clients();
         progress(&load, 50);
@@ -71,22 +71,22 @@ fn h1_the_password_file_changes() {
             redis.kill_clients();
             progress(&load, 50);
         }
-        comes_to_say(&app, "password is empty; the password that it held before stays in use", 1);
+        wait_for_lines(&app, "password is empty; the password that it held before stays in use", 1);
         fs::remove_file(&file).expect("removing the file");
         redis.kill_clients();
         progress(&load, 50);
         assert_eq!(load.refused(), 0, "a rotation fails no request");
 
         // The server changes first: no request fails meanwhile.
-        let_in(&redis, "canary-3");
+        set_password(&redis, "canary-3");
         redis.kill_clients();
         waits_for(&app, "check redis.username and redis.password");
         fs::write(&file, "canary-3").expect("writing the password");
         progress(&load, 50);
         check(&redis, &load.stop());
         let app = finish(app);
-        assert_eq!(said(&app, "redis.password_file"), 1, "told once");
-        assert_eq!(said(&app, "canary"), 0, "{}", app.log().join("\n"));
+        assert_eq!(count_lines(&app, "redis.password_file"), 1, "reported once");
+        assert_eq!(count_lines(&app, "canary"), 0, "{}", app.log().join("\n"));
     });
 }
 
@@ -101,7 +101,7 @@ fn h1_the_password_command_tells_another_one() {
             start(&redis, &[&format!("redis.password_command=[\"cat\", \"{}\"]", file.display())]);
         let load = load_of(&app, OnError::Retry);
         progress(&load, 50);
-        let_in(&redis, "canary-2");
+        set_password(&redis, "canary-2");
         fs::write(&file, "canary-2\n").expect("writing the password");
         redis.kill_clients();
         progress(&load, 50);
@@ -118,7 +118,7 @@ fn h1_the_password_command_tells_another_one() {
         app.wait_ready();
         check(&redis, &load.stop());
         let app = finish(app);
-        assert_eq!(said(&app, "canary"), 0, "{}", app.log().join("\n"));
+        assert_eq!(count_lines(&app, "canary"), 0, "{}", app.log().join("\n"));
     });
 }
 
@@ -215,7 +215,7 @@ fn h1_certificates_of_another_authority() {
         assert_eq!(redis.cli(&options), redis::Value::Okay);
         redis.kill_clients();
         progress(&load, 50);
-        comes_to_say(&app, USED, 1);
+        wait_for_lines(&app, USED, 1);
 
         for (name, before) in [("ca.pem", 0), ("client.key", 1)] {
             let good = fs::read(dir.path().join(name)).expect("reading PEM");
@@ -224,16 +224,20 @@ fn h1_certificates_of_another_authority() {
                 redis.kill_clients();
                 progress(&load, 50);
             }
-            comes_to_say(&app, KEPT, before + 1);
+            wait_for_lines(&app, KEPT, before + 1);
             fs::write(dir.path().join(name), good).expect("writing");
             redis.kill_clients();
             progress(&load, 50);
-            comes_to_say(&app, USED, before + 2);
+            wait_for_lines(&app, USED, before + 2);
         }
         assert_eq!(load.refused(), 0, "a rotation fails no request");
         assert_eq!(Client::new(app.admin).get("/ready").map(|answer| answer.status), Some(200));
         check(&redis, &load.stop());
         let app = finish(app);
-        assert_eq!((said(&app, USED), said(&app, KEPT)), (3, 2), "each change is told once");
+        assert_eq!(
+            (count_lines(&app, USED), count_lines(&app, KEPT)),
+            (3, 2),
+            "each change is reported once"
+        );
     });
 }

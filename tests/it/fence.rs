@@ -23,7 +23,7 @@ fn play(redis: &Redis, proxy: &Proxy, app: &App) {
     assert!(proxy.holds());
     assert_eq!(identify(app, 3), 200);
     proxy.release();
-    eventually("what was held back has gone on", || !proxy.holds());
+    eventually("the held bytes are sent on", || !proxy.holds());
     // An answer to a later command on another connection proves that Redis has read the proxy's
     // bytes.
     assert_eq!(identify(app, 3), 200);

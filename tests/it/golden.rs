@@ -31,8 +31,7 @@ const TABLES: &[(&str, usize)] = &[
     ("max_update", 14),
 ];
 
-/// The table of events in wrappers, which are opened in Kafka records, in files and in `explain`,
-/// and its number of cases.
+/// The table of events in wrappers (opened everywhere but in HTTP), and its number of cases.
 const WRAPPERS: (&str, usize) = ("wrappers", 22);
 
 /// One row of a table.
@@ -75,7 +74,7 @@ pub(crate) fn table(name: &str) -> Vec<Case> {
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     text.lines()
         .map(|line| {
-            serde_json::from_str::<Row>(line)
+            serde_json::from_str::<GoldenRow>(line)
                 .unwrap_or_else(|error| panic!("{line}: {error}"))
                 .case()
         })
@@ -112,7 +111,7 @@ impl From<&Decision> for Expect {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
+struct GoldenRow {
     id: String,
     input: Text,
     #[serde(default)]
@@ -204,7 +203,7 @@ impl FieldRow {
     }
 }
 
-impl Row {
+impl GoldenRow {
     fn case(self) -> Case {
         let mut rules = default_rules();
         for (name, limit) in self.limits {
@@ -317,7 +316,7 @@ fn explain_agrees_with_every_row() {
         let line = [case.input.as_slice(), b"\n"].concat();
         explain(line.as_slice(), &mut output, &case.rules, trim_js(&case.prefix)).unwrap();
         let row: ExpectRow = serde_json::from_slice(&output).unwrap();
-        let answer = Row {
+        let answer = GoldenRow {
             id: case.id.clone(),
             input: Text::Plain(String::new()),
             prefix: String::new(),

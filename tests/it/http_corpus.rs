@@ -13,7 +13,7 @@ use crate::harness::app::App;
 use crate::harness::let_pass;
 use crate::harness::redis::Redis;
 use crate::http::start;
-use crate::raw_http::{Response, Wire};
+use crate::raw_http::{RawClient, RawResponse};
 
 const SETTINGS: [&str; 3] = [
     "http.max_body=1MiB",
@@ -159,29 +159,29 @@ impl Item {
 
     /// Sends the request and reads its answers; returns the first error.
     fn run(&self, address: SocketAddr) -> Result<(), String> {
-        let mut wire = Wire::connect(address);
+        let mut client = RawClient::connect(address);
         let bytes = self.bytes().repeat(self.repeat);
         if self.slow {
             let_pass(Duration::from_millis(300));
-            wire.send(&bytes[..1]);
+            client.send(&bytes[..1]);
             let_pass(Duration::from_millis(100));
-            wire.send(&bytes[1..]);
+            client.send(&bytes[1..]);
         } else {
             // The server may answer and close before it has received everything; its answer arrives
             // all the same.
-            wire.send(&bytes);
+            client.send(&bytes);
         }
         if self.finish {
-            wire.finish();
+            client.finish();
         }
         for status in self.expected() {
             let response =
-                if self.is_head_request() { wire.response_to_head() } else { wire.response() };
+                if self.is_head_request() { client.response_to_head() } else { client.response() };
             let response = response.ok_or_else(|| format!("closed, expected {status}"))?;
             self.check(status, &response)?;
         }
         if self.closes {
-            match wire.response() {
+            match client.response() {
                 None => {}
                 Some(response) => {
                     return Err(format!(
@@ -195,7 +195,7 @@ impl Item {
         Ok(())
     }
 
-    fn check(&self, status: u16, response: &Response) -> Result<(), String> {
+    fn check(&self, status: u16, response: &RawResponse) -> Result<(), String> {
         if response.status != status {
             return Err(format!(
                 "answered {} {:?}, expected {status}",

@@ -83,7 +83,7 @@ fn a_member_without_partitions_is_ready_and_one_without_brokers_is_not() {
     let members = [(), ()].map(|()| worker(kafka, &redis, &topic, &group, &[]));
     members.iter().for_each(App::wait_ready);
     let assigned = |app: &App| app.metric("traitsink_kafka_partitions_assigned", "");
-    eventually("one has the partition", || members.iter().map(assigned).sum::<f64>() == 1.0);
+    eventually("one worker has the partition", || members.iter().map(assigned).sum::<f64>() == 1.0);
     members.iter().for_each(App::wait_ready);
 
     let nowhere = ["kafka.bootstrap_servers=127.0.0.1:9"];
@@ -94,12 +94,12 @@ fn a_member_without_partitions_is_ready_and_one_without_brokers_is_not() {
             .map(|answer| answer.text())
             .unwrap_or_default()
     };
-    eventually("the reason is told", || reason().contains("kafka.bootstrap_servers right?"));
+    eventually("the reason is shown", || reason().contains("kafka.bootstrap_servers right?"));
     assert!(reason().contains("\"part\":\"kafka\""), "{}", reason());
     assert_eq!(
         app.client().post("/v1/identify", identify("h", 1)).unwrap().status,
         200,
-        "HTTP goes on"
+        "HTTP still works"
     );
 }
 
@@ -114,13 +114,13 @@ fn a_missing_topic_is_waited_for() {
         &group,
         &["kafka.librdkafka.topic.metadata.refresh.interval.ms=500"],
     );
-    eventually("it is said", || {
+    eventually("the missing topic is logged", || {
         app.log().iter().any(|line| line.contains("kafka-topics --create"))
     });
     assert!(!app.ready());
     kafka.create_topic(&topic, 1, &[]);
     write(kafka, &topic, &[value(identify("late", 1).as_bytes())]);
-    eventually("it is read", || stored(&redis, "late").is_some());
+    eventually("the new topic is read", || stored(&redis, "late").is_some());
     app.wait_ready();
 }
 

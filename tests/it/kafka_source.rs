@@ -8,7 +8,7 @@ use rdkafka::message::Message as _;
 use crate::harness::app::App;
 use crate::harness::eventually;
 use crate::harness::kafka::{Kafka, unique};
-use crate::harness::records::{Given, headers, read, value, write, write_to};
+use crate::harness::records::{NewRecord, headers, read, value, write, write_to};
 use crate::harness::redis::Redis;
 use crate::harness::stream::fill;
 
@@ -39,7 +39,7 @@ pub(crate) fn worker(
 pub(crate) fn wait_committed(kafka: &Kafka, group: &str, topic: &str) {
     let ends: Vec<Option<i64>> =
         kafka.watermarks(topic).into_iter().map(|(_, end)| (end > 0).then_some(end)).collect();
-    eventually("all is committed", || kafka.committed(group, topic) == ends);
+    eventually("all records are committed", || kafka.committed(group, topic) == ends);
 }
 
 pub(crate) fn identify(user: &str, value: u32) -> String {
@@ -125,7 +125,10 @@ fn bad_records_are_counted_and_their_neighbours_arrive() {
     let neighbours: Vec<String> = (0..=bad.len()).map(|n| identify(&format!("n{n}"), 1)).collect();
     let mut records = vec![value(neighbours[0].as_bytes())];
     for ((bad, ..), neighbour) in bad.iter().zip(&neighbours[1..]) {
-        records.extend([Given { value: *bad, ..Given::default() }, value(neighbour.as_bytes())]);
+        records.extend([
+            NewRecord { value: *bad, ..NewRecord::default() },
+            value(neighbour.as_bytes()),
+        ]);
     }
     let offsets = write(kafka, &topic, &records);
     let app = worker(kafka, &redis, &topic, &group, &["dead_letter.breaker.consecutive=0"]);
@@ -206,12 +209,12 @@ fn a_poison_record_goes_to_the_dead_letter_topic() {
         (kafka.topic("poisoned", 1, &[]), kafka.topic("dead", 1, &[]), unique("group"));
     redis.cli(&["SET", "user:string", "x"]);
     let (before, refused, after) = (identify("p1", 1), identify("string", 1), identify("p2", 1));
-    let poison = Given {
+    let poison = NewRecord {
         key: Some(b"the key"),
         value: Some(b"{\"type\":"),
         headers: &[("trace", "7"), ("trace", "8")],
     };
-    let refused = Given { key: Some(b"string"), ..value(refused.as_bytes()) };
+    let refused = NewRecord { key: Some(b"string"), ..value(refused.as_bytes()) };
     write(kafka, &topic, &[value(before.as_bytes()), poison, refused, value(after.as_bytes())]);
     let letters = ["dead_letter.to=kafka".to_owned(), format!("dead_letter.topic={dead}")];
     let app = worker(kafka, &redis, &topic, &group, &letters.each_ref().map(String::as_str));

@@ -9,7 +9,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use crate::harness::app::App;
 use crate::harness::kafka::{Kafka, unique};
 use crate::harness::matrix::play;
-use crate::harness::records::{Given, value, write};
+use crate::harness::records::{NewRecord, value, write};
 use crate::harness::redis::Redis;
 use crate::harness::{eventually, let_pass};
 use crate::kafka_source::worker;
@@ -54,9 +54,10 @@ fn d5_a_compacted_topic_does_not_stall() {
                 .map(|n| (format!("c{}", n % 5), n))
                 .map(|(user, n)| (user.clone(), identify(&user, n)))
                 .collect();
-            let records = texts
-                .iter()
-                .map(|(user, text)| Given { key: Some(user.as_bytes()), ..value(text.as_bytes()) });
+            let records = texts.iter().map(|(user, text)| NewRecord {
+                key: Some(user.as_bytes()),
+                ..value(text.as_bytes())
+            });
             write(kafka, &topic, &records.collect::<Vec<_>>());
         };
         batch(0);
@@ -97,7 +98,7 @@ fn d5_a_transactional_topic_does_not_stall() {
                 producer
                     .send(BaseRecord::<(), _>::to(&topic).payload(&text))
                     .map_err(|(error, _)| error)
-                    .expect("room");
+                    .expect("room in the queue");
             }
             producer.flush(PATIENCE).expect("records are taken");
             if commit {
@@ -105,7 +106,7 @@ fn d5_a_transactional_topic_does_not_stall() {
             } else {
                 producer.abort_transaction(PATIENCE)
             }
-            .expect("it ends");
+            .expect("the transaction ends");
         };
         transaction(100, true);
         transaction(200, false);
@@ -140,7 +141,7 @@ fn d6_records_that_are_gone_are_passed_over() {
             "x".repeat(1_000_000)
         );
         let newest = identify("r", 9);
-        let empty = Given { key: Some(b"r"), ..Given::default() };
+        let empty = NewRecord { key: Some(b"r"), ..NewRecord::default() };
         write(
             kafka,
             &topic,
@@ -164,7 +165,7 @@ fn d6_records_that_are_gone_are_passed_over() {
         assert_eq!(kafka.committed(&group, &topic), [Some(1)]);
 
         let app = worker(kafka, &redis, &topic, &group, &[]);
-        eventually("the newest is stored", || stored(&redis, "r") == Some(9));
+        eventually("the newest value is stored", || stored(&redis, "r") == Some(9));
         eventually("all is committed", || kafka.committed(&group, &topic) == [Some(6)]);
         assert_eq!(redis.hgetall("user:r")[&b"large"[..]].len(), 1_000_000);
         assert_eq!(
@@ -178,7 +179,7 @@ fn d6_records_that_are_gone_are_passed_over() {
 
 /// The time in which a topic does not exist, as the worker sees it.
 #[derive(Clone, Copy, PartialEq)]
-enum Sight {
+enum Absence {
     Nothing,
     /// As short as the broker allows.
     Brief,
@@ -188,7 +189,7 @@ enum Sight {
 
 /// Deletes a topic and creates it again while a worker reads it; the new topic has `records`
 /// instead of the five that the worker had read.
-fn recreate(records: u32, sight: Sight) -> (App, Redis) {
+fn recreate(records: u32, absence: Absence) -> (App, Redis) {
     let (kafka, redis) = (Kafka::shared(), Redis::start());
     let (topic, group) = (kafka.topic("recreated", 1, &[]), unique("group"));
     let fill = |name: &str, records: u32| {
@@ -199,18 +200,18 @@ fn recreate(records: u32, sight: Sight) -> (App, Redis) {
     let app = worker(kafka, &redis, &topic, &group, &["kafka.session_timeout=45s"]);
     fill("old", 5);
     eventually("the old records are committed", || kafka.committed(&group, &topic) == [Some(5)]);
-    if sight == Sight::Nothing {
+    if absence == Absence::Nothing {
         app.signal(Signal::SIGSTOP);
     }
     kafka.delete_topic(&topic);
-    if sight == Sight::Gone {
+    if absence == Absence::Gone {
         let_pass(Duration::from_secs(2));
     }
     kafka.create_topic(&topic, 1, &[]);
     // A deletion takes a while; until then, records still go to the old topic.
     eventually("the new topic is there", || kafka.watermarks(&topic) == [(0, 0)]);
     fill("new", records);
-    if sight == Sight::Nothing {
+    if absence == Absence::Nothing {
         app.signal(Signal::SIGCONT);
     }
     let committed = || kafka.committed(&group, &topic);
@@ -220,14 +221,14 @@ fn recreate(records: u32, sight: Sight) -> (App, Redis) {
     }
     // The worker continues as before.
     fill("more", 3);
-    eventually("more is committed", || committed() == [Some(i64::from(records) + 3)]);
+    eventually("more records are committed", || committed() == [Some(i64::from(records) + 3)]);
     assert_eq!(stored(&redis, "more2"), Some(2));
     (app, redis)
 }
 
 #[test]
 fn a_topic_that_was_created_again_is_read_from_its_beginning() {
-    let (app, _redis) = recreate(12, Sight::Nothing);
+    let (app, _redis) = recreate(12, Absence::Nothing);
     assert_eq!(recreations(&app), 1.0);
     app.wait_for_line("deleted and created again");
     app.assert_at_rest();
@@ -236,14 +237,14 @@ fn a_topic_that_was_created_again_is_read_from_its_beginning() {
 /// The brokers themselves report that the old position is beyond the end.
 #[test]
 fn a_topic_that_was_created_again_and_is_shorter_is_read_from_its_beginning() {
-    let (app, _redis) = recreate(3, Sight::Nothing);
+    let (app, _redis) = recreate(3, Absence::Nothing);
     app.assert_at_rest();
 }
 
 #[test]
 fn a_topic_that_is_created_again_before_the_eyes_of_a_worker_is_read_from_its_beginning() {
-    for sight in [Sight::Brief, Sight::Gone] {
-        let (app, _redis) = recreate(12, sight);
+    for absence in [Absence::Brief, Absence::Gone] {
+        let (app, _redis) = recreate(12, absence);
         app.assert_at_rest();
     }
 }

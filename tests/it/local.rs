@@ -22,11 +22,11 @@ use crate::harness::{eventually, guide};
 
 /// The local server of a worker. A killed worker leaves it running, also at the end of a test; it
 /// is shut down on drop.
-struct Server {
+struct LocalServer {
     data: PathBuf,
 }
 
-impl Server {
+impl LocalServer {
     fn socket(&self) -> PathBuf {
         self.data.join("redis.sock")
     }
@@ -52,7 +52,7 @@ impl Server {
         Pid::from_raw(pid.trim().parse().unwrap())
     }
 
-    fn is_there(&self) -> bool {
+    fn is_running(&self) -> bool {
         UnixStream::connect(self.socket()).is_ok()
     }
 
@@ -61,7 +61,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for LocalServer {
     fn drop(&mut self) {
         if let Ok(mut connection) = self.open() {
             let _closed = redis::cmd("SHUTDOWN").exec(&mut connection);
@@ -70,26 +70,26 @@ impl Drop for Server {
 }
 
 /// A stopped process; continues on drop.
-struct Stopped(Pid);
+struct StoppedProcess(Pid);
 
-impl Stopped {
+impl StoppedProcess {
     fn new(pid: Pid) -> Self {
         kill(pid, Signal::SIGSTOP).expect("a process");
         Self(pid)
     }
 }
 
-impl Drop for Stopped {
+impl Drop for StoppedProcess {
     fn drop(&mut self) {
         let _gone = kill(self.0, Signal::SIGCONT);
     }
 }
 
 /// A worker, and its server with the data directory `data`. The worker is dropped first.
-fn worker(data: &Path, more: &[&str]) -> (Server, App) {
+fn worker(data: &Path, more: &[&str]) -> (LocalServer, App) {
     let data_dir = format!("redis.local.data_dir={}", data.display());
     let app = App::start_with(&[&["redis.mode=local", &data_dir], more].concat());
-    (Server { data: data.canonicalize().unwrap() }, app)
+    (LocalServer { data: data.canonicalize().unwrap() }, app)
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn it_keeps_what_it_was_given_and_ends_with_the_worker() {
     assert_eq!(status, 200);
     app.signal(Signal::SIGTERM);
     assert!(app.wait(Duration::from_secs(20)).success(), "{}", app.log().join("\n"));
-    assert!(!server.is_there(), "the server outlived its worker");
+    assert!(!server.is_running(), "the server still runs after its worker");
 
     let (server, _app) = worker(data.path(), &["redis.database=20", "redis.protocol=3"]);
     let mut connection = server.connection();
@@ -128,7 +128,7 @@ fn as_nobody(arguments: &[&str]) -> String {
 }
 
 /// TCP ports on which the process listens.
-fn listens(pid: Pid) -> Vec<String> {
+fn listening_ports(pid: Pid) -> Vec<String> {
     let links = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
     let links: Vec<String> = links
         .filter_map(|link| {
@@ -161,7 +161,7 @@ fn no_other_user_reaches_it() {
         app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status,
         200
     );
-    assert_eq!(listens(server.pid()), Vec::<String>::new(), "a port is open");
+    assert_eq!(listening_ports(server.pid()), Vec::<String>::new(), "a port is open");
     let socket = server.socket().display().to_string();
     assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o700);
     app.wait_for_line(&format!("redis-cli -s {socket}"));
@@ -185,7 +185,7 @@ fn a_port_is_opened_when_it_is_asked_for_and_wants_a_password() {
         app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status,
         200
     );
-    assert_eq!(listens(server.pid()).len(), 1);
+    assert_eq!(listening_ports(server.pid()).len(), 1);
     assert!(TcpStream::connect(format!("127.0.0.1:{port}")).is_ok());
     let ask = |login: &str| {
         let client = redis::Client::open(format!("redis://{login}127.0.0.1:{port}")).unwrap();
@@ -225,7 +225,7 @@ fn a_directory_that_is_too_deep_for_a_socket_is_told_before_the_start() {
         |bytes: usize| root.join("d".repeat(bytes - root.as_os_str().len() - "//redis.sock".len()));
     let (server, app) = worker(&deep(107), &[]);
     app.wait_ready();
-    assert!(server.is_there());
+    assert!(server.is_running());
     for verb in [&["check"][..], &["check", "--connect"], &["replay", "-"]] {
         let setting = format!("redis.local.data_dir={}", deep(108).display());
         let output = run(&[&["-s", "redis.mode=local", "-s", &setting], verb].concat(), b"");
@@ -256,7 +256,7 @@ fn b1_the_local_server_is_killed() {
         assert!(app.dead_letters().is_empty());
         app.signal(Signal::SIGTERM);
         assert!(app.wait(Duration::from_secs(20)).success());
-        assert!(!server.is_there(), "the server outlived its worker");
+        assert!(!server.is_running(), "the server still runs after its worker");
     });
 }
 
@@ -287,8 +287,8 @@ fn what_a_killed_worker_leaves_behind_is_ended_by_the_next() {
     app.signal(Signal::SIGKILL);
     app.wait(Duration::from_secs(5));
     let users = load.stop();
-    assert!(old_server.is_there());
-    let stopped = Stopped::new(old);
+    assert!(old_server.is_running());
+    let stopped = StoppedProcess::new(old);
     refused("what is there does not end");
     drop(stopped);
     let (server, app) = worker(data.path(), &[]);

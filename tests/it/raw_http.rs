@@ -7,19 +7,19 @@ use std::time::Duration;
 /// Time limit for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(crate) struct Wire {
+pub(crate) struct RawClient {
     stream: TcpStream,
     unread: Vec<u8>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Response {
+pub(crate) struct RawResponse {
     pub(crate) status: u16,
     head: String,
     pub(crate) body: Vec<u8>,
 }
 
-impl Response {
+impl RawResponse {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
@@ -36,7 +36,7 @@ impl Response {
     }
 }
 
-impl Wire {
+impl RawClient {
     pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the server listens");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -63,12 +63,12 @@ impl Wire {
     }
 
     /// The next response; `None` if the server closed the connection first.
-    pub(crate) fn response(&mut self) -> Option<Response> {
+    pub(crate) fn response(&mut self) -> Option<RawResponse> {
         self.read(true)
     }
 
     /// The next response to a `HEAD` request, which has no body.
-    pub(crate) fn response_to_head(&mut self) -> Option<Response> {
+    pub(crate) fn response_to_head(&mut self) -> Option<RawResponse> {
         self.read(false)
     }
 
@@ -89,7 +89,7 @@ impl Wire {
         silent
     }
 
-    fn read(&mut self, with_body: bool) -> Option<Response> {
+    fn read(&mut self, with_body: bool) -> Option<RawResponse> {
         let end = loop {
             if let Some(at) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at;
@@ -105,7 +105,7 @@ impl Wire {
             .nth(1)
             .and_then(|status| status.parse().ok())
             .unwrap_or_else(|| panic!("{head:?}"));
-        let mut response = Response { status, head, body: Vec::new() };
+        let mut response = RawResponse { status, head, body: Vec::new() };
         let length =
             response.header("content-length").map_or(0, |length| length.parse().expect("a length"));
         assert!(response.header("transfer-encoding").is_none(), "answers are whole: {response:?}");

@@ -139,7 +139,7 @@ fn a_bad_element_of_a_list_is_a_dead_letter_of_its_own() {
     assert_eq!(redis.hgetall("user:u").len(), 1);
     let found: Vec<_> =
         letters(data.path()).into_iter().map(|letter| letter["event"].clone()).collect();
-    assert_eq!(found, ["7", wrapped], "the text as it was");
+    assert_eq!(found, ["7", wrapped], "the unchanged text");
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn a_primary_that_is_demoted_is_waited_for() {
     progress(&load, 500);
     // The new primary does not exist, so the server keeps its data.
     primary.cli(&["REPLICAOF", "127.0.0.1", "1"]);
-    eventually("the hint is told", || {
+    eventually("the hint is shown", || {
         why_not_ready(&app).contains("is a replica of 127.0.0.1:1 and takes no writes")
     });
     primary.cli(&["REPLICAOF", "NO", "ONE"]);
@@ -107,7 +107,7 @@ fn a_replica_that_takes_writes_is_no_primary() {
         app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status;
     assert_eq!(status, 503);
     let hint = format!("127.0.0.1:{} and takes no writes", primary.port());
-    eventually("the hint is told", || why_not_ready(&app).contains(&hint));
+    eventually("the hint is shown", || why_not_ready(&app).contains(&hint));
     assert!(replica.hgetall("user:u").is_empty());
 }
 

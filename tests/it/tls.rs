@@ -333,6 +333,6 @@ async fn plain_text_to_a_tls_port() {
     let ca = Authority::new("Private CA");
     let server = Redis::builder().tls(&ca.server(&["localhost"])).start();
     let connector = connector(&settings(tcp("localhost", server.port()))).unwrap();
-    let error = connector.connect().await.err().expect("TLS wanted");
+    let error = connector.connect().await.err().expect("the server demands TLS");
     assert!(error.message.contains("rediss://"), "{}", error.message);
 }

@@ -94,7 +94,7 @@ fn a_full_dead_letter_file_acknowledges_nothing() {
     let app = start(&redis, &["dead_letter.max_size=10B"]);
     redis.cli(&["SET", "user:s", "a string"]);
     assert_eq!(identify(&app, r#"{"userId":"s","traits":{"a":1}}"#), 503);
-    assert_eq!(identify(&app, r#"{"userId":"n","traits":{"a":1}}"#), 200, "others are written");
+    assert_eq!(identify(&app, r#"{"userId":"n","traits":{"a":1}}"#), 200, "other keys are written");
     assert!(app.dead_letters().is_empty());
     app.assert_at_rest();
 }

@@ -22,7 +22,7 @@ fn assert_writes(app: &App, redis: &Redis) {
 /// Waits until `words` are in the reasons why the worker is not ready.
 pub(crate) fn waits_for(app: &App, words: &str) {
     let mut body = String::new();
-    eventually("the reason is told", || {
+    eventually("the reason is shown", || {
         body = Client::new(app.admin).get("/ready").map(|answer| answer.text()).unwrap_or_default();
         body.contains(words)
     });

@@ -128,7 +128,7 @@ impl App {
     pub(crate) fn wait_for_line(&self, words: &str) -> String {
         let found = || self.log().into_iter().find(|line| line.contains(words));
         eventually(&format!("{words:?} is logged"), || found().is_some());
-        found().expect("a line stays")
+        found().expect("log lines stay")
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -184,14 +184,14 @@ impl App {
             .sum();
         assert_eq!(sum("received"), ended, "the ledger does not close:\n{}", self.metrics());
         eventually("no bytes are held", || self.metric("traitsink_in_flight_bytes", "") == 0.0);
-        self.assert_frugal();
+        self.assert_resources();
         let panics: Vec<String> =
             self.log().into_iter().filter(|line| line.contains("panicked")).collect();
         assert!(panics.is_empty(), "{panics:?}");
     }
 
     /// Checks invariant I5: memory is below 256 MiB, and broken connections left no descriptors.
-    fn assert_frugal(&self) {
+    fn assert_resources(&self) {
         let resident = self.memory_kib("VmRSS:");
         assert!(resident < 256 << 10, "{resident} KiB of memory");
         let open =

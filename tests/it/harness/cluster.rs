@@ -47,7 +47,7 @@ impl Cluster {
             .nodes
             .iter()
             .filter(|node| is_master(node))
-            .for_each(|master| master.begin_with(replicas));
+            .for_each(|master| master.empty_and_sync(replicas));
         cluster
     }
 

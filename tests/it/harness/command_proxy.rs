@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 /// The proxy's reaction to one command.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Act {
+pub(crate) enum Reaction {
     Pass,
     /// The proxy answers with these bytes.
     Answer(&'static str),
@@ -24,30 +24,30 @@ pub(crate) enum Act {
 /// The words of one command, the first in upper case.
 pub(crate) type Words<'a> = &'a [String];
 
-type Rule = Arc<dyn Fn(Words<'_>) -> Act + Send + Sync>;
+type Rule = Arc<dyn Fn(Words<'_>) -> Reaction + Send + Sync>;
 
 /// A running proxy in front of one server; it runs as long as the test.
-pub(crate) struct Picky {
+pub(crate) struct CommandProxy {
     port: u16,
     rule: Arc<Mutex<Rule>>,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<Counts>>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Counts {
     connections: usize,
     commands: BTreeMap<String, usize>,
 }
 
-impl Picky {
+impl CommandProxy {
     /// Starts a proxy in front of the server on `port`.
     pub(crate) fn start(
         port: u16,
-        rule: impl Fn(Words<'_>) -> Act + Send + Sync + 'static,
+        rule: impl Fn(Words<'_>) -> Reaction + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let own = listener.local_addr().expect("an address").port();
-        let (rule, seen): (Arc<Mutex<Rule>>, Arc<Mutex<Seen>>) =
+        let (rule, seen): (Arc<Mutex<Rule>>, Arc<Mutex<Counts>>) =
             (Arc::new(Mutex::new(Arc::new(rule))), Arc::default());
         let (rules, counts) = (Arc::clone(&rule), Arc::clone(&seen));
         std::thread::spawn(move || {
@@ -72,7 +72,7 @@ impl Picky {
     }
 
     /// Changes the proxy's rule; connections stay open.
-    pub(crate) fn replace(&self, rule: impl Fn(Words<'_>) -> Act + Send + Sync + 'static) {
+    pub(crate) fn replace(&self, rule: impl Fn(Words<'_>) -> Reaction + Send + Sync + 'static) {
         *self.rule.lock().unwrap() = Arc::new(rule);
     }
 
@@ -87,7 +87,7 @@ impl Picky {
 }
 
 /// Serves one client until either side ends or the rule closes the connection.
-fn serve(client: &TcpStream, port: u16, rule: &Mutex<Rule>, seen: &Mutex<Seen>) -> Option<()> {
+fn serve(client: &TcpStream, port: u16, rule: &Mutex<Rule>, seen: &Mutex<Counts>) -> Option<()> {
     let server = TcpStream::connect(("127.0.0.1", port)).ok()?;
     let (mut requests, mut replies) = (BufReader::new(client), BufReader::new(&server));
     let (mut to_server, mut to_client) = (&server, client);
@@ -99,14 +99,14 @@ fn serve(client: &TcpStream, port: u16, rule: &Mutex<Rule>, seen: &Mutex<Seen>) 
         *seen.lock().unwrap().commands.entry(words.first()?.clone()).or_default() += 1;
         let rule = Arc::clone(&rule.lock().unwrap());
         match rule(&words) {
-            Act::Pass => {
+            Reaction::Pass => {
                 to_server.write_all(&raw).ok()?;
                 frame(&mut replies, &mut answers)?;
             }
-            Act::Answer(answer) => answers.extend_from_slice(answer.as_bytes()),
-            Act::Refuse(text) => answers.extend_from_slice(format!("-{text}\r\n").as_bytes()),
-            Act::HangUp => return None,
-            Act::AnswerAndHangUp(answer) => {
+            Reaction::Answer(answer) => answers.extend_from_slice(answer.as_bytes()),
+            Reaction::Refuse(text) => answers.extend_from_slice(format!("-{text}\r\n").as_bytes()),
+            Reaction::HangUp => return None,
+            Reaction::AnswerAndHangUp(answer) => {
                 answers.extend_from_slice(answer.as_bytes());
                 to_client.write_all(&answers).ok()?;
                 return None;

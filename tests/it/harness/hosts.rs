@@ -18,9 +18,9 @@ impl Hosts {
         let tried = tried.expect("unshare (Debian package util-linux) is needed");
         assert!(
             tried.status.success(),
-            "a worker with an /etc/hosts of its own needs leave to make namespaces and to mount: \
-             run the tests as root, and in a \
-             container with --privileged\n{}",
+            "a worker with an /etc/hosts of its own needs permission to \
+             create namespaces and to mount: run the tests as root, and in a container with \
+             --privileged\n{}",
             String::from_utf8_lossy(&tried.stderr)
         );
         hosts

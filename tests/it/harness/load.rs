@@ -128,7 +128,7 @@ impl Load {
         let refused = Arc::new(AtomicU64::new(0));
         let writers = (0..writers)
             .map(|writer| {
-                let work = Writer {
+                let work = LoadWriter {
                     client: Client::new(address),
                     users: (0..users)
                         .map(|user| (format!("w{writer}-{user}"), User::default()))
@@ -162,7 +162,7 @@ impl Load {
     }
 }
 
-struct Writer {
+struct LoadWriter {
     client: Client,
     users: BTreeMap<String, User>,
     stop: Arc<AtomicBool>,
@@ -171,7 +171,7 @@ struct Writer {
     on_error: OnError,
 }
 
-impl Writer {
+impl LoadWriter {
     fn run(mut self) -> BTreeMap<String, User> {
         let names: Vec<String> = self.users.keys().cloned().collect();
         let mut turn = 0;

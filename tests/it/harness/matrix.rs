@@ -22,7 +22,7 @@ pub(crate) fn play(
     println!("{id}, {words}: TRAITSINK_SEED={seed}");
     let wanted = variable("TRAITSINK_ROUNDS").unwrap_or(*rounds.start()).min(*rounds.end());
     let mut row =
-        Row { id, words, round: Round::new(Rng::with_seed(seed), wanted == *rounds.end()) };
+        MatrixRow { id, words, round: Round::new(Rng::with_seed(seed), wanted == *rounds.end()) };
     for number in 1..=wanted {
         println!("{id}: round {number}");
         row.round.number = number;
@@ -69,13 +69,13 @@ impl Round {
 }
 
 /// One row of the matrix; written on drop, so that a failed fault has a row, too.
-struct Row {
+struct MatrixRow {
     id: &'static str,
     words: &'static str,
     round: Round,
 }
 
-impl Row {
+impl MatrixRow {
     /// The row: `id words rounds lost slowest median`, separated by tabs; times in milliseconds,
     /// `-` for a time that was not measured.
     fn line(&mut self) -> String {
@@ -91,7 +91,7 @@ impl Row {
     }
 }
 
-impl Drop for Row {
+impl Drop for MatrixRow {
     fn drop(&mut self) {
         note(&self.line());
     }

@@ -16,7 +16,7 @@ use super::certs::Issued;
 
 /// A server that `tests/servers/fetch` installs.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Flavour {
+pub(crate) enum ServerVersion {
     Redis62,
     Redis74,
     Redis82,
@@ -24,7 +24,7 @@ pub(crate) enum Flavour {
     Valkey91,
 }
 
-impl Flavour {
+impl ServerVersion {
     pub(crate) const ALL: &'static [Self] =
         &[Self::Redis62, Self::Redis74, Self::Redis82, Self::Valkey81, Self::Valkey91];
 
@@ -53,7 +53,7 @@ impl Flavour {
 /// Options for starting a server.
 #[derive(Default)]
 pub(crate) struct Builder {
-    flavour: Option<Flavour>,
+    version: Option<ServerVersion>,
     options: Vec<(String, String)>,
     password: Option<String>,
     tls: bool,
@@ -63,8 +63,8 @@ pub(crate) struct Builder {
 
 impl Builder {
     /// Chooses another server than the installed one.
-    pub(crate) fn flavour(mut self, flavour: Flavour) -> Self {
-        self.flavour = Some(flavour);
+    pub(crate) fn version(mut self, version: ServerVersion) -> Self {
+        self.version = Some(version);
         self
     }
 
@@ -149,10 +149,10 @@ impl Builder {
         std::fs::write(dir.join("redis.conf"), conf).expect("writing redis.conf");
         let mode = if self.sentinel { "--sentinel" } else { "" };
         std::fs::write(dir.join("mode"), mode).expect("writing the mode");
-        if let Some(flavour) = self.flavour {
-            let link = dir.join("flavour");
+        if let Some(version) = self.version {
+            let link = dir.join("version");
             let _ = std::fs::remove_file(&link);
-            std::os::unix::fs::symlink(flavour.dir(), link).expect("a link to the server");
+            std::os::unix::fs::symlink(version.dir(), link).expect("a link to the server");
         }
         let openssl = if self.weak_tls { WEAK_OPENSSL } else { "" };
         std::fs::write(dir.join("openssl.cnf"), openssl).expect("writing openssl.cnf");
@@ -217,7 +217,7 @@ impl Redis {
 
     /// Empties the server, and waits until `replicas` have confirmed that. A replica receives no
     /// data for a second after its first copy.
-    pub(crate) fn begin_with(&self, replicas: usize) {
+    pub(crate) fn empty_and_sync(&self, replicas: usize) {
         let mut connection =
             connect(self.dir.path(), self.password.as_deref()).expect("redis-server answers");
         redis::cmd("FLUSHALL").exec(&mut connection).expect("a master");
@@ -324,9 +324,9 @@ fn launch(dir: &Path, password: Option<&str>) -> Result<Child, ()> {
 /// server, like a full disk.
 fn spawn(dir: &Path) -> Child {
     let _ = std::fs::remove_file(socket_of(dir));
-    let flavour = dir.join("flavour");
+    let version = dir.join("version");
     let (program, libraries) =
-        if flavour.exists() { ("flavour/server", flavour.join("lib")) } else { Default::default() };
+        if version.exists() { ("version/server", version.join("lib")) } else { Default::default() };
     let program = if program.is_empty() { "redis-server" } else { program };
     Command::new("sh")
         .args(["-c", "trap '' XFSZ; exec \"$0\" redis.conf $(cat mode)", program])

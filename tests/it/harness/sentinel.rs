@@ -45,7 +45,7 @@ impl Sentinels {
         let replicas = (0..replicas)
             .map(|_| durable().option("replicaof", &format!("127.0.0.1 {port}")).start());
         let servers: Vec<Redis> = std::iter::once(master).chain(replicas).collect();
-        servers[0].begin_with(servers.len() - 1);
+        servers[0].empty_and_sync(servers.len() - 1);
         let watching = |_| {
             let monitor = format!("monitor {MASTER} 127.0.0.1 {port} 2");
             let builder = [
@@ -119,7 +119,7 @@ impl Sentinels {
     }
 
     /// Starts replication from a master again.
-    pub(crate) fn mend_replication(&self, master: usize) {
+    pub(crate) fn restore_replication(&self, master: usize) {
         self.log_in_replicas(master, PASSWORD);
     }
 

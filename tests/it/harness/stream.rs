@@ -133,7 +133,7 @@ impl Produced {
 
 /// Checks invariant I4 with MONITOR: every write of the stream's events has a higher number than
 /// those before it.
-pub(crate) struct Watch {
+pub(crate) struct WriteMonitor {
     port: u16,
     thread: JoinHandle<Vec<String>>,
 }
@@ -141,7 +141,7 @@ pub(crate) struct Watch {
 /// The key that the last command reads.
 const LAST: &str = "watch:last";
 
-impl Watch {
+impl WriteMonitor {
     /// Starts to receive the writes. Redis itself reports each one, so none is missed.
     pub(crate) fn start(redis: &Redis) -> Self {
         let port = redis.port();
@@ -169,7 +169,7 @@ impl Watch {
             redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).expect("a valid URL");
         let mut connection = client.get_connection().expect("Redis accepts");
         redis::cmd("EXISTS").arg(LAST).exec(&mut connection).expect("Redis answers");
-        let fell = self.thread.join().expect("the watch does not panic");
+        let fell = self.thread.join().expect("the monitor does not panic");
         let logs = || logs.iter().map(|app| app.log().join("\n")).collect::<Vec<_>>().join("\n\n");
         assert!(fell.is_empty(), "{}\n\n{}", fell.join("\n"), logs());
     }
@@ -193,17 +193,17 @@ fn show(hash: &Hash) -> String {
 
 /// Receives the delivery reports.
 #[derive(Clone)]
-struct Ledger(Arc<Mutex<Produced>>);
+struct DeliveryReports(Arc<Mutex<Produced>>);
 
-impl Ledger {
+impl DeliveryReports {
     fn lock(&self) -> MutexGuard<'_, Produced> {
         self.0.lock().unwrap()
     }
 }
 
-impl ClientContext for Ledger {}
+impl ClientContext for DeliveryReports {}
 
-impl ProducerContext for Ledger {
+impl ProducerContext for DeliveryReports {
     type DeliveryOpaque = Box<Vec<Event>>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, events: Self::DeliveryOpaque) {
@@ -216,7 +216,7 @@ impl ProducerContext for Ledger {
 
 /// A running producer.
 pub(crate) struct Stream {
-    ledger: Ledger,
+    ledger: DeliveryReports,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
@@ -232,13 +232,13 @@ impl Stream {
         per_second: u64,
     ) -> Self {
         let (ledger, stop) = (
-            Ledger(Arc::new(Mutex::new(Produced(vec![BTreeMap::new(); partitions])))),
+            DeliveryReports(Arc::new(Mutex::new(Produced(vec![BTreeMap::new(); partitions])))),
             Arc::new(AtomicBool::new(false)),
         );
-        let mut writer = Writer::new(kafka, topic, partitions, users, ledger.clone());
-        let told = Arc::clone(&stop);
+        let mut writer = RecordWriter::new(kafka, topic, partitions, users, ledger.clone());
+        let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
-            while !told.load(Ordering::Relaxed) {
+            while !stopped.load(Ordering::Relaxed) {
                 (0..per_second.div_ceil(100)).for_each(|_| writer.record());
                 super::let_pass(Duration::from_millis(10));
             }
@@ -268,15 +268,15 @@ pub(crate) fn fill(
     users: usize,
     records: usize,
 ) -> Produced {
-    let ledger = Ledger(Arc::new(Mutex::new(Produced(vec![BTreeMap::new(); partitions]))));
-    let mut writer = Writer::new(kafka, topic, partitions, users, ledger.clone());
+    let ledger = DeliveryReports(Arc::new(Mutex::new(Produced(vec![BTreeMap::new(); partitions]))));
+    let mut writer = RecordWriter::new(kafka, topic, partitions, users, ledger.clone());
     (0..records).for_each(|_| writer.record());
     writer.finish();
     std::mem::take(&mut ledger.lock())
 }
 
-struct Writer {
-    producer: ThreadedProducer<Ledger>,
+struct RecordWriter {
+    producer: ThreadedProducer<DeliveryReports>,
     topic: String,
     partitions: usize,
     /// The last number of each user.
@@ -284,8 +284,14 @@ struct Writer {
     turn: usize,
 }
 
-impl Writer {
-    fn new(kafka: &Kafka, topic: &str, partitions: usize, users: usize, ledger: Ledger) -> Self {
+impl RecordWriter {
+    fn new(
+        kafka: &Kafka,
+        topic: &str,
+        partitions: usize,
+        users: usize,
+        ledger: DeliveryReports,
+    ) -> Self {
         let mut settings = kafka.client();
         settings
             .set("enable.idempotence", "true")

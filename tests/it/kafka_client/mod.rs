@@ -256,7 +256,9 @@ fn a_worker_reads_behind_every_lock() {
         let all: Vec<&str> = place.iter().chain(&settings).map(String::as_str).collect();
         redis.cli(&["FLUSHALL"]);
         let app = App::start(&format!("redis://127.0.0.1:{}", redis.port()), &all);
-        eventually("it is committed", || secured.kafka.committed(&group, &topic) == [Some(1)]);
+        eventually("the offset is committed", || {
+            secured.kafka.committed(&group, &topic) == [Some(1)]
+        });
         assert_eq!(redis.hgetall("user:u").len(), 1, "{settings:?}");
         app.wait_ready();
         assert!(!app.log().join("\n").contains("s3cret"), "{}", app.log().join("\n"));

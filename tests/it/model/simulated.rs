@@ -12,7 +12,7 @@ use traitsink::redis::{Allowed, Apply, Class, Suspicion, Trouble, Verdict, Write
 /// The simulated server: for each key the numbers that its HSETs wrote, in the order in which they
 /// were applied.
 #[derive(Default)]
-pub(super) struct Server {
+pub(super) struct SimulatedRedis {
     pub(super) applied: BTreeMap<String, Vec<u64>>,
     /// Numbers that their source had lost already, by key.
     pub(super) revoked: BTreeMap<String, Vec<u64>>,
@@ -24,7 +24,7 @@ pub(super) struct Server {
     /// True if some keys are refused with a text about the server.
     pub(super) sick: bool,
     /// All events that were sent, by key and number.
-    pub(super) told: BTreeMap<(String, u64), Arc<Told>>,
+    pub(super) receipts: BTreeMap<(String, u64), Arc<RecordedReceipts>>,
 }
 
 /// True for an event whose HSET the server refuses with an unknown text.
@@ -32,7 +32,7 @@ pub(super) fn is_poison(key: &str, number: u64) -> bool {
     key.ends_with("u-1") && number.is_multiple_of(7)
 }
 
-impl Server {
+impl SimulatedRedis {
     /// The verdict on an HSET that is refused.
     fn refuses(&self, key: &str, numbers: &[u64]) -> Option<Verdict> {
         let text = if numbers.iter().any(|&number| is_poison(key, number)) {
@@ -52,7 +52,7 @@ impl Server {
             return;
         }
         let settled = |number: &&u64| {
-            !self.told[&(key.to_owned(), **number)].outcomes.lock().unwrap().is_empty()
+            !self.receipts[&(key.to_owned(), **number)].outcomes.lock().unwrap().is_empty()
         };
         if let Some(number) = numbers.iter().find(settled) {
             self.faults.push(format!("{key}: {number} arrived after it was settled"));
@@ -83,8 +83,8 @@ impl Server {
 }
 
 /// The connection of one lane; fails at random until `faulty` is cleared.
-pub(super) struct Simulated {
-    pub(super) server: Arc<Mutex<Server>>,
+pub(super) struct SimulatedConnection {
+    pub(super) server: Arc<Mutex<SimulatedRedis>>,
     pub(super) faulty: Arc<AtomicBool>,
     pub(super) busy: Arc<AtomicBool>,
     pub(super) rng: Rng,
@@ -93,7 +93,7 @@ pub(super) struct Simulated {
     pub(super) on_the_way: Vec<(String, Vec<u64>)>,
 }
 
-impl Simulated {
+impl SimulatedConnection {
     /// Connects, and fences if the last connection broke with bytes in transit; false if that
     /// fails.
     fn open(&mut self) -> bool {
@@ -143,7 +143,7 @@ pub(crate) fn decode(writes: &Writes) -> Vec<(String, Vec<u64>)> {
     found
 }
 
-impl Apply for Simulated {
+impl Apply for SimulatedConnection {
     async fn reach(&mut self) -> Result<(), Trouble> {
         self.pass_time().await;
         if self.fails(0.3) || !self.open() { Err(trouble(Class::Reconnect)) } else { Ok(()) }
@@ -209,13 +209,13 @@ impl Apply for Simulated {
 
 /// The outcomes of one sent event, as its source receives them.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct RecordedReceipts {
     pub(super) outcomes: Mutex<BTreeMap<u64, Outcome>>,
     pub(super) cancelled: AtomicBool,
     pub(super) revoked: AtomicBool,
 }
 
-impl Receipts for Told {
+impl Receipts for RecordedReceipts {
     fn settle(&self, position: u64, outcome: Outcome) {
         let before = self.outcomes.lock().unwrap().insert(position, outcome);
         assert!(before.is_none(), "event {position} has two outcomes: {before:?} and {outcome:?}");

@@ -17,10 +17,10 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_
 use tokio_util::sync::CancellationToken;
 
 /// Pause between two new connections of all attackers together: at most 500 a second.
-const AGAIN: Duration = Duration::from_millis(2);
+const RECONNECT_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Receive buffer, about, of a client that never reads.
-const NO_ROOM: u32 = 4096;
+const RECEIVE_BUFFER: u32 = 4096;
 
 const SMALL_SEGMENT: u32 = 536;
 
@@ -36,8 +36,8 @@ pub(crate) struct Attacker {
     first: Bytes,
     drip: Option<(Bytes, Duration)>,
     period: Duration,
-    deaf: bool,
-    leaves: bool,
+    never_reads: bool,
+    closes_at_once: bool,
 }
 
 impl Attacker {
@@ -49,8 +49,8 @@ impl Attacker {
             first: first.into(),
             drip: None,
             period: Duration::ZERO,
-            deaf: false,
-            leaves: false,
+            never_reads: false,
+            closes_at_once: false,
         }
     }
 
@@ -65,13 +65,13 @@ impl Attacker {
     }
 
     /// Never reads an answer.
-    pub(crate) fn deaf(self) -> Self {
-        Self { deaf: true, ..self }
+    pub(crate) fn never_reads(self) -> Self {
+        Self { never_reads: true, ..self }
     }
 
     /// Closes the connection as soon as it is open.
-    pub(crate) fn leaves(self) -> Self {
-        Self { leaves: true, ..self }
+    pub(crate) fn closes_at_once(self) -> Self {
+        Self { closes_at_once: true, ..self }
     }
 
     /// Uses half of the connections, but at least one.
@@ -84,8 +84,8 @@ impl Attacker {
             let begun = Instant::now();
             if let Ok(stream) = self.connect().await {
                 attempts.fetch_add(1, Ordering::Relaxed);
-                if !self.leaves {
-                    self.use_up(stream).await;
+                if !self.closes_at_once {
+                    self.hold(stream).await;
                 }
             }
             sleep_until(begun + self.period).await;
@@ -95,8 +95,8 @@ impl Attacker {
 
     async fn connect(&self) -> io::Result<TcpStream> {
         let socket = TcpSocket::new_v4()?;
-        if self.deaf {
-            socket.set_recv_buffer_size(NO_ROOM)?;
+        if self.never_reads {
+            socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
             // The kernel on the other side keeps room for a few segments.
             SockRef::from(&socket).set_tcp_mss(SMALL_SEGMENT)?;
         }
@@ -104,11 +104,11 @@ impl Attacker {
     }
 
     /// Returns when the worker has answered or closed the connection.
-    async fn use_up(&self, mut stream: TcpStream) {
+    async fn hold(&self, mut stream: TcpStream) {
         let (mut reader, mut writer) = stream.split();
         let mut answer = [0; 64];
         let answered = async {
-            if self.deaf {
+            if self.never_reads {
                 std::future::pending::<()>().await;
             }
             // The worker answered, closed or reset the connection: this attempt is over.
@@ -128,17 +128,17 @@ impl Attacker {
 }
 
 /// The running attackers.
-pub(super) struct Crowd {
+pub(super) struct Attackers {
     thread: JoinHandle<()>,
     over: CancellationToken,
     attempts: Arc<AtomicUsize>,
 }
 
-impl Crowd {
+impl Attackers {
     pub(super) fn start(attackers: Vec<Attacker>) -> Self {
         raise_descriptors();
         let over = CancellationToken::new();
-        let told = over.clone();
+        let ended = over.clone();
         let attempts = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&attempts);
         let thread = std::thread::spawn(move || {
@@ -147,7 +147,7 @@ impl Crowd {
                 .build()
                 .expect("a runtime");
             runtime.block_on(async {
-                let mut again = interval(AGAIN);
+                let mut again = interval(RECONNECT_INTERVAL);
                 again.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 let again = Arc::new(Mutex::new(again));
                 for attacker in attackers {
@@ -157,7 +157,7 @@ impl Crowd {
                         );
                     }
                 }
-                told.cancelled().await;
+                ended.cancelled().await;
             });
             // The connections close with the runtime.
         });

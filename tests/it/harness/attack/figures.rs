@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::matrix;
 use super::MOST_MEMORY_KIB;
-use super::honest::Sent;
+use super::honest::HonestRequest;
 use super::prober::Probe;
 
 const MOST_MEDIAN: Duration = Duration::from_millis(20);
@@ -31,7 +31,7 @@ impl Figures {
     pub(super) fn new(
         words: &'static str,
         seconds: u64,
-        sent: &[Sent],
+        sent: &[HonestRequest],
         probes: &[Probe],
         memory_kib: u64,
     ) -> Self {

@@ -22,19 +22,19 @@ const PERIOD: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(9);
 
 /// One request: an event of a new user.
-pub(super) struct Sent {
+pub(super) struct HonestRequest {
     user: String,
     pub(super) status: Option<u16>,
     pub(super) took: Duration,
 }
 
 /// The running honest clients.
-pub(super) struct Honest {
+pub(super) struct HonestClients {
     stop: Arc<AtomicBool>,
-    clients: Vec<JoinHandle<Vec<Sent>>>,
+    clients: Vec<JoinHandle<Vec<HonestRequest>>>,
 }
 
-impl Honest {
+impl HonestClients {
     pub(super) fn start(address: SocketAddr) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let clients = (0..CLIENTS)
@@ -47,7 +47,7 @@ impl Honest {
     }
 
     /// Waits for the last answers.
-    pub(super) fn stop(self) -> Vec<Sent> {
+    pub(super) fn stop(self) -> Vec<HonestRequest> {
         self.stop.store(true, Ordering::Relaxed);
         self.clients
             .into_iter()
@@ -56,7 +56,7 @@ impl Honest {
     }
 }
 
-fn work(address: SocketAddr, number: u32, stop: &AtomicBool) -> Vec<Sent> {
+fn work(address: SocketAddr, number: u32, stop: &AtomicBool) -> Vec<HonestRequest> {
     let keeps = number.is_multiple_of(2);
     let mut sent = Vec::new();
     let mut client = Client::with_patience(address, PATIENCE);
@@ -77,16 +77,20 @@ fn work(address: SocketAddr, number: u32, stop: &AtomicBool) -> Vec<Sent> {
         if answer.is_none() && again && begun.elapsed() < PATIENCE {
             answer = client.post("/v1/identify", &body);
         }
-        sent.push(Sent { user, status: answer.map(|answer| answer.status), took: begun.elapsed() });
+        sent.push(HonestRequest {
+            user,
+            status: answer.map(|answer| answer.status),
+            took: begun.elapsed(),
+        });
         due = (due + PERIOD).max(Instant::now());
     }
     sent
 }
 
 /// Events that were answered 200 and are not in Redis as they were sent.
-pub(super) fn missing(redis: &Redis, sent: &[Sent]) -> Vec<String> {
+pub(super) fn missing(redis: &Redis, sent: &[HonestRequest]) -> Vec<String> {
     let answered = sent.iter().filter(|sent| sent.status == Some(200));
-    let missing = answered.filter_map(|Sent { user, .. }| {
+    let missing = answered.filter_map(|HonestRequest { user, .. }| {
         let held = redis.hgetall(&format!("user:{user}"));
         let right = held.len() == 1
             && held.get(b"me".as_slice()).is_some_and(|value| value == user.as_bytes());

@@ -15,9 +15,9 @@ use super::{eventually, let_pass};
 
 pub(crate) use attackers::Attacker;
 
-use attackers::Crowd;
+use attackers::Attackers;
 use figures::Figures;
-use honest::Honest;
+use honest::HonestClients;
 use prober::Prober;
 
 /// Seconds of an attack in an ordinary run.
@@ -41,7 +41,7 @@ const DESCRIPTORS: u32 = 1024;
 
 /// Addresses of the attacked worker.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Target {
+pub(crate) struct AttackTarget {
     pub(crate) http: SocketAddr,
     pub(crate) admin: SocketAddr,
 }
@@ -52,7 +52,7 @@ pub(crate) struct Target {
 ///
 /// `TRAITSINK_ATTACK_SECONDS` is the length. From a minute on, times are asserted, and the memory
 /// after the attack.
-pub(crate) fn attack(words: &'static str, attackers: impl FnOnce(Target) -> Vec<Attacker>) {
+pub(crate) fn attack(words: &'static str, attackers: impl FnOnce(AttackTarget) -> Vec<Attacker>) {
     let seconds = super::matrix::variable("TRAITSINK_ATTACK_SECONDS").unwrap_or(SHORT);
     let redis = Redis::start();
     let mut command = Command::new("prlimit");
@@ -61,15 +61,15 @@ pub(crate) fn attack(words: &'static str, attackers: impl FnOnce(Target) -> Vec<
         App::start_command(command, &[&format!("redis.url=redis://127.0.0.1:{}", redis.port())]);
     app.wait_ready();
 
-    let crowd = Crowd::start(attackers(Target { http: app.http, admin: app.admin }));
+    let running = Attackers::start(attackers(AttackTarget { http: app.http, admin: app.admin }));
     let_pass(HEAD_START);
-    let honest = Honest::start(app.http);
+    let honest = HonestClients::start(app.http);
     let prober = Prober::start(app.admin);
     let_pass(Duration::from_secs(seconds).saturating_sub(HEAD_START));
     // The attack goes on until every honest request has its answer or has timed out.
     let sent = honest.stop();
     let probes = prober.stop();
-    let attempts = crowd.stop();
+    let attempts = running.stop();
     let figures = Figures::new(words, seconds, &sent, &probes, app.memory_kib("VmHWM:"));
 
     let mut faults = figures.faults(seconds >= LONG);
@@ -81,6 +81,8 @@ pub(crate) fn attack(words: &'static str, attackers: impl FnOnce(Target) -> Vec<
     assert!(faults.is_empty(), "{words}:\n{}", faults.join("\n"));
     app.assert_at_rest();
     if seconds >= LONG {
-        eventually("its memory is given back", || app.memory_kib("VmRSS:") <= MEMORY_AT_REST_KIB);
+        eventually("the worker's memory is released", || {
+            app.memory_kib("VmRSS:") <= MEMORY_AT_REST_KIB
+        });
     }
 }

@@ -90,7 +90,7 @@ impl Kafka {
     }
 
     pub(crate) fn create_topic(&self, name: &str, partitions: i32, config: &[(&str, &str)]) {
-        let replicas = i32::try_from(self.nodes.len().min(3)).expect("few");
+        let replicas = i32::try_from(self.nodes.len().min(3)).expect("a small number");
         let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas));
         for (key, value) in config {
             topic = topic.set(key, value);
@@ -182,7 +182,7 @@ impl Kafka {
 
     fn partitions(&self, topic: &str) -> i32 {
         let metadata = answered(|| self.admin.inner().fetch_metadata(Some(topic), PATIENCE));
-        i32::try_from(metadata.topics()[0].partitions().len()).expect("few")
+        i32::try_from(metadata.topics()[0].partitions().len()).expect("a small number")
     }
 
     /// Kills the broker with SIGKILL; [`Kafka::restart`] starts it again with the data on its disk.

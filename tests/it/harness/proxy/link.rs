@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::{Break, End, Pace, State, Toward};
+use super::{Break, End, Pace, ProxyState, Toward};
 use crate::harness::let_pass;
 
 /// Pause between two pieces at [`Pace::Drip`].
@@ -32,7 +32,7 @@ pub(super) fn reset(socket: &TcpStream) {
 }
 
 impl Link {
-    pub(super) fn start(client: TcpStream, server: TcpStream, state: &Arc<State>) {
+    pub(super) fn start(client: TcpStream, server: TcpStream, state: &Arc<ProxyState>) {
         for socket in [&client, &server] {
             socket.set_nodelay(true).expect("a socket");
         }
@@ -59,7 +59,7 @@ impl Link {
     }
 
     /// Copies until either side ends.
-    fn forward(self: Arc<Self>, toward: Toward, state: &State) {
+    fn forward(self: Arc<Self>, toward: Toward, state: &ProxyState) {
         let (mut from, to) = match toward {
             Toward::Server => (&self.client, &self.server),
             Toward::Client => (&self.server, &self.client),
@@ -81,13 +81,20 @@ impl Link {
         }
     }
 
-    fn is_silent(&self, state: &State) -> bool {
+    fn is_silent(&self, state: &ProxyState) -> bool {
         self.garbled.load(Relaxed) || self.number < state.lock().silent_below
     }
 
     /// Sends a chunk on at the proxy's pace; false if the link has ended.
-    fn send_on(&self, chunk: &[u8], toward: Toward, passed: &mut usize, state: &State) -> bool {
-        let held = (toward == Toward::Server).then(|| Held::wait(self.number, state)).flatten();
+    fn send_on(
+        &self,
+        chunk: &[u8],
+        toward: Toward,
+        passed: &mut usize,
+        state: &ProxyState,
+    ) -> bool {
+        let held =
+            (toward == Toward::Server).then(|| HeldChunk::wait(self.number, state)).flatten();
         let mut rest = chunk;
         while !rest.is_empty() {
             let pace = state.lock().pace.clone();
@@ -105,7 +112,7 @@ impl Link {
     }
 
     /// Writes bytes up to the fault; false if the link has ended.
-    fn write(&self, bytes: &[u8], toward: Toward, passed: &mut usize, state: &State) -> bool {
+    fn write(&self, bytes: &[u8], toward: Toward, passed: &mut usize, state: &ProxyState) -> bool {
         let mut to = if toward == Toward::Server { &self.server } else { &self.client };
         let fault = self
             .fault
@@ -152,10 +159,10 @@ impl Pace {
 }
 
 /// A chunk that is held back, until it is sent on.
-struct Held<'a>(&'a State);
+struct HeldChunk<'a>(&'a ProxyState);
 
-impl<'a> Held<'a> {
-    fn wait(number: usize, state: &'a State) -> Option<Self> {
+impl<'a> HeldChunk<'a> {
+    fn wait(number: usize, state: &'a ProxyState) -> Option<Self> {
         let mut network = state.lock();
         if number >= network.held_below {
             return None;
@@ -166,7 +173,7 @@ impl<'a> Held<'a> {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for HeldChunk<'_> {
     fn drop(&mut self) {
         self.0.lock().held -= 1;
     }

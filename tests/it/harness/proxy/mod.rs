@@ -16,7 +16,7 @@ use self::link::Link;
 /// reset if the server refuses.
 pub(crate) struct Proxy {
     address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<ProxyState>,
     accepting: Option<JoinHandle<()>>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) enum Pace {
 }
 
 #[derive(Default)]
-struct State {
+struct ProxyState {
     network: Mutex<Network>,
     changed: Condvar,
 }
@@ -87,7 +87,7 @@ impl Proxy {
     pub(crate) fn start(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let state = Arc::new(State::default());
+        let state = Arc::new(ProxyState::default());
         state.lock().server = server;
         let shared = Arc::clone(&state);
         let accepting = std::thread::spawn(move || {
@@ -118,7 +118,7 @@ impl Proxy {
     }
 
     /// Sends new connections to the server on this port.
-    pub(crate) fn lead_to(&self, server: u16) {
+    pub(crate) fn redirect_to(&self, server: u16) {
         self.state.lock().server = server;
     }
 
@@ -190,7 +190,7 @@ impl Drop for Proxy {
     }
 }
 
-impl State {
+impl ProxyState {
     fn lock(&self) -> MutexGuard<'_, Network> {
         self.network.lock().unwrap()
     }

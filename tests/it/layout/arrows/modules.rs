@@ -38,12 +38,12 @@ pub(super) struct Module {
 /// The names of a module, or of a block with items.
 #[derive(Default)]
 pub(super) struct Scope {
-    pub(super) names: HashMap<String, Vec<Name>>,
+    pub(super) names: HashMap<String, Vec<NameKind>>,
     /// The paths before `::*`.
     pub(super) globs: Vec<Vec<String>>,
 }
 
-pub(super) enum Name {
+pub(super) enum NameKind {
     Module(usize),
     /// The name is defined here.
     Item,
@@ -134,7 +134,12 @@ impl Crate {
                     place.unwrap_or_else(|| panic!("there is no file for mod {name}, {stem}.rs"));
                 self.add_file(texts, place, &below, Some(parent), for_tests)
             };
-            self.modules[parent].scope.names.entry(name).or_default().push(Name::Module(module));
+            self.modules[parent]
+                .scope
+                .names
+                .entry(name)
+                .or_default()
+                .push(NameKind::Module(module));
         }
     }
 
@@ -143,7 +148,7 @@ impl Crate {
         let names = &self.modules[parent].scope.names[name];
         names
             .iter()
-            .find_map(|name| if let Name::Module(module) = name { Some(*module) } else { None })
+            .find_map(|name| if let NameKind::Module(module) = name { Some(*module) } else { None })
             .unwrap()
     }
 }
@@ -159,7 +164,7 @@ pub(super) fn scope_of<'a>(items: impl IntoIterator<Item = &'a Item>) -> Scope {
                 for leaf in leaves(&item.tree) {
                     match leaf.name {
                         Some(name) => {
-                            scope.names.entry(name).or_default().push(Name::Import(leaf.path))
+                            scope.names.entry(name).or_default().push(NameKind::Import(leaf.path))
                         }
                         None => scope.globs.push(leaf.path),
                     }
@@ -173,11 +178,11 @@ pub(super) fn scope_of<'a>(items: impl IntoIterator<Item = &'a Item>) -> Scope {
             item => defined(item),
         };
         if let Some(name) = name {
-            scope.names.entry(name).or_default().push(Name::Item);
+            scope.names.entry(name).or_default().push(NameKind::Item);
         }
     }
     for (name, _) in made {
-        scope.names.entry(name).or_insert_with(|| vec![Name::Item]);
+        scope.names.entry(name).or_insert_with(|| vec![NameKind::Item]);
     }
     scope
 }

@@ -10,7 +10,7 @@ use syn::{Attribute, Item, Meta, Stmt};
 use super::cfg::is_for_tests;
 use super::circles::Arrows;
 use super::modules::{Crate, Scope, attributes, is_public, leaves, scope_of};
-use super::resolve::{Place, Target};
+use super::resolve::{Definition, Place};
 use super::tokens;
 
 /// The arrows between the files of a crate, and the paths that lead into the crate but to no
@@ -57,7 +57,7 @@ impl File<'_> {
             self.lost.push(format!("{}: {}", self.path, path.join("::")));
         }
         for target in found {
-            if let Target::Item(file, name) = target
+            if let Definition::Item(file, name) = target
                 && self.tree.files[file].path != self.path
                 && counts
             {
