@@ -8,7 +8,7 @@ use super::events::{USERS, event};
 use super::harness::app::App;
 use super::harness::kafka::{Kafka, unique};
 use super::harness::let_pass;
-use super::redis::Redis;
+use super::redis::BenchServer;
 
 const PARTITIONS: u64 = 4;
 
@@ -46,7 +46,7 @@ pub(super) fn produce(kafka: &Kafka, events: u64) -> String {
 }
 
 /// Reads the topic from its start as a new group, until every event is written.
-pub(super) fn consume(redis: &Redis, kafka: &Kafka, topic: &str, events: u64) -> KafkaRun {
+pub(super) fn consume(redis: &BenchServer, kafka: &Kafka, topic: &str, events: u64) -> KafkaRun {
     redis.cli(&["FLUSHALL"]);
     let servers = format!("kafka.bootstrap_servers={}", kafka.servers());
     let (topics, group) =

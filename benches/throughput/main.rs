@@ -15,7 +15,7 @@ mod harness;
 mod kafka;
 mod redis;
 
-use self::redis::Redis;
+use self::redis::BenchServer;
 
 const ROUNDS: usize = 3;
 const PARTS: [&str; 3] = ["file", "cluster", "kafka"];
@@ -32,7 +32,7 @@ fn main() {
         file::write_events(&path, events);
     }
     if wanted("file") {
-        let redis = Redis::start(dir.path());
+        let redis = BenchServer::start(dir.path());
         let url = format!("redis.url=redis://127.0.0.1:{}", redis.port);
         compare(
             "file -> Redis",
@@ -54,7 +54,7 @@ fn main() {
     }
     #[cfg(feature = "kafka")]
     if wanted("kafka") {
-        from_kafka(&Redis::start(dir.path()), events);
+        from_kafka(&BenchServer::start(dir.path()), events);
     }
 }
 
@@ -76,7 +76,7 @@ fn compare(what: &str, events: u64, limit: impl Fn() -> f64, rate: impl Fn() -> 
 }
 
 #[cfg(feature = "kafka")]
-fn from_kafka(redis: &Redis, events: u64) {
+fn from_kafka(redis: &BenchServer, events: u64) {
     let kafka = harness::kafka::Kafka::start();
     let topic = kafka::produce(&kafka, events);
     let ratios = (1..=ROUNDS).map(|round| {

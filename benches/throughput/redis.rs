@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::events::{USERS, traits};
 
-pub(super) struct Redis {
+pub(super) struct BenchServer {
     server: Child,
     pub(super) port: String,
 }
 
-impl Redis {
+impl BenchServer {
     pub(super) fn start(dir: &Path) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("bound").port().to_string();
@@ -78,7 +78,7 @@ pub(super) fn limit(port: &str, options: &[&str], events: u64) -> f64 {
     rate.unwrap_or_else(|| panic!("redis-benchmark says: {text}"))
 }
 
-impl Drop for Redis {
+impl Drop for BenchServer {
     fn drop(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
