@@ -30,7 +30,7 @@ use traitsink::config::{Address, Handshake, Mode, Protocol, Redis, Tcp};
 use traitsink::redis::Connector;
 use traitsink::tls::TlsError;
 
-/// How long a condition may take to come true before a test fails.
+/// Time limit for a condition; after it the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until `condition` holds.
