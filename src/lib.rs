@@ -22,7 +22,7 @@
 //! 3. **Bounded.** Bytes in flight never exceed `delivery.max_in_flight`, and resident memory not
 //!    that and 64 MiB; one stopped lane cannot eat the others' share, nor slow clients that of
 //!    those who send. Proven by [`pipeline::Budget`]'s tests, `tests/it/worker.rs` and
-//!    `tests/it/http_crowd.rs`.
+//!    `tests/it/http_limits.rs`.
 //! 4. **Unsettled is failed.** An ack dropped without an outcome counts as failed. Proven by
 //!    [`pipeline::Ack`]'s tests.
 //! 5. **The ledger closes.** received = written + skipped + rejected + dead-lettered + failed + in

@@ -1,8 +1,8 @@
-//! The payload.
+//! The events that both benchmarks write.
 
 use std::fmt::Write as _;
 
-/// So many different ones.
+/// Number of different users.
 pub(super) const USERS: u64 = 100_000;
 
 /// The traits of one browser event, about 1 KB with its envelope.

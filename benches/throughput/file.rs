@@ -1,4 +1,4 @@
-//! A file into Redis: `traitsink replay`.
+//! Benchmark of `traitsink replay`: a file into Redis.
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -18,7 +18,7 @@ pub(super) fn write_events(path: &Path, events: u64) {
     file.flush().expect("room for the events");
 }
 
-/// Events per second from the file, start and end of the process included.
+/// Events per second from the file, with the start and the end of the process.
 pub(super) fn replay(redis: &[&str], file: &Path, data_dir: &Path, events: u64) -> f64 {
     let start = Instant::now();
     let mut command = Command::new(env!("CARGO_BIN_EXE_traitsink"));

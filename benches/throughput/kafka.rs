@@ -1,4 +1,4 @@
-//! A topic into Redis: `traitsink run`.
+//! Benchmark of `traitsink run`: a Kafka topic into Redis.
 
 use std::time::{Duration, Instant};
 
@@ -8,15 +8,15 @@ use super::events::{USERS, event};
 use super::harness::app::App;
 use super::harness::kafka::{Kafka, unique};
 use super::harness::let_pass;
-use super::redis::Redis;
+use super::redis::BenchServer;
 
 const PARTITIONS: u64 = 4;
 
-/// What one run came to.
-pub(super) struct Run {
-    /// Events per second, from the start of the process, joining the group included.
+/// The measured rates of one run.
+pub(super) struct KafkaRun {
+    /// Events per second, from the start of the process; joining the group is included.
     pub(super) rate: f64,
-    /// Processor time of the worker for each event.
+    /// CPU time of the worker for each event.
     pub(super) cpu: Duration,
 }
 
@@ -45,8 +45,8 @@ pub(super) fn produce(kafka: &Kafka, events: u64) -> String {
     topic
 }
 
-/// Reads the topic from its start as a new group, until all is written.
-pub(super) fn consume(redis: &Redis, kafka: &Kafka, topic: &str, events: u64) -> Run {
+/// Reads the topic from its start as a new group, until every event is written.
+pub(super) fn consume(redis: &BenchServer, kafka: &Kafka, topic: &str, events: u64) -> KafkaRun {
     redis.cli(&["FLUSHALL"]);
     let servers = format!("kafka.bootstrap_servers={}", kafka.servers());
     let (topics, group) =
@@ -63,13 +63,14 @@ pub(super) fn consume(redis: &Redis, kafka: &Kafka, topic: &str, events: u64) ->
         let_pass(Duration::from_millis(20));
     }
     let rate = events as f64 / start.elapsed().as_secs_f64();
-    Run { rate, cpu: cpu_time(app.pid()) / events as u32 }
+    KafkaRun { rate, cpu: cpu_time(app.pid()) / events as u32 }
 }
 
 /// User and system time of a process so far; the metric counts whole seconds.
 fn cpu_time(pid: u32) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("own child");
-    // After the name, which ends in a bracket: utime and stime, in hundredths of a second.
+    // The fields after the name, which ends in a bracket: utime and stime, in hundredths of a
+    // second.
     let fields: Vec<&str> = stat.rsplit(')').next().expect("a line").split_whitespace().collect();
     let ticks: u64 =
         fields[11..13].iter().map(|ticks| ticks.parse::<u64>().expect("a number")).sum();

@@ -1,9 +1,9 @@
-//! What reaches Redis, as a share of what Redis can take: `redis-benchmark -P 64 -c 50 -r 100000`
-//! HSET of the same payload and `traitsink`, one after the other in the same run, three times.
-//! Loopback only; ends by itself.
+//! Throughput of `traitsink` as a share of the throughput of Redis. In each of three rounds,
+//! `redis-benchmark -P 64 -c 50 -r 100000` writes the payload with HSET, then `traitsink` writes
+//! it. Everything runs on loopback, and the program ends by itself.
 //!
-//! `cargo bench --bench throughput [-- [file|cluster|kafka] [EVENTS]]`; Kafka needs Java and what
-//! `tests/run` fetched.
+//! Usage: `cargo bench --bench throughput [-- [file|cluster|kafka] [EVENTS]]`. Kafka needs Java and
+//! the files that `tests/run` fetches.
 
 mod events;
 mod file;
@@ -15,7 +15,7 @@ mod harness;
 mod kafka;
 mod redis;
 
-use self::redis::Redis;
+use self::redis::BenchServer;
 
 const ROUNDS: usize = 3;
 const PARTS: [&str; 3] = ["file", "cluster", "kafka"];
@@ -32,7 +32,7 @@ fn main() {
         file::write_events(&path, events);
     }
     if wanted("file") {
-        let redis = Redis::start(dir.path());
+        let redis = BenchServer::start(dir.path());
         let url = format!("redis.url=redis://127.0.0.1:{}", redis.port);
         compare(
             "file -> Redis",
@@ -54,7 +54,7 @@ fn main() {
     }
     #[cfg(feature = "kafka")]
     if wanted("kafka") {
-        from_kafka(&Redis::start(dir.path()), events);
+        from_kafka(&BenchServer::start(dir.path()), events);
     }
 }
 
@@ -76,12 +76,12 @@ fn compare(what: &str, events: u64, limit: impl Fn() -> f64, rate: impl Fn() -> 
 }
 
 #[cfg(feature = "kafka")]
-fn from_kafka(redis: &Redis, events: u64) {
+fn from_kafka(redis: &BenchServer, events: u64) {
     let kafka = harness::kafka::Kafka::start();
     let topic = kafka::produce(&kafka, events);
     let ratios = (1..=ROUNDS).map(|round| {
         let limit = redis.limit(events);
-        let kafka::Run { rate, cpu } = kafka::consume(redis, &kafka, &topic, events);
+        let kafka::KafkaRun { rate, cpu } = kafka::consume(redis, &kafka, &topic, events);
         println!(
             "round {round}: redis-benchmark {limit:.0} HSET/s, Kafka {rate:.0} events/s, ratio \
              {:.2}, {cpu:.1?} of CPU each",

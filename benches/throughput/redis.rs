@@ -1,4 +1,4 @@
-//! A server of our own, and what it can take.
+//! The benchmark's own redis-server, and its throughput without `traitsink`.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::events::{USERS, traits};
 
-pub(super) struct Redis {
+pub(super) struct BenchServer {
     server: Child,
     pub(super) port: String,
 }
 
-impl Redis {
+impl BenchServer {
     pub(super) fn start(dir: &Path) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("bound").port().to_string();
@@ -50,21 +50,22 @@ impl Redis {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// HSETs per second of the same payload.
+    /// HSETs per second of the same payload, measured by redis-benchmark.
     pub(super) fn limit(&self, events: u64) -> f64 {
         self.cli(&["FLUSHALL"]);
         limit(&self.port, &[], events)
     }
 }
 
-/// HSETs per second of the same payload by redis-benchmark, with `options` of its own.
+/// HSETs per second of the same payload, measured by redis-benchmark with these `options`.
 pub(super) fn limit(port: &str, options: &[&str], events: u64) -> f64 {
     let (users, events) = (USERS.to_string(), events.to_string());
     let mut command = Command::new("redis-benchmark");
     command
         .args(["-p", port, "-P", "64", "-c", "50", "-r", &users, "-n", &events, "-q", "--csv"])
         .args(options);
-    // It writes to all nodes of a cluster only where the key has its placeholder for a slot.
+    // redis-benchmark writes to all nodes of a cluster only if the key holds its placeholder for a
+    // slot.
     let tag = if options.contains(&"--cluster") { "{tag}" } else { "" };
     command.args(["HSET", &format!("user:{tag}user-__rand_int__")]);
     for (name, value) in traits(12_345) {
@@ -77,7 +78,7 @@ pub(super) fn limit(port: &str, options: &[&str], events: u64) -> f64 {
     rate.unwrap_or_else(|| panic!("redis-benchmark says: {text}"))
 }
 
-impl Drop for Redis {
+impl Drop for BenchServer {
     fn drop(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();

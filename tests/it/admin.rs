@@ -1,4 +1,4 @@
-//! The admin listener's answers.
+//! The answers of the admin listener.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use traitsink::readiness::Readiness;
 use traitsink::redis::Class;
 use traitsink::server::ListenerLimits;
 
-use crate::server::Served;
-use crate::wire::Response;
+use crate::raw_http::RawResponse;
+use crate::server::TestServer;
 
 struct Fixture {
-    served: Served,
+    served: TestServer,
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
 }
@@ -24,16 +24,16 @@ impl Fixture {
         let readiness = Arc::new(Readiness::new(["redis", "http"]));
         let admin = Admin::new(Arc::clone(&metrics), Arc::clone(&readiness));
         Self {
-            served: Served::start(admin.into_router(), ListenerLimits::default()),
+            served: TestServer::start(admin.into_router(), ListenerLimits::default()),
             metrics,
             readiness,
         }
     }
 
-    fn request(&self, method: &str, path: &str) -> Response {
-        let mut wire = self.served.wire();
-        wire.send(format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"));
-        if method == "HEAD" { wire.response_to_head() } else { wire.response() }.unwrap()
+    fn request(&self, method: &str, path: &str) -> RawResponse {
+        let mut client = self.served.client();
+        client.send(format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"));
+        if method == "HEAD" { client.response_to_head() } else { client.response() }.unwrap()
     }
 }
 
@@ -70,7 +70,7 @@ fn metrics_show_readiness_at_the_moment_of_the_scrape() {
     let response = fixture.request("GET", "/metrics");
     assert_eq!(response.status, 200);
     assert_eq!(response.header("content-type"), Some("text/plain; version=0.0.4"));
-    let has = |response: &Response, line: &str| response.text().lines().any(|l| l == line);
+    let has = |response: &RawResponse, line: &str| response.text().lines().any(|l| l == line);
     assert!(has(&response, "traitsink_ready 0"));
     assert!(has(&response, r#"traitsink_http_requests_total{path="/v1/batch",status="200"} 1"#));
     fixture.readiness.ready("redis");

@@ -1,4 +1,4 @@
-//! Recordings of the official SDKs, sent again: every request they were seen to make is understood.
+//! Recordings of the official SDKs: each recorded request is sent again and understood.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use crate::http::start;
 use crate::http_corpus::{Profiles, profiles};
-use crate::wire::Wire;
+use crate::raw_http::RawClient;
 
-/// Each recording, how many of its requests are sent, and how many are not because their path is
-/// not answered yet.
+/// Each recording, the number of its requests that are sent, and the number that are not sent
+/// because their path is not supported yet.
 const RECORDINGS: [(&str, usize, usize); 8] = [
     ("analytics-node", 15, 0),
     ("jitsu", 0, 24),
@@ -50,7 +50,7 @@ struct Request {
     method: String,
     path: String,
     headers: Vec<(String, String)>,
-    /// Some headers were left out: the rest is as in the first request of the same path.
+    /// True if some headers were left out: they are the same as in the first request of this path.
     abridged: bool,
     body: String,
 }
@@ -101,7 +101,8 @@ impl Request {
         self.method == "POST" && (self.path == "/v1/batch" || self.path_type().is_some())
     }
 
-    /// Sends the request with its own headers; `usual` are those of the first request of each path.
+    /// Sends the request with its own headers. `usual` are the headers of the first request of each
+    /// path.
     fn send(
         &self,
         address: SocketAddr,
@@ -128,14 +129,15 @@ impl Request {
             self.path,
             body.len()
         );
-        let mut wire = Wire::connect(address);
-        wire.send([head.as_bytes(), &body].concat());
-        wire.response().expect("an answer").status
+        let mut client = RawClient::connect(address);
+        client.send([head.as_bytes(), &body].concat());
+        client.response().expect("an answer").status
     }
 
-    /// Does to `profiles` what the request should do to Redis.
+    /// Applies to `profiles` the effect that the request should have on Redis.
     fn apply(&self, profiles: &mut Profiles) {
-        // Strict parsers refuse lone surrogates, which SDKs do send; they are written as U+FFFD.
+        // Strict parsers refuse lone surrogates, which SDKs do send; the worker writes them as
+        // U+FFFD.
         let Ok(body) = serde_json::from_str::<Value>(&self.body.replace("\\ud83d", "\\ufffd"))
         else {
             assert!(self.body.contains("NaN"), "{}: no JSON for another reason", self.what);
@@ -176,7 +178,7 @@ fn is_on(integrations: &Value) -> bool {
     }
 }
 
-/// Leaves of `value` by path; nothing to write is `None`.
+/// The leaves of `value` by path; `None` is a value that is not written.
 fn flatten(path: &str, value: &Value, fields: &mut BTreeMap<String, Option<String>>) {
     let text = match value {
         Value::Object(members) if !members.is_empty() => {

@@ -1,17 +1,18 @@
-//! `check --connect`: what it knows of writes without writing, and what it refuses to accept.
+//! `check --connect`: which writes would succeed, found out without writing, and what the check
+//! does not accept.
 
 use crate::harness::app::run;
-use crate::harness::picky::{Act, Picky, Words};
+use crate::harness::command_proxy::{CommandProxy, Reaction, Words};
 use crate::harness::redis::Redis;
 use crate::proxies::{QUOTA, UNSUPPORTED, check};
 
-/// One pair of field and value for each HSET, and transactions.
-fn old_pika(words: Words<'_>) -> Act {
+/// An old Pika: HSET takes one pair of field and value, and there are transactions.
+fn old_pika(words: Words<'_>) -> Reaction {
     match words[0].as_str() {
         "HSET" if words.len() > 4 => {
-            Act::Answer("-ERR wrong number of arguments for 'hset' command\r\n")
+            Reaction::Answer("-ERR wrong number of arguments for 'hset' command\r\n")
         }
-        _ => Act::Pass,
+        _ => Reaction::Pass,
     }
 }
 
@@ -20,18 +21,18 @@ fn check_fails_when_a_write_would_be_refused_now() {
     let redis = Redis::start();
     for (act, words) in [
         (QUOTA, "daily quota of requests"),
-        (Act::Answer("-upstream failure\r\n"), "does not reach the Redis behind it"),
-        (Act::Answer("-no upstream host\r\n"), "has no Redis behind it"),
+        (Reaction::Answer("-upstream failure\r\n"), "does not reach the Redis behind it"),
+        (Reaction::Answer("-no upstream host\r\n"), "has no Redis behind it"),
     ] {
-        let picky = Picky::start(redis.port(), move |_| act);
-        let (code, said) = check(&picky.url(), &[]);
+        let proxy = CommandProxy::start(redis.port(), move |_| act);
+        let (code, said) = check(&proxy.url(), &[]);
         assert!(code == Some(69) && said.contains(words), "{code:?} {said}");
     }
-    let picky = Picky::start(redis.port(), |words| match words[0].as_str() {
-        "HSET" => Act::Answer("-throttled-upstream for jane@example.com\r\n"),
-        _ => Act::Pass,
+    let proxy = CommandProxy::start(redis.port(), |words| match words[0].as_str() {
+        "HSET" => Reaction::Answer("-throttled-upstream for jane@example.com\r\n"),
+        _ => Reaction::Pass,
     });
-    let (code, said) = check(&picky.url(), &[]);
+    let (code, said) = check(&proxy.url(), &[]);
     assert!(
         code == Some(69) && said.contains("throttled-upstream: an answer that is not known here"),
         "{code:?} {said}"
@@ -75,16 +76,15 @@ fn check_fails_when_a_write_would_be_refused_now() {
 #[test]
 fn check_tells_of_one_field_at_a_time_and_of_a_missing_wait() {
     let redis = Redis::start();
-    let picky = Picky::start(redis.port(), old_pika);
-    let (code, said) = check(&picky.url(), &[]);
+    let proxy = CommandProxy::start(redis.port(), old_pika);
+    let (code, said) = check(&proxy.url(), &[]);
     assert!(code == Some(69) && said.contains("one field at a time"), "{code:?} {said}");
 
-    for act in [Act::HangUp, UNSUPPORTED] {
-        let picky = Picky::start(
-            redis.port(),
-            move |words| if words[0] == "WAIT" { act } else { Act::Pass },
-        );
-        let (code, said) = check(&picky.url(), &["redis.durability.wait_replicas=1"]);
+    for act in [Reaction::HangUp, UNSUPPORTED] {
+        let proxy = CommandProxy::start(redis.port(), move |words| {
+            if words[0] == "WAIT" { act } else { Reaction::Pass }
+        });
+        let (code, said) = check(&proxy.url(), &["redis.durability.wait_replicas=1"]);
         assert!(
             code == Some(69) && said.contains("needs WAIT, which this server does not take"),
             "{code:?} {said}"
@@ -95,14 +95,14 @@ fn check_tells_of_one_field_at_a_time_and_of_a_missing_wait() {
 #[test]
 fn what_a_server_says_of_itself_reaches_no_terminal_raw() {
     let redis = Redis::start();
-    let picky = Picky::start(redis.port(), |words| match words[0].as_str() {
-        "INFO" => Act::Answer(
+    let proxy = CommandProxy::start(redis.port(), |words| match words[0].as_str() {
+        "INFO" => Reaction::Answer(
             "$62\r\nredis_version:7\x1b[2J\r\nrole:\x1b]0;\
              x\x07\r\nmaxmemory_policy:\x1bc\u{9b}\r\nx:y\r\n\r\n",
         ),
-        _ => Act::Pass,
+        _ => Reaction::Pass,
     });
-    let (code, said) = check(&picky.url(), &[]);
+    let (code, said) = check(&proxy.url(), &[]);
     assert!(code == Some(0) && said.contains(r"7\u{1b}[2J"), "{code:?} {said}");
     assert!(said.chars().all(|c| c == '\n' || !c.is_control()), "{said:?}");
 }

@@ -1,5 +1,5 @@
-//! The command line, by running the real binary: help, exit codes, what is printed and what never
-//! is.
+//! The command line, tested with the real binary: help, exit codes, the output, and secrets that
+//! are never printed.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::harness::certs::Authority;
 
-/// The binary with an environment that holds nothing but a home.
+/// Runs the binary with an environment of a home directory and `variables` only.
 fn traitsink(args: &[&str], variables: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_traitsink"))
         .args(args)
@@ -53,7 +53,7 @@ fn exit_codes_are_those_of_sysexits() {
         (&["check", "-c", "/nonexistent.toml"], 78),
         (&["check", "-s", "redis.ulr=x"], 78),
         (&["run", "-s", "redis.ulr=x"], 78),
-        // No verb, but a configuration: run.
+        // A configuration without a verb means `run`.
         (&["-s", "redis.ulr=x"], 78),
     ] {
         let output = traitsink(args, &[]);

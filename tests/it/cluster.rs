@@ -1,4 +1,4 @@
-//! The worker and a real Redis Cluster: slots that move, masters that die.
+//! The worker with a real Redis Cluster: slots that move, masters that die.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn the_examples_of_the_guide_are_written() {
     guide::check_examples(&app, |key| cluster.hgetall(key));
 }
 
-/// Every writer goes on as if nothing happened: a redirection is no trouble.
+/// Slots move and no request fails: redirections are followed.
 #[test]
 fn c2_slots_move_under_load() {
     play("C2", "600 slots move to another node of a cluster", 2..=5, |round| {
@@ -48,7 +48,7 @@ fn c2_slots_move_under_load() {
     });
 }
 
-/// A master dies; its replica takes over, and the other shards never wait.
+/// A master dies and its replica takes over; the other shards never wait.
 #[test]
 fn c1_a_master_dies() {
     play("C1", "a master of a cluster is killed or frozen", 2..=20, |round| {
@@ -75,7 +75,7 @@ fn c1_a_master_dies() {
             cluster.nodes[0].restart();
         }
         progress(&load, 500);
-        // Until it is told, it answers as the master that it was, and empty.
+        // The old master starts empty and acts as a master until the cluster makes it a replica.
         eventually("the old master is a replica", || !is_master(&cluster.nodes[0]));
         let users = load.stop();
         app.wait_ready();
@@ -85,7 +85,7 @@ fn c1_a_master_dies() {
     });
 }
 
-/// Told to fail over, nodes change places without a loss, again and again.
+/// Masters and replicas change places by CLUSTER FAILOVER, without a loss.
 #[test]
 fn c3_masters_change_places() {
     play("C3", "masters and replicas of a cluster change places", 2..=5, |round| {
@@ -95,8 +95,8 @@ fn c3_masters_change_places() {
         for _ in 0..2 {
             progress(&load, 300);
             let replica = cluster.nodes.iter().find(|node| !is_master(node)).expect("a replica");
-            // Refused while it is not in step.
-            eventually("it is a master now", || {
+            // The command is refused while the replica is not synchronised.
+            eventually("the replica is a master now", || {
                 replica.cli(&["CLUSTER", "FAILOVER"]);
                 let_pass(Duration::from_millis(200));
                 is_master(replica)
@@ -111,8 +111,8 @@ fn c3_masters_change_places() {
     });
 }
 
-/// All nodes come back elsewhere: only the seed, which has one address for whichever node is behind
-/// it, knows where.
+/// All nodes restart with other addresses. Only the address of the seed stays, which leads to one
+/// of the nodes.
 #[test]
 fn c3_all_addresses_change() {
     play(
@@ -131,7 +131,7 @@ fn c3_all_addresses_change() {
             cluster.nodes.iter_mut().for_each(|node| node.kill());
             let_pass(round.up_to(1000));
             cluster.nodes.iter_mut().for_each(|node| node.move_away());
-            seed.lead_to(cluster.nodes[round.rng.usize(0..6)].port());
+            seed.redirect_to(cluster.nodes[round.rng.usize(0..6)].port());
             cluster.wait_until_whole();
             round.recovers(|| progress(&load, 500));
             app.wait_ready();

@@ -1,4 +1,4 @@
-//! What layers of files, variables and flags come to.
+//! The effective configuration of files, variables and flags.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,7 +13,7 @@ use traitsink::config::{
 
 use crate::harness::{address, tcp};
 
-/// Layers as a user would type them. A file is its name and its text.
+/// Layers of configuration as a user types them; a file is its name and its text.
 #[derive(Default)]
 pub(crate) struct Layers<'a> {
     pub(crate) files: &'a [(&'a str, &'a str)],
@@ -22,7 +22,7 @@ pub(crate) struct Layers<'a> {
 }
 
 impl Layers<'_> {
-    /// Loads them; errors come as lines, with the directory of the files taken out.
+    /// Loads the layers. Errors are lines, without the directory of the files.
     pub(crate) fn load(&self) -> Result<Loaded, Vec<String>> {
         let directory = TempDir::new().unwrap();
         let paths = self.files.iter().map(|(name, text)| {
@@ -65,7 +65,7 @@ pub(crate) fn file(text: &str) -> Result<Loaded, Vec<String>> {
     Layers { files: &[("a.toml", text)], ..Layers::default() }.load()
 }
 
-/// A password that was typed in place.
+/// The text of a password that was typed in place.
 pub(crate) fn typed(password: Option<Password>) -> String {
     match password {
         Some(Password::Fixed(password)) => password.expose_secret().to_owned(),
@@ -90,7 +90,7 @@ fn later_layers_win_and_tables_merge() {
         (&[a, b, c], env, &[], "e"),
         (&[a, b, c], env, &["redis.prefix=s"], "s"),
         (&[a, b, c], env, &["redis.prefix=s", "redis.prefix=t"], "t"),
-        // An empty variable is as if it were not there; an empty flag takes the key back.
+        // An empty variable counts as unset; an empty flag resets the key.
         (&[a], &[("TRAITSINK_REDIS__PREFIX", "")], &[], "a"),
         (&[a], env, &["redis.prefix="], ""),
     ] {
@@ -127,8 +127,8 @@ fn typed_keys_are_read_out_of_text() {
         ("TRAITSINK_HTTP__MAX_BODY", "1MiB"),
         ("TRAITSINK_LOG__LEVEL", "debug"),
         ("TRAITSINK__DATA_DIR", "/data"),
-        // Kubernetes injects these for a service named traitsink; another program's are not ours
-        // either.
+        // Kubernetes injects these variables for a service named traitsink. Variables of other
+        // programs are ignored, too.
         ("TRAITSINK_PORT", "tcp://10.0.0.1:80"),
         ("TRAITSINK_SERVICE_HOST", "10.0.0.1"),
         ("OTHER_REDIS__URL", "redis://other"),

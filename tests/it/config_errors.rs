@@ -1,4 +1,4 @@
-//! The exact errors of the configuration, and what never shows in them.
+//! The exact errors of the configuration, and secrets that errors never show.
 
 use proptest::prelude::*;
 use traitsink::config::schema;
@@ -187,7 +187,7 @@ fn one_mistake_has_one_exact_error() {
             "redis.user_timeout=100us",
             "redis.user_timeout (--set): must be at least 1ms, or 0s for the system's own",
         ),
-        // Of modes.
+        // Modes.
         ("redis.mode=sharded", "redis.nodes: name the shards, at least one"),
         (
             "redis.mode=sharded redis.nodes=a,b,c delivery.lanes=2",
@@ -206,7 +206,7 @@ fn one_mistake_has_one_exact_error() {
             "redis.mode=local admin.listen=127.0.0.1:7 redis.local.port=7",
             "admin.listen (--set): 127.0.0.1:7 is taken by redis.local.port (--set)",
         ),
-        // Without effect in the chosen mode.
+        // Keys without effect in the chosen mode.
         (
             "redis.mode=sharded redis.nodes=a redis.port=1",
             "redis.port (--set): has no effect with redis.mode = \"sharded\"",
@@ -364,8 +364,8 @@ fn one_mistake_has_one_exact_error() {
 }
 
 proptest! {
-    /// Whatever is typed for whatever key is an error or a configuration, and never printed where a
-    /// secret is meant.
+    /// Any text for any key is an error or a configuration, and is never printed if the key takes a
+    /// secret.
     #[test]
     fn no_text_panics_or_leaks(key in 0usize..200, text in "[ -~]{0,12}", wrap in 0usize..6) {
         let mut keys = Vec::new();
@@ -386,8 +386,8 @@ proptest! {
             Ok(loaded) => loaded.to_toml() + &loaded.warnings.join("\n"),
             Err(errors) => errors.join("\n"),
         };
-        // A URL's user name and host are no secrets.
-        let in_the_open = key == "redis.url" && set(&[&format!("{key}={text}")]).is_ok();
-        prop_assert!(!secret || in_the_open || !said.contains("canary"), "{key}: {said}");
+        // The user name and the host in a URL are no secrets.
+        let is_public = key == "redis.url" && set(&[&format!("{key}={text}")]).is_ok();
+        prop_assert!(!secret || is_public || !said.contains("canary"), "{key}: {said}");
     }
 }

@@ -1,4 +1,4 @@
-//! `[kafka]` and the dead letters that go there: what is valid, and the exact errors.
+//! `[kafka]` and dead letters in Kafka: valid settings, and the exact errors.
 
 use std::time::Duration;
 

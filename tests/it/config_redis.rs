@@ -1,4 +1,4 @@
-//! What `[redis]` and its tables come to.
+//! The effective settings of `[redis]` and its tables.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a configuration warns of, and that nothing that may be a secret is ever shown.
+//! Warnings of the configuration, and secrets that no output shows.
 
 use serde_json::Value;
 use traitsink::config::schema;
@@ -6,7 +6,8 @@ use traitsink::config::schema;
 use crate::config::{Layers, set};
 use crate::harness::app::run;
 
-/// Whoever names the master must be trusted, or the master known by its certificate.
+/// Sentinels name the master, so either their connections or the master's certificate must be
+/// verified.
 #[test]
 fn sentinels_in_plain_text_are_warned_of_unless_the_master_is_known() {
     let sentinels = [
@@ -48,11 +49,11 @@ fn a_variable_with_single_underscores_is_warned_of() {
     );
 }
 
-/// No name, address or word holds it.
+/// A secret value, which is no part of any name, address or word.
 const CANARY: &str = "Canary7x";
 
-/// Keys whose whole value may be shown: names, places and identities.
-const OPEN: [&str; 27] = [
+/// Keys whose whole value may be shown: names, paths and identities.
+const PUBLIC: [&str; 27] = [
     "data_dir",
     "http.sources[].name",
     "http.sources[].prefix",
@@ -82,7 +83,7 @@ const OPEN: [&str; 27] = [
     "dead_letter.topic",
 ];
 
-/// Keys whose values are hosts: only what comes before an @ is a secret.
+/// Keys whose values are hosts: only the part before an @ is a secret.
 const HOSTS: [&str; 8] = [
     "kafka.bootstrap_servers",
     "dead_letter.bootstrap_servers",
@@ -94,8 +95,8 @@ const HOSTS: [&str; 8] = [
     "kafka.sasl.token_url",
 ];
 
-/// Configurations in which, together, every key has an effect.
-const SCENES: [&[&str]; 9] = [
+/// Configurations that together give every key an effect.
+const CONFIGURATIONS: [&[&str]; 9] = [
     &["redis.host=127.0.0.1", "redis.port=1", "redis.tls.enabled=true", "http.wait=1s"],
     &["redis.mode=cluster", "redis.nodes=[\"127.0.0.1:1\"]"],
     &["redis.mode=sharded", "redis.nodes=[\"127.0.0.1:1\"]"],
@@ -122,8 +123,8 @@ const SCENES: [&[&str]; 9] = [
     &["dead_letter.to=kafka", "dead_letter.topic=d", "dead_letter.bootstrap_servers=127.0.0.1:1"],
 ];
 
-/// Every key that takes free text, as `redis.nodes[].username`; `redis.nodes[]` for a list of texts
-/// that may be tables.
+/// Collects every key that takes free text, such as `redis.nodes[].username`; `redis.nodes[]` is a
+/// list of texts that may be tables.
 fn texts(schema: &Value, path: String, out: &mut Vec<String>) {
     for one in schema["anyOf"].as_array().into_iter().flatten() {
         texts(one, path.clone(), out);
@@ -157,7 +158,7 @@ fn texts(schema: &Value, path: String, out: &mut Vec<String>) {
     }
 }
 
-/// `--set` for `value` at `key`.
+/// The `--set` option that gives `key` the `value`.
 fn setting(key: &str, value: &str) -> Vec<String> {
     match key.split_once("[]") {
         None if key.ends_with("librdkafka") => vec![
@@ -197,7 +198,7 @@ fn no_output_shows_what_may_be_a_secret() {
     texts(&schema(), String::new(), &mut keys);
     assert!(keys.len() > 45, "{keys:?}");
     let unknown: Vec<_> =
-        OPEN.iter().chain(&HOSTS).filter(|key| !keys.iter().any(|known| known == *key)).collect();
+        PUBLIC.iter().chain(&HOSTS).filter(|key| !keys.iter().any(|known| known == *key)).collect();
     assert!(unknown.is_empty(), "{unknown:?} of {keys:?}");
     let login = [
         format!("u:{CANARY}@h:1"),
@@ -210,15 +211,14 @@ fn no_output_shows_what_may_be_a_secret() {
     let plain = [CANARY.to_owned(), format!("{CANARY} {CANARY}"), format!("{CANARY}/x#y")];
     let (mut valid, mut checks) = (0, Vec::new());
     for key in keys.iter().filter(|key| {
-        !OPEN.contains(&key.as_str()) && !key.ends_with("_file") && *key != "dead_letter.path"
+        !PUBLIC.contains(&key.as_str()) && !key.ends_with("_file") && *key != "dead_letter.path"
     }) {
         let hosts = HOSTS.contains(&key.as_str());
         for value in login.iter().chain(plain.iter().filter(|_| !hosts)) {
-            for (setting, scene) in setting(key, value)
-                .iter()
-                .flat_map(|one| SCENES.iter().map(move |scene| (one, scene)))
-            {
-                let all = [*scene, &[setting.as_str()]].concat();
+            for (setting, configuration) in setting(key, value).iter().flat_map(|one| {
+                CONFIGURATIONS.iter().map(move |configuration| (one, configuration))
+            }) {
+                let all = [*configuration, &[setting.as_str()]].concat();
                 let said = match set(&all) {
                     Ok(loaded) => {
                         valid += 1;
@@ -232,7 +232,7 @@ fn no_output_shows_what_may_be_a_secret() {
         }
     }
     assert!(valid > 100, "only {valid} configurations are valid");
-    // What the program itself prints, of a part of them that has every key.
+    // The output of the program itself, for a part of these configurations that has every key.
     for (n, all) in checks.iter().enumerate().filter(|(n, _)| n % 7 == 0) {
         let settings: Vec<&str> = all.iter().flat_map(|one| ["-s", one.as_str()]).collect();
         let reaches = !all.iter().any(|one| {
@@ -252,7 +252,7 @@ fn no_output_shows_what_may_be_a_secret() {
     }
 }
 
-/// `check` says what `run` would refuse.
+/// `check` reports the errors that would make `run` fail.
 #[test]
 fn a_token_url_that_cannot_be_used_is_an_error() {
     for (url, error) in [

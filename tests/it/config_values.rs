@@ -1,4 +1,4 @@
-//! Values of the wrong type, many errors at once, and what never shows in an error.
+//! Values of the wrong type, many errors at once, and secrets that errors never show.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

@@ -1,4 +1,5 @@
-//! Connections to real servers, and to scripted ones where a real one cannot be brought to it.
+//! Connections to real servers, and to scripted servers for replies that a real one cannot be made
+//! to send.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
@@ -28,7 +29,7 @@ pub(crate) async fn connect(settings: &config::Redis) -> Result<Connection, Trou
     connector(settings).expect("usable settings").connect().await
 }
 
-/// The error of a connection that must fail, with all these words.
+/// The error of a connection that must fail; asserts that it contains all `words`.
 pub(crate) async fn refused(
     settings: &config::Redis,
     class: Class,
@@ -54,7 +55,7 @@ pub(crate) fn packed(words: &[&str]) -> Vec<u8> {
     command(words).get_packed_command()
 }
 
-/// A server that says `answer` to the first thing it hears, and hangs up.
+/// A server that sends `answer` after the first bytes it receives, and closes the connection.
 pub(crate) fn scripted(answer: &'static [u8]) -> (config::Redis, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -63,7 +64,8 @@ pub(crate) fn scripted(answer: &'static [u8]) -> (config::Redis, JoinHandle<()>)
         let _ = stream.read(&mut [0; 4096]);
         let _ = stream.write_all(answer);
         let _ = stream.shutdown(Shutdown::Write);
-        // Until the client leaves: closing with bytes unread would take the answer back.
+        // The server reads until the client leaves: closing with unread bytes would reset the
+        // connection and lose the answer.
         while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
     });
     (settings(tcp("127.0.0.1", port)), server)
@@ -121,8 +123,8 @@ async fn a_batch_has_one_reply_for_each_command() {
     assert_eq!(server.cli(&["DBSIZE"]), Value::Int(512));
 }
 
-/// The embedded store stops reading while its replies are not read: whoever only writes would wait
-/// for ever.
+/// The embedded store stops reading while its replies are not read. A client that only writes would
+/// wait for ever.
 #[tokio::test]
 async fn reads_while_it_writes() {
     let embedded =

@@ -1,4 +1,4 @@
-//! Connections that break, stall or answer too much, and the fence.
+//! Connections that break, stall or receive too many replies, and the fence.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -62,7 +62,8 @@ async fn what_a_server_says_before_it_hangs_up() {
         (b"", Class::Reconnect, "NONE", "if this port speaks TLS"),
     ] {
         let (settings, server) = scripted(answer);
-        // In one try: others are made in proxies.rs.
+        // With the full handshake there is one attempt; attempts with fewer commands are tested in
+        // proxies.rs.
         let settings = config::Redis { handshake: Handshake::Full, ..settings };
         refused(&settings, class, code, &[words]).await;
         server.join().unwrap();
@@ -71,7 +72,8 @@ async fn what_a_server_says_before_it_hangs_up() {
 
 #[tokio::test]
 async fn replies_that_arrived_stay_when_the_rest_is_lost() {
-    // The greeting: CLIENT SETNAME, CLIENT INFO, INFO, PING. Then two of three replies.
+    // The server answers the handshake (CLIENT SETNAME, CLIENT INFO, INFO, PING), then two of three
+    // commands.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = std::thread::spawn(move || {
@@ -119,7 +121,7 @@ async fn a_stopped_server_times_out() {
     assert!(matches!(lost, Err(Broken::Timeout(_))), "{lost:?}");
     refused(&settings, Class::Reconnect, "NONE", &["no reply for 1s"]).await;
     server.resume();
-    connect(&plain(&server)).await.expect("the server goes on");
+    connect(&plain(&server)).await.expect("the server continues");
 }
 
 #[tokio::test]
@@ -179,12 +181,12 @@ async fn a_fence_closes_the_lost_connection_and_no_other() {
     let identity = lost.identity().unwrap().clone();
     assert!(next.fence(&identity).await.unwrap());
     assert!(lost.query(&command(&["PING"])).await.is_err());
-    assert!(!next.fence(&identity).await.unwrap(), "it is gone");
+    assert!(!next.fence(&identity).await.unwrap(), "the connection is closed already");
 
-    // After a restart somebody else may have the same id, and by chance the same address.
+    // After a restart another client may have the same id and, by chance, the same address.
     server.restart();
     let mut innocent = connect(&plain(&server)).await.unwrap();
     let former = Identity { run_id: identity.run_id, ..innocent.identity().unwrap().clone() };
     assert!(!connect(&plain(&server)).await.unwrap().fence(&former).await.unwrap());
-    innocent.query(&command(&["PING"])).await.expect("an innocent lives on");
+    innocent.query(&command(&["PING"])).await.expect("another connection stays open");
 }

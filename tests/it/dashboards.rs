@@ -1,4 +1,4 @@
-//! Dashboards name only metrics that the program exports.
+//! The dashboards use only metrics that the program exports.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::harness::app::App;
 
-/// Series that a worker without Kafka partitions does not have.
+/// Metrics that a worker without Kafka partitions does not export.
 const PER_PARTITION: &[&str] = &["traitsink_kafka_consumer_lag"];
 
-/// Every `expr` below `value`.
+/// Collects every `expr` in `value`.
 fn expressions(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => {
@@ -22,7 +22,7 @@ fn expressions(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// The metrics that an expression names.
+/// The metrics in an expression.
 fn metrics(expression: &str) -> impl Iterator<Item = &str> {
     let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.filter(|word| word.starts_with("traitsink_") || word.starts_with("process_"))

@@ -1,5 +1,5 @@
-//! What operators and other processes do to the dead-letter file; no letter acknowledged afterwards
-//! may be missing or damaged.
+//! Operators and other processes change the dead-letter file; no letter acknowledged afterwards is
+//! missing or damaged.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -12,7 +12,7 @@ use crate::harness::app::{App, run};
 use crate::harness::redis::Redis;
 use crate::harness::{self, eventually};
 
-/// A worker, and a Redis that refuses what is written to user `s`.
+/// A worker, and a Redis that refuses every write for user `s`.
 pub(crate) fn start(settings: &[&str]) -> (Redis, App) {
     let redis = Redis::start();
     redis.cli(&["SET", "user:s", "a string"]);
@@ -25,14 +25,14 @@ pub(crate) fn event(number: u64) -> String {
     format!(r#"{{"type":"identify","userId":"s","traits":{{"n":{number}}}}}"#)
 }
 
-/// Whether the dead letter that this event becomes is acknowledged.
+/// Sends an event that becomes a dead letter; true if it is acknowledged.
 pub(crate) fn send(app: &App, number: u64) -> bool {
     let status = app.client().post("/v1/identify", event(number)).expect("an answer").status;
     assert!(matches!(status, 200 | 503), "{status}");
     status == 200
 }
 
-/// The numbers of the letters in a file. Each of its lines is JSON.
+/// The numbers of the letters in a file; asserts that each line is JSON.
 pub(crate) fn numbers(path: &Path) -> Vec<u64> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let number = |line: &str| {
@@ -45,12 +45,12 @@ pub(crate) fn numbers(path: &Path) -> Vec<u64> {
     text.lines().filter(|line| !line.is_empty()).map(number).collect()
 }
 
-/// Runs a line of shell in the directory of the dead letters.
+/// Runs a shell command in the directory of the dead letters.
 fn shell(app: &App, line: &str) {
     harness::run("sh", &["-ec", line], app.data_dir());
 }
 
-/// A shell line that rotates the file at once.
+/// A shell command that rotates the file at once.
 fn logrotate(how: &str) -> String {
     format!(
         "printf '%s\n' \"$PWD/dead-letters.ndjson {{\" 'rotate 9' '{how}' '}}' >rotate.conf
@@ -59,7 +59,7 @@ fn logrotate(how: &str) -> String {
     )
 }
 
-/// Each of these leaves the file, if there is one, without the letters that it held before.
+/// Shell commands that leave the file, if any, without the letters it held before.
 fn changes() -> Vec<String> {
     let other_file =
         "umask 077; touch new; mv dead-letters.ndjson gone; mv new dead-letters.ndjson";
@@ -128,7 +128,7 @@ fn half_a_line_spoils_no_letter() {
     assert_eq!((lines.len(), lines[1]), (4, "{\"at\":\"2026"), "{text}");
     std::fs::write(&path, [lines[0], lines[2], lines[3]].join("\n")).unwrap();
     assert_eq!(numbers(&path), [1, 2, 3]);
-    // The file ends without a line end now, as editors leave it.
+    // The file now ends without a newline, as editors leave it.
     assert!(send(&app, 4));
     assert_eq!(numbers(&path), [1, 2, 3, 4]);
 }

@@ -1,5 +1,5 @@
-//! Several processes on one dead-letter file, writes that fail in the middle, and a file that is
-//! moved all the while.
+//! Several processes write to one dead-letter file, writes fail in the middle, and the file is
+//! moved all the time.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::harness::app::{App, run};
 use crate::harness::redis::Redis;
 use crate::harness::{self, pause};
 
-/// From now on files of this process can grow to `bytes` only; `None`: without a limit.
+/// Limits the size of files that the worker can write to `bytes`; `None` removes the limit.
 fn limit_files(app: &App, bytes: Option<u64>) {
     let bytes = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
     harness::run(
@@ -20,7 +20,7 @@ fn limit_files(app: &App, bytes: Option<u64>) {
     );
 }
 
-/// Replays the events with these numbers into the worker's dead letters.
+/// Replays the events with these numbers, which become dead letters in the worker's file.
 fn replay(redis: &Redis, path: &Path, events: std::ops::Range<u64>) {
     let settings = [
         format!("redis.url=redis://127.0.0.1:{}", redis.port()),
@@ -38,7 +38,7 @@ fn a_failed_write_erases_nothing_of_another_process() {
     assert!(send(&app, 0));
     replay(&redis, &path, 1..6);
     let size = path.metadata().unwrap().len();
-    // Half of the next letter fits.
+    // The limit lets half of the next letter pass.
     limit_files(&app, Some(size + 50));
     assert!(!send(&app, 100));
     assert_eq!(path.metadata().unwrap().len(), size, "half a letter is cut off again");
@@ -58,8 +58,8 @@ fn writes_that_fail_beside_another_process_lose_nothing() {
         let replay = scope.spawn(|| replay(&redis, &path, 0..2000));
         let mut number = 2000;
         while !replay.is_finished() || refused == 0 {
-            // The other process may have written beyond the limit by then: that is another way to
-            // fail.
+            // The other process may have written beyond the limit by then, which makes the write
+            // fail in another way.
             limit_files(&app, Some(path.metadata().unwrap().len() + 200));
             for _ in 0..5 {
                 if send(&app, number) {
@@ -85,16 +85,16 @@ fn writes_that_fail_beside_another_process_lose_nothing() {
     app.assert_at_rest();
 }
 
-/// Set at the end, also when the test fails.
-struct Done<'a>(&'a AtomicBool);
+/// Sets the flag on drop, so that it is set when the test fails, too.
+struct SetOnDrop<'a>(&'a AtomicBool);
 
-impl Drop for Done<'_> {
+impl Drop for SetOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// Times that the file is moved at least.
+/// Least number of times that the file is moved.
 const MOVES: usize = 20;
 
 #[test]
@@ -105,7 +105,7 @@ fn processes_that_write_to_a_file_that_is_moved_again_and_again_lose_nothing() {
     let ((redis, first), (_second_redis, second)) = (start(&[&setting]), start(&[&setting]));
     let (done, moves) = (AtomicBool::new(false), AtomicUsize::new(0));
     let moved = |number: usize| dir.path().join(format!("moved.{number}"));
-    // Writes on until the file has been moved often enough, and was there again each time.
+    // Writes until the file has been moved often enough, and existed again each time.
     let write = |app: &App, start: u64| {
         let enough = |number: u64| number >= start + 200 && moves.load(Ordering::Relaxed) >= MOVES;
         let sent = (start..start + 5000).take_while(|&number| !enough(number));
@@ -113,7 +113,7 @@ fn processes_that_write_to_a_file_that_is_moved_again_and_again_lose_nothing() {
             .collect::<Vec<_>>()
     };
     let sent: BTreeSet<u64> = std::thread::scope(|scope| {
-        let _end_of_moving = Done(&done);
+        let _end_of_moving = SetOnDrop(&done);
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 if std::fs::rename(&path, moved(moves.load(Ordering::Relaxed))).is_ok() {

@@ -1,4 +1,4 @@
-//! `traitsink demo`: what a new user meets first.
+//! `traitsink demo`, the first command of a new user.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -57,7 +57,7 @@ fn stays_up_and_its_next_lines_work() {
 
     let shell =
         |line: &str| crate::harness::run("sh", &["-c", line.trim()], std::path::Path::new("."));
-    // The curl line as a person would run it, without needing curl.
+    // The printed curl line is sent without curl.
     let address = curl.split("http://").nth(1).unwrap().split('/').next().unwrap();
     let body = curl.split("-d '").nth(1).unwrap().trim_end_matches('\'');
     let answer = Client::new(address.parse().unwrap())

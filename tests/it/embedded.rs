@@ -1,4 +1,4 @@
-//! The store in the process, asked by the real `redis-cli` and by our own connection.
+//! The embedded store, used with the real `redis-cli` and with our own connection.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -51,7 +51,7 @@ async fn redis_cli_reads_what_was_written() {
     let mut connection = store.connect().await;
     let fields = ["HSET", "user:1", "name", "Jane", "age", "23", "a b", "\"x\"\n", "name", "John"];
     assert_eq!(query(&mut connection, &fields).await, Value::Int(3));
-    // In the order in which they came, in both versions of the protocol.
+    // Fields keep the order in which they were written, in both versions of the protocol.
     assert_eq!(store.cli(&["HGETALL", "user:1"]), "name\nJohn\nage\n23\na b\n\"x\"\n\n");
     assert_eq!(store.cli(&["--no-raw", "HGETALL", "user:1"]).lines().next(), Some("1) \"name\""));
     assert_eq!(
@@ -94,7 +94,7 @@ async fn redis_cli_starts_and_scans() {
     keys.sort();
     keys.dedup();
     assert_eq!(keys.len(), 100);
-    // What an interactive redis-cli sends before its first prompt.
+    // An interactive redis-cli sends this command before its first prompt.
     assert_eq!(store.cli(&["COMMAND", "DOCS"]), "\n");
     assert_eq!(store.cli(&["COMMAND"]), "\n");
     assert!(store.cli(&["COMMAND", "COUNT"]).trim().parse::<u32>().is_ok());

@@ -1,5 +1,6 @@
-//! Faults under load, with an oracle: what was acknowledged is in Redis, and nothing older
-//! overwrites it. Each is a row of the matrix; letters and numbers are those of the test plan.
+//! Faults under load, with an oracle: acknowledged events are in Redis, and no older event
+//! overwrites them. Each test is a row of the fault matrix; letters and numbers are those of the
+//! test plan.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,7 +17,7 @@ use crate::harness::{eventually, let_pass};
 const WRITERS: usize = 6;
 const USERS: usize = 40;
 
-/// A Redis that has on disk what it acknowledged.
+/// A Redis that writes to disk before it acknowledges.
 pub(crate) fn durable_redis() -> Redis {
     Redis::builder().option("appendonly", "yes").option("appendfsync", "always").start()
 }
@@ -25,7 +26,7 @@ pub(crate) fn url(redis: &Redis) -> String {
     format!("redis://127.0.0.1:{}", redis.port())
 }
 
-/// A worker on a fixed port, so that its clients find it again after a restart.
+/// A worker on a fixed port, so that its clients reach it after a restart.
 pub(crate) fn worker(redis: &Redis, port: u16, settings: &[&str]) -> App {
     let listen = format!("http.listen=127.0.0.1:{port}");
     let mut all = vec![listen.as_str()];
@@ -37,19 +38,18 @@ pub(crate) fn load(port: u16, on_error: OnError) -> Load {
     Load::start(SocketAddr::from(([127, 0, 0, 1], port)), WRITERS, USERS, on_error)
 }
 
-/// Load on a worker that is not started again.
+/// Load on a worker that is not restarted.
 pub(crate) fn load_of(app: &App, on_error: OnError) -> Load {
     load(app.http.port(), on_error)
 }
 
-/// Lets the load run until `more` further events are acknowledged.
+/// Waits until `more` further events are acknowledged.
 pub(crate) fn progress(load: &Load, more: u64) {
     let goal = load.acked() + more;
     eventually("events are acknowledged", || load.acked() >= goal);
 }
 
-/// Invariants I1 and I3: each hash agrees with what its user's writer knows, and there is no key
-/// besides.
+/// Checks invariants I1 and I3: each hash agrees with its user's state, and there is no other key.
 pub(crate) fn check(redis: &Redis, users: &BTreeMap<String, User>) {
     check_users(users, |key| redis.hgetall(key));
     let keys: Vec<String> = redis::from_redis_value(redis.cli(&["KEYS", "*"])).expect("names");
@@ -61,7 +61,7 @@ pub(crate) fn check(redis: &Redis, users: &BTreeMap<String, User>) {
     }
 }
 
-/// A new worker, once it has written something.
+/// A new worker that has written something already.
 fn restarted(redis: &Redis, port: u16, load: &Load) -> App {
     let app = worker(redis, port, &[]);
     progress(load, 1);
@@ -168,11 +168,11 @@ fn b2_redis_frozen_and_thawed() {
     play("B2", "Redis is frozen and thawed", 2..=30, |round| {
         let redis = Redis::start();
         let port = free_port();
-        // Requests are given up while Redis is frozen, and their events must not come back to life
-        // over newer ones.
+        // Requests are given up while Redis is frozen; their events must not overwrite newer ones
+        // later.
         let app = worker(&redis, port, &["http.wait=1s", "redis.response_timeout=500ms"]);
         let load = load(port, OnError::GiveUp);
-        let watch = Watch::start(&redis);
+        let watch = ReadMonitor::start(&redis);
         for _ in 0..2 {
             progress(&load, 50);
             redis.pause();
@@ -200,7 +200,7 @@ fn b6_some_keys_hold_another_type() {
         }
         let load = load(port, OnError::Retry);
         progress(&load, 1000);
-        eventually("every writer has met its string", || {
+        eventually("every string has a dead letter", || {
             let letters = std::fs::read_to_string(app.dead_letter_file()).unwrap_or_default();
             strings.iter().all(|name| letters.contains(&format!("\"user:{name}\"")))
         });
@@ -234,7 +234,7 @@ fn b6_some_keys_hold_another_type() {
         let others = letters
             .iter()
             .filter(|letter| !strings.iter().any(|name| letter["key"] == format!("user:{name}")));
-        assert_eq!(others.count(), 0, "a neighbour was dead-lettered");
+        assert_eq!(others.count(), 0, "an event of another key was dead-lettered");
         assert_eq!(
             letters.len() as f64,
             app.metric("traitsink_events_dead_lettered_total", "wrong_type")
@@ -243,21 +243,21 @@ fn b6_some_keys_hold_another_type() {
     });
 }
 
-/// Invariant I4: while it watches, no user's number falls.
-struct Watch {
+/// Checks invariant I4 by reading: while this runs, no user's number falls.
+struct ReadMonitor {
     stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
     thread: std::thread::JoinHandle<()>,
 }
 
-impl Watch {
+impl ReadMonitor {
     fn start(redis: &Redis) -> Self {
         let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let told = std::sync::Arc::clone(&stop);
+        let stopped = std::sync::Arc::clone(&stop);
         let client = redis::Client::open(url(redis)).expect("a valid URL");
         let thread = std::thread::spawn(move || {
             let mut connection = client.get_connection().expect("Redis accepts");
             let mut seen = BTreeMap::new();
-            while !told.load(std::sync::atomic::Ordering::Relaxed) {
+            while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
                 let name =
                     format!("user:w{}-{}", fastrand::usize(0..WRITERS), fastrand::usize(0..USERS));
                 let number: Option<u64> = redis::cmd("HGET")

@@ -1,6 +1,6 @@
-//! What networks do between the worker and Redis, under load: connections cut at any byte, silent,
-//! late, slow or corrupt, and names that lead elsewhere. What was acknowledged is in Redis after
-//! each round; nothing is dead-lettered.
+//! Faults of the network between the worker and Redis, under load: connections that are cut at any
+//! byte, silent, late, slow or corrupt, and host names that change. Acknowledged events are in
+//! Redis after each round; nothing is dead-lettered.
 
 use std::time::{Duration, Instant};
 
@@ -14,19 +14,19 @@ use crate::harness::redis::Redis;
 use crate::harness::{eventually, let_pass};
 use crate::worker_tls::waits_for;
 
-/// More than can be acknowledged and not yet known to the writers.
-const FRESH: u64 = 50;
-/// Bytes of a connection at which it is broken.
-const FIRST: usize = 4096;
+/// More events than can be acknowledged before the writers know of it.
+const PROGRESS: u64 = 50;
+/// Connections break within this number of bytes.
+const BREAK_WITHIN: usize = 4096;
 
-/// A worker that reaches Redis through the proxy, for many rounds.
-struct Scene {
+/// A worker behind a proxy, used for many rounds.
+struct NetworkFixture {
     redis: Redis,
     proxy: Proxy,
     app: App,
 }
 
-impl Scene {
+impl NetworkFixture {
     fn new(settings: &[&str]) -> Self {
         let redis = Redis::start();
         let proxy = Proxy::start(redis.port());
@@ -40,27 +40,26 @@ impl Scene {
 
     fn load(&self) -> Load {
         let load = load_of(&self.app, OnError::Retry);
-        progress(&load, FRESH);
+        progress(&load, PROGRESS);
         load
     }
 
     /// Ends the load, checks I1, I3 and I7, and empties Redis for the next round.
     fn finish(&self, load: Load) {
-        progress(&load, FRESH);
+        progress(&load, PROGRESS);
         check(&self.redis, &load.stop());
         self.app.assert_at_rest();
         assert!(self.app.dead_letters().is_empty(), "dead-lettered because of the network");
         self.redis.cli(&["FLUSHALL"]);
     }
 
-    /// Has new connections broken, and waits until that has happened to all of them and events are
-    /// written again.
+    /// Breaks new connections, and waits until all of them are broken and events are written again.
     fn break_connections(&self, round: &mut Round, load: &Load, breaks: Vec<Break>) {
         let wanted = self.proxy.broken() + breaks.len();
         self.proxy.break_next(breaks);
         self.proxy.reset();
-        eventually("all connections broke that should", || self.proxy.broken() == wanted);
-        round.recovers(|| progress(load, FRESH));
+        eventually("all planned breaks happened", || self.proxy.broken() == wanted);
+        round.recovers(|| progress(load, PROGRESS));
     }
 
     fn reconnects(&self) -> f64 {
@@ -68,24 +67,27 @@ impl Scene {
     }
 }
 
-/// With one lane, so that every break stops all writing.
+/// There is one lane, so that every break stops all writing.
 #[test]
 fn e1_connections_cut_at_every_byte() {
-    let scene = Scene::new(&["delivery.lanes=1", "delivery.retry_min=10ms"]);
+    let fixture = NetworkFixture::new(&["delivery.lanes=1", "delivery.retry_min=10ms"]);
     play(
         "E1",
         "a connection to Redis is cut or reset at each byte, both ways",
         64..=4096,
         |round| {
-            let after =
-                if round.night { round.number as usize - 1 } else { round.rng.usize(0..FIRST) };
-            let (cut_first, load) = (round.rng.bool(), scene.load());
+            let after = if round.night {
+                round.number as usize - 1
+            } else {
+                round.rng.usize(0..BREAK_WITHIN)
+            };
+            let (cut_first, load) = (round.rng.bool(), fixture.load());
             let breaks =
                 [(Toward::Server, cut_first), (Toward::Client, !cut_first)].map(|(toward, cut)| {
                     Break { toward, after, end: if cut { End::Cut } else { End::Reset } }
                 });
-            scene.break_connections(round, &load, breaks.into());
-            scene.finish(load);
+            fixture.break_connections(round, &load, breaks.into());
+            fixture.finish(load);
         },
     );
 }
@@ -93,68 +95,72 @@ fn e1_connections_cut_at_every_byte() {
 #[test]
 fn e2_half_open_connections() {
     const LANES: u64 = 4;
-    let scene = Scene::new(&["redis.response_timeout=200ms"]);
+    let fixture = NetworkFixture::new(&["redis.response_timeout=200ms"]);
     play("E2", "connections to Redis are half-open, then new ones as well", 2..=10, |round| {
-        let load = scene.load();
-        scene.proxy.silence();
-        round.recovers(|| progress(&load, FRESH));
+        let load = fixture.load();
+        fixture.proxy.silence();
+        round.recovers(|| progress(&load, PROGRESS));
 
-        let (accepted, start) = (scene.proxy.accepted(), Instant::now());
-        scene.proxy.silence_all();
-        waits_for(&scene.app, "no reply");
+        let (accepted, start) = (fixture.proxy.accepted(), Instant::now());
+        fixture.proxy.silence_all();
+        waits_for(&fixture.app, "no reply");
         let_pass(Duration::from_secs(if round.night { 60 } else { 6 }));
-        let attempts = (scene.proxy.accepted() - accepted) as u64;
-        // Some quick ones, then one a second.
+        let attempts = (fixture.proxy.accepted() - accepted) as u64;
+        // A few attempts come quickly, then one a second.
         let most = LANES * (start.elapsed().as_secs() + 5);
         assert!(attempts <= most, "{attempts} connections in {:?}", start.elapsed());
-        scene.proxy.heal();
-        round.recovers(|| progress(&load, FRESH));
-        scene.app.wait_ready();
-        scene.finish(load);
+        fixture.proxy.heal();
+        round.recovers(|| progress(&load, PROGRESS));
+        fixture.app.wait_ready();
+        fixture.finish(load);
     });
 }
 
-/// Nothing is written any more when the old bytes go on: one that is executed stays.
+/// Nothing else is written when the old bytes arrive: if Redis executes them, their effect stays.
 #[test]
 fn e3_late_bytes_of_lost_connections() {
-    let scene = Scene::new(&["delivery.retry_min=10ms", "redis.response_timeout=200ms"]);
+    let fixture = NetworkFixture::new(&["delivery.retry_min=10ms", "redis.response_timeout=200ms"]);
     play(
         "E3",
         "bytes of a lost connection arrive after newer ones were written",
         4..=200,
         |round| {
-            let load = scene.load();
-            scene.proxy.hold();
-            round.recovers(|| progress(&load, FRESH));
-            // Most users once more.
+            let load = fixture.load();
+            fixture.proxy.hold();
+            round.recovers(|| progress(&load, PROGRESS));
+            // Enough events to write most users once more.
             progress(&load, 500);
             let users = load.stop();
-            scene.app.assert_at_rest();
-            assert!(scene.proxy.holds());
-            scene.proxy.release();
-            eventually("what was held back has gone on", || !scene.proxy.holds());
-            // A new connection's answer: Redis has read what was sent before.
-            scene.redis.cli(&["PING"]);
-            check(&scene.redis, &users);
-            scene.redis.cli(&["FLUSHALL"]);
+            fixture.app.assert_at_rest();
+            assert!(fixture.proxy.holds());
+            fixture.proxy.release();
+            eventually("the held bytes are sent on", || !fixture.proxy.holds());
+            // The answer to a new connection proves that Redis has read all earlier bytes.
+            fixture.redis.cli(&["PING"]);
+            check(&fixture.redis, &users);
+            fixture.redis.cli(&["FLUSHALL"]);
         },
     );
 }
 
-/// A slow network breaks nothing, neither connections nor those that are made meanwhile.
+/// A slow network breaks no connection, neither an old nor a new one.
 fn e4_slow(words: &'static str, pace: &Pace) {
-    let scene = Scene::new(&["redis.response_timeout=10s"]);
+    let fixture = NetworkFixture::new(&["redis.response_timeout=10s"]);
     play("E4", words, 2..=20, |round| {
-        let load = scene.load();
-        let reconnects = scene.reconnects();
-        scene.proxy.set_pace(pace.clone());
-        progress(&load, FRESH);
-        assert_eq!(scene.reconnects(), reconnects, "a connection was given up because it is slow");
-        scene.proxy.reset();
-        progress(&load, FRESH);
-        scene.proxy.set_pace(Pace::Free);
-        round.recovers(|| progress(&load, FRESH));
-        scene.finish(load);
+        let load = fixture.load();
+        let reconnects = fixture.reconnects();
+        fixture.proxy.set_pace(pace.clone());
+        progress(&load, PROGRESS);
+        assert_eq!(
+            fixture.reconnects(),
+            reconnects,
+            "a connection was given up because it is slow"
+        );
+        fixture.proxy.reset();
+        progress(&load, PROGRESS);
+        fixture.proxy.set_pace(Pace::Free);
+        round.recovers(|| progress(&load, PROGRESS));
+        fixture.finish(load);
     });
 }
 
@@ -169,7 +175,7 @@ fn e4_drips() {
     e4_slow("bytes to and from Redis drip, 1 KB a second", &Pace::Drip(1000));
 }
 
-/// None of it is what a reply to HSET could be, wherever it begins.
+/// Bytes that are no valid reply to HSET, at any position in a reply.
 const GARBAGE: [&[u8]; 7] = [
     b"HTTP/1.1 400 Bad Request\r\n\r\n",
     b"\x15\x03\x03\x00\x02\x02\x28",
@@ -182,24 +188,25 @@ const GARBAGE: [&[u8]; 7] = [
 
 #[test]
 fn e4_truncated_and_garbled_replies() {
-    let scene = Scene::new(&["delivery.lanes=1", "delivery.retry_min=10ms"]);
+    let fixture = NetworkFixture::new(&["delivery.lanes=1", "delivery.retry_min=10ms"]);
     play("E4", "replies are truncated, or garbage takes their place", 2..=20, |round| {
-        let load = scene.load();
+        let load = fixture.load();
         let noise: Vec<u8> = (0..64).map(|_| round.rng.u8(128..)).collect();
         let mut ends = vec![(Toward::Client, End::Cut)];
         for garbage in GARBAGE.map(<[u8]>::to_vec).into_iter().chain([noise]) {
-            // In place of a reply, and in place of doing what the worker says.
+            // The garbage takes the place of a reply, or the command is dropped and the garbage
+            // answers it.
             ends.extend(
                 [Toward::Client, Toward::Server]
                     .map(|toward| (toward, End::Garbage(garbage.clone()))),
             );
         }
         for (toward, end) in ends {
-            let (after, reconnects) = (round.rng.usize(0..FIRST), scene.reconnects());
-            scene.break_connections(round, &load, vec![Break { toward, after, end }]);
-            assert!(scene.reconnects() > reconnects);
+            let (after, reconnects) = (round.rng.usize(0..BREAK_WITHIN), fixture.reconnects());
+            fixture.break_connections(round, &load, vec![Break { toward, after, end }]);
+            assert!(fixture.reconnects() > reconnects);
         }
-        scene.finish(load);
+        fixture.finish(load);
     });
 }
 
@@ -218,7 +225,7 @@ fn e5_names_that_lead_elsewhere() {
             let mut cured_by = |addresses: &[&str]| {
                 let_pass(round.up_to(2000));
                 hosts.set(NAME, addresses);
-                round.recovers(|| progress(&load, FRESH));
+                round.recovers(|| progress(&load, PROGRESS));
             };
             waits_for(&app, "was not found");
             cured_by(&["127.0.0.1"]);
@@ -228,7 +235,7 @@ fn e5_names_that_lead_elsewhere() {
             waits_for(&app, "connection refused");
             cured_by(&["127.0.0.2"]);
 
-            // Nobody listens on one of them.
+            // One of the two addresses has no listener.
             for addresses in [["127.0.0.3", "127.0.0.2"], ["127.0.0.2", "127.0.0.3"]] {
                 hosts.set(NAME, &["127.0.0.3"]);
                 redis.kill_clients();

@@ -1,29 +1,29 @@
-//! A primary that became a replica, and replicas that lost theirs, under load.
+//! Under load, a primary becomes a replica, and replicas lose their primary.
 
 use std::cell::RefCell;
 
-use crate::faults_states::{State, done, told};
+use crate::faults_states::{ServerState, expect_ok, wait_for_info};
 use crate::harness::redis::Redis;
 
 #[test]
 fn b8_the_primary_became_a_replica() {
-    let state = State {
+    let state = ServerState {
         fault: "B8",
         name: "the primary became a replica (READONLY)",
         class: "rediscover",
         code: "READONLY",
         words: "is a replica and takes no writes",
     };
-    // Of a primary that is not there, so that it keeps what it has.
-    let demote = |redis: &mut Redis| done(redis, &["REPLICAOF", "127.0.0.1", "1"]);
-    state.play("", Redis::start, demote, |redis| done(redis, &["REPLICAOF", "NO", "ONE"]));
+    // The new primary does not exist, so the server keeps its data.
+    let demote = |redis: &mut Redis| expect_ok(redis, &["REPLICAOF", "127.0.0.1", "1"]);
+    state.play("", Redis::start, demote, |redis| expect_ok(redis, &["REPLICAOF", "NO", "ONE"]));
 }
 
-/// It refuses a write with READONLY before it comes to its own state, which it tells to who
-/// connects.
+/// The server refuses a write with READONLY before it looks at its own state; it reports that state
+/// to new connections.
 #[test]
 fn b8_a_replica_lost_its_primary() {
-    let state = State {
+    let state = ServerState {
         fault: "B8",
         name: "a replica lost its primary (MASTERDOWN)",
         class: "rediscover",
@@ -33,14 +33,14 @@ fn b8_a_replica_lost_its_primary() {
     state.play(
         "",
         || Redis::builder().option("replica-serve-stale-data", "no").start(),
-        |redis| done(redis, &["REPLICAOF", "127.0.0.1", "1"]),
-        |redis| done(redis, &["REPLICAOF", "NO", "ONE"]),
+        |redis| expect_ok(redis, &["REPLICAOF", "127.0.0.1", "1"]),
+        |redis| expect_ok(redis, &["REPLICAOF", "NO", "ONE"]),
     );
 }
 
 #[test]
 fn b8_the_replica_is_gone() {
-    let state = State {
+    let state = ServerState {
         fault: "B8",
         name: "the replica is gone (NOREPLICAS)",
         class: "retry",
@@ -57,7 +57,7 @@ fn b8_the_replica_is_gone() {
                 .start();
             let of_it = format!("127.0.0.1 {}", primary.port());
             *replica.borrow_mut() = Some(Redis::builder().option("replicaof", &of_it).start());
-            told(&primary, "min_slaves_good_slaves:1");
+            wait_for_info(&primary, "min_slaves_good_slaves:1");
             primary
         },
         |_| replica.borrow_mut().as_mut().expect("started").kill(),

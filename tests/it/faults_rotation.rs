@@ -1,5 +1,5 @@
-//! Passwords and certificates change under load: new connections use them, and no request fails.
-//! Row H1 of the test plan.
+//! Passwords and certificates change under load: new connections use the new ones, and no request
+//! fails. Row H1 of the test plan.
 
 use std::fs;
 use std::path::Path;
@@ -17,17 +17,17 @@ use crate::harness::matrix::play;
 use crate::harness::redis::Redis;
 use crate::worker_tls::{rediss, waits_for};
 
-/// Lines of the log with these words; the latest may still be on their way.
-fn said(app: &App, words: &str) -> usize {
+/// Number of log lines that contain `words`; the latest lines may not be written yet.
+fn count_lines(app: &App, words: &str) -> usize {
     app.log().iter().filter(|line| line.contains(words)).count()
 }
 
-/// Waits until the log has said it so often.
-fn comes_to_say(app: &App, words: &str, times: usize) {
-    eventually(words, || said(app, words) == times);
+/// Waits until the log has exactly `times` lines that contain `words`.
+fn wait_for_lines(app: &App, words: &str, times: usize) {
+    eventually(words, || count_lines(app, words) == times);
 }
 
-/// Closes the ledger and ends the worker, and with it its log.
+/// Checks that the ledger closes, and ends the worker, so that its log is complete.
 fn finish(mut app: App) -> App {
     app.assert_at_rest();
     app.signal(Signal::SIGTERM);
@@ -35,7 +35,7 @@ fn finish(mut app: App) -> App {
     app
 }
 
-fn let_in(redis: &Redis, password: &str) {
+fn set_password(redis: &Redis, password: &str) {
     redis.cli(&["ACL", "SETUSER", "worker", "resetpass", &format!(">{password}")]);
 }
 
@@ -60,33 +60,33 @@ fn h1_the_password_file_changes() {
         let load = load_of(&app, OnError::Retry);
         progress(&load, 50);
 
-        let_in(&redis, "canary-2");
+        set_password(&redis, "canary-2");
         fs::write(&file, "canary-2\n").expect("writing the password");
         redis.kill_clients();
         progress(&load, 50);
 
-        // What can no longer be read is told once, and what it held before is as good as it was.
+        // A file that can no longer be read is reported once, and the last password stays in use.
         fs::write(&file, "").expect("emptying the file");
         for _ in 0..2 {
             redis.kill_clients();
             progress(&load, 50);
         }
-        comes_to_say(&app, "password is empty; the password that it held before stays in use", 1);
+        wait_for_lines(&app, "password is empty; the password that it held before stays in use", 1);
         fs::remove_file(&file).expect("removing the file");
         redis.kill_clients();
         progress(&load, 50);
         assert_eq!(load.refused(), 0, "a rotation fails no request");
 
-        // The server was first: nothing is lost meanwhile.
-        let_in(&redis, "canary-3");
+        // The server changes first: no request fails meanwhile.
+        set_password(&redis, "canary-3");
         redis.kill_clients();
         waits_for(&app, "check redis.username and redis.password");
         fs::write(&file, "canary-3").expect("writing the password");
         progress(&load, 50);
         check(&redis, &load.stop());
         let app = finish(app);
-        assert_eq!(said(&app, "redis.password_file"), 1, "told once");
-        assert_eq!(said(&app, "canary"), 0, "{}", app.log().join("\n"));
+        assert_eq!(count_lines(&app, "redis.password_file"), 1, "reported once");
+        assert_eq!(count_lines(&app, "canary"), 0, "{}", app.log().join("\n"));
     });
 }
 
@@ -101,7 +101,7 @@ fn h1_the_password_command_tells_another_one() {
             start(&redis, &[&format!("redis.password_command=[\"cat\", \"{}\"]", file.display())]);
         let load = load_of(&app, OnError::Retry);
         progress(&load, 50);
-        let_in(&redis, "canary-2");
+        set_password(&redis, "canary-2");
         fs::write(&file, "canary-2\n").expect("writing the password");
         redis.kill_clients();
         progress(&load, 50);
@@ -118,7 +118,7 @@ fn h1_the_password_command_tells_another_one() {
         app.wait_ready();
         check(&redis, &load.stop());
         let app = finish(app);
-        assert_eq!(said(&app, "canary"), 0, "{}", app.log().join("\n"));
+        assert_eq!(count_lines(&app, "canary"), 0, "{}", app.log().join("\n"));
     });
 }
 
@@ -152,13 +152,13 @@ fn check_runs_the_password_command() {
     }
 }
 
-/// What the worker was told to trust and to show.
+/// The files of the worker's CA, certificate and key.
 struct Files<'a> {
     dir: &'a Path,
 }
 
 impl Files<'_> {
-    /// Puts what `authority` issued in their place, one after the other.
+    /// Replaces the files, one after the other, with those issued by `authority`.
     fn replace(&self, authority: &Authority, client: &Issued) {
         for (name, from) in [
             ("ca.pem", &authority.ca_file()),
@@ -215,7 +215,7 @@ fn h1_certificates_of_another_authority() {
         assert_eq!(redis.cli(&options), redis::Value::Okay);
         redis.kill_clients();
         progress(&load, 50);
-        comes_to_say(&app, USED, 1);
+        wait_for_lines(&app, USED, 1);
 
         for (name, before) in [("ca.pem", 0), ("client.key", 1)] {
             let good = fs::read(dir.path().join(name)).expect("reading PEM");
@@ -224,16 +224,20 @@ fn h1_certificates_of_another_authority() {
                 redis.kill_clients();
                 progress(&load, 50);
             }
-            comes_to_say(&app, KEPT, before + 1);
+            wait_for_lines(&app, KEPT, before + 1);
             fs::write(dir.path().join(name), good).expect("writing");
             redis.kill_clients();
             progress(&load, 50);
-            comes_to_say(&app, USED, before + 2);
+            wait_for_lines(&app, USED, before + 2);
         }
         assert_eq!(load.refused(), 0, "a rotation fails no request");
         assert_eq!(Client::new(app.admin).get("/ready").map(|answer| answer.status), Some(200));
         check(&redis, &load.stop());
         let app = finish(app);
-        assert_eq!((said(&app, USED), said(&app, KEPT)), (3, 2), "each change is told once");
+        assert_eq!(
+            (count_lines(&app, USED), count_lines(&app, KEPT)),
+            (3, 2),
+            "each change is reported once"
+        );
     });
 }

@@ -1,6 +1,6 @@
-//! A server that answers and takes no writes, under load, until it is cured: clients are told to
-//! come again, nothing is lost or dead-lettered, `/ready` says why for as long as it lasts, and
-//! writing goes on by itself.
+//! States in which a server answers and takes no writes, under load. Clients are told to retry,
+//! nothing is lost or dead-lettered, and `/ready` names the reason until the state ends. Then
+//! writing resumes without help.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -17,25 +17,25 @@ use crate::harness::redis::{Redis, free_port};
 use crate::harness::{eventually, let_pass, run};
 use crate::worker_tls::waits_for;
 
-/// How long it is watched that the worker stays not ready: each lane asks again several times.
+/// Time for which the workers must stay not ready; each lane asks several times.
 const WATCHED: Duration = Duration::from_millis(1500);
 
 pub(crate) const RETRY: &str = "delivery.retry_max=400ms";
 
-/// What is to be seen of a state.
-pub(crate) struct State {
+/// A state of the server, and how the worker reports it.
+pub(crate) struct ServerState {
     /// Row of the test plan.
     pub(crate) fault: &'static str,
     pub(crate) name: &'static str,
     pub(crate) class: &'static str,
     pub(crate) code: &'static str,
-    /// In the reason that `/ready` tells.
+    /// Words of the reason in `/ready`.
     pub(crate) words: &'static str,
 }
 
-impl State {
-    /// Plays rounds: `start` a server, `enter` the state under load, `leave` it. `login` is what
-    /// stands before the host in the URL.
+impl ServerState {
+    /// Plays rounds: `start` starts a server, `enter` brings it into the state under load, `leave`
+    /// ends the state. `login` is the part of the URL before the host.
     pub(crate) fn play(
         &self,
         login: &str,
@@ -56,11 +56,11 @@ impl State {
             let refused = load.refused();
             eventually("a request is refused", || load.refused() > refused);
             waits_for(&app, self.words);
-            // One that comes now and has nothing to write must notice as well.
+            // A worker that starts now and has nothing to write must notice the state, too.
             let idle = App::start(&url, &[RETRY]);
             waits_for(&idle, self.words);
             let acked = load.acked();
-            self.last(&[&app, &idle]);
+            self.assert_lasts(&[&app, &idle]);
             assert_eq!(load.acked(), acked, "{}: events were acknowledged", self.fault);
             let labels = format!("class=\"{}\",code=\"{}\"", self.class, self.code);
             assert!(app.metric("traitsink_redis_errors_total", &labels) >= 1.0, "{labels}");
@@ -81,8 +81,8 @@ impl State {
         });
     }
 
-    /// Watches that the workers stay not ready for this reason.
-    pub(crate) fn last(&self, apps: &[&App]) {
+    /// Checks for a while that the workers stay not ready for this reason.
+    pub(crate) fn assert_lasts(&self, apps: &[&App]) {
         let start = Instant::now();
         while start.elapsed() < WATCHED {
             for app in apps {
@@ -104,12 +104,12 @@ pub(crate) fn set(redis: &Redis, name: &str, value: &str) {
     assert_eq!(redis.cli(&["CONFIG", "SET", name, value]), Value::Okay, "{name} {value}");
 }
 
-pub(crate) fn done(redis: &Redis, words: &[&str]) {
+pub(crate) fn expect_ok(redis: &Redis, words: &[&str]) {
     assert_eq!(redis.cli(words), Value::Okay, "{words:?}");
 }
 
 /// Waits for a line of INFO.
-pub(crate) fn told(redis: &Redis, line: &str) {
+pub(crate) fn wait_for_info(redis: &Redis, line: &str) {
     eventually(line, || {
         let info: String = redis::from_redis_value(redis.cli(&["INFO"])).expect("text");
         info.lines().any(|found| found == line)
@@ -118,7 +118,7 @@ pub(crate) fn told(redis: &Redis, line: &str) {
 
 #[test]
 fn b4_memory_is_full() {
-    let state = State {
+    let state = ServerState {
         fault: "B4",
         name: "memory is full (OOM)",
         class: "retry",
@@ -135,14 +135,14 @@ fn b4_memory_is_full() {
 
 #[test]
 fn b5_a_snapshot_cannot_be_saved() {
-    let state = State {
+    let state = ServerState {
         fault: "B5",
         name: "a snapshot cannot be saved (MISCONF)",
         class: "retry",
         code: "MISCONF",
         words: "cannot save to disk",
     };
-    // A directory of that name, with something in it, cannot be replaced, not even by root.
+    // A directory of that name that is not empty cannot be replaced, not even by root.
     let in_the_way = |dir: &Path| dir.join("dump.rdb").join("in the way");
     state.play(
         "",
@@ -150,19 +150,19 @@ fn b5_a_snapshot_cannot_be_saved() {
         |redis| {
             std::fs::create_dir_all(in_the_way(redis.dir())).expect("making a directory");
             redis.cli(&["BGSAVE"]);
-            told(redis, "rdb_last_bgsave_status:err");
+            wait_for_info(redis, "rdb_last_bgsave_status:err");
         },
         |redis| {
             std::fs::remove_dir_all(redis.dir().join("dump.rdb")).expect("removing a directory");
             redis.cli(&["BGSAVE"]);
-            told(redis, "rdb_last_bgsave_status:ok");
+            wait_for_info(redis, "rdb_last_bgsave_status:ok");
         },
     );
 }
 
 #[test]
 fn b5_the_append_only_file_cannot_grow() {
-    let state = State {
+    let state = ServerState {
         fault: "B5",
         name: "the append-only file cannot grow (MISCONF)",
         class: "retry",
@@ -186,7 +186,7 @@ fn b5_the_append_only_file_cannot_grow() {
 
 #[test]
 fn b7_a_script_keeps_the_server_busy() {
-    let state = State {
+    let state = ServerState {
         fault: "B7",
         name: "a script keeps Redis busy (BUSY)",
         class: "retry",
@@ -200,7 +200,7 @@ fn b7_a_script_keeps_the_server_busy() {
             let url = format!("redis+unix://{}", redis.socket().display());
             let client = redis::Client::open(url).expect("a valid URL");
             let mut connection = client.get_connection().expect("Redis accepts");
-            // Ends with the script, which ends with its cure or with the server.
+            // This thread ends with the script, which ends by `leave` or with the server.
             std::thread::spawn(move || {
                 let _ = redis::cmd("EVAL").arg("while true do end").arg(0).exec(&mut connection);
             });
@@ -209,13 +209,13 @@ fn b7_a_script_keeps_the_server_busy() {
                 matches!(answer, Value::ServerError(error) if error.code() == "BUSY")
             });
         },
-        |redis| done(redis, &["SCRIPT", "KILL"]),
+        |redis| expect_ok(redis, &["SCRIPT", "KILL"]),
     );
 }
 
 #[test]
 fn b7_the_server_is_loading() {
-    let state = State {
+    let state = ServerState {
         fault: "B7",
         name: "Redis is loading (LOADING)",
         class: "retry",
@@ -234,21 +234,21 @@ fn b7_the_server_is_loading() {
         |redis| redis.restart_loading(Duration::from_millis(60)),
         |redis| {
             set(redis, "key-load-delay", "0");
-            told(redis, "loading:0");
+            wait_for_info(redis, "loading:0");
         },
     );
 }
 
 #[test]
 fn b7_no_room_for_more_clients() {
-    let state = State {
+    let state = ServerState {
         fault: "B7",
         name: "no room for more clients (maxclients)",
         class: "reconnect",
         code: "ERR",
         words: "raise maxclients",
     };
-    // Holds the one place that there is.
+    // Occupies the only connection that the server allows.
     let held = RefCell::new(None);
     let held_set = |value: &str| {
         let mut held = held.borrow_mut();
@@ -280,7 +280,7 @@ fn b7_no_room_for_more_clients() {
 
 #[test]
 fn b7_a_password_is_wanted_all_at_once() {
-    let state = State {
+    let state = ServerState {
         fault: "B7",
         name: "a password is wanted all at once (NOAUTH)",
         class: "config",
@@ -300,7 +300,7 @@ fn b7_a_password_is_wanted_all_at_once() {
 
 #[test]
 fn b7_the_password_is_another_one() {
-    let state = State {
+    let state = ServerState {
         fault: "B7",
         name: "the password is another one (WRONGPASS)",
         class: "config",
@@ -322,12 +322,12 @@ const USER: &str = "worker on >secret ~user:* +@all";
 
 pub(crate) fn set_user(redis: &Redis, rules: &str) {
     let words: Vec<&str> = ["ACL", "SETUSER"].into_iter().chain(rules.split(' ')).collect();
-    done(redis, &words);
+    expect_ok(redis, &words);
 }
 
 #[test]
 fn b7_the_user_is_dropped() {
-    let state = State {
+    let state = ServerState {
         fault: "B7",
         name: "the ACL user is dropped (WRONGPASS)",
         class: "config",
@@ -344,7 +344,7 @@ fn b7_the_user_is_dropped() {
 
 #[test]
 fn b7_the_user_may_not_write() {
-    let state = State {
+    let state = ServerState {
         fault: "B7",
         name: "the ACL user may not write (NOPERM)",
         class: "config",

@@ -1,5 +1,4 @@
-//! Bytes that a lost connection had sent and that arrive late must not overwrite what was written
-//! since.
+//! Late bytes of a lost connection must not overwrite what was written since.
 
 use crate::harness::app::App;
 use crate::harness::eventually;
@@ -11,11 +10,11 @@ fn identify(app: &App, number: u32) -> u16 {
     app.client().post("/v1/identify", event).expect("an answer").status
 }
 
-/// One lane, so that it is known which connection carries the write.
+/// With one lane it is known which connection sends the write.
 const SETTINGS: [&str; 2] = ["delivery.lanes=1", "redis.response_timeout=300ms"];
 
-/// Writes 1, lets 2 be held back on the way and written again over a new connection, writes 3, and
-/// lets the first 2 go on.
+/// Writes 1; holds back 2, which is then written again over a new connection; writes 3; releases
+/// the first 2.
 fn play(redis: &Redis, proxy: &Proxy, app: &App) {
     app.wait_ready();
     assert_eq!(identify(app, 1), 200);
@@ -24,9 +23,9 @@ fn play(redis: &Redis, proxy: &Proxy, app: &App) {
     assert!(proxy.holds());
     assert_eq!(identify(app, 3), 200);
     proxy.release();
-    eventually("what was held back has gone on", || !proxy.holds());
-    // An answer to a later command on a connection of its own: Redis has read what the proxy sent
-    // before.
+    eventually("the held bytes are sent on", || !proxy.holds());
+    // An answer to a later command on another connection proves that Redis has read the proxy's
+    // bytes.
     assert_eq!(identify(app, 3), 200);
     app.assert_at_rest();
     assert_eq!(redis.hgetall("user:u"), [(b"seq".to_vec(), b"3".to_vec())].into());
@@ -39,7 +38,7 @@ fn late_bytes_of_a_lost_connection_are_never_executed() {
     let app = App::start(&format!("redis://127.0.0.1:{}", proxy.port()), &SETTINGS);
     redis.cli(&["CONFIG", "RESETSTAT"]);
     play(&redis, &proxy, &app);
-    // 1, 2, 3 and 3 again: the 2 that was held back is not among them.
+    // HSET is executed for 1, 2, 3 and 3 again, and not for the 2 that was held back.
     let stats: String =
         redis::from_redis_value(redis.cli(&["INFO", "commandstats"])).expect("text");
     assert!(stats.contains("cmdstat_hset:calls=4,"), "{stats}");

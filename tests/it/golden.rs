@@ -1,4 +1,4 @@
-//! What one event becomes: the tables in `tests/golden`, one JSON object per line.
+//! The effect of one event: the tables in `tests/golden`, one JSON object per line.
 //!
 //! - `id`: `3`, or `3a`, `3b`.. for row 3 of the acceptance table; `GROUP-WHAT` in the tables of
 //!   bad input.
@@ -18,7 +18,7 @@ use serde::Deserialize;
 use traitsink::commands::explain;
 use traitsink::event::{Decision, Limits, Origin, Rules, Transformer, trim_js};
 
-/// Every table and its number of cases.
+/// Each table and its number of cases.
 const TABLES: &[(&str, usize)] = &[
     ("acceptance", 124),
     ("bad_input_encoding", 25),
@@ -31,15 +31,14 @@ const TABLES: &[(&str, usize)] = &[
     ("max_update", 14),
 ];
 
-/// Events in wrappers, which are looked for from Kafka, in files and in `explain`, and their
-/// number.
+/// The table of events in wrappers (opened everywhere but in HTTP), and its number of cases.
 const WRAPPERS: (&str, usize) = ("wrappers", 22);
 
 /// One row of a table.
 pub(crate) struct Case {
     pub(crate) id: String,
     pub(crate) input: Vec<u8>,
-    /// Untrimmed.
+    /// The prefix of the Redis key, untrimmed.
     pub(crate) prefix: String,
     pub(crate) rules: Rules,
     pub(crate) expect: Expect,
@@ -52,7 +51,7 @@ pub(crate) enum Expect {
     Rejected(String),
 }
 
-/// The rules that an empty configuration gives.
+/// The rules of an empty configuration.
 pub(crate) fn default_rules() -> Rules {
     let limits = Limits {
         max_event: 1 << 20,
@@ -75,14 +74,14 @@ pub(crate) fn table(name: &str) -> Vec<Case> {
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     text.lines()
         .map(|line| {
-            serde_json::from_str::<Row>(line)
+            serde_json::from_str::<GoldenRow>(line)
                 .unwrap_or_else(|error| panic!("{line}: {error}"))
                 .case()
         })
         .collect()
 }
 
-/// The cases of all tables, whose events come as SDKs send them.
+/// The cases of all tables whose events have the form that SDKs send.
 pub(crate) fn all_cases() -> impl Iterator<Item = Case> {
     TABLES.iter().flat_map(|(name, _)| table(name))
 }
@@ -112,7 +111,7 @@ impl From<&Decision> for Expect {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
+struct GoldenRow {
     id: String,
     input: Text,
     #[serde(default)]
@@ -204,7 +203,7 @@ impl FieldRow {
     }
 }
 
-impl Row {
+impl GoldenRow {
     fn case(self) -> Case {
         let mut rules = default_rules();
         for (name, limit) in self.limits {
@@ -309,7 +308,7 @@ fn explain_agrees_with_every_row() {
         if case.input.trim_ascii().is_empty() {
             case.expect = Expect::Skipped("empty".into());
         }
-        // Lines are cut beyond the size of an event.
+        // `explain` cuts lines longer than the largest event.
         if case.input.len() > case.rules.limits.max_event {
             case.expect = Expect::Rejected("too_large".into());
         }
@@ -317,7 +316,7 @@ fn explain_agrees_with_every_row() {
         let line = [case.input.as_slice(), b"\n"].concat();
         explain(line.as_slice(), &mut output, &case.rules, trim_js(&case.prefix)).unwrap();
         let row: ExpectRow = serde_json::from_slice(&output).unwrap();
-        let answer = Row {
+        let answer = GoldenRow {
             id: case.id.clone(),
             input: Text::Plain(String::new()),
             prefix: String::new(),

@@ -1,4 +1,4 @@
-//! Good and bad requests, as data: what each is answered, and everything that is in Redis after it.
+//! Good and bad requests as data: the answer to each, and the whole content of Redis after it.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -13,7 +13,7 @@ use crate::harness::app::App;
 use crate::harness::let_pass;
 use crate::harness::redis::Redis;
 use crate::http::start;
-use crate::wire::{Response, Wire};
+use crate::raw_http::{RawClient, RawResponse};
 
 const SETTINGS: [&str; 3] = [
     "http.max_body=1MiB",
@@ -24,60 +24,61 @@ const SETTINGS: [&str; 3] = [
 
 const AUTHORIZATION: &str = "Authorization: Basic Y29ycHVzLWtleTo=";
 
-/// Keys, and their fields and values.
+/// Fields and values by key.
 pub(crate) type Profiles = BTreeMap<String, BTreeMap<String, String>>;
 
-/// One request, what it is answered, and what it leaves in an empty Redis.
+/// One request, its answer, and its effect on an empty Redis.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Item {
     name: String,
     head: Head,
-    /// Added to a short head.
+    /// Headers that are added to a short head.
     #[serde(default)]
     headers: Vec<String>,
-    /// So many headers in all, and one of so many bytes.
+    /// The number of headers in all.
     many_headers: Option<usize>,
+    /// The size in bytes of one more header.
     large_header: Option<usize>,
     #[serde(default)]
     body: String,
     generate: Option<Generate>,
-    /// Compress the body.
+    /// True to compress the body.
     #[serde(default)]
     gzip: bool,
-    /// Send the request so often before reading an answer.
+    /// Number of times that the request is sent before an answer is read.
     #[serde(default = "once")]
     repeat: usize,
-    /// Wait before the first byte, and after it.
+    /// True to wait before the first byte and after it.
     #[serde(default)]
     slow: bool,
-    /// Close the sending side.
+    /// True to close the sending side.
     #[serde(default)]
     finish: bool,
-    /// `None`: closed without an answer.
+    /// The status of the answer; `None` if the connection is closed without an answer.
     #[serde(default)]
     status: Option<u16>,
-    /// Several answers, when they are not all alike.
+    /// The statuses of several answers that differ.
     #[serde(default)]
     statuses: Vec<u16>,
     code: Option<String>,
-    /// Headers of the answer.
+    /// Headers that the answer must have.
     #[serde(default)]
     has: BTreeMap<String, String>,
     #[serde(default)]
     lacks: Vec<String>,
-    /// The server closes the connection after the last answer.
+    /// True if the server closes the connection after the last answer.
     #[serde(default)]
     closes: bool,
     #[serde(default)]
     redis: Profiles,
-    /// By how much `traitsink_events_rejected_total{source="http"}` grows, by reason.
+    /// The increase of `traitsink_events_rejected_total{source="http"}`, by reason.
     #[serde(default)]
     rejected: BTreeMap<String, u64>,
 }
 
-/// Either `METHOD PATH`, with the usual headers, or every line; `{length}` and `{auth}` are filled
-/// in.
+/// The head: either `METHOD PATH`, with the usual headers, or all lines; `{length}` and `{auth}`
+/// are filled in.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Head {
@@ -85,8 +86,8 @@ enum Head {
     Lines(Vec<String>),
 }
 
-/// A body too large to be written out: `prefix`, `times` `item`s (`{i}` counts) with commas
-/// between, blanks up to `pad` bytes in all, `suffix`.
+/// A body too large for the file: `prefix`, `times` `item`s separated by commas (`{i}` is the
+/// number), blanks up to `pad` bytes in all, `suffix`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Generate {
@@ -156,31 +157,31 @@ impl Item {
         matches!(&self.head, Head::Lines(lines) if lines[0].starts_with("HEAD "))
     }
 
-    /// Sends the request and reads the answers it must get; says what is wrong with them.
+    /// Sends the request and reads its answers; returns the first error.
     fn run(&self, address: SocketAddr) -> Result<(), String> {
-        let mut wire = Wire::connect(address);
+        let mut client = RawClient::connect(address);
         let bytes = self.bytes().repeat(self.repeat);
         if self.slow {
             let_pass(Duration::from_millis(300));
-            wire.send(&bytes[..1]);
+            client.send(&bytes[..1]);
             let_pass(Duration::from_millis(100));
-            wire.send(&bytes[1..]);
+            client.send(&bytes[1..]);
         } else {
-            // When the server has seen enough it may close before everything is sent; its answer is
-            // there all the same.
-            wire.send(&bytes);
+            // The server may answer and close before it has received everything; its answer arrives
+            // all the same.
+            client.send(&bytes);
         }
         if self.finish {
-            wire.finish();
+            client.finish();
         }
         for status in self.expected() {
             let response =
-                if self.is_head_request() { wire.response_to_head() } else { wire.response() };
+                if self.is_head_request() { client.response_to_head() } else { client.response() };
             let response = response.ok_or_else(|| format!("closed, expected {status}"))?;
             self.check(status, &response)?;
         }
         if self.closes {
-            match wire.response() {
+            match client.response() {
                 None => {}
                 Some(response) => {
                     return Err(format!(
@@ -194,7 +195,7 @@ impl Item {
         Ok(())
     }
 
-    fn check(&self, status: u16, response: &Response) -> Result<(), String> {
+    fn check(&self, status: u16, response: &RawResponse) -> Result<(), String> {
         if response.status != status {
             return Err(format!(
                 "answered {} {:?}, expected {status}",
@@ -226,8 +227,8 @@ impl Item {
     }
 }
 
-/// Sends every item of `tests/it/data/FILE` to a worker, whose Redis is emptied before each, and
-/// fails with all that was wrong.
+/// Sends each item of `tests/it/data/FILE` to a worker whose Redis is emptied before; fails with
+/// all errors together.
 fn run(file: &str, count: usize) {
     let (redis, app) = start(&SETTINGS);
     let path = format!("{}/tests/it/data/{file}", env!("CARGO_MANIFEST_DIR"));
@@ -265,7 +266,7 @@ fn run(file: &str, count: usize) {
     app.assert_at_rest();
 }
 
-/// All hashes of the database.
+/// All hashes in the database.
 pub(crate) fn profiles(redis: &Redis) -> Profiles {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the tests write text");
     let keys: Vec<String> =
@@ -277,7 +278,7 @@ pub(crate) fn profiles(redis: &Redis) -> Profiles {
     keys.into_iter().map(profile).collect()
 }
 
-/// `traitsink_events_rejected_total{source="http"}` by reason.
+/// The values of `traitsink_events_rejected_total{source="http"}`, by reason.
 fn rejected(app: &App) -> BTreeMap<String, u64> {
     let metrics = app.metrics();
     let counts = metrics.lines().filter_map(|line| {

@@ -1,6 +1,6 @@
-//! `config import`. A case in `tests/import/SYSTEM/` is a file of that system, what is printed for
-//! it (`.out`), and what is said about it (`.err`); the exit code is 78 where something cannot be
-//! converted.
+//! `config import`. A case in `tests/import/SYSTEM/` is a file of that system, the expected
+//! standard output (`.out`) and the expected standard error (`.err`). The exit code is 78 if a
+//! setting cannot be converted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub(crate) fn import(system: &str, file: &Path) -> Output {
         .unwrap()
 }
 
-/// The import of a text as a file called `name`: exit code, standard output and standard error.
+/// Imports a text as a file called `name`; returns exit code, standard output and standard error.
 pub(crate) fn import_text(system: &str, name: &str, text: &str) -> (Option<i32>, String, String) {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join(name);
@@ -41,7 +41,7 @@ pub(crate) fn import_text(system: &str, name: &str, text: &str) -> (Option<i32>,
     (output.status.code(), String::from_utf8(output.stdout).unwrap(), said)
 }
 
-/// All cases of `system`: their files.
+/// The files of all cases of `system`.
 pub(crate) fn cases(system: &str) -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import").join(system);
     let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
@@ -55,7 +55,7 @@ pub(crate) fn cases(system: &str) -> Vec<PathBuf> {
     cases
 }
 
-/// The file beside `case` that says what is expected.
+/// The expected text, from the file beside `case` with this ending.
 pub(crate) fn expected(case: &Path, end: &str) -> String {
     let name = format!("{}.{end}", case.file_name().unwrap().display());
     fs::read_to_string(case.with_file_name(name)).unwrap_or_default()
@@ -112,7 +112,7 @@ fn what_is_printed_is_a_valid_configuration() {
     assert!(valid >= 15, "only {valid} configurations were tried");
 }
 
-/// One server that asks for a password, as each system writes it.
+/// One server with a password, as each system writes it.
 #[test]
 fn what_is_imported_reaches_its_server() {
     let redis = Redis::builder().password("pw").start();
@@ -145,7 +145,7 @@ fn what_is_imported_reaches_its_server() {
     }
 }
 
-/// Two servers of their own with a login each, a primary with its replica, and a program to start.
+/// Two independent servers with a login each, a primary with its replica, and a program to start.
 #[test]
 fn what_is_imported_reaches_shards_replicas_and_local_servers() {
     let servers = ["one", "two"].map(|password| Redis::builder().password(password).start());
@@ -166,7 +166,7 @@ fn what_is_imported_reaches_shards_replicas_and_local_servers() {
     reaches("redwood", "provider=memurai\nmemurai.path=redis-server");
 }
 
-/// Three sentinels that ask for a password, as each system that knows them writes it.
+/// Three sentinels with a password, for each system that supports them.
 #[test]
 fn what_is_imported_reaches_the_master_of_its_sentinels() {
     let trio = Sentinels::with(1, |server| server, |sentinel| sentinel.password(PASSWORD));
@@ -212,7 +212,7 @@ fn what_is_imported_reaches_the_master_of_its_sentinels() {
     }
 }
 
-/// Imports `text`, and has `check --connect` confirm what comes of it.
+/// Imports `text`, and runs `check --connect` with the result.
 fn reaches(system: &str, text: &str) {
     let (code, printed, said) = import_text(system, "f", text);
     assert_eq!(code, Some(0), "{said}");

@@ -1,9 +1,10 @@
-//! Each option of another system's file gets a line: converted, or said why not.
+//! `config import` prints one line for each option of another system's file: the converted setting,
+//! or the reason why there is none.
 
 use crate::import::{cases, expected};
 
-/// Every option that these systems have for Redis: `tests/import` holds each, and each has exactly
-/// one line in each case.
+/// `tests/import` contains every option that these systems have for Redis, and each option has
+/// exactly one line in each case.
 #[test]
 fn no_option_is_left_without_a_line() {
     const OXD: &str = "storage redisProviderType servers password sentinelMasterGroupName useSSL \
@@ -72,7 +73,7 @@ fn no_option_is_left_without_a_line() {
     }
 }
 
-/// The options that a line is about.
+/// The options that a line names.
 fn subjects(line: &str) -> Vec<&str> {
     if line.starts_with("no meaning here: all outside ") {
         return Vec::new();

@@ -1,6 +1,6 @@
-//! Faults under load from Kafka, with an oracle: what is committed is in Redis, nothing older
-//! overwrites it, and in the end each hash is the fold of its events. Letters and numbers are those
-//! of the test plan; each is a row of the matrix.
+//! Faults under load from Kafka, with an oracle: committed events are in Redis, no older event
+//! overwrites them, and in the end each hash is the fold of its events. Each test is a row of the
+//! fault matrix; letters and numbers are those of the test plan.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use crate::harness::app::App;
 use crate::harness::kafka::{Kafka, unique};
 use crate::harness::matrix::play;
 use crate::harness::redis::Redis;
-use crate::harness::stream::{Produced, Stream, Watch};
+use crate::harness::stream::{Produced, Stream, WriteMonitor};
 use crate::harness::{eventually, let_pass};
 use crate::kafka_source::{wait_committed, worker};
 use crate::kafka_topics::recreations;
 
 const USERS: usize = 500;
-/// Records a second, of which two in ten are not for Redis.
+/// Records a second; two in ten are not for Redis.
 const RATE: u64 = 2500;
 
-/// A topic under load, and the Redis that its events go to.
-struct Scene<'a> {
+/// A topic under load, and the Redis that receives its events.
+struct LoadFixture<'a> {
     kafka: &'a Kafka,
     redis: Redis,
     topic: String,
@@ -31,7 +31,7 @@ struct Scene<'a> {
     stream: Stream,
 }
 
-impl<'a> Scene<'a> {
+impl<'a> LoadFixture<'a> {
     fn new(kafka: &'a Kafka, name: &str, partitions: usize) -> Self {
         let topic = kafka.topic(name, i32::try_from(partitions).expect("few"), &[]);
         let stream = Stream::start(kafka, &topic, partitions, USERS, RATE);
@@ -53,16 +53,16 @@ impl<'a> Scene<'a> {
         eventually("offsets are committed", || sum() >= goal);
     }
 
-    /// Waits until all that is in the topic now is committed.
+    /// Waits until everything now in the topic is committed.
     fn wait_behind(&self) {
         let ends: Vec<Option<i64>> =
             self.kafka.watermarks(&self.topic).into_iter().map(|(_, end)| Some(end)).collect();
-        eventually("all so far is committed", || {
+        eventually("all records so far are committed", || {
             self.committed().iter().zip(&ends).all(|(committed, end)| committed >= end)
         });
     }
 
-    /// Invariant I2, now. Call it while nobody commits.
+    /// Checks invariant I2. No worker may commit during this call.
     fn check_committed(&self) {
         let committed = self.committed();
         assert_eq!(
@@ -72,7 +72,7 @@ impl<'a> Scene<'a> {
         );
     }
 
-    /// Ends the load, waits until all is committed, and checks I1 and I3.
+    /// Ends the load, waits until everything is committed, and checks I1 and I3.
     fn finish(self) -> Produced {
         let produced = self.stream.stop();
         wait_committed(self.kafka, &self.group, &self.topic);
@@ -84,31 +84,31 @@ impl<'a> Scene<'a> {
 #[test]
 fn a1_worker_killed_under_load() {
     play("A1", "the worker is killed under load from Kafka", 2..=50, |round| {
-        let scene = Scene::new(Kafka::shared(), "a1", 4);
-        // Every other round keeps its partitions across the restart.
+        let fixture = LoadFixture::new(Kafka::shared(), "a1", 4);
+        // In every other round the worker keeps its partitions across the restart.
         let identity: &[&str] =
             if round.number % 2 == 0 { &["kafka.group_instance_id=a1"] } else { &[] };
-        let mut app = scene.worker(identity);
-        scene.progress(500);
+        let mut app = fixture.worker(identity);
+        fixture.progress(500);
         let_pass(round.up_to(3000));
-        // Most often Redis is silent for a moment, so that much is taken and not written when the
-        // worker dies.
+        // In most rounds Redis is silent for a moment, so that many records are taken and not
+        // written when the worker dies.
         if round.number % 3 > 0 {
-            scene.redis.pause();
+            fixture.redis.pause();
             let_pass(Duration::from_millis(round.rng.u64(300..1500)));
         }
         app.signal(Signal::SIGKILL);
         app.wait(Duration::from_secs(5));
-        scene.redis.resume();
-        scene.check_committed();
+        fixture.redis.resume();
+        fixture.check_committed();
         let restart = || {
-            let app = scene.worker(identity);
-            scene.progress(1);
+            let app = fixture.worker(identity);
+            fixture.progress(1);
             app
         };
-        // Without its identity it waits for its own former session to end.
+        // Without a group instance id the worker waits for its former session to end.
         let app = if identity.is_empty() { restart() } else { round.recovers(restart) };
-        scene.finish();
+        fixture.finish();
         app.assert_at_rest();
     });
 }
@@ -116,97 +116,97 @@ fn a1_worker_killed_under_load() {
 #[test]
 fn a3_worker_stopped_under_load() {
     play("A3", "the worker is stopped under load from Kafka", 2..=30, |round| {
-        let scene = Scene::new(Kafka::shared(), "a3", 4);
-        let mut app = scene.worker(&[]);
-        scene.progress(500);
+        let fixture = LoadFixture::new(Kafka::shared(), "a3", 4);
+        let mut app = fixture.worker(&[]);
+        fixture.progress(500);
         let_pass(round.up_to(1500));
         app.signal(Signal::SIGTERM);
         let status = app.wait(Duration::from_secs(20));
         assert!(status.success(), "{status}\n{}", app.log().join("\n"));
-        scene.check_committed();
-        let again = scene.stream.known().written_beyond(&scene.committed(), &scene.redis);
+        fixture.check_committed();
+        let again = fixture.stream.known().written_beyond(&fixture.committed(), &fixture.redis);
         assert_eq!(again, 0, "events are written that no commit covers");
-        let app = scene.worker(&[]);
-        scene.finish();
+        let app = fixture.worker(&[]);
+        fixture.finish();
         app.assert_at_rest();
     });
 }
 
-/// What a rebalance takes away from a worker that is stopping is another's, and no reason to exit
-/// as if something were lost.
+/// A rebalance takes partitions from a stopping worker. Their records belong to another worker, so
+/// the exit code is that of a success.
 #[test]
 fn a_stop_amid_a_rebalance_is_a_success() {
-    let scene = Scene::new(Kafka::shared(), "rolling", 4);
-    let mut app = scene.worker(&["delivery.stop_grace=60s"]);
-    scene.progress(500);
-    scene.redis.pause();
+    let fixture = LoadFixture::new(Kafka::shared(), "rolling", 4);
+    let mut app = fixture.worker(&["delivery.stop_grace=60s"]);
+    fixture.progress(500);
+    fixture.redis.pause();
     eventually("partitions are paused", || {
         app.metric("traitsink_kafka_partitions_paused", "") == 4.0
     });
     app.signal(Signal::SIGTERM);
-    let other = scene.worker(&[]);
-    eventually("the other has some", || {
+    let other = fixture.worker(&[]);
+    eventually("the other worker has partitions", || {
         other.metric("traitsink_kafka_partitions_assigned", "") >= 1.0
     });
     assert!(
         app.metric("traitsink_kafka_events_handed_over_total", "") > 0.0,
-        "nothing was taken away"
+        "no partition was taken away"
     );
-    scene.redis.resume();
+    fixture.redis.resume();
     let status = app.wait(Duration::from_secs(60));
     assert!(status.success(), "{status}\n{}", app.log().join("\n"));
-    scene.finish();
+    fixture.finish();
     other.assert_at_rest();
 }
 
 #[test]
 fn a5_worker_frozen_past_its_session_while_another_takes_over() {
     play("A5", "the worker is frozen past its session while another takes over", 2..=20, |round| {
-        let scene = Scene::new(Kafka::shared(), "a5", 4);
-        let frozen = scene.worker(&[]);
-        scene.progress(500);
-        // With Redis silent for a moment, the worker has much in hand that is not sent when it is
+        let fixture = LoadFixture::new(Kafka::shared(), "a5", 4);
+        let frozen = fixture.worker(&[]);
+        fixture.progress(500);
+        // Redis is silent for a moment, so that the worker holds many unsent records when it is
         // frozen.
-        scene.redis.pause();
+        fixture.redis.pause();
         let_pass(Duration::from_millis(round.rng.u64(50..800)));
         frozen.signal(Signal::SIGSTOP);
-        scene.redis.resume();
-        let other = scene.worker(&[]);
-        eventually("the other has all partitions", || {
+        fixture.redis.resume();
+        let other = fixture.worker(&[]);
+        eventually("the other worker has all partitions", || {
             other.metric("traitsink_kafka_partitions_assigned", "") == 4.0
         });
-        // What the frozen one had written and not committed is written again; when that is over, no
-        // number may fall any more.
-        scene.wait_behind();
-        let watch = Watch::start(&scene.redis);
-        scene.progress(500);
+        // Records that the frozen worker had written and not committed are written again. After
+        // that no number may fall.
+        fixture.wait_behind();
+        let watch = WriteMonitor::start(&fixture.redis);
+        fixture.progress(500);
         frozen.signal(Signal::SIGCONT);
         eventually("the partitions are shared again", || {
             [&frozen, &other].map(|app| app.metric("traitsink_kafka_partitions_assigned", ""))
                 == [2.0, 2.0]
         });
         frozen.wait_for_line("stood still");
-        scene.progress(500);
+        fixture.progress(500);
         watch.stop(&[&frozen, &other]);
-        scene.finish();
+        fixture.finish();
         frozen.assert_at_rest();
         other.assert_at_rest();
     });
 }
 
-/// Whoever has it next begins behind all that was written: a worker that joins under load makes
-/// nothing be read twice.
+/// A worker joins under load. The new owner of a partition starts after all written records, so
+/// nothing is read twice.
 #[test]
 fn a_partition_is_handed_over_with_all_that_was_taken() {
-    let scene = Scene::new(Kafka::shared(), "handover", 12);
-    let first = scene.worker(&[]);
-    scene.progress(500);
-    let second = scene.worker(&[]);
-    eventually("two share the partitions", || {
+    let fixture = LoadFixture::new(Kafka::shared(), "handover", 12);
+    let first = fixture.worker(&[]);
+    fixture.progress(500);
+    let second = fixture.worker(&[]);
+    eventually("two workers share the partitions", || {
         second.metric("traitsink_kafka_partitions_assigned", "") == 6.0
     });
-    scene.progress(500);
-    let produced = scene.finish();
+    fixture.progress(500);
+    let produced = fixture.finish();
     let received = [&first, &second]
         .map(|app| app.metric("traitsink_events_received_total", "kafka") as usize);
     assert_eq!(received[0] + received[1], produced.received(), "{received:?}");
@@ -217,7 +217,7 @@ fn a_partition_is_handed_over_with_all_that_was_taken() {
 #[test]
 fn d1_workers_come_and_go() {
     play("D1", "workers join, leave and are killed", 2..=20, |round| {
-        let scene = Scene::new(Kafka::shared(), "d1", 12);
+        let fixture = LoadFixture::new(Kafka::shared(), "d1", 12);
         let shared = |apps: &[&App]| {
             let sum = apps
                 .iter()
@@ -229,27 +229,27 @@ fn d1_workers_come_and_go() {
                     .all(|app| app.metric("traitsink_kafka_partitions_assigned", "") > 0.0)
         };
         let gap = if round.night { 7000..9000 } else { 0..1500 };
-        let watch = Watch::start(&scene.redis);
-        let first = scene.worker(&[]);
-        scene.progress(500);
-        let mut second = scene.worker(&[]);
+        let watch = WriteMonitor::start(&fixture.redis);
+        let first = fixture.worker(&[]);
+        fixture.progress(500);
+        let mut second = fixture.worker(&[]);
         let_pass(Duration::from_millis(round.rng.u64(gap.clone())));
-        let mut third = scene.worker(&[]);
-        eventually("three share the partitions", || shared(&[&first, &second, &third]));
-        scene.progress(500);
+        let mut third = fixture.worker(&[]);
+        eventually("three workers share the partitions", || shared(&[&first, &second, &third]));
+        fixture.progress(500);
         let_pass(Duration::from_millis(round.rng.u64(gap.clone())));
         second.signal(Signal::SIGTERM);
         assert!(second.wait(Duration::from_secs(20)).success(), "{}", second.log().join("\n"));
-        scene.check_committed();
-        eventually("two share the partitions", || shared(&[&first, &third]));
-        // What a killed worker had sent may arrive again: numbers may fall for a moment.
+        fixture.check_committed();
+        eventually("two workers share the partitions", || shared(&[&first, &third]));
+        // The bytes of a killed worker may arrive again, so numbers may fall for a moment.
         watch.stop(&[&first, &second, &third]);
         let_pass(Duration::from_millis(round.rng.u64(gap)));
         third.signal(Signal::SIGKILL);
         third.wait(Duration::from_secs(5));
-        scene.check_committed();
-        eventually("one has them all", || shared(&[&first]));
-        scene.finish();
+        fixture.check_committed();
+        eventually("one worker has all partitions", || shared(&[&first]));
+        fixture.finish();
         first.assert_at_rest();
     });
 }
@@ -259,10 +259,10 @@ fn d2_brokers_killed_frozen_and_restarted() {
     let mut kafka = Kafka::cluster(3);
     play("D2", "Kafka brokers are killed, frozen and started again", 2..=20, |round| {
         let node = round.rng.usize(0..3);
-        let scene = Scene::new(&kafka, "d2", 4);
-        let app = scene.worker(&[]);
-        scene.progress(500);
-        let Scene { redis, topic, group, stream, .. } = scene;
+        let fixture = LoadFixture::new(&kafka, "d2", 4);
+        let app = fixture.worker(&[]);
+        fixture.progress(500);
+        let LoadFixture { redis, topic, group, stream, .. } = fixture;
         let_pass(round.up_to(500));
         if round.number % 3 == 0 {
             kafka.pause(node);
@@ -273,22 +273,22 @@ fn d2_brokers_killed_frozen_and_restarted() {
             let_pass(round.up_to(3000));
             kafka.restart(node);
         }
-        let scene = Scene { kafka: &kafka, redis, topic, group, stream };
-        round.recovers(|| scene.progress(1));
-        scene.check_committed();
-        scene.finish();
+        let fixture = LoadFixture { kafka: &kafka, redis, topic, group, stream };
+        round.recovers(|| fixture.progress(1));
+        fixture.check_committed();
+        fixture.finish();
         app.wait_ready();
-        assert_eq!(recreations(&app), 0.0, "other leaders are no other topic");
+        assert_eq!(recreations(&app), 0.0, "new leaders do not make a new topic");
         app.assert_at_rest();
     });
 }
 
-/// Redis is away for longer than `max.poll.interval.ms`: the member keeps polling, and its
+/// Redis is away for longer than `max.poll.interval.ms`: the member keeps polling, and keeps its
 /// partitions.
 #[test]
 fn d3_a_slow_redis_costs_no_partition() {
     play("D3", "Redis is frozen for longer than max.poll.interval.ms", 2..=5, |round| {
-        let scene = Scene::new(Kafka::shared(), "d3", 4);
+        let fixture = LoadFixture::new(Kafka::shared(), "d3", 4);
         let settings =
             ["kafka.librdkafka.max.poll.interval.ms=10000", "delivery.max_in_flight=2MiB"];
         let small = [
@@ -296,27 +296,27 @@ fn d3_a_slow_redis_costs_no_partition() {
             "http.max_body=512KiB",
             "delivery.max_batch_bytes=256KiB",
         ];
-        let app = scene.worker(&[&settings[..], &small].concat());
-        scene.progress(500);
+        let app = fixture.worker(&[&settings[..], &small].concat());
+        fixture.progress(500);
         let rebalances = app.metric("traitsink_kafka_rebalances_total", "");
-        scene.redis.pause();
+        fixture.redis.pause();
         eventually("partitions are paused", || {
             app.metric("traitsink_kafka_partitions_paused", "") == 4.0
         });
         assert!(app.metric("traitsink_in_flight_bytes", "") <= 2_097_152.0);
         let_pass(Duration::from_millis(11_000 + round.rng.u64(0..2000)));
-        scene.redis.resume();
-        round.recovers(|| scene.progress(500));
-        eventually("partitions flow again", || {
+        fixture.redis.resume();
+        round.recovers(|| fixture.progress(500));
+        eventually("partitions are read again", || {
             app.metric("traitsink_kafka_partitions_paused", "") == 0.0
         });
         assert_eq!(app.metric("traitsink_kafka_rebalances_total", ""), rebalances);
-        scene.finish();
+        fixture.finish();
         app.assert_at_rest();
     });
 }
 
-/// Stops one thread of a process, by its name, for a while; the others go on.
+/// Stops one thread of a process, found by its name, for a while; the others continue.
 fn freeze_thread(process: u32, name: &str, time: Duration) {
     let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("own child");
     let thread = tasks.map(|task| task.expect("own child").path()).find(|task| {
@@ -328,19 +328,19 @@ fn freeze_thread(process: u32, name: &str, time: Duration) {
     );
     ptrace::seize(id, ptrace::Options::empty()).expect("own child may be traced");
     ptrace::interrupt(id).expect("a seized thread");
-    waitpid(id, Some(WaitPidFlag::__WALL)).expect("it stops");
+    waitpid(id, Some(WaitPidFlag::__WALL)).expect("the thread stops");
     let_pass(time);
     ptrace::detach(id, None).expect("a stopped thread");
 }
 
-/// The member stops polling, although the process lives: the group gives its partitions away, and
-/// the worker ends.
+/// The member stops polling while the process lives: the group takes its partitions away, and the
+/// worker ends.
 #[test]
 fn d3_a_member_that_does_not_poll_ends() {
     play("D3", "a group member does not poll", 2..=5, |round| {
-        let scene = Scene::new(Kafka::shared(), "d3", 4);
-        let mut app = scene.worker(&["kafka.librdkafka.max.poll.interval.ms=6000"]);
-        scene.progress(500);
+        let fixture = LoadFixture::new(Kafka::shared(), "d3", 4);
+        let mut app = fixture.worker(&["kafka.librdkafka.max.poll.interval.ms=6000"]);
+        fixture.progress(500);
         freeze_thread(app.pid(), "kafka", Duration::from_secs(8));
         assert_eq!(app.wait(Duration::from_secs(30)).code(), Some(70), "{}", app.log().join("\n"));
         assert!(
@@ -348,31 +348,31 @@ fn d3_a_member_that_does_not_poll_ends() {
             "{}",
             app.log().join("\n")
         );
-        scene.check_committed();
-        let _app = scene.worker(&[]);
-        round.recovers(|| scene.progress(1));
-        scene.finish();
+        fixture.check_committed();
+        let _app = fixture.worker(&[]);
+        round.recovers(|| fixture.progress(1));
+        fixture.finish();
     });
 }
 
-/// Writes complete in any order, connections break, and then the worker is killed.
+/// Writes complete in any order and connections break; then the worker is killed.
 #[test]
 fn d4_worker_killed_while_connections_break() {
     play("D4", "the worker is killed while connections to Redis break", 2..=50, |round| {
-        let scene = Scene::new(Kafka::shared(), "d4", 4);
+        let fixture = LoadFixture::new(Kafka::shared(), "d4", 4);
         let identity = ["kafka.group_instance_id=d4", "delivery.max_batch=16", "delivery.lanes=8"];
-        let mut app = scene.worker(&identity);
-        scene.progress(300);
+        let mut app = fixture.worker(&identity);
+        fixture.progress(300);
         for _ in 0..round.rng.u32(5..40) {
-            scene.redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+            fixture.redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
             let_pass(round.up_to(60));
         }
         app.signal(Signal::SIGKILL);
         app.wait(Duration::from_secs(5));
-        scene.check_committed();
-        let app = scene.worker(&identity);
-        round.recovers(|| scene.progress(1));
-        scene.finish();
+        fixture.check_committed();
+        let app = fixture.worker(&identity);
+        round.recovers(|| fixture.progress(1));
+        fixture.finish();
         app.assert_at_rest();
     });
 }

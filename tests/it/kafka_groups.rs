@@ -1,4 +1,4 @@
-//! Which topics and offsets a consumer group reads, and what `check` says of its brokers.
+//! The topics and offsets that a consumer group reads, and the report of `check` about its brokers.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn a_pattern_finds_topics_that_come_later() {
     assert_eq!(app.metric("traitsink_kafka_partitions_assigned", ""), 2.0);
 }
 
-/// What is dead must not come back.
+/// The pattern matches the dead-letter topic, which must not be read.
 #[test]
 fn a_pattern_never_reads_the_dead_letters() {
     let (kafka, redis) = (Kafka::shared(), Redis::start());
@@ -83,7 +83,7 @@ fn a_member_without_partitions_is_ready_and_one_without_brokers_is_not() {
     let members = [(), ()].map(|()| worker(kafka, &redis, &topic, &group, &[]));
     members.iter().for_each(App::wait_ready);
     let assigned = |app: &App| app.metric("traitsink_kafka_partitions_assigned", "");
-    eventually("one has the partition", || members.iter().map(assigned).sum::<f64>() == 1.0);
+    eventually("one worker has the partition", || members.iter().map(assigned).sum::<f64>() == 1.0);
     members.iter().for_each(App::wait_ready);
 
     let nowhere = ["kafka.bootstrap_servers=127.0.0.1:9"];
@@ -94,12 +94,12 @@ fn a_member_without_partitions_is_ready_and_one_without_brokers_is_not() {
             .map(|answer| answer.text())
             .unwrap_or_default()
     };
-    eventually("the reason is told", || reason().contains("kafka.bootstrap_servers right?"));
+    eventually("the reason is shown", || reason().contains("kafka.bootstrap_servers right?"));
     assert!(reason().contains("\"part\":\"kafka\""), "{}", reason());
     assert_eq!(
         app.client().post("/v1/identify", identify("h", 1)).unwrap().status,
         200,
-        "HTTP goes on"
+        "HTTP still works"
     );
 }
 
@@ -114,13 +114,13 @@ fn a_missing_topic_is_waited_for() {
         &group,
         &["kafka.librdkafka.topic.metadata.refresh.interval.ms=500"],
     );
-    eventually("it is said", || {
+    eventually("the missing topic is logged", || {
         app.log().iter().any(|line| line.contains("kafka-topics --create"))
     });
     assert!(!app.ready());
     kafka.create_topic(&topic, 1, &[]);
     write(kafka, &topic, &[value(identify("late", 1).as_bytes())]);
-    eventually("it is read", || stored(&redis, "late").is_some());
+    eventually("the new topic is read", || stored(&redis, "late").is_some());
     app.wait_ready();
 }
 

@@ -1,4 +1,4 @@
-//! Topics into Redis, by the real worker from a real broker.
+//! The real worker reads topics of a real broker into Redis.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use rdkafka::message::Message as _;
 use crate::harness::app::App;
 use crate::harness::eventually;
 use crate::harness::kafka::{Kafka, unique};
-use crate::harness::records::{Given, headers, read, value, write, write_to};
+use crate::harness::records::{NewRecord, headers, read, value, write, write_to};
 use crate::harness::redis::Redis;
 use crate::harness::stream::fill;
 
 pub(crate) const PARTITIONS: usize = 4;
 
-/// A worker that reads `topic` as `group`, beside HTTP.
+/// A worker that reads `topic` as `group`; its HTTP source is on, too.
 pub(crate) fn worker(
     kafka: &Kafka,
     redis: &Redis,
@@ -39,14 +39,14 @@ pub(crate) fn worker(
 pub(crate) fn wait_committed(kafka: &Kafka, group: &str, topic: &str) {
     let ends: Vec<Option<i64>> =
         kafka.watermarks(topic).into_iter().map(|(_, end)| (end > 0).then_some(end)).collect();
-    eventually("all is committed", || kafka.committed(group, topic) == ends);
+    eventually("all records are committed", || kafka.committed(group, topic) == ends);
 }
 
 pub(crate) fn identify(user: &str, value: u32) -> String {
     format!(r#"{{"type":"identify","userId":"{user}","traits":{{"a":{value}}}}}"#)
 }
 
-/// What Redis holds for `user` in the field `a`.
+/// The value of the field `a` in the hash of `user`.
 pub(crate) fn stored(redis: &Redis, user: &str) -> Option<String> {
     let hash = redis.hgetall(&format!("user:{user}"));
     hash.get(&b"a"[..]).map(|value| String::from_utf8_lossy(value).into_owned())
@@ -72,7 +72,8 @@ fn each_hash_is_the_fold_of_its_events() {
     );
 }
 
-/// Each of them between two good neighbours: none stalls, none is lost without a count.
+/// Each bad record stands between two good ones: none stalls the partition, and none is lost
+/// without a count.
 #[test]
 fn bad_records_are_counted_and_their_neighbours_arrive() {
     let (kafka, redis) = (Kafka::shared(), Redis::start());
@@ -124,7 +125,10 @@ fn bad_records_are_counted_and_their_neighbours_arrive() {
     let neighbours: Vec<String> = (0..=bad.len()).map(|n| identify(&format!("n{n}"), 1)).collect();
     let mut records = vec![value(neighbours[0].as_bytes())];
     for ((bad, ..), neighbour) in bad.iter().zip(&neighbours[1..]) {
-        records.extend([Given { value: *bad, ..Given::default() }, value(neighbour.as_bytes())]);
+        records.extend([
+            NewRecord { value: *bad, ..NewRecord::default() },
+            value(neighbour.as_bytes()),
+        ]);
     }
     let offsets = write(kafka, &topic, &records);
     let app = worker(kafka, &redis, &topic, &group, &["dead_letter.breaker.consecutive=0"]);
@@ -205,12 +209,12 @@ fn a_poison_record_goes_to_the_dead_letter_topic() {
         (kafka.topic("poisoned", 1, &[]), kafka.topic("dead", 1, &[]), unique("group"));
     redis.cli(&["SET", "user:string", "x"]);
     let (before, refused, after) = (identify("p1", 1), identify("string", 1), identify("p2", 1));
-    let poison = Given {
+    let poison = NewRecord {
         key: Some(b"the key"),
         value: Some(b"{\"type\":"),
         headers: &[("trace", "7"), ("trace", "8")],
     };
-    let refused = Given { key: Some(b"string"), ..value(refused.as_bytes()) };
+    let refused = NewRecord { key: Some(b"string"), ..value(refused.as_bytes()) };
     write(kafka, &topic, &[value(before.as_bytes()), poison, refused, value(after.as_bytes())]);
     let letters = ["dead_letter.to=kafka".to_owned(), format!("dead_letter.topic={dead}")];
     let app = worker(kafka, &redis, &topic, &group, &letters.each_ref().map(String::as_str));
@@ -302,7 +306,7 @@ fn the_breaker_stops_the_worker_before_the_topic_is_drained() {
     let good = identify("good", 1);
     write(kafka, &topic, &[value(good.as_bytes())]);
     let mut app = worker(kafka, &redis, &topic, &group, &["dead_letter.breaker.consecutive=100"]);
-    // Else the breaker may be faster than the first write to Redis, and nothing is committed.
+    // Otherwise the breaker may act before the first write to Redis, and nothing is committed.
     eventually("the good record is written", || stored(&redis, "good").is_some());
     write(kafka, &topic, &vec![value(b"wrong"); 3000]);
     assert_eq!(app.wait(Duration::from_secs(30)).code(), Some(65), "{}", app.log().join("\n"));
@@ -332,8 +336,7 @@ fn http_and_kafka_write_side_by_side() {
     app.assert_at_rest();
 }
 
-/// Large records of many partitions wait for Redis without taking all the room that is needed to go
-/// on.
+/// Large records of many partitions wait for Redis, and leave enough memory to continue.
 #[test]
 fn many_large_records_in_hand_leave_room() {
     let (kafka, mut redis) = (Kafka::shared(), Redis::start());

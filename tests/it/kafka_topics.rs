@@ -1,4 +1,4 @@
-//! Topics that are not plain logs: compacted, transactional, cut off at the old end, with odd
+//! Topics that are no plain logs: compacted, transactional, truncated at the old end, or with odd
 //! records.
 
 use std::time::Duration;
@@ -9,12 +9,12 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use crate::harness::app::App;
 use crate::harness::kafka::{Kafka, unique};
 use crate::harness::matrix::play;
-use crate::harness::records::{Given, value, write};
+use crate::harness::records::{NewRecord, value, write};
 use crate::harness::redis::Redis;
 use crate::harness::{eventually, let_pass};
 use crate::kafka_source::worker;
 
-/// For a broker, to answer.
+/// Time limit for a broker's answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn identify(user: &str, number: u32) -> String {
@@ -33,12 +33,12 @@ fn no_lag(app: &App, topic: &str) {
     });
 }
 
-/// Topics that the worker found created again.
+/// Number of topics that the worker found created again.
 pub(crate) fn recreations(app: &App) -> f64 {
     app.metric("traitsink_kafka_topics_recreated_total", "")
 }
 
-/// Old values are gone, and with them their offsets.
+/// Compaction removes old values, and their offsets with them.
 #[test]
 fn d5_a_compacted_topic_does_not_stall() {
     play("D5", "a compacted topic", 2..=3, |_| {
@@ -54,13 +54,14 @@ fn d5_a_compacted_topic_does_not_stall() {
                 .map(|n| (format!("c{}", n % 5), n))
                 .map(|(user, n)| (user.clone(), identify(&user, n)))
                 .collect();
-            let records = texts
-                .iter()
-                .map(|(user, text)| Given { key: Some(user.as_bytes()), ..value(text.as_bytes()) });
+            let records = texts.iter().map(|(user, text)| NewRecord {
+                key: Some(user.as_bytes()),
+                ..value(text.as_bytes())
+            });
             write(kafka, &topic, &records.collect::<Vec<_>>());
         };
         batch(0);
-        // The newest segment is never compacted: records go on until the first are gone.
+        // The newest segment is never compacted: records are written until the first ones are gone.
         let mut next = 50;
         eventually("old values are compacted away", || {
             let_pass(Duration::from_millis(200));
@@ -80,7 +81,7 @@ fn d5_a_compacted_topic_does_not_stall() {
     });
 }
 
-/// What was aborted never arrives; the markers at the ends are no lag.
+/// Aborted records never arrive, and transaction markers at the end are no lag.
 #[test]
 fn d5_a_transactional_topic_does_not_stall() {
     play("D5", "a transactional topic with aborted records", 2..=3, |_| {
@@ -97,7 +98,7 @@ fn d5_a_transactional_topic_does_not_stall() {
                 producer
                     .send(BaseRecord::<(), _>::to(&topic).payload(&text))
                     .map_err(|(error, _)| error)
-                    .expect("room");
+                    .expect("room in the queue");
             }
             producer.flush(PATIENCE).expect("records are taken");
             if commit {
@@ -105,7 +106,7 @@ fn d5_a_transactional_topic_does_not_stall() {
             } else {
                 producer.abort_transaction(PATIENCE)
             }
-            .expect("it ends");
+            .expect("the transaction ends");
         };
         transaction(100, true);
         transaction(200, false);
@@ -123,7 +124,7 @@ fn d5_a_transactional_topic_does_not_stall() {
     });
 }
 
-/// Retention passed the committed offset: the group goes on where it is told to begin.
+/// Retention removed the committed offset: the group starts where the configuration says.
 #[test]
 fn d6_records_that_are_gone_are_passed_over() {
     play("D6", "records that are gone before they are read", 2..=5, |_| {
@@ -140,7 +141,7 @@ fn d6_records_that_are_gone_are_passed_over() {
             "x".repeat(1_000_000)
         );
         let newest = identify("r", 9);
-        let empty = Given { key: Some(b"r"), ..Given::default() };
+        let empty = NewRecord { key: Some(b"r"), ..NewRecord::default() };
         write(
             kafka,
             &topic,
@@ -164,7 +165,7 @@ fn d6_records_that_are_gone_are_passed_over() {
         assert_eq!(kafka.committed(&group, &topic), [Some(1)]);
 
         let app = worker(kafka, &redis, &topic, &group, &[]);
-        eventually("the newest is stored", || stored(&redis, "r") == Some(9));
+        eventually("the newest value is stored", || stored(&redis, "r") == Some(9));
         eventually("all is committed", || kafka.committed(&group, &topic) == [Some(6)]);
         assert_eq!(redis.hgetall("user:r")[&b"large"[..]].len(), 1_000_000);
         assert_eq!(
@@ -176,41 +177,41 @@ fn d6_records_that_are_gone_are_passed_over() {
     });
 }
 
-/// What a worker sees of the time in which a topic is deleted and created again.
+/// The time in which a topic does not exist, as the worker sees it.
 #[derive(Clone, Copy, PartialEq)]
-enum Sight {
+enum Absence {
     Nothing,
-    /// As fast as the broker is.
+    /// As short as the broker allows.
     Brief,
-    /// The topic is gone for a while.
+    /// Long enough to notice that the topic is gone.
     Gone,
 }
 
-/// A topic is deleted and created again under its name while a worker reads it; it then holds
-/// `records` instead of the five that the worker had read.
-fn recreate(records: u32, sight: Sight) -> (App, Redis) {
+/// Deletes a topic and creates it again while a worker reads it; the new topic has `records`
+/// instead of the five that the worker had read.
+fn recreate(records: u32, absence: Absence) -> (App, Redis) {
     let (kafka, redis) = (Kafka::shared(), Redis::start());
     let (topic, group) = (kafka.topic("recreated", 1, &[]), unique("group"));
     let fill = |name: &str, records: u32| {
         let texts: Vec<String> = (0..records).map(|n| identify(&format!("{name}{n}"), n)).collect();
         write(kafka, &topic, &texts.iter().map(|text| value(text.as_bytes())).collect::<Vec<_>>());
     };
-    // The worker is stopped for longer than a session may be of the tests' usual length.
+    // The worker is stopped for longer than the usual session timeout of the tests.
     let app = worker(kafka, &redis, &topic, &group, &["kafka.session_timeout=45s"]);
     fill("old", 5);
     eventually("the old records are committed", || kafka.committed(&group, &topic) == [Some(5)]);
-    if sight == Sight::Nothing {
+    if absence == Absence::Nothing {
         app.signal(Signal::SIGSTOP);
     }
     kafka.delete_topic(&topic);
-    if sight == Sight::Gone {
+    if absence == Absence::Gone {
         let_pass(Duration::from_secs(2));
     }
     kafka.create_topic(&topic, 1, &[]);
-    // A deletion takes a while: until then, records still go to the old topic.
+    // A deletion takes a while; until then, records still go to the old topic.
     eventually("the new topic is there", || kafka.watermarks(&topic) == [(0, 0)]);
     fill("new", records);
-    if sight == Sight::Nothing {
+    if absence == Absence::Nothing {
         app.signal(Signal::SIGCONT);
     }
     let committed = || kafka.committed(&group, &topic);
@@ -218,32 +219,32 @@ fn recreate(records: u32, sight: Sight) -> (App, Redis) {
     for n in 0..records {
         assert_eq!(stored(&redis, &format!("new{n}")), Some(n), "new{n} was skipped");
     }
-    // It goes on as ever.
+    // The worker continues as before.
     fill("more", 3);
-    eventually("more is committed", || committed() == [Some(i64::from(records) + 3)]);
+    eventually("more records are committed", || committed() == [Some(i64::from(records) + 3)]);
     assert_eq!(stored(&redis, "more2"), Some(2));
     (app, redis)
 }
 
 #[test]
 fn a_topic_that_was_created_again_is_read_from_its_beginning() {
-    let (app, _redis) = recreate(12, Sight::Nothing);
+    let (app, _redis) = recreate(12, Absence::Nothing);
     assert_eq!(recreations(&app), 1.0);
     app.wait_for_line("deleted and created again");
     app.assert_at_rest();
 }
 
-/// Brokers themselves say that the old position is beyond the end.
+/// The brokers themselves report that the old position is beyond the end.
 #[test]
 fn a_topic_that_was_created_again_and_is_shorter_is_read_from_its_beginning() {
-    let (app, _redis) = recreate(3, Sight::Nothing);
+    let (app, _redis) = recreate(3, Absence::Nothing);
     app.assert_at_rest();
 }
 
 #[test]
 fn a_topic_that_is_created_again_before_the_eyes_of_a_worker_is_read_from_its_beginning() {
-    for sight in [Sight::Brief, Sight::Gone] {
-        let (app, _redis) = recreate(12, sight);
+    for absence in [Absence::Brief, Absence::Gone] {
+        let (app, _redis) = recreate(12, absence);
         app.assert_at_rest();
     }
 }

@@ -1,4 +1,4 @@
-//! Topics whose events lie in lists and wrappers, or have no type.
+//! Topics whose events are in lists and wrappers, or have no type.
 
 use serde_json::json;
 

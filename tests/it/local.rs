@@ -1,4 +1,4 @@
-//! A server that is started, and ends, with the worker.
+//! `redis.mode = local`: a server that starts and ends with the worker.
 
 use std::collections::BTreeMap;
 use std::net::TcpStream;
@@ -20,18 +20,18 @@ use crate::harness::matrix::play;
 use crate::harness::redis::{Redis, free_port};
 use crate::harness::{eventually, guide};
 
-/// The server of a worker; outlives it where that is killed, as it is at the end of a test, and
-/// ends when dropped.
-struct Server {
+/// The local server of a worker. A killed worker leaves it running, also at the end of a test; it
+/// is shut down on drop.
+struct LocalServer {
     data: PathBuf,
 }
 
-impl Server {
+impl LocalServer {
     fn socket(&self) -> PathBuf {
         self.data.join("redis.sock")
     }
 
-    /// As an operator who reads the log and the password's file.
+    /// Connects like an operator who reads the log and the password file.
     fn open(&self) -> redis::RedisResult<redis::Connection> {
         let password =
             std::fs::read_to_string(self.data.join("traitsink.password")).unwrap_or_default();
@@ -52,7 +52,7 @@ impl Server {
         Pid::from_raw(pid.trim().parse().unwrap())
     }
 
-    fn is_there(&self) -> bool {
+    fn is_running(&self) -> bool {
         UnixStream::connect(self.socket()).is_ok()
     }
 
@@ -61,7 +61,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for LocalServer {
     fn drop(&mut self) {
         if let Ok(mut connection) = self.open() {
             let _closed = redis::cmd("SHUTDOWN").exec(&mut connection);
@@ -69,27 +69,27 @@ impl Drop for Server {
     }
 }
 
-/// A process that is stopped until this is dropped.
-struct Stopped(Pid);
+/// A stopped process; continues on drop.
+struct StoppedProcess(Pid);
 
-impl Stopped {
+impl StoppedProcess {
     fn new(pid: Pid) -> Self {
         kill(pid, Signal::SIGSTOP).expect("a process");
         Self(pid)
     }
 }
 
-impl Drop for Stopped {
+impl Drop for StoppedProcess {
     fn drop(&mut self) {
         let _gone = kill(self.0, Signal::SIGCONT);
     }
 }
 
-/// A worker, and its server that keeps its data in `data`: the worker is dropped first.
-fn worker(data: &Path, more: &[&str]) -> (Server, App) {
+/// A worker, and its server with the data directory `data`. The worker is dropped first.
+fn worker(data: &Path, more: &[&str]) -> (LocalServer, App) {
     let data_dir = format!("redis.local.data_dir={}", data.display());
     let app = App::start_with(&[&["redis.mode=local", &data_dir], more].concat());
-    (Server { data: data.canonicalize().unwrap() }, app)
+    (LocalServer { data: data.canonicalize().unwrap() }, app)
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn it_keeps_what_it_was_given_and_ends_with_the_worker() {
     assert_eq!(status, 200);
     app.signal(Signal::SIGTERM);
     assert!(app.wait(Duration::from_secs(20)).success(), "{}", app.log().join("\n"));
-    assert!(!server.is_there(), "the server outlived its worker");
+    assert!(!server.is_running(), "the server still runs after its worker");
 
     let (server, _app) = worker(data.path(), &["redis.database=20", "redis.protocol=3"]);
     let mut connection = server.connection();
@@ -118,7 +118,7 @@ fn it_keeps_what_it_was_given_and_ends_with_the_worker() {
     assert_eq!(connection.hget::<_, _, String>("user:u", "a").unwrap(), "1");
 }
 
-/// What another user of the machine gets from `redis-cli`.
+/// The output of `redis-cli` for another user of the machine.
 fn as_nobody(arguments: &[&str]) -> String {
     let mut command = Command::new("runuser");
     command.args(["-u", "nobody", "--", "redis-cli"]).args(arguments);
@@ -128,7 +128,7 @@ fn as_nobody(arguments: &[&str]) -> String {
 }
 
 /// TCP ports on which the process listens.
-fn listens(pid: Pid) -> Vec<String> {
+fn listening_ports(pid: Pid) -> Vec<String> {
     let links = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
     let links: Vec<String> = links
         .filter_map(|link| {
@@ -150,7 +150,7 @@ fn listens(pid: Pid) -> Vec<String> {
 #[test]
 fn no_other_user_reaches_it() {
     let data = TempDir::new().unwrap();
-    // As where an operator made it: open to all.
+    // A directory that an operator made and that everybody may read.
     let open = data.path().join("open");
     std::fs::create_dir(&open).unwrap();
     for directory in [data.path(), &open] {
@@ -161,7 +161,7 @@ fn no_other_user_reaches_it() {
         app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status,
         200
     );
-    assert_eq!(listens(server.pid()), Vec::<String>::new(), "a port is open");
+    assert_eq!(listening_ports(server.pid()), Vec::<String>::new(), "a port is open");
     let socket = server.socket().display().to_string();
     assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o700);
     app.wait_for_line(&format!("redis-cli -s {socket}"));
@@ -185,7 +185,7 @@ fn a_port_is_opened_when_it_is_asked_for_and_wants_a_password() {
         app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status,
         200
     );
-    assert_eq!(listens(server.pid()).len(), 1);
+    assert_eq!(listening_ports(server.pid()).len(), 1);
     assert!(TcpStream::connect(format!("127.0.0.1:{port}")).is_ok());
     let ask = |login: &str| {
         let client = redis::Client::open(format!("redis://{login}127.0.0.1:{port}")).unwrap();
@@ -204,7 +204,8 @@ fn a_port_is_opened_when_it_is_asked_for_and_wants_a_password() {
     app.wait_for_line(&file.display().to_string());
     let log = app.log().join("\n");
     assert!(!line.contains(&password) && !log.contains(&password), "{line}\n{log}");
-    // One that is left behind wants it, too; without a port there is none any more.
+    // A server that was left behind wants the password, too. The next server has no port, and no
+    // password any more.
     let old = server.pid();
     app.signal(Signal::SIGKILL);
     app.wait(Duration::from_secs(5));
@@ -215,7 +216,7 @@ fn a_port_is_opened_when_it_is_asked_for_and_wants_a_password() {
     assert_eq!(server.connection().hget::<_, _, String>("user:u", "a").unwrap(), "1");
 }
 
-/// 107 bytes are a path of a socket, 108 are none.
+/// The path of a socket has at most 107 bytes.
 #[test]
 fn a_directory_that_is_too_deep_for_a_socket_is_told_before_the_start() {
     let data = TempDir::new().unwrap();
@@ -224,7 +225,7 @@ fn a_directory_that_is_too_deep_for_a_socket_is_told_before_the_start() {
         |bytes: usize| root.join("d".repeat(bytes - root.as_os_str().len() - "//redis.sock".len()));
     let (server, app) = worker(&deep(107), &[]);
     app.wait_ready();
-    assert!(server.is_there());
+    assert!(server.is_running());
     for verb in [&["check"][..], &["check", "--connect"], &["replay", "-"]] {
         let setting = format!("redis.local.data_dir={}", deep(108).display());
         let output = run(&[&["-s", "redis.mode=local", "-s", &setting], verb].concat(), b"");
@@ -255,11 +256,11 @@ fn b1_the_local_server_is_killed() {
         assert!(app.dead_letters().is_empty());
         app.signal(Signal::SIGTERM);
         assert!(app.wait(Duration::from_secs(20)).success());
-        assert!(!server.is_there(), "the server outlived its worker");
+        assert!(!server.is_running(), "the server still runs after its worker");
     });
 }
 
-/// Nothing can end a server together with a worker that is killed; the next worker does.
+/// A server cannot be made to end with a killed worker; the next worker ends it.
 #[test]
 fn what_a_killed_worker_leaves_behind_is_ended_by_the_next() {
     let data = TempDir::new().unwrap();
@@ -275,7 +276,7 @@ fn what_a_killed_worker_leaves_behind_is_ended_by_the_next() {
         let others = ["redis.mode=local", "redis.response_timeout=300ms"];
         let settings =
             keys.iter().map(String::as_str).chain(others).flat_map(|setting| ["-s", setting]);
-        // Unlike `run` it ends by itself where it is not refused.
+        // Unlike `run`, `replay` ends by itself if it is not refused.
         let output = run(&settings.chain(["replay", "-"]).collect::<Vec<_>>(), b"");
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(69), "{said}");
@@ -286,8 +287,8 @@ fn what_a_killed_worker_leaves_behind_is_ended_by_the_next() {
     app.signal(Signal::SIGKILL);
     app.wait(Duration::from_secs(5));
     let users = load.stop();
-    assert!(old_server.is_there());
-    let stopped = Stopped::new(old);
+    assert!(old_server.is_running());
+    let stopped = StoppedProcess::new(old);
     refused("what is there does not end");
     drop(stopped);
     let (server, app) = worker(data.path(), &[]);

@@ -1,4 +1,4 @@
-//! Standard error that nobody reads.
+//! A standard error that nobody reads.
 
 use std::io::{ErrorKind, PipeReader, Write};
 use std::net::SocketAddr;
@@ -11,13 +11,13 @@ use crate::harness::eventually;
 use crate::harness::http::Client;
 use crate::harness::redis::{Redis, free_port};
 
-/// A process whose standard error is a pipe that is full from the start. Killed when dropped.
-struct Unheard {
+/// A process whose standard error is a pipe that is full from the start. Killed on drop.
+struct UnreadProcess {
     child: Child,
     _stderr: PipeReader,
 }
 
-impl Unheard {
+impl UnreadProcess {
     fn start(args: &[&str], stdout: Stdio) -> Self {
         let (reader, writer) = full_pipe();
         let mut command = Command::new(env!("CARGO_BIN_EXE_traitsink"));
@@ -27,7 +27,7 @@ impl Unheard {
             .stdout(stdout)
             .stderr(writer)
             .spawn()
-            .expect("it starts");
+            .expect("the process starts");
         Self { child, _stderr: reader }
     }
 
@@ -37,7 +37,7 @@ impl Unheard {
 
     fn end(&mut self) -> ExitStatus {
         let mut status = None;
-        eventually("it ends", || {
+        eventually("the process ends", || {
             status = self.child.try_wait().expect("own child");
             status.is_some()
         });
@@ -45,14 +45,14 @@ impl Unheard {
     }
 }
 
-impl Drop for Unheard {
+impl Drop for UnreadProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Any further byte waits for a reader.
+/// A full pipe: a writer of any further byte blocks until somebody reads.
 fn full_pipe() -> (PipeReader, std::io::PipeWriter) {
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     rustix::io::ioctl_fionbio(&writer, true).expect("a pipe");
@@ -90,8 +90,8 @@ fn a_worker_that_nobody_listens_to_answers_counts_and_stops() {
     ];
     let args: Vec<&str> =
         settings.into_iter().flat_map(|setting| ["-s", setting]).chain(["run"]).collect();
-    let mut worker = Unheard::start(&args, Stdio::null());
-    eventually("it is ready", || {
+    let mut worker = UnreadProcess::start(&args, Stdio::null());
+    eventually("the worker is ready", || {
         Client::new(admin).get("/ready").is_some_and(|answer| answer.status == 200)
     });
     let dropped = || {
@@ -104,7 +104,7 @@ fn a_worker_that_nobody_listens_to_answers_counts_and_stops() {
     assert_eq!(dropped(), 0);
     let mut client = Client::new(http);
     let event = r#"{"userId":"u","traits":{"a":1}}"#;
-    // Each answer is a line.
+    // Each of these answers is logged in one line.
     (0..6000).for_each(|_| assert_eq!(client.get("/unknown").expect("an answer").status, 404));
     assert!(dropped() > 1000, "{}", dropped());
     assert_eq!(client.post("/v1/identify", event).expect("an answer").status, 200);
@@ -125,7 +125,7 @@ fn a_replay_that_nobody_listens_to_ends() {
     .unwrap();
     let args =
         ["-s", &url, "-s", &data_dir, "-s", "log.level=debug", "replay", file.to_str().unwrap()];
-    assert_eq!(Unheard::start(&args, Stdio::null()).end().code(), Some(65));
+    assert_eq!(UnreadProcess::start(&args, Stdio::null()).end().code(), Some(65));
     assert!(!redis.hgetall("user:u").is_empty());
     assert!(data.path().join("dead-letters.ndjson").metadata().unwrap().len() > 0);
 }
@@ -143,8 +143,8 @@ fn a_demo_that_nobody_listens_to_stops() {
         "demo",
     ];
     let (_stdout, full) = full_pipe();
-    let mut demo = Unheard::start(&args, full.into());
-    eventually("it answers", || {
+    let mut demo = UnreadProcess::start(&args, full.into());
+    eventually("the demo answers", || {
         Client::new(http).get("/v1/identify").is_some_and(|answer| answer.status == 405)
     });
     demo.signal(Signal::SIGINT);

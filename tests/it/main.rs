@@ -1,134 +1,134 @@
-//! The one test binary. Where a new test goes:
+//! The one binary of integration tests. The list says where a new test goes.
 
 /// `/live`, `/ready`, `/metrics`.
 mod admin;
-/// Clients that mean ill: what they send, and what honest ones notice of it.
+/// Attacks: the bytes that attackers send, and their effect on honest clients.
 mod attacks;
 /// Recordings of the official SDKs, sent again.
 mod captures;
-/// `check --connect`: a write that would be refused now, and what a server says of itself.
+/// `check --connect`: writes that would be refused now, and the server's own data in the report.
 mod check_connect;
-/// The command line, by running the real binary: help, exit codes, what is printed and what never
-/// is.
+/// The command line, with the real binary: help, exit codes, output, and secrets that are never
+/// printed.
 mod cli;
 /// A real Redis Cluster: slots that move, masters that die.
 mod cluster;
-/// What layers of files, variables and flags come to.
+/// The effective configuration of files, variables and flags.
 mod config;
-/// The exact errors of the configuration, and what never shows in them.
+/// The exact errors of the configuration, and secrets that they never show.
 mod config_errors;
-/// `[kafka]`: what is valid, and its errors.
+/// `[kafka]`: valid settings, and the exact errors.
 #[cfg(feature = "kafka")]
 mod config_kafka;
-/// What `[redis]` and its tables come to.
+/// The effective settings of `[redis]` and its tables.
 mod config_redis;
-/// What a configuration warns of, and that nothing that may be a secret is ever shown.
+/// Warnings of the configuration, and secrets that no output shows.
 #[cfg(feature = "kafka")]
 mod config_secrets;
-/// Values of the wrong type, many errors at once, and what never shows in an error.
+/// Values of the wrong type, many errors at once, and secrets that errors never show.
 mod config_values;
 /// Connecting to real servers: credentials, sockets, timeouts, fencing, the probe.
 mod connection;
-/// Connections that break, stall or answer too much, and the fence.
+/// Connections that break, stall or receive too many replies, and the fence.
 mod connection_lost;
-/// Dashboards name only metrics that the program exports.
+/// The dashboards use only metrics that the program exports.
 mod dashboards;
-/// The dead-letter file is moved, emptied, removed, locked, half written.
+/// The dead-letter file is moved, emptied, removed, locked or half written.
 mod dead_letters;
 /// Several processes on one dead-letter file, and writes that fail.
 mod dead_letters_shared;
-/// What a new user meets first.
+/// `traitsink demo`, the first command of a new user.
 mod demo;
-/// The store in the process, asked by `redis-cli`.
+/// The embedded store, used with `redis-cli`.
 mod embedded;
-/// Something breaks under load; what was acknowledged must be in Redis.
+/// Faults under load; acknowledged events must be in Redis.
 mod faults;
-/// The network between the worker and Redis breaks under load.
+/// Faults of the network between the worker and Redis, under load.
 mod faults_network;
-/// A primary that became a replica, and replicas that lost theirs, under load.
+/// Under load, a primary becomes a replica, and replicas lose their primary.
 mod faults_roles;
 /// Passwords and certificates change under load.
 mod faults_rotation;
-/// A server that answers and takes no writes: full, a replica, busy, loading, closed to this user;
-/// then cured.
+/// States in which a server answers and takes no writes (full, a replica, busy, loading, closed to
+/// this user), and their end.
 mod faults_states;
 /// Late bytes of a lost connection.
 mod fence;
-/// What one event becomes, row by row: new behaviour of the transform goes into `tests/golden`.
+/// The effect of one event, row by row. New behaviour of the transform gets rows in `tests/golden`.
 mod golden;
-/// What tests stand on; no tests.
+/// The test harness; no tests.
 mod harness;
-/// What a client meets when Redis, memory or the client itself is slow.
+/// The HTTP source while Redis, memory or the client itself is slow.
 mod http;
 /// Good and bad requests, as data.
 mod http_corpus;
-/// Clients that stay silent, send too much, or come from elsewhere.
-mod http_crowd;
-/// Other systems' files, and what `config import` makes of them: a new case goes into
-/// `tests/import`.
+/// Limits on HTTP clients that stay silent, send too much, or come from other sites.
+mod http_limits;
+/// `config import` with other systems' files. A new case goes into `tests/import`.
 mod import;
-/// Each option of another system's file gets a line.
+/// `config import` prints one line for each option of another system's file.
 mod import_options;
-/// Real brokers: what the harness promises, every way to log in and to be refused, the probe.
+/// Real brokers: the promises of the harness, every way to log in and to be refused, the probe.
 #[cfg(feature = "kafka")]
 mod kafka_client;
-/// Redis loses what it confirmed; the worker reads it again.
+/// Redis loses confirmed writes; the worker reads their records again.
 #[cfg(feature = "kafka")]
 mod kafka_failover;
-/// Workers, brokers and Redis break under load from Kafka; what is committed must be in Redis.
+/// Faults of workers, brokers and Redis under load from Kafka; committed events must be in Redis.
 #[cfg(feature = "kafka")]
 mod kafka_faults;
-/// Which topics and offsets a group reads, and what `check` says of its brokers.
+/// The topics and offsets that a group reads, and the report of `check` about its brokers.
 #[cfg(feature = "kafka")]
 mod kafka_groups;
 /// Topics into Redis: shapes, offsets, bad records, dead letters.
 #[cfg(feature = "kafka")]
 mod kafka_source;
-/// Topics that are not plain logs: compacted, transactional, cut off.
+/// Topics that are no plain logs: compacted, transactional, truncated.
 #[cfg(feature = "kafka")]
 mod kafka_topics;
-/// Topics whose events lie in lists and wrappers, or have no type.
+/// Topics whose events are in lists and wrappers, or have no type.
 #[cfg(feature = "kafka")]
 mod kafka_wrappers;
-/// Which room may use which, file sizes, what the binary needs.
+/// The rules of the layout: who may use whom, file sizes, the libraries of the binary.
 mod layout;
-/// A server that is started, and ends, with the worker.
+/// `redis.mode = local`: a server that starts and ends with the worker.
 mod local;
-/// Standard error that nobody reads.
+/// A standard error that nobody reads.
 mod logging;
-/// Lanes and retries against a simulated Redis.
+/// Lanes and retries with a simulated Redis.
 mod model;
 /// Kafka's watermark over lanes that are killed at any point.
 #[cfg(feature = "kafka")]
 mod model_kafka;
-/// Proxies and managed services that know few commands.
+/// Proxies and managed services that support few commands.
 mod proxies;
-/// The transform written once more, slowly; no tests.
+/// An HTTP client that sends exactly the given bytes; no tests.
+mod raw_http;
+/// A second, simple version of the transform; no tests.
 mod reference;
-/// Events that a server refuses in words of its own, beside others that it takes.
+/// Servers that refuse some keys with unknown texts, and take the others.
 mod refused;
-/// Files through `replay` into Redis, every golden row among them.
+/// Files through `replay` into Redis, all golden rows included.
 mod replay;
-/// A primary that is written to, and its replicas.
+/// A primary that takes the writes, and its replicas.
 mod replicas;
 /// RESP3, chosen with `redis.protocol`.
 mod resp3;
 /// RudderStack's destination settings as the `[redis]` section.
 mod rudderstack;
-/// The master that sentinels name: masters that die, freeze, are replaced; sentinels that are dead
-/// or wrong.
+/// Real sentinels: masters that die, freeze or are replaced; sentinels that are dead or wrong.
 mod sentinel;
-/// The serving loop's deadlines, cap and stops, with services of our own.
+/// The serving loop's deadlines, connection limit and stops, with the tests' own services.
 mod server;
 /// Redis and Valkey of other versions.
 mod servers;
-/// Independent servers, each with its part of the keys.
+/// Independent servers, each with a part of the keys.
 mod sharded;
-/// SIGHUP ends no verb.
+/// SIGHUP ends no command of the program.
 mod signals;
-/// Every way in which TLS goes wrong, and what we say about it.
+/// Every way in which TLS fails, and the error messages.
 mod tls;
-/// Client certificates, as real servers ask for them.
+/// Client certificates, as real servers demand them.
 mod tls_client;
 /// Redis behind stunnel.
 mod tls_stunnel;
@@ -136,9 +136,8 @@ mod tls_stunnel;
 mod transform_property;
 /// Events and lists as generated text; no tests.
 mod transform_values;
-/// A client that sends exactly the bytes it is given; no tests.
-mod wire;
-/// The worker as a whole: what stays in a hash, full servers, full files, and what is never said.
+/// The whole worker: fields that stay in a hash, full servers, full files, and secrets that it
+/// never shows.
 mod worker;
-/// The worker against protected servers: TLS, client certificates, ACLs, sockets.
+/// The worker with protected servers: TLS, client certificates, ACLs, sockets.
 mod worker_tls;

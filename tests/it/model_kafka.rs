@@ -1,5 +1,6 @@
-//! The watermark over real lanes and a simulated Redis, killed at a thousand points, in paused
-//! time: what is below it is written, and a second life that begins there completes the rest.
+//! The watermark with real lanes and a simulated Redis, killed at a thousand points, in paused
+//! time. All records below the watermark are written, and a second run that starts there writes the
+//! rest.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -33,7 +34,7 @@ struct Record {
     events: Vec<(u64, u64)>,
 }
 
-/// Offsets have gaps, records hold up to three events.
+/// Random records: offsets have gaps, and a record holds up to three events.
 fn records(rng: &mut Rng) -> Vec<Record> {
     let mut numbers = [0; 8];
     let mut offset = 0;
@@ -49,16 +50,16 @@ fn records(rng: &mut Rng) -> Vec<Record> {
     (0..RECORDS).map(record).collect()
 }
 
-type Redis = Arc<Mutex<BTreeMap<String, u64>>>;
+type StoredNumbers = Arc<Mutex<BTreeMap<String, u64>>>;
 
-/// A connection that is slow at will; faulty ones answer some writes with an error, or not at all.
-struct Simulated {
-    redis: Redis,
+/// A connection of random speed; a faulty one answers some writes with an error, or not at all.
+struct SlowConnection {
+    redis: StoredNumbers,
     faulty: bool,
     rng: Rng,
 }
 
-impl Apply for Simulated {
+impl Apply for SlowConnection {
     async fn reach(&mut self) -> Result<(), Trouble> {
         Ok(())
     }
@@ -79,7 +80,7 @@ impl Apply for Simulated {
                 1 => Verdict::Unknown,
                 _ => Verdict::Written,
             });
-            // A write whose reply is lost may have been applied, or not.
+            // A write whose reply is lost may have been applied or not.
             if fate > 1 || (fate == 1 && self.rng.bool()) {
                 self.redis.lock().unwrap().insert(key, *numbers.last().expect("a number"));
             }
@@ -96,7 +97,7 @@ impl Apply for Simulated {
     }
 }
 
-/// A partition as the source sees it.
+/// The offsets of a partition, as the source keeps them.
 #[derive(Default)]
 struct Partition(Mutex<Offsets>);
 
@@ -108,9 +109,14 @@ impl Receipts for Partition {
     }
 }
 
-/// One life of a worker: takes `records` until it is killed before the event `kill`, if it comes to
-/// that; returns its watermark.
-async fn live(records: &[Record], redis: &Redis, seed: u64, kill: Option<usize>) -> Option<i64> {
+/// Runs a worker that takes `records` and is killed before the event `kill`, if it gets there;
+/// returns its watermark.
+async fn live(
+    records: &[Record],
+    redis: &StoredNumbers,
+    seed: u64,
+    kill: Option<usize>,
+) -> Option<i64> {
     let mut rng = Rng::with_seed(seed);
     let metrics = Arc::new(Metrics::new());
     let budget = Budget::new(1 << 20, metrics.in_flight_bytes.clone());
@@ -129,7 +135,7 @@ async fn live(records: &[Record], redis: &Redis, seed: u64, kill: Option<usize>)
     let hard = CancellationToken::new();
     let lane = |(number, queue): (usize, &Arc<_>)| Lane {
         queue: Arc::clone(queue),
-        store: Simulated {
+        store: SlowConnection {
             redis: Arc::clone(redis),
             faulty: kill.is_some(),
             rng: Rng::with_seed(seed ^ number as u64),
@@ -172,7 +178,7 @@ async fn live(records: &[Record], redis: &Redis, seed: u64, kill: Option<usize>)
             );
             let accepted =
                 intake.accept(&message, 0..message.bytes().len(), Origin::default(), ack);
-            assert!(accepted.is_ok() || kill.is_some(), "there is room for all");
+            assert!(accepted.is_ok() || kill.is_some(), "there is room for all events");
         }
         if rng.u8(0..4) == 0 {
             tokio::time::sleep(Duration::from_micros(rng.u64(1..8000))).await;
@@ -192,7 +198,7 @@ async fn killed_at_a_thousand_points() {
         let mut rng = Rng::with_seed(seed);
         let records = records(&mut rng);
         let events: usize = records.iter().map(|record| record.events.len()).sum();
-        let redis = Redis::default();
+        let redis = StoredNumbers::default();
         let watermark = live(&records, &redis, seed, Some(rng.usize(0..=events))).await;
         let below = |record: &&Record| watermark.is_some_and(|watermark| record.offset < watermark);
         for (user, number) in records.iter().filter(below).flat_map(|record| &record.events) {
@@ -221,6 +227,6 @@ async fn killed_at_a_thousand_points() {
     }
     assert!(
         moved > 800 && cut > 800,
-        "{moved} lives moved the watermark, {cut} were cut short: too tame"
+        "{moved} lives moved the watermark, {cut} were cut short: too few faults"
     );
 }

@@ -1,25 +1,25 @@
-//! The transform written once more, for comparison: character by character, a tree, strings in
-//! UTF-16 as JavaScript has them, objects as lists that are searched from end to end. Slow, without
-//! limits, and only for events that are objects.
+//! A second, simple version of the transform, for comparison. It reads characters into a tree, with
+//! strings in UTF-16 as in JavaScript and objects as lists. It is slow, has no limits, and takes
+//! only events that are objects.
 
 use std::collections::BTreeMap;
 
 use crate::golden::Expect;
 
-type Name = Vec<u16>;
+type Utf16 = Vec<u16>;
 
 #[derive(Debug, Clone, PartialEq)]
 enum Js {
     Null,
     Bool(bool),
     Number(f64),
-    String(Name),
+    String(Utf16),
     Array(Vec<Js>),
-    Object(Vec<(Name, Js)>),
+    Object(Vec<(Utf16, Js)>),
 }
 
-/// What becomes of an event without prefix, for the destination `Redis`, whose names and values may
-/// have `max_update` bytes.
+/// The expected effect of an event for the destination `Redis`, without a prefix; names and values
+/// may have `max_update` bytes.
 pub(crate) fn transform_within(text: &str, max_update: usize) -> Expect {
     let expect = transform(text);
     let Expect::Update { fields, .. } = &expect else { return expect };
@@ -27,10 +27,10 @@ pub(crate) fn transform_within(text: &str, max_update: usize) -> Expect {
     if size > max_update { Expect::Rejected("too_large".into()) } else { expect }
 }
 
-/// What becomes of an event without prefix, for the destination `Redis`.
+/// The expected effect of an event for the destination `Redis`, without a prefix.
 pub(crate) fn transform(text: &str) -> Expect {
     let chars: Vec<char> = text.chars().collect();
-    let mut reader = Reader { chars, at: 0 };
+    let mut reader = JsonReader { chars, at: 0 };
     let event = match reader.value() {
         Some(event) if reader.rest_is_blank() => event,
         _ => return Expect::Rejected("invalid_json".into()),
@@ -62,7 +62,7 @@ pub(crate) fn transform(text: &str) -> Expect {
             collected.assign(name, value);
         }
     }
-    let text = |(name, value): &(Name, Js)| {
+    let text = |(name, value): &(Utf16, Js)| {
         let value = match value {
             Js::Null | Js::Object(_) => return None,
             array @ Js::Array(_) => stringify(array),
@@ -95,15 +95,15 @@ fn delivered(integrations: Option<&Js>) -> bool {
     }
 }
 
-/// The object that flattening fills: its own properties, and whether its prototype was taken away.
+/// The object that flattening fills: its properties, and whether its prototype was removed.
 #[derive(Default)]
 struct Collected {
-    own: Vec<(Name, Js)>,
+    own: Vec<(Utf16, Js)>,
     bare: bool,
 }
 
 impl Collected {
-    fn assign(&mut self, name: Name, value: Js) {
+    fn assign(&mut self, name: Utf16, value: Js) {
         if name == utf16("__proto__") && !self.bare {
             self.bare = value == Js::Null;
         } else {
@@ -113,7 +113,7 @@ impl Collected {
 }
 
 fn flatten(traits: &Js) -> Collected {
-    fn step(object: &[(Name, Js)], parent: &[u16], out: &mut Collected) {
+    fn step(object: &[(Utf16, Js)], parent: &[u16], out: &mut Collected) {
         for (key, value) in object {
             let name =
                 if parent.is_empty() { key.clone() } else { [parent, &utf16("."), key].concat() };
@@ -130,19 +130,19 @@ fn flatten(traits: &Js) -> Collected {
     out
 }
 
-fn assign(members: &mut Vec<(Name, Js)>, name: Name, value: Js) {
+fn assign(members: &mut Vec<(Utf16, Js)>, name: Utf16, value: Js) {
     match members.iter_mut().find(|(known, _)| *known == name) {
         Some(member) => member.1 = value,
         None => members.push((name, value)),
     }
 }
 
-fn utf16(text: &str) -> Name {
+fn utf16(text: &str) -> Utf16 {
     text.encode_utf16().collect()
 }
 
-/// `None`: a TypeError.
-fn to_string(value: &Js) -> Option<Name> {
+/// The value as a string; `None` for a TypeError.
+fn to_string(value: &Js) -> Option<Utf16> {
     Some(match value {
         Js::Null => utf16("null"),
         Js::Bool(value) => utf16(&value.to_string()),
@@ -191,7 +191,7 @@ fn quote(text: &[u16]) -> String {
     format!("\"{}\"", escaped.collect::<String>())
 }
 
-/// ECMAScript's Number::toString, from the fewest digits that read back as the same number.
+/// Number::toString of ECMAScript, from the fewest digits that are read as the same number.
 fn number_text(number: f64) -> String {
     if number.is_infinite() {
         return if number > 0.0 { "Infinity".into() } else { "-Infinity".into() };
@@ -222,13 +222,13 @@ impl Js {
     }
 }
 
-/// Reads JSON by the grammar; `None`: invalid.
-struct Reader {
+/// Reads JSON by its grammar; `None` for invalid text.
+struct JsonReader {
     chars: Vec<char>,
     at: usize,
 }
 
-impl Reader {
+impl JsonReader {
     fn value(&mut self) -> Option<Js> {
         self.blanks();
         match self.chars.get(self.at)? {
@@ -261,7 +261,7 @@ impl Reader {
                 }
             }
         }
-        let index = |name: &Name| {
+        let index = |name: &Utf16| {
             let text = String::from_utf16_lossy(name);
             text.parse::<u32>().ok().filter(|index| index.to_string() == text && *index < u32::MAX)
         };
@@ -289,11 +289,11 @@ impl Reader {
         }
     }
 
-    fn string(&mut self) -> Option<Name> {
+    fn string(&mut self) -> Option<Utf16> {
         if self.chars.get(self.at) != Some(&'"') {
             return None;
         }
-        let mut units = Name::new();
+        let mut units = Utf16::new();
         loop {
             self.at += 1;
             match *self.chars.get(self.at)? {

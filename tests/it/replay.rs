@@ -14,7 +14,7 @@ use crate::harness::app::run;
 use crate::harness::eventually;
 use crate::harness::redis::{Redis, free_port};
 
-/// Runs `replay` with `input` as its standard input and a data directory of its own.
+/// Runs `replay` with `input` as its standard input, and with its own data directory.
 fn replay(port: u16, data: &Path, more: &[&str], input: &[u8]) -> Output {
     let settings =
         [format!("redis.url=redis://127.0.0.1:{port}"), format!("data_dir={}", data.display())];
@@ -139,7 +139,7 @@ fn a_bad_element_of_a_list_is_a_dead_letter_of_its_own() {
     assert_eq!(redis.hgetall("user:u").len(), 1);
     let found: Vec<_> =
         letters(data.path()).into_iter().map(|letter| letter["event"].clone()).collect();
-    assert_eq!(found, ["7", wrapped], "the text as it was");
+    assert_eq!(found, ["7", wrapped], "the unchanged text");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_file_that_cannot_be_read_is_found_before_anything_is_written() {
     assert!(redis.hgetall("user:u").is_empty());
 }
 
-/// Starts a replay of `input` that does not end by itself yet.
+/// Starts a replay of `input` that cannot end by itself yet.
 fn start(port: u16, data: &Path, input: &str) -> std::process::Child {
     let file = data.join("events.ndjson");
     std::fs::write(&file, input).unwrap();
@@ -200,7 +200,7 @@ fn a_signal_ends_it_and_the_exit_code_says_that_events_are_missing() {
     assert!(log.contains("replay the files again"), "{log}");
 }
 
-/// Some events are in Redis when the signal comes, others cannot get there any more.
+/// When the signal comes, some events are in Redis and others can no longer get there.
 #[test]
 fn a_signal_in_the_middle_loses_nothing_that_a_second_replay_does_not_write() {
     let (redis, data) = (Redis::start(), TempDir::new().unwrap());
@@ -224,7 +224,7 @@ fn a_signal_in_the_middle_loses_nothing_that_a_second_replay_does_not_write() {
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(ONE.as_bytes()).unwrap();
     eventually("the first event is in Redis", || redis.hgetall("user:u").len() == 1);
-    // Its reply has left the server when the next command has been answered.
+    // The reply has left the server when the next command is answered.
     redis.cli(&["PING"]);
     redis.pause();
     stdin.write_all(two.as_bytes()).unwrap();
@@ -243,7 +243,7 @@ fn a_signal_in_the_middle_loses_nothing_that_a_second_replay_does_not_write() {
     assert_eq!(redis.hgetall("user:u").len(), 2);
 }
 
-/// The limits and the prefix of a row, as settings.
+/// The limits and the prefix of a case, as settings.
 fn settings(case: &Case) -> [String; 4] {
     let limits = &case.rules.limits;
     [
@@ -254,8 +254,8 @@ fn settings(case: &Case) -> [String; 4] {
     ]
 }
 
-/// The exact effect on Redis of every row of the golden tables that can stand on a line, but for
-/// lists: `replay` opens them.
+/// `replay` writes exactly what the golden tables say, for every row that fits on a line; rows of
+/// lists are left out, because `replay` opens lists.
 #[test]
 fn redis_holds_what_the_golden_tables_say() {
     let (redis, data) = (Redis::start(), TempDir::new().unwrap());

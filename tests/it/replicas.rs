@@ -1,4 +1,5 @@
-//! A primary that is written to, and replicas that are only asked by `check`.
+//! `redis.mode = primary_replicas`: a primary that takes the writes, and replicas that only `check`
+//! reads.
 
 use redis::Value;
 
@@ -82,9 +83,9 @@ fn a_primary_that_is_demoted_is_waited_for() {
     let app = worker(&primary, &replica, &[]);
     let load = load_of(&app, OnError::Retry);
     progress(&load, 500);
-    // Nobody is there: it keeps its data.
+    // The new primary does not exist, so the server keeps its data.
     primary.cli(&["REPLICAOF", "127.0.0.1", "1"]);
-    eventually("the hint is told", || {
+    eventually("the hint is shown", || {
         why_not_ready(&app).contains("is a replica of 127.0.0.1:1 and takes no writes")
     });
     primary.cli(&["REPLICAOF", "NO", "ONE"]);
@@ -95,7 +96,7 @@ fn a_primary_that_is_demoted_is_waited_for() {
     assert!(app.dead_letters().is_empty());
 }
 
-/// What it takes would be gone with the next synchronisation.
+/// Writes to a replica are lost with its next synchronisation.
 #[test]
 fn a_replica_that_takes_writes_is_no_primary() {
     let primary = Redis::start();
@@ -106,7 +107,7 @@ fn a_replica_that_takes_writes_is_no_primary() {
         app.client().post("/v1/identify", r#"{"userId":"u","traits":{"a":1}}"#).unwrap().status;
     assert_eq!(status, 503);
     let hint = format!("127.0.0.1:{} and takes no writes", primary.port());
-    eventually("the hint is told", || why_not_ready(&app).contains(&hint));
+    eventually("the hint is shown", || why_not_ready(&app).contains(&hint));
     assert!(replica.hgetall("user:u").is_empty());
 }
 
@@ -144,7 +145,7 @@ fn check_confirms_each_replica() {
 
 #[test]
 fn check_asks_the_replicas_of_a_cluster_when_told() {
-    // CLUSTER SLOTS leaves out replicas that have received nothing yet, not even a ping.
+    // CLUSTER SLOTS omits replicas that have received nothing yet, not even a ping.
     let cluster = Cluster::with(3, 1, |builder| builder.option("repl-ping-replica-period", "1"));
     eventually("every node names every replica", || {
         let names_replica =

@@ -1,4 +1,4 @@
-//! `redis.protocol = 3`: everything is as in RESP2.
+//! `redis.protocol = 3`: everything works as in RESP2.
 
 use traitsink::config::{self, Address, Protocol};
 use traitsink::redis::{Class, Connection, Trouble, probe};
@@ -27,7 +27,7 @@ async fn connect(settings: &config::Redis) -> Result<Connection, Trouble> {
     connector(settings).expect("usable settings").connect().await
 }
 
-/// The error of a connection that must fail, with all these words.
+/// The error of a connection that must fail; asserts that it contains all `words`.
 async fn refused(settings: &config::Redis, code: &str, words: &[&str]) {
     let error =
         connect(settings).await.err().unwrap_or_else(|| panic!("connected; expected {words:?}"));
@@ -37,7 +37,7 @@ async fn refused(settings: &config::Redis, code: &str, words: &[&str]) {
     assert_eq!((error.class, error.code.as_str()), (Class::Config, code), "{}", error.message);
 }
 
-/// How many of the worker's connections speak each version.
+/// Number of the worker's connections in each version of the protocol.
 fn versions(redis: &Redis) -> (usize, usize) {
     let clients: String = redis::from_redis_value(redis.cli(&["CLIENT", "LIST"])).expect("a text");
     let speak = |version: &str| {
@@ -71,7 +71,8 @@ fn events_are_written_and_wrong_types_are_dead_letters() {
     }
 }
 
-/// A lost connection is known and fenced as ever: CLIENT INFO and INFO answer with another type.
+/// A lost connection is identified and fenced as in RESP2, although CLIENT INFO and INFO answer
+/// with another type.
 #[tokio::test]
 async fn the_server_and_the_connection_are_known() {
     let server = Redis::start();
@@ -116,7 +117,7 @@ async fn a_server_without_hello_is_told_of_the_option() {
     connect(&settings(Address::Unix(server.socket()))).await.expect("a connection");
 }
 
-/// MOVED and ASK are followed.
+/// MOVED and ASK redirections are followed.
 #[test]
 fn slots_move_under_load() {
     let cluster = Cluster::start(3, 0);

@@ -10,7 +10,7 @@ use crate::harness::{address, tcp};
 
 use crate::config::typed;
 
-/// Loads settings beside flags; errors come as lines, the settings' file being SETTINGS.
+/// Loads settings together with flags. Errors are lines, with SETTINGS in place of the file's name.
 fn settings(text: &str, set: &[&str]) -> Result<Loaded, Vec<String>> {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("settings.json");

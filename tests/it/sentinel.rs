@@ -1,5 +1,5 @@
-//! The worker and real sentinels: the master dies, freezes, is replaced, and nothing that was
-//! acknowledged goes with it.
+//! The worker with real sentinels: the master dies, freezes or is replaced, and no acknowledged
+//! event is lost.
 
 use crate::harness::app::{App, run};
 use crate::harness::certs::Authority;
@@ -32,8 +32,8 @@ fn progress(load: &Load, more: u64) {
     eventually("events are acknowledged", || load.acked() >= goal);
 }
 
-/// The load ends, and nothing that was acknowledged is missing.
-fn ends_whole(trio: &Sentinels, master: usize, app: &App, load: Load) -> usize {
+/// Ends the load, and checks that no acknowledged event is missing.
+fn finish_complete(trio: &Sentinels, master: usize, app: &App, load: Load) -> usize {
     progress(&load, 200);
     check_users(&load.stop(), |key| trio.hgetall(master, key));
     assert!(app.dead_letters().is_empty());
@@ -41,8 +41,8 @@ fn ends_whole(trio: &Sentinels, master: usize, app: &App, load: Load) -> usize {
     0
 }
 
-/// The load ends; what the dead master had not replicated is counted.
-fn ends_counted(trio: &Sentinels, master: usize, app: &App, load: Load) -> usize {
+/// Ends the load, and returns the number of events that the dead master had not replicated.
+fn finish_counting(trio: &Sentinels, master: usize, app: &App, load: Load) -> usize {
     progress(&load, 200);
     let users = load.stop();
     assert!(app.dead_letters().is_empty());
@@ -58,7 +58,8 @@ fn the_examples_of_the_guide_are_written() {
     assert_eq!(app.metric("traitsink_redis_up", "role=\"sentinel\""), 3.0);
 }
 
-/// Names instead of addresses, TLS and a login for everybody, and a worker that is told the way in.
+/// Host names instead of addresses, TLS and a login for all servers; the worker has the settings
+/// for them.
 #[test]
 fn all_is_encrypted_and_named() {
     let authority = Authority::new("private CA");
@@ -103,22 +104,22 @@ fn c4_the_master_dies() {
         round.recovers(|| progress(&load, 20));
         let master = trio.switched(0, &[0, 1, 2]);
         trio.servers[0].restart();
-        round.lost += ends_counted(&trio, master, &app, load);
+        round.lost += finish_counting(&trio, master, &app, load);
     });
 }
 
-/// It comes back as the master it was, and goes on confirming what will be thrown away.
+/// The frozen master wakes as a master, and confirms writes that will be lost.
 #[test]
 fn c4_the_master_freezes_and_comes_back() {
     let words = "Sentinel: the master is frozen, replaced, and wakes as a master";
-    freezes_and_comes_back(words, &[], ends_counted);
+    freezes_and_comes_back(words, &[], finish_counting);
 }
 
 #[test]
 fn c4_the_master_freezes_and_comes_back_while_replicas_are_waited_for() {
     let words = "Sentinel: the master is frozen, replaced, and wakes as a master, with \
         wait_replicas = 2, which is all";
-    freezes_and_comes_back(words, &WAIT_FOR_ALL, ends_whole);
+    freezes_and_comes_back(words, &WAIT_FOR_ALL, finish_complete);
 }
 
 fn freezes_and_comes_back(
@@ -142,23 +143,23 @@ fn freezes_and_comes_back(
     });
 }
 
-/// For two seconds the old master knows nothing of it.
+/// The old master does not know of the command for two seconds.
 #[test]
 fn c4_the_master_is_replaced_by_command() {
     replaced_by_command(
         "Sentinel: the master is replaced by command (SENTINEL FAILOVER)",
         &[],
-        ends_counted,
+        finish_counting,
     );
 }
 
-/// While it is asked for its replicas' confirmation, they leave it.
+/// The replicas leave the old master while it waits for their confirmation.
 #[test]
 fn c4_the_master_is_replaced_by_command_while_replicas_are_waited_for() {
     replaced_by_command(
         "Sentinel: the master is replaced by command, with wait_replicas = 2, which is all",
         &WAIT_FOR_ALL,
-        ends_whole,
+        finish_complete,
     );
 }
 
@@ -182,7 +183,7 @@ fn replaced_by_command(
     });
 }
 
-/// What was not replicated is gone with the master, and is counted.
+/// Writes that were not replicated are lost with the master, and are counted.
 #[test]
 fn c5_the_master_dies_with_what_was_not_replicated() {
     play(
@@ -228,17 +229,17 @@ fn c5_replicas_are_waited_for() {
                 app.metric("traitsink_redis_errors_total", "code=\"NOREPLICAS\"") > 0.0
             });
             trio.servers[0].kill();
-            trio.mend_replication(0);
+            trio.restore_replication(0);
             let master = trio.switched(0, &[0, 1, 2]);
-            // It is a replica now, and the one that is waited for.
+            // The old master is now a replica, and its confirmation is waited for.
             trio.servers[0].restart();
             round.recovers(|| progress(&load, 20));
-            ends_whole(&trio, master, &app, load);
+            finish_complete(&trio, master, &app, load);
         },
     );
 }
 
-/// A sentinel that froze names the old master, which is a replica; one that is dead names none.
+/// A sentinel that was frozen names the old master, which is a replica; a dead one names none.
 #[test]
 fn c6_sentinels_are_dead_or_wrong() {
     play(
@@ -247,24 +248,24 @@ fn c6_sentinels_are_dead_or_wrong() {
         1..=10,
         |round| {
             let mut trio = Sentinels::start(2);
-            let liar = round.rng.usize(..3);
+            let wrong = round.rng.usize(..3);
             let replica = trio.servers[1].port().to_string();
-            let said = ["SENTINEL", "MONITOR", "mymaster", "127.0.0.1", &replica, "2"];
-            trio.sentinels[liar].cli(&["SENTINEL", "REMOVE", "mymaster"]);
-            trio.sentinels[liar].cli(&said);
-            assert_eq!(trio.master(liar), 1, "it does not lie");
+            let monitor_replica = ["SENTINEL", "MONITOR", "mymaster", "127.0.0.1", &replica, "2"];
+            trio.sentinels[wrong].cli(&["SENTINEL", "REMOVE", "mymaster"]);
+            trio.sentinels[wrong].cli(&monitor_replica);
+            assert_eq!(trio.master(wrong), 1, "this sentinel does not name a replica");
             let app = worker(&trio, &[]);
             let load = load(&app);
             progress(&load, 300);
             check_users(&load.stop(), |key| trio.hgetall(0, key));
-            trio.sentinels[liar].kill();
+            trio.sentinels[wrong].kill();
             let load = self::load(&app);
             progress(&load, 300);
             trio.servers[0].kill();
             round.recovers(|| progress(&load, 20));
-            let honest: Vec<usize> = (0..3).filter(|number| *number != liar).collect();
+            let honest: Vec<usize> = (0..3).filter(|number| *number != wrong).collect();
             let master = trio.switched(0, &honest);
-            round.lost += ends_counted(&trio, master, &app, load);
+            round.lost += finish_counting(&trio, master, &app, load);
         },
     );
 }

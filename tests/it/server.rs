@@ -1,5 +1,5 @@
-//! The serving loop with services of our own making: what it does with clients that stall, crowd,
-//! or stay.
+//! The serving loop with the tests' own services: clients that stall, that are too many, or that
+//! stay.
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use tokio_util::sync::CancellationToken;
 use traitsink::server::{ListenerLimits, serve};
 
 use crate::harness::{let_pass, pause};
-use crate::wire::Wire;
+use crate::raw_http::RawClient;
 
-/// A server on a runtime of its own; ends with the test.
-pub(crate) struct Served {
+/// A server on its own runtime; ends with the test.
+pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     soft: CancellationToken,
     hard: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Served {
+impl TestServer {
     pub(crate) fn start(app: Router, limits: ListenerLimits) -> Self {
         let (soft, hard) = (CancellationToken::new(), CancellationToken::new());
         let (address, found) = std::sync::mpsc::channel();
@@ -45,8 +45,8 @@ impl Served {
         Self { address: found.recv().unwrap(), soft, hard, thread: Some(thread) }
     }
 
-    pub(crate) fn wire(&self) -> Wire {
-        Wire::connect(self.address)
+    pub(crate) fn client(&self) -> RawClient {
+        RawClient::connect(self.address)
     }
 
     /// Waits until `serve` has returned.
@@ -55,7 +55,7 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for TestServer {
     fn drop(&mut self) {
         self.hard.cancel();
         if let Some(thread) = self.thread.take() {
@@ -73,15 +73,15 @@ fn hello() -> Router {
     Router::new().route("/", get(|| async { "hello" }))
 }
 
-/// Answers once `release` has a permit; counts requests begun and given up.
+/// A service that answers once `release` has a permit; counts requests begun and given up.
 #[derive(Clone)]
-struct Slow {
+struct SlowService {
     begun: Arc<Semaphore>,
     release: Arc<Semaphore>,
     dropped: Arc<Notify>,
 }
 
-impl Slow {
+impl SlowService {
     fn new() -> (Self, Router) {
         let slow = Self {
             begun: Arc::new(Semaphore::new(0)),
@@ -115,7 +115,7 @@ impl Slow {
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        tokio::time::timeout(Duration::from_secs(20), future).await.expect("it happens")
+        tokio::time::timeout(Duration::from_secs(20), future).await.expect("the future ends")
     })
 }
 
@@ -125,23 +125,23 @@ fn limits(header_timeout: Duration, idle_timeout: Duration) -> ListenerLimits {
 
 #[test]
 fn a_head_that_never_ends_is_cut_off() {
-    let served = Served::start(hello(), limits(SHORT, LONG));
+    let served = TestServer::start(hello(), limits(SHORT, LONG));
     for start in ["", "G", "GET / HTTP/1.1\r\nHost: x\r\n"] {
         let begun = Instant::now();
-        let mut wire = served.wire();
-        wire.send(start);
-        wire.wait_closed();
-        assert!(begun.elapsed() >= SHORT, "{start:?} was given its time");
+        let mut client = served.client();
+        client.send(start);
+        client.wait_closed();
+        assert!(begun.elapsed() >= SHORT, "{start:?} was closed too early");
     }
 }
 
 #[test]
 fn dripping_does_not_extend_the_head_deadline() {
-    let served = Served::start(hello(), limits(SHORT, LONG));
-    let mut wire = served.wire();
-    wire.send("GET / HTTP/1.1\r\nX: ");
+    let served = TestServer::start(hello(), limits(SHORT, LONG));
+    let mut client = served.client();
+    client.send("GET / HTTP/1.1\r\nX: ");
     let mut drops = 0;
-    while wire.send("x") {
+    while client.send("x") {
         let_pass(SHORT / 10);
         drops += 1;
         assert!(drops < 1000, "still open after {drops} drops");
@@ -150,114 +150,116 @@ fn dripping_does_not_extend_the_head_deadline() {
 
 #[test]
 fn a_connection_between_two_requests_has_the_idle_deadline() {
-    let served = Served::start(hello(), limits(SHORT, LONG));
-    let mut wire = served.wire();
-    wire.send(GET);
-    assert_eq!(wire.response().unwrap().text(), "hello");
-    assert!(wire.is_silent_for(3 * SHORT), "not cut off by the head deadline");
-    wire.send(GET);
-    assert_eq!(wire.response().unwrap().text(), "hello");
-    wire.send("GET / HT");
-    wire.wait_closed();
+    let served = TestServer::start(hello(), limits(SHORT, LONG));
+    let mut client = served.client();
+    client.send(GET);
+    assert_eq!(client.response().unwrap().text(), "hello");
+    assert!(client.is_silent_for(3 * SHORT), "not cut off by the head deadline");
+    client.send(GET);
+    assert_eq!(client.response().unwrap().text(), "hello");
+    client.send("GET / HT");
+    client.wait_closed();
 
-    let served = Served::start(hello(), limits(LONG, SHORT));
-    let mut wire = served.wire();
-    wire.send(GET);
-    assert_eq!(wire.response().unwrap().text(), "hello");
-    wire.wait_closed();
+    let served = TestServer::start(hello(), limits(LONG, SHORT));
+    let mut client = served.client();
+    client.send(GET);
+    assert_eq!(client.response().unwrap().text(), "hello");
+    client.wait_closed();
 }
 
 #[test]
 fn an_answer_may_take_longer_than_both_deadlines() {
-    let (slow, app) = Slow::new();
-    let served = Served::start(app, limits(SHORT, SHORT));
-    let mut wire = served.wire();
-    wire.send(GET);
+    let (slow, app) = SlowService::new();
+    let served = TestServer::start(app, limits(SHORT, SHORT));
+    let mut client = served.client();
+    client.send(GET);
     slow.wait_begun();
-    assert!(wire.is_silent_for(3 * SHORT));
+    assert!(client.is_silent_for(3 * SHORT));
     slow.release.add_permits(1);
-    assert_eq!(wire.response().unwrap().text(), "at last");
+    assert_eq!(client.response().unwrap().text(), "at last");
 }
 
 #[test]
 fn a_new_client_takes_the_place_of_the_one_that_is_silent_for_longest() {
     let served =
-        Served::start(hello(), ListenerLimits { max_connections: 2, ..limits(LONG, LONG) });
-    let (mut first, mut second) = (served.wire(), served.wire());
+        TestServer::start(hello(), ListenerLimits { max_connections: 2, ..limits(LONG, LONG) });
+    let (mut first, mut second) = (served.client(), served.client());
     let_pass(SHORT / 10);
     second.send(GET);
     assert_eq!(second.response().unwrap().status, 200);
-    let mut third = served.wire();
+    let mut third = served.client();
     third.send(GET);
     assert_eq!(third.response().unwrap().status, 200, "served at once");
     first.wait_closed();
     second.send(GET);
-    assert_eq!(second.response().unwrap().status, 200, "it was not the silent one");
+    assert_eq!(second.response().unwrap().status, 200, "the wrong connection was closed");
 }
 
 #[test]
 fn silent_clients_keep_nobody_out() {
     let served =
-        Served::start(hello(), ListenerLimits { max_connections: 20, ..limits(LONG, LONG) });
-    // Silent from the beginning, in a head, in a body, and with answers that are not read.
+        TestServer::start(hello(), ListenerLimits { max_connections: 20, ..limits(LONG, LONG) });
+    // Clients that are silent from the start, in a head, in a body, or that do not read their
+    // answers.
     let starts = [
         "",
         "GET / HTTP/1.1\r\nX: ",
         "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
         &GET.repeat(50),
     ];
-    let silent: Vec<Wire> = (0..100)
+    let silent: Vec<RawClient> = (0..100)
         .map(|n| {
-            let mut wire = served.wire();
-            wire.send(starts[n % starts.len()]);
-            wire
+            let mut client = served.client();
+            client.send(starts[n % starts.len()]);
+            client
         })
         .collect();
     for _ in 0..20 {
-        let mut wire = served.wire();
-        wire.send(GET);
-        assert_eq!(wire.response().unwrap().status, 200);
+        let mut client = served.client();
+        client.send(GET);
+        assert_eq!(client.response().unwrap().status, 200);
     }
     drop(silent);
 }
 
 #[test]
 fn a_request_that_is_being_answered_never_gives_way() {
-    let (slow, app) = Slow::new();
-    let served = Served::start(app, ListenerLimits { max_connections: 2, ..limits(LONG, LONG) });
-    let (mut first, mut second) = (served.wire(), served.wire());
-    for wire in [&mut first, &mut second] {
-        wire.send(GET);
+    let (slow, app) = SlowService::new();
+    let served =
+        TestServer::start(app, ListenerLimits { max_connections: 2, ..limits(LONG, LONG) });
+    let (mut first, mut second) = (served.client(), served.client());
+    for client in [&mut first, &mut second] {
+        client.send(GET);
         slow.wait_begun();
     }
-    let mut third = served.wire();
+    let mut third = served.client();
     third.send(GET);
-    assert!(third.is_silent_for(SHORT), "the cap holds");
+    assert!(third.is_silent_for(SHORT), "the connection limit holds");
     slow.release.add_permits(1);
-    // Whichever is answered is idle then, and gives way.
+    // The connection that is answered is idle then, and is closed for a new one.
     slow.wait_begun();
     slow.release.add_permits(2);
-    for wire in [&mut first, &mut second, &mut third] {
-        assert_eq!(wire.response().unwrap().text(), "at last");
+    for client in [&mut first, &mut second, &mut third] {
+        assert_eq!(client.response().unwrap().text(), "at last");
     }
 }
 
 #[test]
 fn a_client_that_leaves_ends_its_request() {
-    let (slow, app) = Slow::new();
-    let served = Served::start(app, limits(LONG, LONG));
-    let mut wire = served.wire();
-    wire.send(GET);
+    let (slow, app) = SlowService::new();
+    let served = TestServer::start(app, limits(LONG, LONG));
+    let mut client = served.client();
+    client.send(GET);
     slow.wait_begun();
-    drop(wire);
+    drop(client);
     block_on(slow.dropped.notified());
 }
 
 #[test]
 fn the_soft_stop_answers_what_was_begun_and_closes_the_rest() {
-    let (slow, app) = Slow::new();
-    let served = Served::start(app, limits(LONG, LONG));
-    let (mut busy, mut idle) = (served.wire(), served.wire());
+    let (slow, app) = SlowService::new();
+    let served = TestServer::start(app, limits(LONG, LONG));
+    let (mut busy, mut idle) = (served.client(), served.client());
     slow.release.add_permits(1);
     idle.send(GET);
     assert_eq!(idle.response().unwrap().text(), "at last");
@@ -271,7 +273,7 @@ fn the_soft_stop_answers_what_was_begun_and_closes_the_rest() {
         pause();
         TcpStream::connect(served.address).is_err()
     });
-    assert!(refused, "nothing is accepted any more");
+    assert!(refused, "no connection is accepted any more");
     slow.release.add_permits(1);
     let last = busy.response().unwrap();
     assert_eq!((last.text(), last.header("connection")), ("at last", Some("close")));
@@ -282,14 +284,14 @@ fn the_soft_stop_answers_what_was_begun_and_closes_the_rest() {
 
 #[test]
 fn the_hard_stop_drops_what_is_left() {
-    let (slow, app) = Slow::new();
-    let served = Served::start(app, limits(LONG, LONG));
-    let mut wire = served.wire();
-    wire.send(GET);
+    let (slow, app) = SlowService::new();
+    let served = TestServer::start(app, limits(LONG, LONG));
+    let mut client = served.client();
+    client.send(GET);
     slow.wait_begun();
     served.soft.cancel();
     served.hard.cancel();
-    assert!(wire.response().is_none());
+    assert!(client.response().is_none());
     block_on(slow.dropped.notified());
     served.join();
 }
@@ -298,30 +300,30 @@ fn the_hard_stop_drops_what_is_left() {
 fn an_early_answer_reaches_a_client_that_is_still_sending() {
     let app =
         Router::new().route("/", post(|| async { (StatusCode::PAYLOAD_TOO_LARGE, "too large") }));
-    let served = Served::start(app, limits(LONG, LONG));
+    let served = TestServer::start(app, limits(LONG, LONG));
     let body = vec![b'x'; 16 * 1024 * 1024];
-    let mut wire = served.wire();
-    wire.send(format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len()));
-    assert!(wire.send(&body), "reset while sending");
-    assert_eq!(wire.response().unwrap().status, 413);
-    wire.wait_closed();
+    let mut client = served.client();
+    client.send(format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len()));
+    assert!(client.send(&body), "reset while sending");
+    assert_eq!(client.response().unwrap().status, 413);
+    client.wait_closed();
 }
 
 #[test]
 fn a_head_is_bounded() {
-    let served = Served::start(hello(), limits(LONG, LONG));
+    let served = TestServer::start(hello(), limits(LONG, LONG));
     let many: String = (0..101).map(|i| format!("X-{i}: y\r\n")).collect();
     let large = format!("X: {}\r\n", "y".repeat(9_000));
     for headers in [many, large] {
-        let mut wire = served.wire();
-        wire.send(format!("GET / HTTP/1.1\r\n{headers}\r\n"));
-        assert_eq!(wire.response().unwrap().status, 431);
-        wire.wait_closed();
+        let mut client = served.client();
+        client.send(format!("GET / HTTP/1.1\r\n{headers}\r\n"));
+        assert_eq!(client.response().unwrap().status, 431);
+        client.wait_closed();
     }
     let enough: String = (0..99).map(|i| format!("X-{i}: {}\r\n", "y".repeat(60))).collect();
-    let mut wire = served.wire();
-    wire.send(format!("GET / HTTP/1.1\r\nHost: x\r\n{enough}\r\n"));
-    assert_eq!(wire.response().unwrap().status, 200);
+    let mut client = served.client();
+    client.send(format!("GET / HTTP/1.1\r\nHost: x\r\n{enough}\r\n"));
+    assert_eq!(client.response().unwrap().status, 200);
 }
 
 #[test]
@@ -332,12 +334,16 @@ fn a_connection_is_used_again_and_again() {
         "/",
         get(move || async move { counter.fetch_add(1, Ordering::Relaxed).to_string() }),
     );
-    let served = Served::start(app, limits(LONG, LONG));
-    let mut wire = served.wire();
-    wire.send(GET.repeat(3));
+    let served = TestServer::start(app, limits(LONG, LONG));
+    let mut client = served.client();
+    client.send(GET.repeat(3));
     for i in 0..3 {
-        assert_eq!(wire.response().unwrap().text(), i.to_string(), "pipelined, answered in order");
+        assert_eq!(
+            client.response().unwrap().text(),
+            i.to_string(),
+            "pipelined, answered in order"
+        );
     }
-    wire.send(GET);
-    assert_eq!(wire.response().unwrap().text(), "3");
+    client.send(GET);
+    assert_eq!(client.response().unwrap().text(), "3");
 }

@@ -1,16 +1,16 @@
-//! Servers of other versions and makers: what is written to each is the same.
+//! Redis and Valkey in other versions: each receives the same writes.
 
 use std::process::Output;
 
 use crate::harness::app::{App, run};
 use crate::harness::guide;
-use crate::harness::redis::{Flavour, Redis};
+use crate::harness::redis::{Redis, ServerVersion};
 
 #[test]
 fn the_examples_of_the_guide_are_written_to_each() {
-    for flavour in Flavour::ALL {
+    for version in ServerVersion::ALL {
         for protocol in ["redis.protocol=2", "redis.protocol=3"] {
-            let redis = Redis::builder().flavour(*flavour).start();
+            let redis = Redis::builder().version(*version).start();
             let url = format!("redis://127.0.0.1:{}", redis.port());
             let app = App::start(&url, &[&guide::WRITE_KEYS[..], &[protocol]].concat());
             guide::check_examples(&app, |key| redis.hgetall(key));
@@ -19,7 +19,7 @@ fn the_examples_of_the_guide_are_written_to_each() {
                 run(&["-s", &url, "-s", protocol, "check", "--connect"], b"");
             let said =
                 [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
-            assert!(status.success(), "{flavour:?}, {protocol}: {status}\n{said}");
+            assert!(status.success(), "{version:?}, {protocol}: {status}\n{said}");
         }
     }
 }

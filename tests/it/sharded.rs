@@ -1,4 +1,4 @@
-//! Independent servers, each with its part of the keys.
+//! `redis.mode = sharded`: independent servers, each with a part of the keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::harness::matrix::play;
 use crate::harness::redis::Redis;
 use crate::harness::{eventually, guide};
 
-/// Servers, and the URL of each.
+/// The servers, and the URL of each.
 struct Shards(Vec<(Redis, String)>);
 
 impl Shards {
@@ -24,7 +24,7 @@ impl Shards {
         Self((0..count).map(server).collect())
     }
 
-    /// As `redis.nodes` has them.
+    /// The value of `redis.nodes`.
     fn nodes(&self) -> String {
         let urls: Vec<String> = self.0.iter().map(|(_, url)| format!("{{url={url:?}}}")).collect();
         format!("redis.nodes=[{}]", urls.join(","))
@@ -43,7 +43,7 @@ impl Shards {
         (0..self.0.len()).map(|shard| self.connection(shard).keys("*").unwrap()).collect()
     }
 
-    /// Where each key is, which is one shard only.
+    /// The shard of each key; asserts that a key is in one shard only.
     fn places(&self) -> BTreeMap<String, usize> {
         let mut places = BTreeMap::new();
         for (shard, keys) in self.keys().into_iter().enumerate() {
@@ -64,7 +64,7 @@ fn the_examples_of_the_guide_are_written() {
     });
 }
 
-/// One event for each of so many users, which sets `field`.
+/// Sends one event that sets `field` for each of `users` users.
 fn identify_all(app: &App, users: usize, field: &str) {
     let events: Vec<String> = (0..users)
         .map(|user| {
@@ -75,8 +75,8 @@ fn identify_all(app: &App, users: usize, field: &str) {
     assert_eq!(answer.expect("an answer").status, 200);
 }
 
-/// Each shard has a login of its own or the common one, and its own database; wherever it stands in
-/// the list.
+/// Each shard has its own login or the common one, and its own database; its place in the list does
+/// not matter.
 #[test]
 fn a_key_has_one_shard_whatever_the_order_of_the_list() {
     let mut shards = Shards(Vec::new());
@@ -127,7 +127,7 @@ fn a_key_has_one_shard_whatever_the_order_of_the_list() {
     }
 }
 
-/// B1 for one of several: its users wait, the others' do not.
+/// B1 for one of several shards: its users wait, the users of the others do not.
 #[test]
 fn b1_one_shard_dies_and_the_others_go_on() {
     play(
@@ -138,7 +138,7 @@ fn b1_one_shard_dies_and_the_others_go_on() {
             let mut shards = Shards::start(3);
             let app = shards.worker(&["http.wait=300ms", "redis.response_timeout=500ms"]);
             app.wait_ready();
-            // Writers that stuck to an event of the dead shard would prove nothing of the others.
+            // Writers that retried an event of the dead shard would prove nothing about the others.
             let load = Load::start(app.http, 12, 20, OnError::GiveUp);
             progress(&load, 500);
             shards.0[0].0.kill();

@@ -1,4 +1,4 @@
-//! SIGHUP ends no verb.
+//! SIGHUP ends no command of the program.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};

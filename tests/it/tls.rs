@@ -1,4 +1,4 @@
-//! Real TLS servers, good and bad, and the words in which we tell what is wrong.
+//! Real TLS servers, good and bad, and the error messages about them.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -34,7 +34,7 @@ pub(crate) async fn connect(host: &str, port: u16, tls: Tls) -> Result<Connectio
     connector(&settings).expect("usable TLS settings").connect().await
 }
 
-/// The message of a connection that must fail with all these words in it.
+/// The message of a connection that must fail; asserts that it contains all `words`.
 pub(crate) async fn refused(host: &str, port: u16, tls: Tls, words: &[&str]) {
     let error = connect(host, port, tls)
         .await
@@ -46,7 +46,7 @@ pub(crate) async fn refused(host: &str, port: u16, tls: Tls, words: &[&str]) {
     assert_eq!((error.class, error.code.as_str()), (Class::Config, "NONE"), "{}", error.message);
 }
 
-/// Settings that must not even start, with all these words in the error.
+/// The error of settings that must be refused at once; asserts that it contains all `words`.
 pub(crate) fn unusable(tls: Tls, words: &[&str]) -> TlsError {
     let settings = traitsink::config::Redis { tls: Some(tls), ..settings(tcp("localhost", 1)) };
     let error =
@@ -84,7 +84,7 @@ async fn bundles_inline_text_and_keys_beside_certificates() {
         .expect("a bundle");
 }
 
-/// The roots are those of the process, so this test runs itself once more with others.
+/// The system's roots belong to the process, so this test runs itself again with other roots.
 #[tokio::test]
 async fn the_roots_of_the_system() {
     if let Ok(port) = std::env::var("TRAITSINK_TEST_TLS_PORT") {
@@ -333,6 +333,6 @@ async fn plain_text_to_a_tls_port() {
     let ca = Authority::new("Private CA");
     let server = Redis::builder().tls(&ca.server(&["localhost"])).start();
     let connector = connector(&settings(tcp("localhost", server.port()))).unwrap();
-    let error = connector.connect().await.err().expect("TLS wanted");
+    let error = connector.connect().await.err().expect("the server demands TLS");
     assert!(error.message.contains("rediss://"), "{}", error.message);
 }

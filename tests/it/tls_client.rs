@@ -1,4 +1,4 @@
-//! Client certificates, as real servers ask for them.
+//! Client certificates, as real servers demand them.
 
 use std::path::Path;
 
@@ -57,7 +57,7 @@ async fn a_missing_client_certificate() {
             .mutual_tls(&ca.server(&["localhost"]), &ca.ca_file())
             .option("tls-protocols", protocol)
             .start();
-        // Real servers show this as an alert or as a bare end of the stream, by chance.
+        // Real servers answer with an alert or just close the stream, by chance.
         for _ in 0..20 {
             let error = connect("localhost", server.port(), trusting(&ca.ca_file()))
                 .await

@@ -1,4 +1,4 @@
-//! Redis behind stunnel, with the certificate of its old recipe.
+//! Redis behind stunnel, with the certificate of stunnel's old instructions.
 
 use std::path::Path;
 use std::process::{Child, Command};
@@ -9,7 +9,7 @@ use crate::harness::redis::{Redis, free_port};
 use crate::harness::{pause, run};
 use crate::tls::{connect, trusting, unverified};
 
-/// A plain server behind TLS by stunnel; killed when dropped.
+/// A plain server behind stunnel's TLS; killed on drop.
 struct Stunnel {
     child: Child,
     port: u16,
@@ -57,8 +57,8 @@ async fn behind_stunnel_with_the_certificate_of_an_old_recipe() {
     let server = Redis::start();
     let old =
         Issued { certificate: dir.path().join("stunnel.pem"), key: dir.path().join("stunnel.key") };
-    // Stunnel's own recipe: a configuration without extensions, thus a Common Name and nothing
-    // else.
+    // Stunnel's own instructions: a configuration without extensions, so the certificate has a
+    // Common Name only.
     std::fs::write(dir.path().join("stunnel.cnf"), "[req]\ndistinguished_name = name\n[name]\n")
         .unwrap();
     let recipe = [

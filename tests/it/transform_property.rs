@@ -1,6 +1,5 @@
 //! Properties of the transform and of splitting, on generated text. `PROPTEST_CASES` and
-//! `PROPTEST_RNG_SEED` change how many cases are tried and which; without them a run repeats
-//! exactly.
+//! `PROPTEST_RNG_SEED` set the number of cases and the seed; without them every run is the same.
 
 use std::ops::Range;
 
@@ -29,9 +28,9 @@ fn wide_rules() -> Rules {
     Rules { limits, ..default_rules() }
 }
 
-/// A list of `pieces` with separators around them, and its elements by rules of their own: an
-/// object stands alone; other pieces that no comma and no object keeps apart are one element, with
-/// the blanks between them.
+/// A list of `pieces` with separators around them, and its expected elements. An object is always
+/// an element. Other pieces without a comma or an object between them are one element, with the
+/// blanks between them.
 fn joined(pieces: &[(bool, Vec<u8>)], separators: &[&str]) -> (Vec<u8>, Vec<Vec<u8>>) {
     let (mut list, mut elements) =
         ([b"[".as_slice(), separators[0].as_bytes()].concat(), Vec::<Vec<u8>>::new());
@@ -48,7 +47,8 @@ fn joined(pieces: &[(bool, Vec<u8>)], separators: &[&str]) -> (Vec<u8>, Vec<Vec<
     (list, elements)
 }
 
-/// All elements, which must be as many as was said, inside the text and in order.
+/// All elements; asserts that their number is as announced, and that they lie inside the text, in
+/// order.
 fn all(mut elements: Elements, text: &[u8]) -> Result<Vec<Range<usize>>, TestCaseError> {
     let (count, mut found) = (elements.len(), Vec::new());
     while let Some(range) = elements.next(text) {

@@ -1,4 +1,4 @@
-//! Events, traits and lists for the properties of the transform: as generated text.
+//! Generated text for the properties of the transform: events, traits and lists.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -80,7 +80,7 @@ pub(crate) const SCALARS: &[&str] = &[
     r#""{\"a\":1}""#,
 ];
 
-/// What bodies are made of, and broken with.
+/// Pieces of which bodies are made, and which are inserted to break them.
 pub(crate) const PIECES: &[&str] =
     &["{", "}", "[", "]", ",", ":", "\"", "\\", "\"batch\"", "\"batch\":[", "1", "NaN", " ", "{}"];
 
@@ -92,7 +92,7 @@ pub(crate) enum Json {
 }
 
 impl Json {
-    /// Its text, with `blank` around every token.
+    /// The JSON text, with `blank` around each token.
     pub(crate) fn text(&self, blank: &str) -> String {
         let separated = |open: char, parts: Vec<String>, close: char| {
             format!("{open}{blank}{}{blank}{close}", parts.join(&format!("{blank},{blank}")))
@@ -137,7 +137,7 @@ pub(crate) fn value() -> impl Strategy<Value = Json> {
     })
 }
 
-/// A chain of objects, or of objects and arrays, far deeper than [`value`] makes them.
+/// A chain of objects, or of objects and arrays, much deeper than those of [`value`].
 pub(crate) fn deep() -> impl Strategy<Value = Json> {
     (vec((name(), any::<bool>()), 50..150), scalar()).prop_map(|(links, end)| {
         links.into_iter().fold(end, |inner, (name, array)| {
@@ -151,8 +151,8 @@ pub(crate) fn traits() -> impl Strategy<Value = Json> {
     prop_oneof![16 => object(value()), 2 => value(), 1 => deep()]
 }
 
-/// An event's members: mostly an identify with traits in one place or both, in any order, some of
-/// them twice.
+/// The members of an event: mostly an identify with traits in one place or both, in any order, some
+/// of them twice.
 pub(crate) fn event() -> impl Strategy<Value = Json> {
     let is = |text: &str| Json::Scalar(text.to_owned());
     let kind = prop_oneof![
@@ -204,8 +204,8 @@ pub(crate) fn tight_limits() -> impl Strategy<Value = Limits> {
     )
 }
 
-/// What stands between two elements of a list. The empty one and blanks are enough only after or
-/// before an object.
+/// Texts between two elements of a list. An empty text and blanks separate only after or before an
+/// object.
 pub(crate) const SEPARATORS: &[&str] = &["", " ", "\r\n\t", ",", ",,", " , ", ", ,\n,"];
 
 /// One piece of a list: an object, or something else.

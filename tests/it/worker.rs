@@ -1,5 +1,5 @@
-//! The worker as a whole, against a real Redis: what stays in a hash, full servers, full files, and
-//! what is never said.
+//! The whole worker with a real Redis: fields that stay in a hash, full servers, full files, and
+//! secrets that it never shows.
 
 use std::process::Command;
 use std::time::Duration;
@@ -94,13 +94,13 @@ fn a_full_dead_letter_file_acknowledges_nothing() {
     let app = start(&redis, &["dead_letter.max_size=10B"]);
     redis.cli(&["SET", "user:s", "a string"]);
     assert_eq!(identify(&app, r#"{"userId":"s","traits":{"a":1}}"#), 503);
-    assert_eq!(identify(&app, r#"{"userId":"n","traits":{"a":1}}"#), 200, "others are written");
+    assert_eq!(identify(&app, r#"{"userId":"n","traits":{"a":1}}"#), 200, "other keys are written");
     assert!(app.dead_letters().is_empty());
     app.assert_at_rest();
 }
 
-/// Its packed commands alone exceed a lane's share of the memory: they go through it one after the
-/// other.
+/// The packed commands of the batch exceed a lane's share of the memory, so they pass through the
+/// lane one after the other.
 #[test]
 fn a_large_batch_of_one_user_passes() {
     let value = "x".repeat(10_000);
@@ -131,7 +131,7 @@ fn a_large_batch_of_one_user_passes() {
     }
 }
 
-/// Promise 3, while Redis stands still and everything it could hold is offered.
+/// Promise 3: Redis does not answer, and as many events are sent as the worker takes.
 #[test]
 fn bytes_in_flight_stay_below_the_limit() {
     let redis = Redis::start();
@@ -161,7 +161,7 @@ fn bytes_in_flight_stay_below_the_limit() {
     });
     assert_eq!(refused, 16, "nothing was confirmed");
     redis.resume();
-    // What was sent before is in flight until Redis has answered it; then there is room again.
+    // Earlier events are in flight until Redis answers; then there is room again.
     eventually("there is room again", || identify(&app, &body) == 200);
     app.assert_at_rest();
 }
@@ -290,7 +290,7 @@ fn a_stop_at_rest_is_a_success() {
         let mut app = start(&redis, &["delivery.stop_grace=60s"]);
         assert_eq!(identify(&app, r#"{"userId":"u","traits":{"a":1}}"#), 200);
         app.signal(signal);
-        // Far below the grace: nothing is waited for.
+        // The limit is far below `delivery.stop_grace`, so the worker waits for nothing.
         assert_eq!(app.wait(Duration::from_secs(20)).code(), Some(0), "{signal}");
     }
 }
@@ -312,8 +312,8 @@ fn a_second_worker_on_the_port_names_the_option() {
     }
 }
 
-/// The program starts itself again for the sake of its allocator: a configuration that can be read
-/// only once must not be lost.
+/// The program starts itself again to configure its allocator; a configuration that can be read
+/// only once must survive that.
 #[test]
 fn a_configuration_from_a_pipe_is_read_once() {
     let redis = Redis::start();

@@ -1,5 +1,5 @@
-//! The worker against protected servers: TLS, client certificates, ACLs, sockets; and what `check
-//! --connect` says.
+//! The worker with protected servers (TLS, client certificates, ACLs, sockets), and the output of
+//! `check --connect`.
 
 use crate::harness::app::{App, run};
 use crate::harness::certs::Authority;
@@ -19,10 +19,10 @@ fn assert_writes(app: &App, redis: &Redis) {
     assert_eq!(redis.hgetall("user:u"), [(b"a".to_vec(), b"1".to_vec())].into());
 }
 
-/// Why the worker is not ready, once `words` are among the reasons.
+/// Waits until `words` are in the reasons why the worker is not ready.
 pub(crate) fn waits_for(app: &App, words: &str) {
     let mut body = String::new();
-    eventually("the reason is told", || {
+    eventually("the reason is shown", || {
         body = Client::new(app.admin).get("/ready").map(|answer| answer.text()).unwrap_or_default();
         body.contains(words)
     });
@@ -90,7 +90,7 @@ fn a_unix_socket() {
     assert_writes(&App::start(&format!("unix://{}", redis.socket().display()), &[]), &redis);
 }
 
-/// Where it listens is in the line that says that it keeps nothing.
+/// The log line that the store keeps nothing contains its address.
 #[test]
 fn the_embedded_store_says_that_it_keeps_nothing() {
     let app = App::start_with(&["redis.mode=embedded", "redis.embedded.listen=127.0.0.1:0"]);

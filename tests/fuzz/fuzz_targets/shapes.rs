@@ -1,4 +1,5 @@
-//! Looking for the events of any Kafka value ends, and what it finds lies inside, in order.
+//! The search for events in a Kafka value ends for any bytes, and each range it finds lies inside
+//! the value, in order.
 //!
 //! `cargo +nightly fuzz run --fuzz-dir tests/fuzz shapes -- -dict=tests/fuzz/json.dict`
 

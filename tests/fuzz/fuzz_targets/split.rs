@@ -1,4 +1,4 @@
-//! Splitting any body ends, and what it finds lies inside, in order.
+//! Splitting ends for any body, and each range it finds lies inside the body, in order.
 //!
 //! `cargo +nightly fuzz run --fuzz-dir tests/fuzz split -- -dict=tests/fuzz/json.dict`
 

@@ -1,4 +1,4 @@
-//! The two paths of the transform must agree on any event, under wide and under tight limits.
+//! Both paths of the transform agree on any event, under wide and under tight limits.
 //!
 //! `cargo +nightly fuzz run --fuzz-dir tests/fuzz transform -- -dict=tests/fuzz/json.dict`
 

@@ -1,4 +1,5 @@
-//! Requests that cost more than they look: names, ranges, gzip, heads, bodies that never end.
+//! Requests that cost more than their size suggests: names, ranges, gzip, heads, bodies without an
+//! end.
 
 use std::time::Duration;
 
@@ -6,18 +7,17 @@ use super::payload::{
     MAX_BODY, MIB, batch, empty_members, gzip, gzip_repeated, head, long_names, post, post_gzip,
     small, wide,
 };
-use crate::harness::attack::{Attacker, Target, attack};
+use crate::harness::attack::{AttackTarget, Attacker, attack};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Between two waves of requests that cost much to answer, so that the honest have a share of the
-/// processors.
+/// Time between two waves of expensive requests, so that honest clients get their share of the CPU.
 const WAVE: Duration = Duration::from_secs(4);
 
 /// A few more than `http.max_connections`.
 const MANY: usize = 1030;
 
-fn names(at: Target) -> Vec<Attacker> {
+fn names(at: AttackTarget) -> Vec<Attacker> {
     vec![
         Attacker::new(at.http, 4, post(&batch((0..1000).map(|event| long_names(event % 8)))))
             .every(WAVE),
@@ -30,7 +30,7 @@ fn long_parent_names() {
     attack("parent names that make 10 MB of 90 KB, in batches of 8 MB", names);
 }
 
-fn ranges(at: Target) -> Vec<Attacker> {
+fn ranges(at: AttackTarget) -> Vec<Attacker> {
     let body = gzip_repeated(r#"{"batch":["#, "{},", "{}]}", MAX_BODY);
     vec![Attacker::new(at.http, 4, post_gzip(&body)).every(WAVE)]
 }
@@ -40,7 +40,7 @@ fn millions_of_empty_events() {
     attack("2.8 million empty events in 8 KB of gzip", ranges);
 }
 
-fn broken_ranges(at: Target) -> Vec<Attacker> {
+fn broken_ranges(at: AttackTarget) -> Vec<Attacker> {
     let bad_value = gzip_repeated(r#"{"batch":[NaN,"#, "{},", "{}]}", MAX_BODY);
     let no_commas = gzip_repeated(r#"{"batch":["#, "{}", "]}", MAX_BODY);
     vec![
@@ -57,7 +57,7 @@ fn millions_of_empty_events_in_broken_json() {
     );
 }
 
-fn bombs(at: Target) -> Vec<Attacker> {
+fn bombs(at: AttackTarget) -> Vec<Attacker> {
     let zeros = gzip_repeated("", "\0\0\0\0", "", 64 * MIB);
     let spaces = gzip_repeated("", "    ", "", 64 * MIB);
     let just_fits = gzip_repeated("", "    ", "", MAX_BODY - 4);
@@ -73,7 +73,7 @@ fn gzip_bombs() {
     attack("gzip of 64 MiB of zeros or spaces, and of 8 MiB", bombs);
 }
 
-fn members(at: Target) -> Vec<Attacker> {
+fn members(at: AttackTarget) -> Vec<Attacker> {
     vec![
         Attacker::new(at.http, 4, post_gzip(&empty_members(MAX_BODY))).every(WAVE),
         Attacker::new(at.http, 1, post_gzip(&empty_members(4 * MAX_BODY))).every(WAVE),
@@ -85,7 +85,7 @@ fn empty_gzip_members() {
     attack("8 MiB and 32 MiB of empty gzip members", members);
 }
 
-fn heads(at: Target) -> Vec<Attacker> {
+fn heads(at: AttackTarget) -> Vec<Attacker> {
     let lines: String =
         (0..60).map(|line| format!("x-{line:02}: {}\r\n", "y".repeat(992))).collect();
     let whole = head(&format!("{lines}content-length: 100\r\n"));
@@ -98,7 +98,7 @@ fn large_heads_held_open() {
     attack("800 heads of 60 KB, held open", heads);
 }
 
-fn slow_bodies(at: Target) -> Vec<Attacker> {
+fn slow_bodies(at: AttackTarget) -> Vec<Attacker> {
     let part = " ".repeat(32 << 10);
     let sized = head(&format!("content-length: {MAX_BODY}\r\n")) + &part;
     let chunked = head("transfer-encoding: chunked\r\n");
@@ -114,7 +114,7 @@ fn slow_bodies_of_many() {
     attack("1,030 bodies that drip, with a length of 8 MiB and chunked", slow_bodies);
 }
 
-fn steady_bodies(at: Target) -> Vec<Attacker> {
+fn steady_bodies(at: AttackTarget) -> Vec<Attacker> {
     let first = head(&format!("content-length: {MAX_BODY}\r\n")) + &" ".repeat(160 << 10);
     vec![Attacker::new(at.http, 200, first).drip(" ".repeat(1600), SECOND / 10)]
 }
@@ -124,7 +124,7 @@ fn steady_bodies_of_many() {
     attack("200 bodies of 8 MiB that begin with 160 KB and go on at 16 KB a second", steady_bodies);
 }
 
-fn wide_batches(at: Target) -> Vec<Attacker> {
+fn wide_batches(at: AttackTarget) -> Vec<Attacker> {
     vec![
         Attacker::new(at.http, 4, post(&batch((0..1000).map(|event| wide(event % 8))))).every(WAVE),
         Attacker::new(at.http, 4, post(&batch((0..100_000).map(|event| small(event % 1000)))))
@@ -137,8 +137,8 @@ fn wide_and_long_batches() {
     attack("batches of 10,000 fields each, and of 100,000 events", wide_batches);
 }
 
-fn stalled_gzip(at: Target) -> Vec<Attacker> {
-    // Text of which gzip makes little, so that its window is full when it stalls.
+fn stalled_gzip(at: AttackTarget) -> Vec<Attacker> {
+    // Text that gzip compresses well, so that the window is full when the stream stalls.
     let mut rng = fastrand::Rng::with_seed(1);
     let text: String = (0..48 << 10).map(|_| rng.alphanumeric()).collect();
     let body = gzip(format!(r#"{{"batch":["{text}"]}}"#).as_bytes());
@@ -152,12 +152,12 @@ fn gzip_that_stalls() {
     attack("1,030 gzip bodies that stall before their end", stalled_gzip);
 }
 
-fn unread(at: Target) -> Vec<Attacker> {
+fn unread(at: AttackTarget) -> Vec<Attacker> {
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
     let short = get("/").repeat(20);
     vec![
-        Attacker::new(at.http, 100, short.clone()).drip(short, SECOND / 10).deaf(),
-        Attacker::new(at.admin, 70, get("/metrics").repeat(50)).deaf(),
+        Attacker::new(at.http, 100, short.clone()).drip(short, SECOND / 10).never_reads(),
+        Attacker::new(at.admin, 70, get("/metrics").repeat(50)).never_reads(),
     ]
 }
 

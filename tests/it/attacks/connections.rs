@@ -1,4 +1,4 @@
-//! Connections that do nothing, or nearly nothing, so that others find no place.
+//! Connections that send nothing, or nearly nothing, and take the places of others.
 
 use std::time::Duration;
 
@@ -46,6 +46,9 @@ fn slow_heads() {
 #[test]
 fn connections_that_close_at_once() {
     attack("500 connections a second that close at once, to both ports", |at| {
-        vec![Attacker::new(at.http, 50, "").leaves(), Attacker::new(at.admin, 10, "").leaves()]
+        vec![
+            Attacker::new(at.http, 50, "").closes_at_once(),
+            Attacker::new(at.admin, 10, "").closes_at_once(),
+        ]
     });
 }

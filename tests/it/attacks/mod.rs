@@ -1,10 +1,9 @@
-//! Clients that mean ill, and honest ones beside them. Each attack is a row of the table of
-//! attacks, and leaves all limits at their defaults: memory stays within them, honest requests are
-//! answered, and so is `/live`.
+//! Attacks beside honest clients. Each attack is a row of the table of attacks, and all limits keep
+//! their defaults. Memory stays within the limits, and honest requests and `/live` are answered.
 
-/// What bodies and heads cost.
+/// Expensive bodies and heads.
 mod bodies;
-/// Connections that take the place of others.
+/// Connections that take the places of others.
 mod connections;
-/// The bytes that attackers send.
+/// The bytes of the attacks.
 mod payload;

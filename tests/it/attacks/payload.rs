@@ -1,4 +1,4 @@
-//! The bytes that attackers send.
+//! The bytes of the attacks.
 
 use std::io::Write as _;
 
@@ -8,14 +8,14 @@ use flate2::write::GzEncoder;
 
 pub(super) const MIB: usize = 1 << 20;
 
-/// `http.max_body`
+/// The default of `http.max_body`.
 pub(super) const MAX_BODY: usize = 8 * MIB;
 
-/// A gzip member of nothing.
+/// A gzip member with no content.
 const EMPTY_MEMBER: [u8; 20] =
     [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// The head of a request to `/v1/batch`; `more` are whole lines.
+/// The head of a request to `/v1/batch`; `more` are complete header lines.
 pub(super) fn head(more: &str) -> String {
     format!("POST /v1/batch HTTP/1.1\r\nhost: localhost\r\n{more}\r\n")
 }
@@ -29,15 +29,15 @@ pub(super) fn post_gzip(body: &[u8]) -> Bytes {
     [head.as_bytes(), body].concat().into()
 }
 
-/// One member.
+/// `bytes` as one gzip member.
 pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).expect("memory");
     encoder.finish().expect("memory")
 }
 
-/// `start`, then `unit` until all is about `size` bytes long, then `end`; gzipped, in a member for
-/// each MiB, which is quickly made.
+/// `start`, then `unit` repeated up to about `size` bytes, then `end`. The text is gzipped in one
+/// member for each MiB, which is fast to make.
 pub(super) fn gzip_repeated(start: &str, unit: &str, end: &str, size: usize) -> Vec<u8> {
     let per_member = MIB / unit.len();
     let member = gzip(unit.repeat(per_member).as_bytes());
@@ -56,8 +56,8 @@ pub(super) fn empty_members(size: usize) -> Vec<u8> {
     EMPTY_MEMBER.repeat(size / EMPTY_MEMBER.len())
 }
 
-/// 90 KB that would be 10 MB of names: each of 10,000 fields repeats its parent's name of 1,000
-/// bytes.
+/// An event of 90 KB that would make 10 MB of field names: each of 10,000 fields repeats its
+/// parent's name of 1,000 bytes.
 pub(super) fn long_names(user: usize) -> String {
     let fields: Vec<String> = (0..10_000).map(|field| format!("\"{field}\":1")).collect();
     let parent = "p".repeat(1000);
@@ -67,7 +67,7 @@ pub(super) fn long_names(user: usize) -> String {
     )
 }
 
-/// 10,000 fields with short names.
+/// An event with 10,000 fields with short names.
 pub(super) fn wide(user: usize) -> String {
     let fields: Vec<String> = (0..10_000).map(|field| format!("\"{field}\":1")).collect();
     format!(r#"{{"type":"identify","userId":"attacker-{user}","traits":{{{}}}}}"#, fields.join(","))
@@ -77,7 +77,7 @@ pub(super) fn small(user: usize) -> String {
     format!(r#"{{"type":"identify","userId":"attacker-{user}","traits":{{"a":1}}}}"#)
 }
 
-/// A batch of `events`, all that fit into a body.
+/// A batch of as many of `events` as fit into a body.
 pub(super) fn batch(events: impl Iterator<Item = String>) -> Vec<u8> {
     let mut body = br#"{"batch":["#.to_vec();
     for event in events {

@@ -1,4 +1,4 @@
-//! The real binary as a child process, on ports of its own choosing.
+//! The real binary as a child process, on free ports.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use super::eventually;
 use super::hosts::Hosts;
 use super::http::Client;
 
-/// Descriptors of a worker at rest: its listeners, and connections of each lane to each node.
+/// Descriptors of a worker at rest: listeners, and the connections of each lane to each node.
 const MOST_DESCRIPTORS: usize = 128;
 
 /// A running `traitsink run`; killed when dropped.
@@ -24,7 +24,7 @@ pub(crate) struct App {
     pub(crate) http: SocketAddr,
     pub(crate) admin: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
-    /// Reads the log; ends with the process.
+    /// The thread that reads the log; ends with the process.
     reader: Option<JoinHandle<()>>,
     dir: tempfile::TempDir,
 }
@@ -39,19 +39,19 @@ impl App {
         Self::start_with(&all)
     }
 
-    /// Starts the worker with only `settings` besides free ports and a data directory of its own.
+    /// Starts the worker with `settings` only, free ports and its own data directory.
     pub(crate) fn start_with(settings: &[&str]) -> Self {
         Self::launch(Command::new(env!("CARGO_BIN_EXE_traitsink")), settings)
     }
 
-    /// [`App::start_with`], with names as `hosts` knows them.
+    /// [`App::start_with`] with the host names of `hosts`.
     pub(crate) fn start_with_hosts(hosts: &Hosts, settings: &[&str]) -> Self {
         let mut command = hosts.command();
         command.arg(env!("CARGO_BIN_EXE_traitsink"));
         Self::launch(command, settings)
     }
 
-    /// [`App::start_with`], through `command`, which ends in the name of the binary.
+    /// [`App::start_with`] through `command`, which ends with the name of the binary.
     pub(crate) fn start_command(command: Command, settings: &[&str]) -> Self {
         Self::launch(command, settings)
     }
@@ -91,7 +91,7 @@ impl App {
         app
     }
 
-    /// The address in the log line that says where `part` listens.
+    /// The address in the log line about the listener of `part`.
     pub(crate) fn listening(&mut self, part: &str) -> SocketAddr {
         let start = Instant::now();
         loop {
@@ -123,12 +123,12 @@ impl App {
         self.log.lock().unwrap().clone()
     }
 
-    /// Waits for a line that holds `words`: the worker logs on a thread of its own, and goes on
-    /// meanwhile.
+    /// Waits for a log line that contains `words`: the worker writes its log on a separate thread,
+    /// so the line may come late.
     pub(crate) fn wait_for_line(&self, words: &str) -> String {
         let found = || self.log().into_iter().find(|line| line.contains(words));
         eventually(&format!("{words:?} is logged"), || found().is_some());
-        found().expect("a line stays")
+        found().expect("log lines stay")
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -143,7 +143,7 @@ impl App {
         self.data_dir().join("dead-letters.ndjson")
     }
 
-    /// The dead letters so far.
+    /// The dead letters written so far.
     pub(crate) fn dead_letters(&self) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(self.dead_letter_file()).unwrap_or_default();
         text.lines()
@@ -173,8 +173,8 @@ impl App {
         series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
-    /// Promise 5: received is the sum of all outcomes and nothing is in flight; and invariants I5
-    /// and I8.
+    /// Checks promise 5 (received is the sum of all outcomes, and nothing is in flight) and
+    /// invariants I5 and I8.
     pub(crate) fn assert_at_rest(&self) {
         eventually("nothing is in flight", || self.metric("traitsink_events_in_flight", "") == 0.0);
         let sum = |name: &str| self.metric(&format!("traitsink_events_{name}_total"), "");
@@ -184,14 +184,14 @@ impl App {
             .sum();
         assert_eq!(sum("received"), ended, "the ledger does not close:\n{}", self.metrics());
         eventually("no bytes are held", || self.metric("traitsink_in_flight_bytes", "") == 0.0);
-        self.assert_frugal();
+        self.assert_resources();
         let panics: Vec<String> =
             self.log().into_iter().filter(|line| line.contains("panicked")).collect();
         assert!(panics.is_empty(), "{panics:?}");
     }
 
-    /// Invariant I5: memory below 256 MiB, and no descriptors left over from what broke.
-    fn assert_frugal(&self) {
+    /// Checks invariant I5: memory is below 256 MiB, and broken connections left no descriptors.
+    fn assert_resources(&self) {
         let resident = self.memory_kib("VmRSS:");
         assert!(resident < 256 << 10, "{resident} KiB of memory");
         let open =
@@ -199,8 +199,8 @@ impl App {
         eventually("connections that broke are closed", || open() < MOST_DESCRIPTORS);
     }
 
-    /// What the kernel says under `name` of the worker's memory: `VmRSS:` is what is resident now,
-    /// `VmHWM:` the most that ever was.
+    /// A line of the worker's `/proc/PID/status`: `VmRSS:` is the memory resident now, `VmHWM:` the
+    /// largest so far.
     pub(crate) fn memory_kib(&self, name: &str) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
@@ -218,7 +218,7 @@ impl App {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("own child");
     }
 
-    /// Waits for the end, and for the last line of the log.
+    /// Waits until the process ends and the last line of its log is read.
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
         let start = Instant::now();
         loop {
@@ -249,7 +249,7 @@ impl Drop for App {
     }
 }
 
-/// Runs the binary to its end with `input` on its standard input.
+/// Runs the binary to its end, with `input` on its standard input.
 pub(crate) fn run(args: &[&str], input: &[u8]) -> std::process::Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_traitsink"))
         .args(args)
@@ -261,7 +261,7 @@ pub(crate) fn run(args: &[&str], input: &[u8]) -> std::process::Output {
     let mut stdin = child.stdin.take().expect("piped");
     let input = input.to_vec();
     let writer = std::thread::spawn(move || {
-        // A program that ends early closes its input; its exit code tells.
+        // A program that ends early closes its input; the caller checks its exit code.
         let _ = stdin.write_all(&input);
     });
     let output = child.wait_with_output().expect("own child");

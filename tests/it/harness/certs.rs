@@ -1,4 +1,4 @@
-//! Certificates, good and bad, made for one test.
+//! Valid and invalid certificates, made for one test.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub(crate) struct Issued {
     pub(crate) key: PathBuf,
 }
 
-/// A certificate authority and what it issues, in a directory that goes away with it.
+/// A certificate authority, in a directory that is removed with it.
 pub(crate) struct Authority {
     dir: TempDir,
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -38,7 +38,7 @@ impl Authority {
         self.dir.path()
     }
 
-    /// The file to trust.
+    /// The file of the CA certificate.
     pub(crate) fn ca_file(&self) -> PathBuf {
         self.dir.path().join("ca.pem")
     }
@@ -47,7 +47,7 @@ impl Authority {
         self.issuer.pem()
     }
 
-    /// A good server certificate for `names`, host names or IP addresses.
+    /// A valid server certificate for `names`, which are host names or IP addresses.
     pub(crate) fn server(&self, names: &[&str]) -> Issued {
         self.issue("server", params("redis server", names))
     }
@@ -58,7 +58,7 @@ impl Authority {
         self.issue("client", params)
     }
 
-    /// Ran out in 2021.
+    /// A certificate that expired in 2021.
     pub(crate) fn expired(&self) -> Issued {
         let mut params = params("redis server", &["localhost"]);
         (params.not_before, params.not_after) =
@@ -66,7 +66,7 @@ impl Authority {
         self.issue("server", params)
     }
 
-    /// Not valid before 2090.
+    /// A certificate that is valid from 2090 on.
     pub(crate) fn not_yet_valid(&self) -> Issued {
         let mut params = params("redis server", &["localhost"]);
         (params.not_before, params.not_after) =
@@ -74,19 +74,19 @@ impl Authority {
         self.issue("server", params)
     }
 
-    /// The host as Common Name only, as it was done long ago.
+    /// A certificate with the host in its Common Name only, as in old setups.
     pub(crate) fn common_name_only(&self) -> Issued {
         self.issue("server", params("localhost", &[]))
     }
 
-    /// May be shown by clients, not by servers.
+    /// A certificate for clients only, not for servers.
     pub(crate) fn client_usage_only(&self) -> Issued {
         let mut params = params("redis server", &["localhost"]);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.issue("server", params)
     }
 
-    /// Made by `openssl` with these options for the key and the signature, valid for `localhost`.
+    /// A certificate for `localhost` made by `openssl`, with these options for key and signature.
     pub(crate) fn with_openssl(&self, key: &[&str], signature: &[&str]) -> Issued {
         self.request(key);
         std::fs::write(self.dir().join("names.cnf"), "subjectAltName = DNS:localhost\n")
@@ -95,13 +95,13 @@ impl Authority {
         self.issued("openssl")
     }
 
-    /// X.509 version 1, as Redis' own `gen-test-certs.sh` made it for years.
+    /// A certificate of X.509 version 1, as `gen-test-certs.sh` of Redis made it for years.
     pub(crate) fn version_1(&self) -> Issued {
         self.request(&["-newkey", "rsa:2048"]);
         self.sign_request(&[]);
         let shown = run("openssl", &["x509", "-in", "openssl.pem", "-noout", "-text"], self.dir());
         if !shown.contains("Version: 1 ") {
-            // Since OpenSSL 3.2 one has to ask for it.
+            // OpenSSL 3.2 and later make version 1 only on request.
             let subject = [
                 "-subj",
                 "/CN=localhost",
@@ -167,7 +167,7 @@ impl Authority {
     }
 }
 
-/// A certificate that nobody else signed, and its directory.
+/// A self-signed certificate, and its directory.
 pub(crate) fn self_signed(is_ca: bool) -> (TempDir, Issued) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let mut params = params("redis server", &["localhost"]);

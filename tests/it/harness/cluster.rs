@@ -8,18 +8,18 @@ use redis::Value;
 use super::redis::{Builder, Redis, free_port};
 use super::{eventually, run};
 
-/// Masters first, each followed by nothing: replicas stand behind all masters.
+/// The nodes: all masters first, then all replicas.
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Redis>,
 }
 
 impl Cluster {
-    /// `masters` with the slots in equal parts, and `replicas` for each.
+    /// A cluster of `masters` with equal numbers of slots, and `replicas` for each.
     pub(crate) fn start(masters: usize, replicas: usize) -> Self {
         Self::with(masters, replicas, |builder| builder)
     }
 
-    /// The same, with options for every node.
+    /// The same, with options for each node.
     pub(crate) fn with(
         masters: usize,
         replicas: usize,
@@ -47,7 +47,7 @@ impl Cluster {
             .nodes
             .iter()
             .filter(|node| is_master(node))
-            .for_each(|master| master.begin_with(replicas));
+            .for_each(|master| master.empty_and_sync(replicas));
         cluster
     }
 
@@ -80,7 +80,7 @@ impl Cluster {
         run("redis-cli", &[&args[..], &["--cluster-yes"]].concat(), Path::new("/"));
     }
 
-    /// From whichever node has it.
+    /// The hash from the node that owns the key.
     pub(crate) fn hgetall(&self, key: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let found = self.nodes.iter().filter(|node| is_master(node)).find_map(|node| {
             match node.cli(&["HGETALL", key]) {
@@ -96,7 +96,7 @@ impl Cluster {
     }
 }
 
-/// Whether the node, which must answer, takes writes.
+/// True if the node is a master; the node must answer.
 pub(crate) fn is_master(node: &Redis) -> bool {
     text(node, &["INFO", "replication"]).contains("role:master")
 }

@@ -1,4 +1,4 @@
-//! The three examples of the RudderStack guide, for every kind of Redis.
+//! The three examples of the RudderStack guide, played against every kind of Redis.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,12 @@ use base64::Engine as _;
 
 use super::app::App;
 
-/// Two write keys: one without a prefix, one with that of the third example.
+/// Two write keys: the first has no prefix, the second the prefix of the third example.
 pub(crate) const WRITE_KEYS: [&str; 2] =
     ["http.sources=[{write_key=\"k\", prefix=\"rudderstack\"}]", "http.write_keys=plain"];
 
-/// Sends the examples to a worker with [`WRITE_KEYS`], and checks what `hgetall` finds.
+/// Sends the examples to a worker with [`WRITE_KEYS`], and checks the hashes that `hgetall`
+/// returns.
 pub(crate) fn check_examples(app: &App, hgetall: impl Fn(&str) -> BTreeMap<Vec<u8>, Vec<u8>>) {
     app.wait_ready();
     for (write_key, event, key, expected) in [

@@ -1,14 +1,14 @@
-//! A worker's own idea of which name has which address.
+//! Host names that only one worker sees.
 
 use std::process::Command;
 
-/// `/etc/hosts` as one worker sees it, which asks no other source of names.
+/// The `/etc/hosts` of one worker; the worker uses no other source of names.
 pub(crate) struct Hosts {
     dir: tempfile::TempDir,
 }
 
 impl Hosts {
-    /// Knows no name.
+    /// An empty file: no name has an address.
     pub(crate) fn new() -> Self {
         let hosts = Self { dir: tempfile::tempdir().expect("a directory") };
         std::fs::write(hosts.dir.path().join("hosts"), "").expect("writing hosts");
@@ -18,22 +18,23 @@ impl Hosts {
         let tried = tried.expect("unshare (Debian package util-linux) is needed");
         assert!(
             tried.status.success(),
-            "a worker with an /etc/hosts of its own needs leave to make namespaces and to mount: \
-             run the tests as root, and in a \
-             container with --privileged\n{}",
+            "a worker with an /etc/hosts of its own needs permission to \
+             create namespaces and to mount: run the tests as root, and in a container with \
+             --privileged\n{}",
             String::from_utf8_lossy(&tried.stderr)
         );
         hosts
     }
 
-    /// From now on `name` has these addresses, in this order, and nothing else has any.
+    /// Gives `name` these addresses, in this order; removes all other names.
     pub(crate) fn set(&self, name: &str, addresses: &[&str]) {
         let lines: String = addresses.iter().map(|address| format!("{address} {name}\n")).collect();
-        // In place: it is this file that is mounted.
+        // The file is written in place, because this file is mounted.
         std::fs::write(self.dir.path().join("hosts"), lines).expect("writing hosts");
     }
 
-    /// A program is to be added, which then sees these names. Mounts are its own and end with it.
+    /// A command to which the caller adds a program, which then sees these names. The mounts belong
+    /// to that process and end with it.
     pub(crate) fn command(&self) -> Command {
         let mount = |name: &str| {
             format!("mount --bind '{}' /etc/{name}; ", self.dir.path().join(name).display())

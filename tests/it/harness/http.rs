@@ -1,19 +1,19 @@
-//! A plain HTTP/1.1 client: one kept-alive connection, no retries of its own.
+//! A plain HTTP/1.1 client with one kept-alive connection; it never retries.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// One answer.
+/// One HTTP answer.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
-    /// Names in lower case.
+    /// Header names are in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
@@ -25,7 +25,7 @@ impl Answer {
 
 pub(crate) struct Client {
     address: SocketAddr,
-    /// How long to wait for the connection, and for bytes of an answer.
+    /// Time limit for connecting, and for each read of an answer.
     patience: Duration,
     connection: Option<BufReader<TcpStream>>,
 }
@@ -39,23 +39,23 @@ impl Client {
         Self { address, patience, connection: None }
     }
 
-    pub(crate) fn get(&mut self, path: &str) -> Option<Answer> {
+    pub(crate) fn get(&mut self, path: &str) -> Option<Response> {
         self.send("GET", path, &[], b"")
     }
 
-    pub(crate) fn post(&mut self, path: &str, body: impl AsRef<[u8]>) -> Option<Answer> {
+    pub(crate) fn post(&mut self, path: &str, body: impl AsRef<[u8]>) -> Option<Response> {
         self.send("POST", path, &[], body.as_ref())
     }
 
-    /// Sends one request and reads its answer; `None` when the connection broke or nothing came in
-    /// time.
+    /// Sends one request and reads its answer; `None` if the connection broke or the time limit
+    /// passed.
     pub(crate) fn send(
         &mut self,
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> Option<Answer> {
+    ) -> Option<Response> {
         let mut head = format!(
             "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n",
             body.len()
@@ -72,7 +72,7 @@ impl Client {
         answer
     }
 
-    fn exchange(&mut self, bytes: &[u8]) -> Option<Answer> {
+    fn exchange(&mut self, bytes: &[u8]) -> Option<Response> {
         if self.connection.is_none() {
             let stream = TcpStream::connect_timeout(&self.address, self.patience).ok()?;
             stream.set_read_timeout(Some(self.patience)).ok()?;
@@ -81,12 +81,12 @@ impl Client {
         }
         let connection = self.connection.as_mut()?;
         connection.get_mut().write_all(bytes).ok()?;
-        read_answer(connection).ok()
+        read_response(connection).ok()
     }
 }
 
 /// Reads one answer with a Content-Length.
-pub(crate) fn read_answer(stream: &mut impl BufRead) -> io::Result<Answer> {
+pub(crate) fn read_response(stream: &mut impl BufRead) -> io::Result<Response> {
     let mut line = String::new();
     if stream.read_line(&mut line)? == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -106,5 +106,5 @@ pub(crate) fn read_answer(stream: &mut impl BufRead) -> io::Result<Answer> {
     let length = headers.iter().find(|(name, _)| name == "content-length");
     let mut body = vec![0; length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)];
     stream.read_exact(&mut body)?;
-    Ok(Answer { status, headers, body })
+    Ok(Response { status, headers, body })
 }

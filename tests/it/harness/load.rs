@@ -1,5 +1,5 @@
-//! Load with an oracle: each user belongs to one writer, each event carries its number, every
-//! answer is remembered.
+//! Load on HTTP, with an oracle: each user belongs to one writer, each event carries a number, and
+//! each answer is recorded.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,22 +9,22 @@ use std::thread::JoinHandle;
 
 use super::http::Client;
 
-/// Rotating fields of an event, besides `seq`.
+/// Number of fields that take turns in the events, besides `seq`.
 const FIELDS: u64 = 8;
 
 /// Events of a batch.
 const BATCH: usize = 5;
 
-/// What a writer does when it is not answered 200.
+/// Reaction of a writer to an answer other than 200.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnError {
-    /// Sends the same event until it is answered 200.
+    /// Send the same event until it is answered 200.
     Retry,
-    /// Gives it up and goes on with the next event of that user.
+    /// Give the event up, and send the next event of that user.
     GiveUp,
 }
 
-/// What is known of one user's events, numbered from 1.
+/// The known state of one user's events, numbered from 1.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct User {
     /// The last number sent.
@@ -38,18 +38,18 @@ impl User {
         ["seq".into(), format!("f{}", number % FIELDS)]
     }
 
-    /// Acknowledged events that a user's hash does not show, though no later one was acknowledged
-    /// in their place.
+    /// The number of acknowledged events that the hash does not show, and that no later
+    /// acknowledged event overwrote.
     pub(crate) fn lost(&self, hash: &BTreeMap<Vec<u8>, Vec<u8>>) -> usize {
-        // Each event has `seq` besides a field of its own.
+        // Each event has `seq` and one other field.
         self.acked
             .iter()
             .filter(|(field, acked)| *field != "seq" && held(hash, field) < Some(**acked))
             .count()
     }
 
-    /// What is wrong with a user's hash, if anything: a field that is older than an acknowledged
-    /// event, a value never sent for that field, or a field that does not belong.
+    /// An error in the user's hash, if any: a field older than an acknowledged event, a value never
+    /// sent for that field, or an unknown field.
     pub(crate) fn fault(&self, hash: &BTreeMap<Vec<u8>, Vec<u8>>) -> Option<String> {
         let older = self.acked.iter().find(|(field, acked)| held(hash, field) < Some(**acked));
         let older = older.map(|(field, acked)| {
@@ -58,7 +58,7 @@ impl User {
         older.or_else(|| self.spurious(hash))
     }
 
-    /// A value never sent for its field, or a field that does not belong.
+    /// An error in the user's hash, if any: a value never sent for its field, or an unknown field.
     pub(crate) fn spurious(&self, hash: &BTreeMap<Vec<u8>, Vec<u8>>) -> Option<String> {
         hash.iter().find_map(|(field, value)| {
             let field = String::from_utf8_lossy(field).into_owned();
@@ -75,7 +75,7 @@ fn held(hash: &BTreeMap<Vec<u8>, Vec<u8>>, field: &str) -> Option<u64> {
     hash.get(field.as_bytes()).and_then(|value| str::from_utf8(value).ok()?.parse().ok())
 }
 
-/// Invariants I1 and I3: each hash agrees with what its user's writer knows.
+/// Checks invariants I1 and I3: each hash agrees with its user's state.
 pub(crate) fn check_users(
     users: &BTreeMap<String, User>,
     hgetall: impl Fn(&str) -> BTreeMap<Vec<u8>, Vec<u8>>,
@@ -85,9 +85,9 @@ pub(crate) fn check_users(
     });
 }
 
-/// Invariant I3, and how many events are lost: where a master dies, at most those that were
-/// acknowledged in that instant, which are one request of each of so many `writers`. Redis answers
-/// its clients and its replicas one after the other.
+/// Checks invariant I3 and returns the number of lost events. Where a master dies, the events
+/// acknowledged at that instant may be lost: at most one request of each of `writers`, because
+/// Redis answers its clients and its replicas one after the other.
 pub(crate) fn count_lost(
     users: &BTreeMap<String, User>,
     writers: usize,
@@ -106,7 +106,7 @@ fn fail_with(users: &BTreeMap<String, User>, fault: impl Fn(&str, &User) -> Opti
     assert!(faults.is_empty(), "{} of {} users:\n{}", faults.len(), users.len(), faults.join("\n"));
 }
 
-/// Writers at work.
+/// The running writers.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     acked: Arc<AtomicU64>,
@@ -115,8 +115,8 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Starts `writers` threads with `users` users each, that post to `address` until told to stop.
-    /// Every third request is a batch.
+    /// Starts `writers` threads with `users` users each; they post to `address` until
+    /// [`Load::stop`]. Every third request is a batch.
     pub(crate) fn start(
         address: SocketAddr,
         writers: usize,
@@ -128,7 +128,7 @@ impl Load {
         let refused = Arc::new(AtomicU64::new(0));
         let writers = (0..writers)
             .map(|writer| {
-                let work = Writer {
+                let work = LoadWriter {
                     client: Client::new(address),
                     users: (0..users)
                         .map(|user| (format!("w{writer}-{user}"), User::default()))
@@ -152,7 +152,7 @@ impl Load {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Ends the writers, whatever they wait for, and returns what they know.
+    /// Ends the writers at once, and returns the state of each user.
     pub(crate) fn stop(self) -> BTreeMap<String, User> {
         self.stop.store(true, Ordering::Relaxed);
         self.writers
@@ -162,7 +162,7 @@ impl Load {
     }
 }
 
-struct Writer {
+struct LoadWriter {
     client: Client,
     users: BTreeMap<String, User>,
     stop: Arc<AtomicBool>,
@@ -171,7 +171,7 @@ struct Writer {
     on_error: OnError,
 }
 
-impl Writer {
+impl LoadWriter {
     fn run(mut self) -> BTreeMap<String, User> {
         let names: Vec<String> = self.users.keys().cloned().collect();
         let mut turn = 0;

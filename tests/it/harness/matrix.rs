@@ -1,4 +1,4 @@
-//! Rounds of faults, and the matrix of what they cost. A row is a call of [`play`].
+//! Rounds of faults, and the matrix of their results. Each row is a call of [`play`].
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-/// Plays `round` as often as is asked for, and notes in the matrix what came of the fault `id`,
-/// which `words` describe.
+/// Plays `round` several times, and adds a row for the fault `id`, named `words`, to the matrix.
 ///
-/// `rounds` are those of an ordinary run and those of a night: `TRAITSINK_ROUNDS` stands in for the
-/// former and stops at the latter. `TRAITSINK_SEED` plays the same numbers again.
+/// The range `rounds` begins with the number of an ordinary run and ends with that of a long run.
+/// `TRAITSINK_ROUNDS` replaces the former, up to the latter. `TRAITSINK_SEED` repeats the same
+/// random numbers.
 pub(crate) fn play(
     id: &'static str,
     words: &'static str,
@@ -22,7 +22,7 @@ pub(crate) fn play(
     println!("{id}, {words}: TRAITSINK_SEED={seed}");
     let wanted = variable("TRAITSINK_ROUNDS").unwrap_or(*rounds.start()).min(*rounds.end());
     let mut row =
-        Row { id, words, round: Round::new(Rng::with_seed(seed), wanted == *rounds.end()) };
+        MatrixRow { id, words, round: Round::new(Rng::with_seed(seed), wanted == *rounds.end()) };
     for number in 1..=wanted {
         println!("{id}: round {number}");
         row.round.number = number;
@@ -30,21 +30,21 @@ pub(crate) fn play(
     }
 }
 
-/// A number from the environment.
+/// A number from an environment variable.
 pub(crate) fn variable<T: std::str::FromStr>(name: &str) -> Option<T> {
     let value = std::env::var(name).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
-/// The round that is being played, and what all so far have measured.
+/// The current round, and the measurements of all rounds so far.
 pub(crate) struct Round {
     pub(crate) rng: Rng,
-    /// From 1.
+    /// The number of the round, from 1.
     pub(crate) number: u32,
-    /// Whether this is the long run, in which faults last as long as the test plan wants.
+    /// True in the long run, in which faults last as long as the test plan wants.
     pub(crate) night: bool,
     recoveries: Vec<Duration>,
-    /// Acknowledged events that are not there; for rows in which that is not a failure.
+    /// Number of acknowledged events that are lost, in rows where that is not a failure.
     pub(crate) lost: usize,
 }
 
@@ -58,8 +58,8 @@ impl Round {
         Duration::from_millis(self.rng.u64(0..millis))
     }
 
-    /// Waits with `until` for the recovery, and notes how long it took from now: call it right
-    /// after the cure.
+    /// Waits for the recovery with `until`, and records its time. The time starts with this call:
+    /// call it right after the fault ends.
     pub(crate) fn recovers<T>(&mut self, until: impl FnOnce() -> T) -> T {
         let cured = Instant::now();
         let found = until();
@@ -68,16 +68,16 @@ impl Round {
     }
 }
 
-/// One row of the matrix; written when it is dropped, so that one that fails says so.
-struct Row {
+/// One row of the matrix; written on drop, so that a failed fault has a row, too.
+struct MatrixRow {
     id: &'static str,
     words: &'static str,
     round: Round,
 }
 
-impl Row {
-    /// `id words rounds lost slowest median`, between tabs; times in milliseconds, `-` where
-    /// nothing was measured.
+impl MatrixRow {
+    /// The row: `id words rounds lost slowest median`, separated by tabs; times in milliseconds,
+    /// `-` for a time that was not measured.
     fn line(&mut self) -> String {
         let Round { number, recoveries, lost, .. } = &mut self.round;
         recoveries.sort_unstable();
@@ -91,18 +91,18 @@ impl Row {
     }
 }
 
-impl Drop for Row {
+impl Drop for MatrixRow {
     fn drop(&mut self) {
         note(&self.line());
     }
 }
 
-/// Prints a row, and appends it to the file that `TRAITSINK_MATRIX` names.
+/// Prints a row, and appends it to the file in `TRAITSINK_MATRIX`.
 pub(crate) fn note(line: &str) {
     print!("{line}");
     let Some(path) = std::env::var_os("TRAITSINK_MATRIX") else { return };
     let file = OpenOptions::new().create(true).append(true).open(&path);
-    // Not a reason for a second panic.
+    // This function runs during a panic, too, and must not cause a second one.
     if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
         println!("{}: {error}", path.display());
     }

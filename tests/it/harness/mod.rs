@@ -1,10 +1,11 @@
-//! What the tests stand on: real servers and the real binary. What is started here ends with its
-//! test.
+//! The test harness: real servers and the real binary. Everything that is started here ends with
+//! its test.
 
 pub(crate) mod app;
 pub(crate) mod attack;
 pub(crate) mod certs;
 pub(crate) mod cluster;
+pub(crate) mod command_proxy;
 pub(crate) mod guide;
 pub(crate) mod hosts;
 pub(crate) mod http;
@@ -12,7 +13,6 @@ pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod load;
 pub(crate) mod matrix;
-pub(crate) mod picky;
 pub(crate) mod proxy;
 #[cfg(feature = "kafka")]
 pub(crate) mod records;
@@ -30,7 +30,7 @@ use traitsink::config::{Address, Handshake, Mode, Protocol, Redis, Tcp};
 use traitsink::redis::{ConnectionSettings, Connector};
 use traitsink::tls::TlsError;
 
-/// How long a condition may take to come true before a test fails.
+/// Time limit for a condition; after it the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until `condition` holds.
@@ -42,7 +42,7 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A short rest between two looks at something.
+/// A short pause between two polls.
 pub(crate) fn pause() {
     let_pass(Duration::from_millis(5));
 }
@@ -53,7 +53,7 @@ pub(crate) fn let_pass(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// Runs a program that the tests need, and panics with what it said if it fails.
+/// Runs a program that the tests need; panics with its output if it fails.
 pub(crate) fn run(program: &str, args: &[&str], dir: &Path) -> String {
     let Output { status, stdout, stderr } =
         Command::new(program).args(args).current_dir(dir).output().unwrap_or_else(|error| {
@@ -70,7 +70,7 @@ pub(crate) fn run(program: &str, args: &[&str], dir: &Path) -> String {
     stdout
 }
 
-/// Settings as they come from an empty `[redis]` section, for `address`.
+/// The settings of an empty `[redis]` section, for `address`.
 pub(crate) fn settings(address: Address) -> Redis {
     Redis {
         mode: Mode::Standalone(address),
@@ -91,7 +91,7 @@ pub(crate) fn settings(address: Address) -> Redis {
     }
 }
 
-/// The address that `redis` names; panics in other modes than standalone.
+/// The address in `redis`; panics in modes other than standalone.
 pub(crate) fn address(redis: &Redis) -> Address {
     match &redis.mode {
         Mode::Standalone(address) => address.clone(),
@@ -99,7 +99,7 @@ pub(crate) fn address(redis: &Redis) -> Address {
     }
 }
 
-/// To the server that `redis` names.
+/// A connector to the server in `redis`.
 pub(crate) fn connector(redis: &Redis) -> Result<Connector, TlsError> {
     Connector::new(&ConnectionSettings::of(redis), address(redis))
 }

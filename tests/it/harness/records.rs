@@ -1,4 +1,4 @@
-//! Single records, written to and read from topics.
+//! Single records, written to topics and read from them.
 
 use std::time::{Duration, Instant};
 
@@ -9,33 +9,33 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::kafka::Kafka;
 
-/// For a broker, to answer.
+/// Time limit for a broker's answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A record to write to partition 0.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Given<'a> {
+pub(crate) struct NewRecord<'a> {
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) value: Option<&'a [u8]>,
     pub(crate) headers: &'a [(&'a str, &'a str)],
 }
 
 /// A record with only a value.
-pub(crate) fn value(value: &[u8]) -> Given<'_> {
-    Given { value: Some(value), ..Given::default() }
+pub(crate) fn value(value: &[u8]) -> NewRecord<'_> {
+    NewRecord { value: Some(value), ..NewRecord::default() }
 }
 
 /// Writes records to partition 0, one after the other; returns their offsets.
-pub(crate) fn write(kafka: &Kafka, topic: &str, records: &[Given<'_>]) -> Vec<i64> {
+pub(crate) fn write(kafka: &Kafka, topic: &str, records: &[NewRecord<'_>]) -> Vec<i64> {
     write_to(kafka, topic, 0, records)
 }
 
-/// The same for any partition.
+/// [`write`] for any partition.
 pub(crate) fn write_to(
     kafka: &Kafka,
     topic: &str,
     partition: i32,
-    records: &[Given<'_>],
+    records: &[NewRecord<'_>],
 ) -> Vec<i64> {
     let mut settings = kafka.client();
     let producer: FutureProducer =

@@ -1,4 +1,4 @@
-//! A real `redis-server` for one test, on a free port and in a directory of its own.
+//! A real `redis-server` for one test, on a free port and in its own directory.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,9 +14,9 @@ use tempfile::TempDir;
 
 use super::certs::Issued;
 
-/// A server that `tests/servers/fetch` fetched.
+/// A server that `tests/servers/fetch` installs.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Flavour {
+pub(crate) enum ServerVersion {
     Redis62,
     Redis74,
     Redis82,
@@ -24,7 +24,7 @@ pub(crate) enum Flavour {
     Valkey91,
 }
 
-impl Flavour {
+impl ServerVersion {
     pub(crate) const ALL: &'static [Self] =
         &[Self::Redis62, Self::Redis74, Self::Redis82, Self::Valkey81, Self::Valkey91];
 
@@ -50,10 +50,10 @@ impl Flavour {
     }
 }
 
-/// How a server is to be started.
+/// Options for starting a server.
 #[derive(Default)]
 pub(crate) struct Builder {
-    flavour: Option<Flavour>,
+    version: Option<ServerVersion>,
     options: Vec<(String, String)>,
     password: Option<String>,
     tls: bool,
@@ -62,13 +62,13 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    /// Another server than the one that is installed.
-    pub(crate) fn flavour(mut self, flavour: Flavour) -> Self {
-        self.flavour = Some(flavour);
+    /// Chooses another server than the installed one.
+    pub(crate) fn version(mut self, version: ServerVersion) -> Self {
+        self.version = Some(version);
         self
     }
 
-    /// One line of redis.conf, as it stands there.
+    /// Adds one line to redis.conf, unchanged.
     pub(crate) fn option(mut self, name: &str, value: &str) -> Self {
         self.options.push((name.to_owned(), value.to_owned()));
         self
@@ -79,7 +79,7 @@ impl Builder {
         self.option("requirepass", password)
     }
 
-    /// The port speaks TLS; client certificates are not asked for.
+    /// Enables TLS on the port, without client certificates.
     pub(crate) fn tls(mut self, server: &Issued) -> Self {
         self.tls = true;
         self.option("tls-cert-file", &server.certificate.display().to_string())
@@ -87,26 +87,26 @@ impl Builder {
             .option("tls-auth-clients", "no")
     }
 
-    /// TLS, and clients must show a certificate of `ca`.
+    /// Enables TLS, and demands a client certificate of `ca`.
     pub(crate) fn mutual_tls(self, server: &Issued, ca: &Path) -> Self {
         self.tls(server)
             .option("tls-auth-clients", "yes")
             .option("tls-ca-cert-file", &ca.display().to_string())
     }
 
-    /// It watches over others instead.
+    /// Starts a sentinel instead of a data server.
     pub(crate) fn sentinel(mut self) -> Self {
         self.sentinel = true;
         self
     }
 
-    /// Lets OpenSSL use keys, hashes and versions that it refuses by default.
+    /// Allows keys, hashes and versions that OpenSSL refuses by default.
     pub(crate) fn weak_tls(mut self) -> Self {
         self.weak_tls = true;
         self
     }
 
-    /// Starts a replica of `primary`, and waits until it is in step.
+    /// Starts a replica of `primary`, and waits until it is synchronised.
     pub(crate) fn replica_of(mut self, primary: &Redis) -> Redis {
         if let Some(password) = &primary.password {
             self = self.option("masterauth", password);
@@ -134,7 +134,7 @@ impl Builder {
     }
 
     fn write_config(&self, dir: &Path, port: u16) {
-        // Not every build knows of TLS.
+        // Some builds do not know the option for TLS.
         let ports =
             if self.tls { format!("port 0\ntls-port {port}") } else { format!("port {port}") };
         let mut conf = format!(
@@ -149,10 +149,10 @@ impl Builder {
         std::fs::write(dir.join("redis.conf"), conf).expect("writing redis.conf");
         let mode = if self.sentinel { "--sentinel" } else { "" };
         std::fs::write(dir.join("mode"), mode).expect("writing the mode");
-        if let Some(flavour) = self.flavour {
-            let link = dir.join("flavour");
+        if let Some(version) = self.version {
+            let link = dir.join("version");
             let _ = std::fs::remove_file(&link);
-            std::os::unix::fs::symlink(flavour.dir(), link).expect("a link to the server");
+            std::os::unix::fs::symlink(version.dir(), link).expect("a link to the server");
         }
         let openssl = if self.weak_tls { WEAK_OPENSSL } else { "" };
         std::fs::write(dir.join("openssl.cnf"), openssl).expect("writing openssl.cnf");
@@ -184,12 +184,13 @@ impl Redis {
         self.port
     }
 
-    /// Always there beside the port.
+    /// The path of the Unix socket, which exists beside the port.
     pub(crate) fn socket(&self) -> PathBuf {
         socket_of(self.dir.path())
     }
 
-    /// One command as the default user, through the Unix socket; an error reply is a value.
+    /// Sends one command as the default user through the Unix socket. An error reply is returned as
+    /// a value.
     pub(crate) fn cli(&self, args: &[&str]) -> Value {
         ask(self.dir.path(), self.password.as_deref(), args)
             .unwrap_or_else(|error| panic!("{args:?}: {error}"))
@@ -199,7 +200,7 @@ impl Redis {
         redis::from_redis_value(self.cli(&["HGETALL", key])).expect("a hash")
     }
 
-    /// Where it keeps its files.
+    /// The server's directory.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -208,16 +209,15 @@ impl Redis {
         self.child.id()
     }
 
-    /// The default user's password from now on; none with an empty one. Connections stay as they
-    /// are.
+    /// Changes the default user's password; an empty one removes it. Connections stay open.
     pub(crate) fn set_password(&mut self, password: &str) {
         assert_eq!(self.cli(&["CONFIG", "SET", "requirepass", password]), Value::Okay);
         self.password = Some(password.to_owned()).filter(|password| !password.is_empty());
     }
 
-    /// Empties it, and waits until `replicas` have confirmed that: for a second after its first
-    /// copy, a replica gets nothing more.
-    pub(crate) fn begin_with(&self, replicas: usize) {
+    /// Empties the server, and waits until `replicas` have confirmed that. A replica receives no
+    /// data for a second after its first copy.
+    pub(crate) fn empty_and_sync(&self, replicas: usize) {
         let mut connection =
             connect(self.dir.path(), self.password.as_deref()).expect("redis-server answers");
         redis::cmd("FLUSHALL").exec(&mut connection).expect("a master");
@@ -236,23 +236,23 @@ impl Redis {
         assert!(matches!(self.cli(&["CLIENT", "KILL", "TYPE", "normal"]), Value::Int(_)));
     }
 
-    /// SIGKILL: nothing is saved that is not saved yet.
+    /// Kills the server with SIGKILL: data that is not saved yet is lost.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("killing redis-server");
         self.child.wait().expect("waiting for redis-server");
     }
 
-    /// SIGSTOP: connections stay open and nothing is answered.
+    /// Stops the server with SIGSTOP: connections stay open, and nothing is answered.
     pub(crate) fn pause(&self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// SIGCONT
+    /// Continues the server with SIGCONT.
     pub(crate) fn resume(&self) {
         self.signal(Signal::SIGCONT);
     }
 
-    /// Kills it if it runs, and starts it again on the same port and directory.
+    /// Kills the server if it runs, and starts it again on the same port and directory.
     pub(crate) fn restart(&mut self) {
         let _ = self.child.kill();
         self.child.wait().expect("waiting for redis-server");
@@ -261,8 +261,8 @@ impl Redis {
         });
     }
 
-    /// Kills it if it runs, and starts it again on another port, with its directory and on the same
-    /// bus of a cluster.
+    /// Kills the server if it runs, and starts it again on another port, with the same directory
+    /// and the same cluster bus port.
     pub(crate) fn move_away(&mut self) {
         let former = std::mem::replace(&mut self.port, free_port());
         let conf = self.dir().join("redis.conf");
@@ -272,8 +272,8 @@ impl Redis {
         self.restart();
     }
 
-    /// Stops it in good order, which saves if there are save points, and starts it again: it is
-    /// loading for `delay` for each key, or until `key-load-delay` is set to 0.
+    /// Stops the server with SIGTERM, which saves if there are save points, and starts it again.
+    /// The server is loading for `delay` for each key, or until `key-load-delay` is set to 0.
     pub(crate) fn restart_loading(&mut self, delay: Duration) {
         self.signal(Signal::SIGTERM);
         self.child.wait().expect("waiting for redis-server");
@@ -301,7 +301,7 @@ impl Drop for Redis {
     }
 }
 
-/// Starts a server and waits until it answers; `Err` when it ended instead.
+/// Starts a server and waits until it answers; `Err` if it ended instead.
 fn launch(dir: &Path, password: Option<&str>) -> Result<Child, ()> {
     let mut child = spawn(dir);
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -320,12 +320,13 @@ fn launch(dir: &Path, password: Option<&str>) -> Result<Child, ()> {
     }
 }
 
-/// A file that may not grow is an error to it, as a full disk is, and not a signal that ends it.
+/// Starts the process. SIGXFSZ is ignored, so that a file that may not grow is an error to the
+/// server, like a full disk.
 fn spawn(dir: &Path) -> Child {
     let _ = std::fs::remove_file(socket_of(dir));
-    let flavour = dir.join("flavour");
+    let version = dir.join("version");
     let (program, libraries) =
-        if flavour.exists() { ("flavour/server", flavour.join("lib")) } else { Default::default() };
+        if version.exists() { ("version/server", version.join("lib")) } else { Default::default() };
     let program = if program.is_empty() { "redis-server" } else { program };
     Command::new("sh")
         .args(["-c", "trap '' XFSZ; exec \"$0\" redis.conf $(cat mode)", program])
@@ -365,7 +366,7 @@ fn log_of(dir: &Path) -> String {
     std::fs::read_to_string(dir.join("redis.log")).unwrap_or_default()
 }
 
-/// A port that was free a moment ago.
+/// A port that is free at the time of the call.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("binding a port");
     listener.local_addr().expect("a local address").port()

@@ -1,4 +1,4 @@
-//! Three real sentinels over a master and its replicas, on loopback.
+//! Three real sentinels for one master and its replicas, on loopback.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,24 @@ use super::cluster::is_master;
 use super::eventually;
 use super::redis::{Builder, Redis};
 
-/// What the sentinels call the master.
+/// The sentinels' name of the master.
 pub(crate) const MASTER: &str = "mymaster";
-/// Of all servers, for clients and for replication.
+/// The password of all servers, for clients and for replication.
 pub(crate) const PASSWORD: &str = "s3cret";
 
-/// The first server is the master at the start.
+/// The servers and their sentinels. The first server is the master at the start.
 pub(crate) struct Sentinels {
     pub(crate) servers: Vec<Redis>,
     pub(crate) sentinels: Vec<Redis>,
 }
 
 impl Sentinels {
-    /// A master with `replicas`; a master is given up after a second of silence.
+    /// A master with `replicas`; the sentinels replace a master after a second of silence.
     pub(crate) fn start(replicas: usize) -> Self {
         Self::with(replicas, |server| server, |sentinel| sentinel)
     }
 
-    /// The same, with options for every server and every sentinel.
+    /// The same, with options for each server and each sentinel.
     pub(crate) fn with(
         replicas: usize,
         server: impl Fn(Builder) -> Builder,
@@ -45,7 +45,7 @@ impl Sentinels {
         let replicas = (0..replicas)
             .map(|_| durable().option("replicaof", &format!("127.0.0.1 {port}")).start());
         let servers: Vec<Redis> = std::iter::once(master).chain(replicas).collect();
-        servers[0].begin_with(servers.len() - 1);
+        servers[0].empty_and_sync(servers.len() - 1);
         let watching = |_| {
             let monitor = format!("monitor {MASTER} 127.0.0.1 {port} 2");
             let builder = [
@@ -63,7 +63,7 @@ impl Sentinels {
         trio
     }
 
-    /// Waits until each sentinel knows the others and all replicas, so that any of them may lead a
+    /// Waits until each sentinel knows the others and all replicas, so that any of them can lead a
     /// failover.
     fn settle(&self) {
         let replicas = (self.servers.len() - 1).to_string();
@@ -93,15 +93,15 @@ impl Sentinels {
         ]
     }
 
-    /// Where the sentinel `number` says the master is: an index of `servers`.
+    /// The master according to sentinel `number`: an index of `servers`.
     pub(crate) fn master(&self, number: usize) -> usize {
         let answer = self.sentinels[number].cli(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER]);
         let (_, port): (String, u16) = redis::from_redis_value(answer).expect("an address");
         self.servers.iter().position(|server| server.port() == port).expect("one of the servers")
     }
 
-    /// Waits until all sentinels that answer name another master than `old`, which takes writes;
-    /// returns it.
+    /// Waits until all `sentinels` name another master than `old` and that master takes writes;
+    /// returns its index.
     pub(crate) fn switched(&self, old: usize, sentinels: &[usize]) -> usize {
         let new = || self.master(sentinels[0]);
         eventually("the sentinels name another master", || {
@@ -111,15 +111,15 @@ impl Sentinels {
         new()
     }
 
-    /// Keeps replicas from following the master, which goes on.
+    /// Stops replication from the master, which keeps running.
     pub(crate) fn cut_replication(&self, master: usize) {
         self.log_in_replicas(master, "wrong");
         let replicas = self.servers[master].cli(&["CLIENT", "KILL", "TYPE", "replica"]);
         assert!(matches!(replicas, Value::Int(1..)), "no replica was connected: {replicas:?}");
     }
 
-    /// Lets them follow a master again.
-    pub(crate) fn mend_replication(&self, master: usize) {
+    /// Starts replication from a master again.
+    pub(crate) fn restore_replication(&self, master: usize) {
         self.log_in_replicas(master, PASSWORD);
     }
 

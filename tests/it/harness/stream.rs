@@ -1,5 +1,5 @@
-//! A topic filled with an oracle: each user belongs to one partition, each event carries its
-//! number, and the offset of every record is remembered.
+//! Load on Kafka, with an oracle: each user belongs to one partition, each event carries a number,
+//! and the offset of each record is recorded.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -19,12 +19,12 @@ use super::app::App;
 use super::kafka::Kafka;
 use super::redis::Redis;
 
-/// Rotating fields of an event, besides `seq`.
+/// Number of fields that take turns in the events, besides `seq`.
 const FIELDS: u64 = 8;
 
 type Hash = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// One identify event: whose, and its number among that user's.
+/// One identify event: its user, and its number among that user's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Event {
     user: usize,
@@ -50,12 +50,12 @@ impl Event {
     }
 }
 
-/// What the brokers have confirmed, by partition and offset.
+/// The records that the brokers have confirmed, by partition and offset.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Produced(Vec<BTreeMap<i64, Vec<Event>>>);
 
 impl Produced {
-    /// All that a user's hash must hold in the end.
+    /// The hash that each user must have in the end.
     fn hashes(&self) -> BTreeMap<usize, Hash> {
         let mut hashes: BTreeMap<usize, Hash> = BTreeMap::new();
         for event in self.0.iter().flat_map(|records| records.values().flatten()) {
@@ -65,13 +65,13 @@ impl Produced {
         hashes
     }
 
-    /// What a worker that reads each record once counts as received: a record without events for
-    /// Redis is one, too.
+    /// The number of messages that a worker receives if it reads each record once. A record without
+    /// events for Redis counts as one.
     pub(crate) fn received(&self) -> usize {
         self.0.iter().flat_map(BTreeMap::values).map(|events| events.len().max(1)).sum()
     }
 
-    /// Users whose hash is not exactly the fold of their events.
+    /// Users whose hash differs from the fold of their events.
     pub(crate) fn differences(&self, redis: &Redis) -> Vec<String> {
         let hashes = self.hashes();
         let differs = hashes.iter().filter_map(|(user, expected)| {
@@ -82,8 +82,8 @@ impl Produced {
         differs.collect()
     }
 
-    /// Events at or above `committed` (by partition) that Redis holds already: a restart writes
-    /// them again.
+    /// Number of events at or above `committed` (by partition) that are in Redis already: a
+    /// restarted worker writes them again.
     pub(crate) fn written_beyond(&self, committed: &[Option<i64>], redis: &Redis) -> usize {
         let beyond = |(records, offset): (&BTreeMap<i64, Vec<Event>>, &Option<i64>)| {
             records
@@ -101,8 +101,8 @@ impl Produced {
         self.0.iter().zip(committed).flat_map(beyond).filter(stored).count()
     }
 
-    /// Invariant I2: events below `committed` (by partition) that Redis does not hold, nor anything
-    /// newer.
+    /// Checks invariant I2: events below `committed` (by partition) for which Redis holds neither
+    /// them nor newer ones.
     pub(crate) fn lost_below(&self, committed: &[Option<i64>], redis: &Redis) -> Vec<String> {
         let mut lost = Vec::new();
         let mut hashes: BTreeMap<usize, Hash> = BTreeMap::new();
@@ -131,17 +131,18 @@ impl Produced {
     }
 }
 
-/// Watches every write of a stream's events: while it does, no number falls (invariant I4).
-pub(crate) struct Watch {
+/// Checks invariant I4 with MONITOR: every write of the stream's events has a higher number than
+/// those before it.
+pub(crate) struct WriteMonitor {
     port: u16,
     thread: JoinHandle<Vec<String>>,
 }
 
-/// The key that the last command asks for.
+/// The key that the last command reads.
 const LAST: &str = "watch:last";
 
-impl Watch {
-    /// Redis itself reports each write, so that none is missed, however soon the next one follows.
+impl WriteMonitor {
+    /// Starts to receive the writes. Redis itself reports each one, so none is missed.
     pub(crate) fn start(redis: &Redis) -> Self {
         let port = redis.port();
         let mut monitor = TcpStream::connect(("127.0.0.1", port)).expect("Redis accepts");
@@ -162,19 +163,19 @@ impl Watch {
         Self { port, thread }
     }
 
-    /// Ends with what was written until now. `logs` of the workers are shown when a number fell.
+    /// Ends after the writes so far. The logs of the workers `logs` are printed if a number fell.
     pub(crate) fn stop(self, logs: &[&App]) {
         let client =
             redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).expect("a valid URL");
         let mut connection = client.get_connection().expect("Redis accepts");
         redis::cmd("EXISTS").arg(LAST).exec(&mut connection).expect("Redis answers");
-        let fell = self.thread.join().expect("the watch does not panic");
+        let fell = self.thread.join().expect("the monitor does not panic");
         let logs = || logs.iter().map(|app| app.log().join("\n")).collect::<Vec<_>>().join("\n\n");
         assert!(fell.is_empty(), "{}\n\n{}", fell.join("\n"), logs());
     }
 }
 
-/// The user and the number of a write as MONITOR reports it: `.. "HSET" "user:k7" "seq" "12" "f4"
+/// The user and the number in a write as MONITOR reports it: `.. "HSET" "user:k7" "seq" "12" "f4"
 /// "12"`.
 fn written(line: &str) -> Option<(String, u64)> {
     let (_, write) = line.split_once("\"HSET\" \"user:")?;
@@ -190,19 +191,19 @@ fn show(hash: &Hash) -> String {
     pairs.collect::<Vec<_>>().join(" ")
 }
 
-/// Delivery reports arrive here.
+/// Receives the delivery reports.
 #[derive(Clone)]
-struct Ledger(Arc<Mutex<Produced>>);
+struct DeliveryReports(Arc<Mutex<Produced>>);
 
-impl Ledger {
+impl DeliveryReports {
     fn lock(&self) -> MutexGuard<'_, Produced> {
         self.0.lock().unwrap()
     }
 }
 
-impl ClientContext for Ledger {}
+impl ClientContext for DeliveryReports {}
 
-impl ProducerContext for Ledger {
+impl ProducerContext for DeliveryReports {
     type DeliveryOpaque = Box<Vec<Event>>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, events: Self::DeliveryOpaque) {
@@ -213,16 +214,16 @@ impl ProducerContext for Ledger {
     }
 }
 
-/// A producer at work.
+/// A running producer.
 pub(crate) struct Stream {
-    ledger: Ledger,
+    ledger: DeliveryReports,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
 impl Stream {
     /// Produces about `per_second` records for `users` users to `topic`, which has `partitions`,
-    /// until told to stop.
+    /// until [`Stream::stop`].
     pub(crate) fn start(
         kafka: &Kafka,
         topic: &str,
@@ -231,13 +232,13 @@ impl Stream {
         per_second: u64,
     ) -> Self {
         let (ledger, stop) = (
-            Ledger(Arc::new(Mutex::new(Produced(vec![BTreeMap::new(); partitions])))),
+            DeliveryReports(Arc::new(Mutex::new(Produced(vec![BTreeMap::new(); partitions])))),
             Arc::new(AtomicBool::new(false)),
         );
-        let mut writer = Writer::new(kafka, topic, partitions, users, ledger.clone());
-        let told = Arc::clone(&stop);
+        let mut writer = RecordWriter::new(kafka, topic, partitions, users, ledger.clone());
+        let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
-            while !told.load(Ordering::Relaxed) {
+            while !stopped.load(Ordering::Relaxed) {
                 (0..per_second.div_ceil(100)).for_each(|_| writer.record());
                 super::let_pass(Duration::from_millis(10));
             }
@@ -246,12 +247,12 @@ impl Stream {
         Self { ledger, stop, thread }
     }
 
-    /// What is known so far.
+    /// The records confirmed so far.
     pub(crate) fn known(&self) -> Produced {
         self.ledger.lock().clone()
     }
 
-    /// Ends the producer once all it sent is confirmed.
+    /// Ends the producer after all its records are confirmed.
     pub(crate) fn stop(self) -> Produced {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("the producer does not panic");
@@ -259,7 +260,7 @@ impl Stream {
     }
 }
 
-/// Fills `topic` with `records` records, as [`Stream`] does.
+/// Fills `topic` with `records` records of the same kinds as [`Stream`].
 pub(crate) fn fill(
     kafka: &Kafka,
     topic: &str,
@@ -267,15 +268,15 @@ pub(crate) fn fill(
     users: usize,
     records: usize,
 ) -> Produced {
-    let ledger = Ledger(Arc::new(Mutex::new(Produced(vec![BTreeMap::new(); partitions]))));
-    let mut writer = Writer::new(kafka, topic, partitions, users, ledger.clone());
+    let ledger = DeliveryReports(Arc::new(Mutex::new(Produced(vec![BTreeMap::new(); partitions]))));
+    let mut writer = RecordWriter::new(kafka, topic, partitions, users, ledger.clone());
     (0..records).for_each(|_| writer.record());
     writer.finish();
     std::mem::take(&mut ledger.lock())
 }
 
-struct Writer {
-    producer: ThreadedProducer<Ledger>,
+struct RecordWriter {
+    producer: ThreadedProducer<DeliveryReports>,
     topic: String,
     partitions: usize,
     /// The last number of each user.
@@ -283,8 +284,14 @@ struct Writer {
     turn: usize,
 }
 
-impl Writer {
-    fn new(kafka: &Kafka, topic: &str, partitions: usize, users: usize, ledger: Ledger) -> Self {
+impl RecordWriter {
+    fn new(
+        kafka: &Kafka,
+        topic: &str,
+        partitions: usize,
+        users: usize,
+        ledger: DeliveryReports,
+    ) -> Self {
         let mut settings = kafka.client();
         settings
             .set("enable.idempotence", "true")
@@ -300,11 +307,11 @@ impl Writer {
         Event { user, number: self.numbers[user] }
     }
 
-    /// One record of the mix: bare events, wrapped ones, batches, and what is not for Redis.
+    /// Writes one record: a bare event, a wrapped one, a batch, or an event that is not for Redis.
     fn record(&mut self) {
         self.turn += 1;
         let user = (self.turn * 7) % self.numbers.len();
-        // A user of the same partition.
+        // Another user of the same partition.
         let other = (user + self.partitions) % self.numbers.len();
         let (events, value) = match self.turn % 10 {
             0 => (

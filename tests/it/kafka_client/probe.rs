@@ -1,4 +1,4 @@
-//! What `check --connect` finds out from brokers.
+//! The report of `check --connect` about brokers.
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use traitsink::config::{KafkaClient, Tls};
@@ -156,7 +156,7 @@ fn brokers_out_of_reach() {
     use Listener as L;
     let nowhere =
         KafkaClient { bootstrap_servers: "127.0.0.1:1".to_owned(), ..client(L::Plain, None, None) };
-    // The certificate is for the address only.
+    // The certificate is valid for the address only.
     let port = Secured::shared().server(L::Tls).replace("127.0.0.1", "localhost");
     let elsewhere =
         KafkaClient { bootstrap_servers: port, ..client(L::Tls, None, Some(tls("ca.pem"))) };

@@ -1,4 +1,4 @@
-//! Small crates of which we know the arrows: the tests of the house cannot pass by seeing nothing.
+//! Small crates with known arrows: they prove that the layout tests see arrows at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ fn arrows_of(files: &[(&str, &str)]) -> Arrows {
     arrows
 }
 
-/// `from -> to: names`
+/// The arrows as `from -> to: names`.
 fn shown(files: &[(&str, &str)]) -> Vec<String> {
     let names = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
     arrows_of(files)
@@ -27,7 +27,7 @@ fn shown(files: &[(&str, &str)]) -> Vec<String> {
         .collect()
 }
 
-/// The arrows of `a.rs`, which holds this text, beside a folder `b` and a file `c.rs`.
+/// The arrows of `a.rs` with this text, beside a folder `b` and a file `c.rs`.
 fn arrows_of_text(text: &str) -> Vec<String> {
     shown(&[
         ("lib.rs", "mod a; mod b; mod c; macro_rules! own { () => {} } use own;"),

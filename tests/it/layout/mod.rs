@@ -1,5 +1,5 @@
-//! The rooms of the house: who may use whom, one meaning for each name, and no file that outgrew
-//! its room.
+//! The rules of the layout: which room may use which, one meaning for each type name, no circles,
+//! and limits on files and lines.
 
 mod arrows;
 mod examples;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use self::arrows::{Arrows, Crate, circles};
 
-/// What is not held yet by all of the house: the names of the tests that wait.
+/// Rules that the crate does not keep yet: the names of the tests that are not run.
 const WAITING: &[&str] = &["circles", "columns", "names"];
 
 /// Each room (a file or folder of `src`) and the rooms it may use.
@@ -88,10 +88,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tls", &["config", "lock", "printable"]),
 ];
 
-/// Types that may have the name of the section of the configuration that describes them.
+/// Types that may share the name of the configuration section that describes them.
 const CONFIGURED: &[&str] = &["Breaker", "Cluster", "Local", "Sentinel"];
 
-/// The longest line, in characters.
+/// The largest number of characters in a line.
 const COLUMNS: usize = 100;
 
 fn add_sources(dir: &Path, found: &mut Vec<PathBuf>) {
@@ -109,7 +109,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The Rust files of these folders, by their paths below the root of the project.
+/// The Rust files in these folders, by path below the root of the project.
 fn sources(folders: &[&str]) -> BTreeMap<String, String> {
     let mut files = Vec::new();
     for folder in folders {
@@ -122,7 +122,7 @@ fn sources(folders: &[&str]) -> BTreeMap<String, String> {
     files.into_iter().map(named).collect()
 }
 
-/// The crate, and the arrows between its files; each file is below `src`.
+/// The crate, and the arrows between its files, which are all below `src`.
 fn house() -> (Crate, Arrows) {
     let below =
         |(path, text): (String, String)| (path.strip_prefix("src/").unwrap().to_owned(), text);
@@ -136,12 +136,12 @@ fn house() -> (Crate, Arrows) {
     (tree, arrows)
 }
 
-/// The first component of the path.
+/// The room of a file: the first component of its path.
 fn room(file: &str) -> &str {
     file.split('/').next().unwrap().trim_end_matches(".rs")
 }
 
-/// Fails with all circles.
+/// Fails with a list of all circles.
 fn assert_no_circles(of: &str, arrows: &Arrows) {
     let found = circles(arrows);
     let texts: Vec<String> = found.iter().map(ToString::to_string).collect();
@@ -268,7 +268,7 @@ fn no_line_is_too_long() {
     assert!(long.is_empty(), "{} lines are longer than {COLUMNS} columns: {long:#?}", long.len());
 }
 
-/// The Kafka client and its TLS are linked in: a fresh machine needs nothing but libc.
+/// The Kafka client and its TLS library are linked in: a fresh machine needs only libc.
 #[test]
 fn the_binary_needs_only_libc() {
     let readelf = std::process::Command::new("readelf")

@@ -1,4 +1,4 @@
-//! Redis as a lane sees it: fails in every way, in simulated time.
+//! A simulated Redis for lanes: fails in every way, in simulated time.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,32 +9,31 @@ use fastrand::Rng;
 use traitsink::pipeline::{Outcome, Receipts};
 use traitsink::redis::{Allowed, Apply, Class, Trouble, UnexplainedRefusal, Verdict, Writes};
 
-/// Redis as the lanes see it: for each key the numbers that its HSETs wrote, in the order in which
-/// they were applied.
+/// The simulated server: for each key the numbers that its HSETs wrote, in the order in which they
+/// were applied.
 #[derive(Default)]
-pub(super) struct Server {
+pub(super) struct SimulatedRedis {
     pub(super) applied: BTreeMap<String, Vec<u64>>,
-    /// What its source no longer owned, by key.
+    /// Numbers that their source had lost already, by key.
     pub(super) revoked: BTreeMap<String, Vec<u64>>,
-    /// A key whose last number was written once more, or an older one after a newer, or one that
-    /// was revoked.
+    /// Errors of the lanes: the last number of a key was written again, an older number was written
+    /// after a newer one, or a revoked one was written.
     pub(super) faults: Vec<String>,
-    /// HSETs that were applied.
+    /// Number of HSETs that were applied.
     taken: u64,
-    /// Some keys are refused with a text that speaks of the server.
+    /// True if some keys are refused with a text about the server.
     pub(super) sick: bool,
-    /// All that was sent, by key and number.
-    pub(super) told: BTreeMap<(String, u64), Arc<Told>>,
+    /// All events that were sent, by key and number.
+    pub(super) receipts: BTreeMap<(String, u64), Arc<RecordedReceipts>>,
 }
 
-/// Redis takes every HSET but those with such an event, and does not say why in words that are
-/// known.
+/// True for an event whose HSET the server refuses with an unknown text.
 pub(super) fn is_poison(key: &str, number: u64) -> bool {
     key.ends_with("u-1") && number.is_multiple_of(7)
 }
 
-impl Server {
-    /// Why an HSET is refused, if it is.
+impl SimulatedRedis {
+    /// The verdict on an HSET that is refused.
     fn refuses(&self, key: &str, numbers: &[u64]) -> Option<Verdict> {
         let text = if numbers.iter().any(|&number| is_poison(key, number)) {
             Some(1)
@@ -46,14 +45,14 @@ impl Server {
         Some(Verdict::Unexplained(UnexplainedRefusal { text, server: 1, taken: self.taken }))
     }
 
-    /// Applies bytes that were still on their way when their connection broke. Whoever was told the
-    /// outcome of one of these events meanwhile may have written a newer one elsewhere.
+    /// Applies bytes that were in transit when their connection broke. Their events must have no
+    /// outcome yet: after an outcome the sender may have written a newer event elsewhere.
     fn apply_late(&mut self, key: &str, numbers: &[u64]) {
         if key.ends_with("-0") || self.refuses(key, numbers).is_some() {
             return;
         }
         let settled = |number: &&u64| {
-            !self.told[&(key.to_owned(), **number)].outcomes.lock().unwrap().is_empty()
+            !self.receipts[&(key.to_owned(), **number)].outcomes.lock().unwrap().is_empty()
         };
         if let Some(number) = numbers.iter().find(settled) {
             self.faults.push(format!("{key}: {number} arrived after it was settled"));
@@ -61,7 +60,7 @@ impl Server {
         self.applied.entry(key.into()).or_default().extend(numbers);
     }
 
-    /// Applies one HSET; `numbers` are all the numbers in it, in order.
+    /// Applies one HSET; `numbers` are all numbers in it, in order.
     fn apply(&mut self, key: &str, numbers: &[u64]) {
         let known = self.applied.entry(key.into()).or_default();
         let last = *numbers.last().expect("never an empty HSET");
@@ -84,19 +83,19 @@ impl Server {
 }
 
 /// The connection of one lane; fails at random until `faulty` is cleared.
-pub(super) struct Simulated {
-    pub(super) server: Arc<Mutex<Server>>,
+pub(super) struct SimulatedConnection {
+    pub(super) server: Arc<Mutex<SimulatedRedis>>,
     pub(super) faulty: Arc<AtomicBool>,
     pub(super) busy: Arc<AtomicBool>,
     pub(super) rng: Rng,
-    /// Bytes may arrive after their connection broke, until the next one is fenced.
+    /// Bytes may arrive after their connection broke, until the next one has fenced it.
     pub(super) late: Option<Rng>,
     pub(super) on_the_way: Vec<(String, Vec<u64>)>,
 }
 
-impl Simulated {
-    /// Connects and fences, if the last connection broke with something on its way; false where
-    /// that fails.
+impl SimulatedConnection {
+    /// Connects, and fences if the last connection broke with bytes in transit; false if that
+    /// fails.
     fn open(&mut self) -> bool {
         let Some(rng) = self.late.as_mut().filter(|_| !self.on_the_way.is_empty()) else {
             return true;
@@ -126,7 +125,7 @@ pub(super) fn trouble(class: Class) -> Trouble {
     Trouble { class, code: "NONE".into(), message: "simulated".into() }
 }
 
-/// Keys and numbers of the packed HSETs; test keys and values hold no line ends.
+/// Keys and numbers of the packed HSETs. Keys and values in the tests contain no newlines.
 pub(crate) fn decode(writes: &Writes) -> Vec<(String, Vec<u64>)> {
     let text = str::from_utf8(writes.packed()).unwrap();
     let mut words = text.split_terminator("\r\n");
@@ -144,7 +143,7 @@ pub(crate) fn decode(writes: &Writes) -> Vec<(String, Vec<u64>)> {
     found
 }
 
-impl Apply for Simulated {
+impl Apply for SimulatedConnection {
     async fn reach(&mut self) -> Result<(), Trouble> {
         self.pass_time().await;
         if self.fails(0.3) || !self.open() { Err(trouble(Class::Reconnect)) } else { Ok(()) }
@@ -175,8 +174,8 @@ impl Apply for Simulated {
             return None;
         }
         let mut found = None;
-        // How many commands Redis reads before the connection breaks, if it does, and how many
-        // replies come back.
+        // The number of commands that Redis reads before the connection breaks, if it does, and the
+        // number of replies that arrive.
         let broken = self.fails(0.3);
         let read = if broken { self.rng.usize(0..=commands.len()) } else { commands.len() };
         let replied = if broken { self.rng.usize(0..=read) } else { read };
@@ -208,15 +207,15 @@ impl Apply for Simulated {
     }
 }
 
-/// What the source learned of each event.
+/// The outcomes of one sent event, as its source receives them.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct RecordedReceipts {
     pub(super) outcomes: Mutex<BTreeMap<u64, Outcome>>,
     pub(super) cancelled: AtomicBool,
     pub(super) revoked: AtomicBool,
 }
 
-impl Receipts for Told {
+impl Receipts for RecordedReceipts {
     fn settle(&self, position: u64, outcome: Outcome) {
         let before = self.outcomes.lock().unwrap().insert(position, outcome);
         assert!(before.is_none(), "event {position} has two outcomes: {before:?} and {outcome:?}");

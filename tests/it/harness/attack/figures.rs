@@ -1,17 +1,17 @@
-//! What an attack cost the honest, and what it may cost.
+//! The cost of an attack to honest clients, and its limits.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::matrix;
 use super::MOST_MEMORY_KIB;
-use super::honest::Sent;
+use super::honest::HonestRequest;
 use super::prober::Probe;
 
 const MOST_MEDIAN: Duration = Duration::from_millis(20);
 const SLOWEST_LIVE: Duration = Duration::from_secs(1);
 
-/// One row of the table; written when it is dropped, so that one that fails says so.
+/// One row of the table; written on drop, so that a failed attack has a row, too.
 pub(super) struct Figures {
     words: &'static str,
     seconds: u64,
@@ -21,7 +21,7 @@ pub(super) struct Figures {
     percentile_99: Duration,
     slowest_live: Duration,
     memory_kib: u64,
-    /// How often each status came that is not 200; `None` is no answer.
+    /// Number of answers with each status other than 200; `None` is no answer.
     others: BTreeMap<Option<u16>, usize>,
     /// Probes that were not answered 200.
     dead_probes: usize,
@@ -31,7 +31,7 @@ impl Figures {
     pub(super) fn new(
         words: &'static str,
         seconds: u64,
-        sent: &[Sent],
+        sent: &[HonestRequest],
         probes: &[Probe],
         memory_kib: u64,
     ) -> Self {
@@ -58,7 +58,7 @@ impl Figures {
         }
     }
 
-    /// What is not as promised. Times count only if `timed`.
+    /// Every limit that was exceeded. Times count only if `timed`.
     pub(super) fn faults(&self, timed: bool) -> Vec<String> {
         let mut faults = Vec::new();
         let mut expect = |holds: bool, fault: String| {
@@ -83,8 +83,8 @@ impl Figures {
         faults
     }
 
-    /// `attack words seconds answered requests median p99 live memory result`, between tabs; times
-    /// in microseconds, memory in KiB.
+    /// The row: `attack words seconds answered requests median p99 live memory result`, separated
+    /// by tabs; times in microseconds, memory in KiB.
     fn line(&self) -> String {
         let Self { words, seconds, answered, requests, memory_kib, .. } = self;
         let [median, percentile_99, live] =

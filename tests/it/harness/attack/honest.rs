@@ -1,4 +1,5 @@
-//! Clients that mean well: one small event after the other, at a pace, each answer remembered.
+//! Honest clients: each sends one small event after the other at a fixed rate, and records each
+//! answer.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,30 +11,30 @@ use super::super::http::Client;
 use super::super::let_pass;
 use super::super::redis::Redis;
 
-/// Half of them keep their connection, the others open one for each request.
+/// Number of clients. Half of them keep their connection, the others open one for each request.
 const CLIENTS: u32 = 10;
 
-/// Between two requests of one client: 50 requests a second in all.
+/// Time between two requests of one client: 50 requests a second in all.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// Who waits longer for an answer has none: long for a busy machine, and less than
-/// `http.header_timeout`, after which silent attackers lose their places.
+/// An answer that takes longer counts as none. The time is long enough for a busy machine, and
+/// shorter than `http.header_timeout`, after which silent attackers are disconnected.
 const PATIENCE: Duration = Duration::from_secs(9);
 
-/// One request: an event of a user of its own.
-pub(super) struct Sent {
+/// One request: an event of a new user.
+pub(super) struct HonestRequest {
     user: String,
     pub(super) status: Option<u16>,
     pub(super) took: Duration,
 }
 
-/// Honest clients at work.
-pub(super) struct Honest {
+/// The running honest clients.
+pub(super) struct HonestClients {
     stop: Arc<AtomicBool>,
-    clients: Vec<JoinHandle<Vec<Sent>>>,
+    clients: Vec<JoinHandle<Vec<HonestRequest>>>,
 }
 
-impl Honest {
+impl HonestClients {
     pub(super) fn start(address: SocketAddr) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let clients = (0..CLIENTS)
@@ -46,7 +47,7 @@ impl Honest {
     }
 
     /// Waits for the last answers.
-    pub(super) fn stop(self) -> Vec<Sent> {
+    pub(super) fn stop(self) -> Vec<HonestRequest> {
         self.stop.store(true, Ordering::Relaxed);
         self.clients
             .into_iter()
@@ -55,11 +56,11 @@ impl Honest {
     }
 }
 
-fn work(address: SocketAddr, number: u32, stop: &AtomicBool) -> Vec<Sent> {
+fn work(address: SocketAddr, number: u32, stop: &AtomicBool) -> Vec<HonestRequest> {
     let keeps = number.is_multiple_of(2);
     let mut sent = Vec::new();
     let mut client = Client::with_patience(address, PATIENCE);
-    // Clients take turns.
+    // The clients start one after the other, at equal distances.
     let mut due = Instant::now() + PERIOD * number / CLIENTS;
     while !stop.load(Ordering::Relaxed) {
         let_pass(due.saturating_duration_since(Instant::now()));
@@ -69,23 +70,27 @@ fn work(address: SocketAddr, number: u32, stop: &AtomicBool) -> Vec<Sent> {
         if !keeps {
             client = Client::with_patience(address, PATIENCE);
         }
-        // A kept connection may have been closed meanwhile: then clients send again on a new one,
-        // once.
+        // The server may have closed a kept connection meanwhile: the client then sends once more
+        // on a new connection.
         let again = keeps && !sent.is_empty();
         let mut answer = client.post("/v1/identify", &body);
         if answer.is_none() && again && begun.elapsed() < PATIENCE {
             answer = client.post("/v1/identify", &body);
         }
-        sent.push(Sent { user, status: answer.map(|answer| answer.status), took: begun.elapsed() });
+        sent.push(HonestRequest {
+            user,
+            status: answer.map(|answer| answer.status),
+            took: begun.elapsed(),
+        });
         due = (due + PERIOD).max(Instant::now());
     }
     sent
 }
 
-/// What was answered 200 and is not in Redis as it was sent.
-pub(super) fn missing(redis: &Redis, sent: &[Sent]) -> Vec<String> {
+/// Events that were answered 200 and are not in Redis as they were sent.
+pub(super) fn missing(redis: &Redis, sent: &[HonestRequest]) -> Vec<String> {
     let answered = sent.iter().filter(|sent| sent.status == Some(200));
-    let missing = answered.filter_map(|Sent { user, .. }| {
+    let missing = answered.filter_map(|HonestRequest { user, .. }| {
         let held = redis.hgetall(&format!("user:{user}"));
         let right = held.len() == 1
             && held.get(b"me".as_slice()).is_some_and(|value| value == user.as_bytes());

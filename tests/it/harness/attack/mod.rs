@@ -1,6 +1,6 @@
-//! Attacks, and what honest clients notice of them. A row of their table is a call of [`attack`].
+//! Attacks, and their effect on honest clients. Each row of their table is a call of [`attack`].
 
-mod crowd;
+mod attackers;
 mod figures;
 mod honest;
 mod prober;
@@ -13,46 +13,46 @@ use super::app::App;
 use super::redis::Redis;
 use super::{eventually, let_pass};
 
-pub(crate) use crowd::Attacker;
+pub(crate) use attackers::Attacker;
 
-use crowd::Crowd;
+use attackers::Attackers;
 use figures::Figures;
-use honest::Honest;
+use honest::HonestClients;
 use prober::Prober;
 
 /// Seconds of an attack in an ordinary run.
 const SHORT: u64 = 3;
 
-/// The honest come when the attackers are all there.
+/// Honest clients start when all attackers are connected.
 const HEAD_START: Duration = Duration::from_secs(1);
 
-/// From so many seconds on an attack is a long one, in which times are asserted as well.
+/// An attack of at least so many seconds is a long one, and its times are asserted, too.
 const LONG: u64 = 60;
 
 /// `delivery.max_in_flight`, which all attacks leave at its default, and the documented constant.
 /// The pages of a debug build's code are about 12 MiB more than those of a release.
 const MOST_MEMORY_KIB: u64 = (32 + 64 + if cfg!(debug_assertions) { 12 } else { 0 }) << 10;
 
-/// What remains a minute after an attack.
+/// Memory that may remain a minute after an attack.
 const MEMORY_AT_REST_KIB: u64 = 64 << 10;
 
-/// Descriptors that a worker may have at start: the usual soft limit.
+/// Descriptors that a worker may open at its start: the usual soft limit.
 const DESCRIPTORS: u32 = 1024;
 
-/// Where attackers find the worker.
+/// Addresses of the attacked worker.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Target {
+pub(crate) struct AttackTarget {
     pub(crate) http: SocketAddr,
     pub(crate) admin: SocketAddr,
 }
 
-/// Lets `attackers` at a worker while honest clients use it, and asserts that they are served, that
-/// memory stays bounded, and that nothing answered 200 is missing in Redis. Notes in the table how
-/// the attack that `words` describe went.
+/// Runs `attackers` against a worker while honest clients use it. Asserts that the honest clients
+/// are served, that memory stays bounded, and that every event answered 200 is in Redis. Adds a row
+/// to the table, named `words`.
 ///
-/// `TRAITSINK_ATTACK_SECONDS` is its length. From a minute on, times are asserted, and the memory
-/// that is left afterwards.
-pub(crate) fn attack(words: &'static str, attackers: impl FnOnce(Target) -> Vec<Attacker>) {
+/// `TRAITSINK_ATTACK_SECONDS` is the length. From a minute on, times are asserted, and the memory
+/// after the attack.
+pub(crate) fn attack(words: &'static str, attackers: impl FnOnce(AttackTarget) -> Vec<Attacker>) {
     let seconds = super::matrix::variable("TRAITSINK_ATTACK_SECONDS").unwrap_or(SHORT);
     let redis = Redis::start();
     let mut command = Command::new("prlimit");
@@ -61,15 +61,15 @@ pub(crate) fn attack(words: &'static str, attackers: impl FnOnce(Target) -> Vec<
         App::start_command(command, &[&format!("redis.url=redis://127.0.0.1:{}", redis.port())]);
     app.wait_ready();
 
-    let crowd = Crowd::start(attackers(Target { http: app.http, admin: app.admin }));
+    let running = Attackers::start(attackers(AttackTarget { http: app.http, admin: app.admin }));
     let_pass(HEAD_START);
-    let honest = Honest::start(app.http);
+    let honest = HonestClients::start(app.http);
     let prober = Prober::start(app.admin);
     let_pass(Duration::from_secs(seconds).saturating_sub(HEAD_START));
-    // The attack goes on until the last answers are there, or are not to come.
+    // The attack goes on until every honest request has its answer or has timed out.
     let sent = honest.stop();
     let probes = prober.stop();
-    let attempts = crowd.stop();
+    let attempts = running.stop();
     let figures = Figures::new(words, seconds, &sent, &probes, app.memory_kib("VmHWM:"));
 
     let mut faults = figures.faults(seconds >= LONG);
@@ -81,6 +81,8 @@ pub(crate) fn attack(words: &'static str, attackers: impl FnOnce(Target) -> Vec<
     assert!(faults.is_empty(), "{words}:\n{}", faults.join("\n"));
     app.assert_at_rest();
     if seconds >= LONG {
-        eventually("its memory is given back", || app.memory_kib("VmRSS:") <= MEMORY_AT_REST_KIB);
+        eventually("the worker's memory is released", || {
+            app.memory_kib("VmRSS:") <= MEMORY_AT_REST_KIB
+        });
     }
 }

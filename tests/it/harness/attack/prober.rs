@@ -1,4 +1,4 @@
-//! What an orchestrator and Prometheus do: they ask `/live` and `/metrics`, each time on a new
+//! Probes like those of an orchestrator and of Prometheus: `/live` and `/metrics`, each on a new
 //! connection.
 
 use std::net::SocketAddr;
@@ -12,18 +12,18 @@ use super::super::let_pass;
 
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// As that of honest clients.
+/// The same as for honest clients.
 const PATIENCE: Duration = Duration::from_secs(9);
 
-/// One look at `/live`, or at `/metrics` if that was not answered.
+/// The result of one probe: `/live`, then `/metrics`.
 pub(super) struct Probe {
-    /// With 200, as was `/metrics` after it.
+    /// Both answered with 200; `/metrics` is asked only after a 200 of `/live`.
     pub(super) answered: bool,
-    /// How long `/live` took.
+    /// Response time of `/live`.
     pub(super) took: Duration,
 }
 
-/// A prober at work.
+/// The running prober.
 pub(super) struct Prober {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Vec<Probe>>,

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::PATIENCE;
 use crate::harness::{pause, run};
 
-/// The jars that `tests/run` fetched.
+/// The jars that `tests/run` fetches.
 static CLASSPATH: LazyLock<String> = LazyLock::new(|| {
     let lib = std::env::var_os("TRAITSINK_KAFKA_LIB").map(PathBuf::from).unwrap_or_else(|| {
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
@@ -30,32 +30,33 @@ static CLASSPATH: LazyLock<String> = LazyLock::new(|| {
     format!("{}/*", lib.display())
 });
 
-/// What a broker has besides one plain listener.
+/// Settings of a broker beyond one plain listener.
 #[derive(Default)]
 pub(super) struct Addition {
-    /// Names and protocols.
+    /// Names and protocols of more listeners.
     pub(super) listeners: &'static [(&'static str, &'static str)],
     /// More lines of `server.properties`.
     pub(super) settings: String,
-    /// Files in the broker's directory, which is its working directory.
+    /// Files for the broker's directory, which is its working directory.
     pub(super) files: Vec<(&'static str, String)>,
-    /// SCRAM credentials, as `kafka-storage format --add-scram` takes them.
+    /// SCRAM credentials in the format of `kafka-storage format --add-scram`.
     pub(super) scram: Vec<String>,
 }
 
-/// Listeners of every broker.
+/// The listeners of every broker.
 const PLAIN: &[(&str, &str)] = &[("PLAINTEXT", "PLAINTEXT"), ("CONTROLLER", "PLAINTEXT")];
 
 pub(super) struct Node {
-    /// Of the listeners [`PLAIN`], then of [`Addition::listeners`].
+    /// Ports of the listeners in [`PLAIN`], then of those in [`Addition::listeners`].
     ports: Vec<u16>,
     dir: TempDir,
-    /// While the broker runs: waits for the end of its standard input and ends the broker then.
+    /// The shell that ends the broker when its standard input ends; `None` if the broker does not
+    /// run.
     keeper: Option<Child>,
 }
 
 impl Node {
-    /// The brokers of a cluster of `size`, ready to be launched.
+    /// Formats a cluster of `size` brokers, ready to be started.
     pub(super) fn format(size: usize, addition: &Addition) -> Vec<Self> {
         let listeners = [PLAIN, addition.listeners].concat();
         let ports: Vec<Vec<u16>> =
@@ -93,7 +94,7 @@ impl Node {
         self.dir.path()
     }
 
-    /// Of the listener at this place.
+    /// The port of the listener with this index.
     pub(super) fn port(&self, listener: usize) -> u16 {
         self.ports[listener]
     }
@@ -108,8 +109,8 @@ impl Node {
             .append(true)
             .open(self.dir.path().join("broker.log"));
         let log = log.expect("a log file");
-        // The keeper outlives a test process that is killed, just long enough to end the broker and
-        // to clean up.
+        // The keeper outlives a killed test process for a moment: it ends the broker and removes
+        // its files.
         let keep = r#"java "$@" < /dev/null & echo $! > pid; read -r _; told=$?
             kill -9 $!; wait; [ $told = 0 ] || rm -r "$PWD""#;
         let mut keeper = Command::new("sh")
@@ -129,7 +130,7 @@ impl Node {
                 "server.properties",
             ])
             .current_dir(self.dir.path())
-            // Ctrl-C is for the tests alone.
+            // Ctrl-C must reach the tests only.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(log.try_clone().expect("a log file"))
@@ -177,8 +178,8 @@ impl Drop for Node {
     }
 }
 
-/// A free port below those that outgoing connections get: a client that tries to reach a broker
-/// that is down must not take it.
+/// A free port below the range of outgoing connections: otherwise a client that tries to reach a
+/// stopped broker could take its port.
 fn free_port() -> u16 {
     let mut ports = std::iter::repeat_with(|| fastrand::u16(10_000..32_000));
     ports
@@ -188,7 +189,7 @@ fn free_port() -> u16 {
 
 const CLUSTER_ID: &str = "dHJhaXRzaW5rLXRlc3Rz0w";
 
-/// Runs one of Kafka's tools in `dir`.
+/// Runs one of Kafka's command-line tools in `dir`.
 pub(super) fn java(dir: &Path, args: &[&str]) {
     run("java", &[&["-XX:TieredStopAtLevel=1", "-cp", &CLASSPATH], args].concat(), dir);
 }

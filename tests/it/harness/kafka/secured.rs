@@ -1,4 +1,4 @@
-//! A broker with every kind of lock: TLS, client certificates, logins, permissions.
+//! A broker with every kind of protection: TLS, client certificates, logins, permissions.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -10,14 +10,14 @@ use crate::harness::certs::Authority;
 /// The password of every user.
 pub(crate) const PASSWORD: &str = "kafka-s3cret";
 
-/// The ways in; their order is that of [`LISTENERS`].
+/// The listeners of the broker, in the order of [`LISTENERS`].
 #[derive(Clone, Copy)]
 pub(crate) enum Listener {
-    /// No TLS, no login.
+    /// Neither TLS nor login.
     Plain = 0,
     /// TLS without login.
     Tls = 2,
-    /// Asks for a client certificate.
+    /// TLS with a client certificate.
     MutualTls,
     /// A login without TLS.
     Login,
@@ -27,15 +27,15 @@ pub(crate) enum Listener {
 const LISTENERS: &[(&str, &str)] =
     &[("TLS", "SSL"), ("MUTUAL", "SSL"), ("LOGIN", "SASL_PLAINTEXT"), ("LOGINTLS", "SASL_SSL")];
 
-/// Who logs in nowhere may do everything; `reader` may read topics and groups that begin with
-/// `open`, and see those
-/// that begin with `seen`; `writer` may write the `open` ones.
+/// A broker with three kinds of users. Clients without a login may do everything. `reader` may read
+/// topics and groups that begin with `open`, and describe those that begin with `seen`. `writer`
+/// may write to topics that begin with `open`.
 pub(crate) struct Secured {
     pub(crate) kafka: Kafka,
 }
 
 impl Secured {
-    /// The one that tests share.
+    /// The broker that tests share.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: LazyLock<Secured> = LazyLock::new(Secured::start);
         &SHARED
@@ -66,12 +66,13 @@ impl Secured {
         secured
     }
 
-    /// `host:port`.
+    /// `host:port` of the listener.
     pub(crate) fn server(&self, listener: Listener) -> String {
         format!("127.0.0.1:{}", self.kafka.nodes[0].port(listener as usize))
     }
 
-    /// `ca.pem`, `client.pem`, `client.key`, or `stranger.pem`, a CA that signed nothing here.
+    /// The path of `ca.pem`, `client.pem`, `client.key`, or of `stranger.pem`, a CA that signed
+    /// nothing here.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.kafka.nodes[0].dir().join(name)
     }
@@ -94,7 +95,7 @@ impl Secured {
     }
 }
 
-/// For all listeners.
+/// Settings of all listeners.
 const COMMON: &str = "ssl.keystore.type=PEM\n\
     ssl.keystore.location=server.pem\n\
     ssl.truststore.type=PEM\n\

@@ -1,4 +1,5 @@
-//! A token endpoint: client credentials in, a token that [`super::Secured`] takes out.
+//! An OAuth token endpoint: it takes client credentials and returns a token that [`super::Secured`]
+//! accepts.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::PASSWORD;
 
-/// Serves until the test process ends.
+/// The endpoint; serves until the test process ends.
 pub(crate) struct Tokens {
     port: u16,
 }
@@ -29,7 +30,7 @@ impl Tokens {
     }
 }
 
-/// The client's id becomes the token's subject, if the secret is right.
+/// Answers one request. The client's id becomes the token's subject, if the secret is right.
 fn answer(mut stream: &TcpStream) {
     let mut reader = BufReader::new(stream);
     let (mut length, mut login) = (0, String::new());
@@ -64,7 +65,7 @@ fn answer(mut stream: &TcpStream) {
     stream.write_all((head + &reply).as_bytes()).expect("the client reads");
 }
 
-/// A JSON web token without signature.
+/// A JSON web token without a signature.
 fn token(subject: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     let claims = format!(r#"{{"sub":"{subject}","iat":{now},"exp":{}}}"#, now + 3600);

@@ -8,31 +8,31 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::{Break, End, Pace, State, Toward};
+use super::{Break, End, Pace, ProxyState, Toward};
 use crate::harness::let_pass;
 
-/// How often a drip drips.
+/// Pause between two pieces at [`Pace::Drip`].
 const DRIP_EVERY: Duration = Duration::from_millis(20);
 
-/// Its sockets are closed when both threads have ended.
+/// A connection; its sockets close when both threads have ended.
 pub(super) struct Link {
     number: usize,
     client: TcpStream,
     server: TcpStream,
-    /// Yet to come; of the next connection when this one ends before.
+    /// The planned fault; passes to the next connection if this one ends before it.
     fault: Mutex<Option<Break>>,
-    /// The client has got its garbage: silent from now on.
+    /// True once the client has received its garbage: nothing more is sent on.
     garbled: AtomicBool,
 }
 
-/// Resets a socket as soon as it is closed, and wakes who reads from it.
+/// Makes the socket reset when it is closed, and wakes the thread that reads from it.
 pub(super) fn reset(socket: &TcpStream) {
     SockRef::from(socket).set_linger(Some(Duration::ZERO)).expect("a socket");
     let _ = socket.shutdown(Shutdown::Read);
 }
 
 impl Link {
-    pub(super) fn start(client: TcpStream, server: TcpStream, state: &Arc<State>) {
+    pub(super) fn start(client: TcpStream, server: TcpStream, state: &Arc<ProxyState>) {
         for socket in [&client, &server] {
             socket.set_nodelay(true).expect("a socket");
         }
@@ -59,7 +59,7 @@ impl Link {
     }
 
     /// Copies until either side ends.
-    fn forward(self: Arc<Self>, toward: Toward, state: &State) {
+    fn forward(self: Arc<Self>, toward: Toward, state: &ProxyState) {
         let (mut from, to) = match toward {
             Toward::Server => (&self.client, &self.server),
             Toward::Client => (&self.server, &self.client),
@@ -75,19 +75,26 @@ impl Link {
         if self.is_silent(state) {
             state.lock().silenced.push(self);
         } else {
-            // A link that is being reset is closed in one go.
+            // A link that is being reset must be closed only once.
             let lingers = SockRef::from(to).linger().is_ok_and(|time| time.is_some());
             let _ = to.shutdown(if lingers { Shutdown::Read } else { Shutdown::Both });
         }
     }
 
-    fn is_silent(&self, state: &State) -> bool {
+    fn is_silent(&self, state: &ProxyState) -> bool {
         self.garbled.load(Relaxed) || self.number < state.lock().silent_below
     }
 
-    /// Sends a chunk on in its own time; false when the link has ended.
-    fn send_on(&self, chunk: &[u8], toward: Toward, passed: &mut usize, state: &State) -> bool {
-        let held = (toward == Toward::Server).then(|| Held::wait(self.number, state)).flatten();
+    /// Sends a chunk on at the proxy's pace; false if the link has ended.
+    fn send_on(
+        &self,
+        chunk: &[u8],
+        toward: Toward,
+        passed: &mut usize,
+        state: &ProxyState,
+    ) -> bool {
+        let held =
+            (toward == Toward::Server).then(|| HeldChunk::wait(self.number, state)).flatten();
         let mut rest = chunk;
         while !rest.is_empty() {
             let pace = state.lock().pace.clone();
@@ -104,8 +111,8 @@ impl Link {
         true
     }
 
-    /// Writes bytes up to the break; false when the link has ended.
-    fn write(&self, bytes: &[u8], toward: Toward, passed: &mut usize, state: &State) -> bool {
+    /// Writes bytes up to the fault; false if the link has ended.
+    fn write(&self, bytes: &[u8], toward: Toward, passed: &mut usize, state: &ProxyState) -> bool {
         let mut to = if toward == Toward::Server { &self.server } else { &self.client };
         let fault = self
             .fault
@@ -133,7 +140,7 @@ impl Link {
 }
 
 impl Pace {
-    /// Waits until some of `len` bytes may go on, and returns how many.
+    /// Waits until some of `len` bytes may be sent on, and returns their number.
     fn wait(&self, len: usize) -> usize {
         match self {
             Self::Free => len,
@@ -151,11 +158,11 @@ impl Pace {
     }
 }
 
-/// A chunk that is held back, until it has gone on.
-struct Held<'a>(&'a State);
+/// A chunk that is held back, until it is sent on.
+struct HeldChunk<'a>(&'a ProxyState);
 
-impl<'a> Held<'a> {
-    fn wait(number: usize, state: &'a State) -> Option<Self> {
+impl<'a> HeldChunk<'a> {
+    fn wait(number: usize, state: &'a ProxyState) -> Option<Self> {
         let mut network = state.lock();
         if number >= network.held_below {
             return None;
@@ -166,7 +173,7 @@ impl<'a> Held<'a> {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for HeldChunk<'_> {
     fn drop(&mut self) {
         self.0.lock().held -= 1;
     }

@@ -1,9 +1,9 @@
-//! Which items are built only for tests.
+//! Finds items that are built for tests only.
 
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Meta, Token};
 
-/// Whether a `#[cfg(..)]` among the attributes holds in no build but that of tests.
+/// True if a `#[cfg(..)]` among the attributes holds in test builds only.
 pub(super) fn is_for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).any(|attribute| {
         let predicate = attribute.parse_args::<Meta>().expect("a predicate in cfg(..)");
@@ -11,7 +11,7 @@ pub(super) fn is_for_tests(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Whether the predicate holds outside tests. `None`: in some builds.
+/// True if the predicate holds outside tests; `None` if it holds in some builds.
 fn holds(predicate: &Meta) -> Option<bool> {
     let Meta::List(list) = predicate else {
         return if predicate.path().is_ident("test") { Some(false) } else { None };
@@ -21,7 +21,7 @@ fn holds(predicate: &Meta) -> Option<bool> {
     if list.path.is_ident("not") {
         parts[0].map(|holds| !holds)
     } else {
-        // `any` is settled by one that holds, `all` by one that does not.
+        // One true predicate decides `any`, one false predicate decides `all`.
         let settles = list.path.is_ident("any");
         if parts.contains(&Some(settles)) {
             Some(settles)

@@ -1,20 +1,20 @@
-//! Circles among arrows.
+//! Finds circles of arrows.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::{self, Write as _};
 
-/// From whom, to whom, and the names that make the arrow.
+/// The names that make each arrow, by its two ends (from, to).
 pub(crate) type Arrows = BTreeMap<(String, String), BTreeSet<String>>;
 
-/// Those who reach each other, and the arrows between them.
+/// Files or rooms that reach each other, and the arrows between them.
 pub(crate) struct Circle {
     pub(crate) members: BTreeSet<String>,
-    /// One of the shortest ways round, each member once.
+    /// A shortest way round; contains each member at most once.
     way: Vec<String>,
     arrows: Arrows,
 }
 
-/// The circles of the arrows, the largest first; no member is in two.
+/// All circles, the largest first; each member is in one circle only.
 pub(crate) fn circles(arrows: &Arrows) -> Vec<Circle> {
     let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (from, to) in arrows.keys() {
@@ -46,7 +46,7 @@ pub(crate) fn circles(arrows: &Arrows) -> Vec<Circle> {
     found
 }
 
-/// All that can be reached from one, each with the one before it on a shortest way.
+/// Everything that `from` reaches, each with its predecessor on a shortest way.
 fn reach<'a>(next: &BTreeMap<&'a str, Vec<&'a str>>, from: &'a str) -> BTreeMap<&'a str, &'a str> {
     let mut before = BTreeMap::new();
     let mut waiting = VecDeque::from([from]);
@@ -61,7 +61,7 @@ fn reach<'a>(next: &BTreeMap<&'a str, Vec<&'a str>>, from: &'a str) -> BTreeMap<
     before
 }
 
-/// A shortest way from one back to itself.
+/// A shortest way from `from` back to itself.
 fn way_round(before: &BTreeMap<&str, &str>, from: &str) -> Vec<String> {
     let mut way = vec![from.to_owned()];
     let mut at = before[from];
@@ -82,7 +82,7 @@ fn list(names: &BTreeSet<String>, most: usize) -> String {
 }
 
 impl fmt::Display for Circle {
-    /// One way round in a line, then all arrows between the members, if there are more.
+    /// Writes one way round in a line, then all arrows between the members, if there are more.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "circle of {}: {}", self.members.len(), self.way[0])?;
         let ends = self.way.iter().cycle().skip(1);

@@ -1,8 +1,6 @@
-//! Finds which file of a crate names what another file defines.
-//!
-//! An *arrow* leads from a file that has a path to the file that defines what the path names, also
-//! through re-exports. `mod x;` and `pub use` alone are none; what is only built for tests is left
-//! out.
+//! Finds the arrows of a crate. An *arrow* leads from a file with a path to the file that defines
+//! the name at the end of the path, through re-exports, too. `mod x;` and `pub use` alone are no
+//! arrows; test code is left out.
 
 mod cfg;
 mod circles;

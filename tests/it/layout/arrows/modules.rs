@@ -1,4 +1,4 @@
-//! The modules of a crate, and which names each one holds.
+//! The modules of a crate, and the names in each.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,7 +7,7 @@ use syn::{Item, UseTree, Visibility};
 use super::cfg::is_for_tests;
 use super::tokens;
 
-/// Where a crate, or a file that cargo runs, begins.
+/// The root files of a crate, a program or a build script.
 const ROOTS: [&str; 3] = ["lib.rs", "main.rs", "build.rs"];
 
 /// The files of a crate, below `src`.
@@ -15,12 +15,12 @@ pub(crate) struct Crate {
     pub(super) name: String,
     pub(crate) files: Vec<Source>,
     pub(super) modules: Vec<Module>,
-    /// Files that no `mod x;` leads to, not even one for tests.
+    /// Files that no `mod x;` includes, not even one for tests.
     pub(crate) unreached: Vec<String>,
 }
 
 pub(crate) struct Source {
-    /// `redis/mod.rs`
+    /// The path below `src`, such as `redis/mod.rs`.
     pub(crate) path: String,
     /// The types defined outside inline modules.
     pub(crate) types: Vec<String>,
@@ -28,7 +28,7 @@ pub(crate) struct Source {
     pub(super) syntax: syn::File,
 }
 
-/// A file, or `mod x { .. }` in one.
+/// A module: a file, or `mod x { .. }` in a file.
 pub(super) struct Module {
     pub(super) file: usize,
     pub(super) parent: Option<usize>,
@@ -38,28 +38,28 @@ pub(super) struct Module {
 /// The names of a module, or of a block with items.
 #[derive(Default)]
 pub(super) struct Scope {
-    pub(super) names: HashMap<String, Vec<Name>>,
-    /// The paths in front of `::*`.
+    pub(super) names: HashMap<String, Vec<NameKind>>,
+    /// The paths before `::*`.
     pub(super) globs: Vec<Vec<String>>,
 }
 
-pub(super) enum Name {
+pub(super) enum NameKind {
     Module(usize),
-    /// Defined in this very place.
+    /// The name is defined here.
     Item,
-    /// Brought in by `use`, from this path.
+    /// The name is imported by `use`, from this path.
     Import(Vec<String>),
 }
 
-/// One name that a `use` brings in, or `*`.
+/// One name that a `use` imports, or `*`.
 pub(super) struct Leaf {
     pub(super) path: Vec<String>,
-    /// `None`: `*`
+    /// `None` for `*`.
     pub(super) name: Option<String>,
 }
 
 impl Crate {
-    /// Reads a crate from its files: the path below `src`, and the text.
+    /// Reads a crate from its files, given as path below `src` and text.
     pub(crate) fn read(name: &str, texts: &BTreeMap<String, String>) -> Self {
         let mut tree = Self {
             name: name.into(),
@@ -82,7 +82,8 @@ impl Crate {
         tree
     }
 
-    /// `below`: the folder of the file's own modules, ending with `/`, or empty.
+    /// Adds a file and its modules. `below` is the folder of these modules; it ends with `/` or is
+    /// empty.
     fn add_file(
         &mut self,
         texts: &BTreeMap<String, String>,
@@ -133,21 +134,26 @@ impl Crate {
                     place.unwrap_or_else(|| panic!("there is no file for mod {name}, {stem}.rs"));
                 self.add_file(texts, place, &below, Some(parent), for_tests)
             };
-            self.modules[parent].scope.names.entry(name).or_default().push(Name::Module(module));
+            self.modules[parent]
+                .scope
+                .names
+                .entry(name)
+                .or_default()
+                .push(NameKind::Module(module));
         }
     }
 
-    /// The module `mod name { .. }` in another one.
+    /// The index of the module `mod name { .. }` in the module `parent`.
     pub(super) fn inline(&self, parent: usize, name: &str) -> usize {
         let names = &self.modules[parent].scope.names[name];
         names
             .iter()
-            .find_map(|name| if let Name::Module(module) = name { Some(*module) } else { None })
+            .find_map(|name| if let NameKind::Module(module) = name { Some(*module) } else { None })
             .unwrap()
     }
 }
 
-/// The names that the items define or bring in, without modules.
+/// The names that the items define or import, without modules.
 pub(super) fn scope_of<'a>(items: impl IntoIterator<Item = &'a Item>) -> Scope {
     let mut scope = Scope::default();
     let mut made = Vec::new();
@@ -158,7 +164,7 @@ pub(super) fn scope_of<'a>(items: impl IntoIterator<Item = &'a Item>) -> Scope {
                 for leaf in leaves(&item.tree) {
                     match leaf.name {
                         Some(name) => {
-                            scope.names.entry(name).or_default().push(Name::Import(leaf.path))
+                            scope.names.entry(name).or_default().push(NameKind::Import(leaf.path))
                         }
                         None => scope.globs.push(leaf.path),
                     }
@@ -172,16 +178,16 @@ pub(super) fn scope_of<'a>(items: impl IntoIterator<Item = &'a Item>) -> Scope {
             item => defined(item),
         };
         if let Some(name) = name {
-            scope.names.entry(name).or_default().push(Name::Item);
+            scope.names.entry(name).or_default().push(NameKind::Item);
         }
     }
     for (name, _) in made {
-        scope.names.entry(name).or_insert_with(|| vec![Name::Item]);
+        scope.names.entry(name).or_insert_with(|| vec![NameKind::Item]);
     }
     scope
 }
 
-/// The types among the items, also those that macros define.
+/// The types among the items, those that macros define included.
 fn types_of(items: &[Item]) -> Vec<String> {
     let mut types = Vec::new();
     for item in items.iter().filter(|item| !is_for_tests(attributes(item))) {
@@ -243,7 +249,7 @@ pub(super) fn attributes(item: &Item) -> &[syn::Attribute] {
     }
 }
 
-/// Each name that a `use` brings in.
+/// Each name that a `use` imports.
 pub(super) fn leaves(tree: &UseTree) -> Vec<Leaf> {
     fn add(tree: &UseTree, before: &[String], found: &mut Vec<Leaf>) {
         let longer = |name: &syn::Ident| [before, &[name.to_string()]].concat();
@@ -268,7 +274,7 @@ pub(super) fn leaves(tree: &UseTree) -> Vec<Leaf> {
     found
 }
 
-/// A `use` that others can name things through.
+/// True if other modules can use this `use`.
 pub(super) fn is_public(visibility: &Visibility) -> bool {
     match visibility {
         Visibility::Public(_) => true,

@@ -1,17 +1,18 @@
-//! What a path names.
+//! Finds the definition that a path leads to.
 
-use super::modules::{Crate, Name, Scope};
+use super::modules::{Crate, NameKind, Scope};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum Definition {
     Module(usize),
-    /// The file that defines it, and its name there.
+    /// The defining file, and the name there.
     Item(usize, String),
-    /// In another crate, or a local name.
+    /// An item of another crate, or a local name.
     Outside,
 }
 
-/// Where a path stands: a module, and the blocks with items around the path, the outer first.
+/// The position of a path: its module, and the enclosing blocks that contain items, the outermost
+/// first.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) module: usize,
@@ -19,14 +20,14 @@ pub(super) struct Place<'a> {
 }
 
 impl Crate {
-    /// All that a path may name (a function and a module may share a name). Empty: nothing that the
-    /// crate knows, although the path leads into it.
-    pub(super) fn resolve(&self, place: Place<'_>, path: &[String]) -> Vec<Target> {
+    /// All definitions that a path may lead to; a function and a module may share a name. Empty if
+    /// the path leads into the crate but nothing there has this name.
+    pub(super) fn resolve(&self, place: Place<'_>, path: &[String]) -> Vec<Definition> {
         Search { tree: self, paths: Vec::new(), names: Vec::new() }.path(place, path)
     }
 }
 
-/// Re-exports may lead in a circle: what is being searched for is not searched for again.
+/// A search that remembers its steps, because re-exports may form a circle.
 struct Search<'a> {
     tree: &'a Crate,
     paths: Vec<&'a [String]>,
@@ -34,7 +35,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn path(&mut self, place: Place<'a>, path: &'a [String]) -> Vec<Target> {
+    fn path(&mut self, place: Place<'a>, path: &'a [String]) -> Vec<Definition> {
         if self.paths.iter().any(|other| std::ptr::eq(*other, path)) {
             return Vec::new();
         }
@@ -44,18 +45,18 @@ impl<'a> Search<'a> {
         found
     }
 
-    fn walk(&mut self, place: Place<'a>, path: &'a [String]) -> Vec<Target> {
+    fn walk(&mut self, place: Place<'a>, path: &'a [String]) -> Vec<Definition> {
         let (mut targets, mut rest) = self.first(place, path);
         while let [name, after @ ..] = rest {
             let mut next = Vec::new();
             for target in &targets {
-                if let Target::Module(module) = target {
+                if let Definition::Module(module) = target {
                     next.extend(self.name(Place { module: *module, blocks: &[] }, name));
                 }
             }
             if next.is_empty() {
-                // The rest is a variant, a function of a type, or the like.
-                targets.retain(|target| !matches!(target, Target::Module(_)));
+                // The rest of the path is a variant, a function of a type, or the like.
+                targets.retain(|target| !matches!(target, Definition::Module(_)));
                 return targets;
             }
             (targets, rest) = (next, after);
@@ -63,8 +64,8 @@ impl<'a> Search<'a> {
         targets
     }
 
-    /// What the path begins with, and what is left of it.
-    fn first(&mut self, place: Place<'a>, path: &'a [String]) -> (Vec<Target>, &'a [String]) {
+    /// The modules or items at the start of the path, and the rest of the path.
+    fn first(&mut self, place: Place<'a>, path: &'a [String]) -> (Vec<Definition>, &'a [String]) {
         let parent = |module: usize| self.tree.modules[module].parent;
         let mut rest = path;
         let mut start = None;
@@ -81,27 +82,33 @@ impl<'a> Search<'a> {
             rest = after;
         }
         if let Some(module) = start {
-            return (vec![Target::Module(module)], rest);
+            return (vec![Definition::Module(module)], rest);
         }
         let name = &path[0];
         let mut found = self.name(place, name);
         if found.is_empty() {
             // `main.rs` names the library like any other crate.
-            found.push(if *name == self.tree.name { Target::Module(0) } else { Target::Outside });
+            found.push(if *name == self.tree.name {
+                Definition::Module(0)
+            } else {
+                Definition::Outside
+            });
         }
         (found, &path[1..])
     }
 
-    /// All that the name stands for in this place; of a block, then of what is around it.
-    fn name(&mut self, place: Place<'a>, name: &'a str) -> Vec<Target> {
+    /// All definitions of the name at this place; inner blocks are searched first.
+    fn name(&mut self, place: Place<'a>, name: &'a str) -> Vec<Definition> {
         let Place { module, blocks } = place;
         let scope = blocks.last().unwrap_or(&self.tree.modules[module].scope);
         let mut found = Vec::new();
         for entry in scope.names.get(name).into_iter().flatten() {
             match entry {
-                Name::Module(module) => found.push(Target::Module(*module)),
-                Name::Item => found.push(Target::Item(self.tree.modules[module].file, name.into())),
-                Name::Import(path) => found.extend(self.path(place, path)),
+                NameKind::Module(module) => found.push(Definition::Module(*module)),
+                NameKind::Item => {
+                    found.push(Definition::Item(self.tree.modules[module].file, name.into()))
+                }
+                NameKind::Import(path) => found.extend(self.path(place, path)),
             }
         }
         if !found.is_empty() {
@@ -115,7 +122,7 @@ impl<'a> Search<'a> {
         }
         for glob in &scope.globs {
             for target in self.path(place, glob) {
-                if let Target::Module(module) = target {
+                if let Definition::Module(module) = target {
                     found.extend(self.name(Place { module, blocks: &[] }, name));
                 }
             }

@@ -1,13 +1,13 @@
-//! What can be seen in the tokens of macros and attributes: paths, and items that a macro defines.
+//! Reads the tokens of macros and attributes: paths, and items that a macro defines.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// The keys of attributes whose text is a path.
+/// Keys of attributes whose text is a path.
 const KEYS_OF_PATHS: [&str; 7] =
     ["default", "deserialize_with", "from", "into", "schema_with", "serialize_with", "try_from"];
 
-/// The paths in the tokens, at any depth. A single name in lower case counts where it is called:
-/// elsewhere it is a variable, a field or a key.
+/// The paths in the tokens, at any depth. A single lower-case name counts only if it is called:
+/// otherwise it is a variable, a field or a key.
 pub(super) fn paths(tokens: TokenStream) -> Vec<Vec<String>> {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let mut found = Vec::new();
@@ -33,7 +33,7 @@ pub(super) fn paths(tokens: TokenStream) -> Vec<Vec<String>> {
     found
 }
 
-/// `a::b::c`, as far as it goes from the first token, which is a name.
+/// The path `a::b::c` at the start of the tokens, which begin with a name.
 fn path(tokens: &[TokenTree]) -> Vec<String> {
     let mut path = Vec::new();
     let mut rest = tokens;
@@ -47,7 +47,8 @@ fn path(tokens: &[TokenTree]) -> Vec<String> {
     path
 }
 
-/// A field or method (`.x`), the rest of a path (`<T>::x`), a lifetime, or a macro's variable.
+/// True for a field or method (`.x`), the rest of a path (`<T>::x`), a lifetime, or a macro's
+/// variable.
 fn is_part_of_another(before: &[TokenTree], name: &str) -> bool {
     match before {
         [.., first, second] if is(second, '.') => !is(first, '.'),
@@ -88,8 +89,8 @@ pub(super) fn quoted_paths(tokens: TokenStream) -> Vec<Vec<String>> {
     found
 }
 
-/// The names of the items that a macro seems to define: a name after a word such as `enum`, or
-/// before braces. `true`: the name of a type.
+/// The names of the items that a macro probably defines: a name after a word such as `enum`, or
+/// before braces. `true` marks the name of a type.
 pub(super) fn definitions(tokens: TokenStream) -> Vec<(String, bool)> {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let mut found = Vec::new();

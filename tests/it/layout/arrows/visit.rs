@@ -1,4 +1,4 @@
-//! The arrows of a crate: every path of every file, followed to what it names.
+//! Finds the arrows of a crate: follows every path in every file to its definition.
 
 use std::collections::HashSet;
 
@@ -10,10 +10,11 @@ use syn::{Attribute, Item, Meta, Stmt};
 use super::cfg::is_for_tests;
 use super::circles::Arrows;
 use super::modules::{Crate, Scope, attributes, is_public, leaves, scope_of};
-use super::resolve::{Place, Target};
+use super::resolve::{Definition, Place};
 use super::tokens;
 
-/// The arrows between the files of a crate, and the paths that lead into it and to nothing known.
+/// The arrows between the files of a crate, and the paths that lead into the crate but to no
+/// definition.
 pub(crate) fn arrows(tree: &Crate) -> (Arrows, Vec<String>) {
     let mut arrows = Arrows::new();
     let mut lost = Vec::new();
@@ -32,13 +33,13 @@ pub(crate) fn arrows(tree: &Crate) -> (Arrows, Vec<String>) {
     (arrows, lost)
 }
 
-/// The file that is read, and where in it.
+/// The file that is read, and the position in it.
 struct File<'a> {
     tree: &'a Crate,
     path: &'a str,
     module: usize,
     blocks: Vec<Scope>,
-    /// The variables of each function around.
+    /// The variables of each enclosing function.
     variables: Vec<HashSet<String>>,
     arrows: &'a mut Arrows,
     lost: &'a mut Vec<String>,
@@ -56,7 +57,7 @@ impl File<'_> {
             self.lost.push(format!("{}: {}", self.path, path.join("::")));
         }
         for target in found {
-            if let Target::Item(file, name) = target
+            if let Definition::Item(file, name) = target
                 && self.tree.files[file].path != self.path
                 && counts
             {
@@ -72,7 +73,7 @@ impl File<'_> {
         }
     }
 
-    /// Reads a function, whose variables hide what has the same name outside.
+    /// Reads a function; its variables hide outer items of the same name.
     fn function(&mut self, variables: Variables, read: impl FnOnce(&mut Self)) {
         self.variables.push(variables.0);
         read(self);
@@ -177,7 +178,7 @@ impl<'a> Visit<'a> for File<'_> {
         visit::visit_path(self, path);
     }
 
-    /// A constant in a pattern looks like a variable, but for its case.
+    /// A constant in a pattern looks like a variable; only its upper case differs.
     fn visit_pat_ident(&mut self, pattern: &'a syn::PatIdent) {
         let name = pattern.ident.to_string();
         if name.starts_with(char::is_uppercase) {
@@ -204,11 +205,11 @@ impl<'a> Visit<'a> for File<'_> {
         }
     }
 
-    /// `pub(in path)` names no item.
+    /// The path in `pub(in path)` is no use of an item.
     fn visit_visibility(&mut self, _: &'a syn::Visibility) {}
 }
 
-/// The names of variables and of generic types: no others in the crate are meant by them.
+/// Names of variables and of generic types, which hide items of the crate.
 #[derive(Default)]
 struct Variables(HashSet<String>);
 

@@ -1,5 +1,5 @@
-//! A TCP proxy that does to connections what networks do: it holds back, delays, drips, cuts,
-//! resets, corrupts and goes silent.
+//! A TCP proxy that behaves like a bad network: it holds back, delays, slows, cuts, resets,
+//! corrupts and silences connections.
 
 mod link;
 
@@ -12,71 +12,72 @@ use std::time::Duration;
 
 use self::link::Link;
 
-/// Between clients and one server; ends all connections when dropped. A server that refuses makes
-/// it reset its clients.
+/// A proxy between clients and one server; ends all connections on drop. A client's connection is
+/// reset if the server refuses.
 pub(crate) struct Proxy {
     address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<ProxyState>,
     accepting: Option<JoinHandle<()>>,
 }
 
-/// To whom bytes are going.
+/// The direction of bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Toward {
     Server,
     Client,
 }
 
-/// How a connection ends, both ways.
+/// How a connection breaks, in both directions.
 pub(crate) enum End {
-    /// FIN.
+    /// Close with FIN.
     Cut,
-    /// RST.
+    /// Close with RST.
     Reset,
-    /// The client gets these bytes; the connection stays open, and nothing goes on any more.
+    /// The client receives these bytes. The connection stays open, and nothing more is sent on.
     Garbage(Vec<u8>),
 }
 
-/// After exactly `after` bytes, a connection ends.
+/// Breaks a connection after exactly `after` bytes.
 pub(crate) struct Break {
     pub(crate) toward: Toward,
     pub(crate) after: usize,
     pub(crate) end: End,
 }
 
-/// How fast bytes go on.
+/// The speed at which bytes are sent on.
 #[derive(Clone, Default)]
 pub(crate) enum Pace {
     #[default]
     Free,
-    /// Each chunk waits for a random time.
+    /// Each chunk waits for a random time from this range.
     Delayed(Range<Duration>),
-    /// So many bytes a second in each direction.
+    /// Bytes a second in each direction.
     Drip(usize),
 }
 
 #[derive(Default)]
-struct State {
+struct ProxyState {
     network: Mutex<Network>,
     changed: Condvar,
 }
 
-/// Connections are numbered from 0 in the order in which they were accepted.
+/// The state of all connections, which are numbered from 0 in the order in which they were
+/// accepted.
 #[derive(Default)]
 struct Network {
     server: u16,
     accepted: usize,
     links: Vec<Weak<Link>>,
-    /// What clients of connections below this number send is held back.
+    /// Bytes from clients of connections below this number are held back.
     held_below: usize,
-    /// Chunks that are held back now.
+    /// Number of chunks held back now.
     held: usize,
-    /// Bytes of connections below this number vanish.
+    /// Bytes of connections below this number are dropped.
     silent_below: usize,
-    /// Connections that were silent to their end: their sockets stay open.
+    /// Connections that were silent to their end; their sockets stay open.
     silenced: Vec<Arc<Link>>,
     pace: Pace,
-    /// For connections to come, one each.
+    /// Faults of future connections, one each.
     breaks: VecDeque<Break>,
     broken: usize,
     ended: bool,
@@ -86,7 +87,7 @@ impl Proxy {
     pub(crate) fn start(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let state = Arc::new(State::default());
+        let state = Arc::new(ProxyState::default());
         state.lock().server = server;
         let shared = Arc::clone(&state);
         let accepting = std::thread::spawn(move || {
@@ -111,47 +112,47 @@ impl Proxy {
         self.address.port()
     }
 
-    /// Connections so far.
+    /// Number of connections so far.
     pub(crate) fn accepted(&self) -> usize {
         self.state.lock().accepted
     }
 
-    /// New connections go to the server on this port.
-    pub(crate) fn lead_to(&self, server: u16) {
+    /// Sends new connections to the server on this port.
+    pub(crate) fn redirect_to(&self, server: u16) {
         self.state.lock().server = server;
     }
 
-    /// From now on, what clients of the connections of this moment send is held back; new
-    /// connections pass.
+    /// Holds back bytes from the clients of the present connections. New connections are not
+    /// affected.
     pub(crate) fn hold(&self) {
         let mut network = self.state.lock();
         network.held_below = network.accepted;
     }
 
-    /// Whether anything is held back.
+    /// True while any bytes are held back.
     pub(crate) fn holds(&self) -> bool {
         self.state.lock().held > 0
     }
 
-    /// Sends on what was held back, even from clients that are gone.
+    /// Sends on the held bytes, even if their client is gone.
     pub(crate) fn release(&self) {
         self.state.lock().held_below = 0;
         self.state.changed.notify_all();
     }
 
-    /// Half-open: from now on, bytes of the connections of this moment vanish both ways, and
-    /// neither side learns of the other's end.
+    /// Makes the present connections half-open: their bytes are dropped in both directions, and
+    /// neither side sees the other's end.
     pub(crate) fn silence(&self) {
         let mut network = self.state.lock();
         network.silent_below = network.accepted;
     }
 
-    /// [`Proxy::silence`], and new connections are accepted and silent as well.
+    /// [`Proxy::silence`]; new connections are accepted and silent, too.
     pub(crate) fn silence_all(&self) {
         self.state.lock().silent_below = usize::MAX;
     }
 
-    /// New connections pass again; those that were silent stay so.
+    /// Lets new connections pass again; silent ones stay silent.
     pub(crate) fn heal(&self) {
         self.silence();
     }
@@ -165,7 +166,7 @@ impl Proxy {
         self.state.lock().breaks.extend(breaks);
     }
 
-    /// How many connections broke as they were told to.
+    /// Number of connections that broke as planned.
     pub(crate) fn broken(&self) -> usize {
         self.state.lock().broken
     }
@@ -183,13 +184,13 @@ impl Drop for Proxy {
         self.release();
         self.reset();
         self.state.lock().silenced.clear();
-        // Wakes the thread that accepts.
+        // This connection wakes the thread that accepts.
         let _ = TcpStream::connect(self.address);
         let _ = self.accepting.take().map(JoinHandle::join);
     }
 }
 
-impl State {
+impl ProxyState {
     fn lock(&self) -> MutexGuard<'_, Network> {
         self.network.lock().unwrap()
     }

@@ -1,26 +1,25 @@
-//! An HTTP client that sends exactly the bytes it is given, and reads no more of the answer than it
-//! must.
+//! An HTTP client that sends exactly the given bytes, and reads no more of the answer than needed.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long an answer may take before a test fails.
+/// Time limit for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(crate) struct Wire {
+pub(crate) struct RawClient {
     stream: TcpStream,
     unread: Vec<u8>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Response {
+pub(crate) struct RawResponse {
     pub(crate) status: u16,
     head: String,
     pub(crate) body: Vec<u8>,
 }
 
-impl Response {
+impl RawResponse {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
@@ -37,7 +36,7 @@ impl Response {
     }
 }
 
-impl Wire {
+impl RawClient {
     pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the server listens");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -46,39 +45,39 @@ impl Wire {
         Self { stream, unread: Vec::new() }
     }
 
-    /// Sends all of `bytes`; false when the server has closed the connection.
+    /// Sends all of `bytes`; false if the server has closed the connection.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         match self.stream.write_all(bytes.as_ref()) {
             Ok(()) => true,
-            // The end of some child of the tests; with a timeout set, reading is not resumed by
-            // itself.
+            // A child process of the tests ended. With a timeout set, the system does not resume
+            // the call.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
             Err(error) if gone(&error) => false,
             Err(error) => panic!("cannot send: {error}"),
         }
     }
 
-    /// Says that nothing more will be sent.
+    /// Closes the sending side.
     pub(crate) fn finish(&self) {
         let _ = self.stream.shutdown(std::net::Shutdown::Write);
     }
 
-    /// The next response; `None` when the server closed the connection first.
-    pub(crate) fn response(&mut self) -> Option<Response> {
+    /// The next response; `None` if the server closed the connection first.
+    pub(crate) fn response(&mut self) -> Option<RawResponse> {
         self.read(true)
     }
 
     /// The next response to a `HEAD` request, which has no body.
-    pub(crate) fn response_to_head(&mut self) -> Option<Response> {
+    pub(crate) fn response_to_head(&mut self) -> Option<RawResponse> {
         self.read(false)
     }
 
-    /// Waits until the server closes the connection; what it still sends is dropped.
+    /// Waits until the server closes the connection; drops all bytes that still come.
     pub(crate) fn wait_closed(&mut self) {
         while self.fill() {}
     }
 
-    /// True when nothing has come and the connection is still open after `pause`.
+    /// True if nothing comes and the connection stays open for `pause`.
     pub(crate) fn is_silent_for(&mut self, pause: Duration) -> bool {
         self.stream.set_read_timeout(Some(pause)).unwrap();
         let mut seen = self.stream.peek(&mut [0]);
@@ -90,7 +89,7 @@ impl Wire {
         silent
     }
 
-    fn read(&mut self, with_body: bool) -> Option<Response> {
+    fn read(&mut self, with_body: bool) -> Option<RawResponse> {
         let end = loop {
             if let Some(at) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at;
@@ -106,7 +105,7 @@ impl Wire {
             .nth(1)
             .and_then(|status| status.parse().ok())
             .unwrap_or_else(|| panic!("{head:?}"));
-        let mut response = Response { status, head, body: Vec::new() };
+        let mut response = RawResponse { status, head, body: Vec::new() };
         let length =
             response.header("content-length").map_or(0, |length| length.parse().expect("a length"));
         assert!(response.header("transfer-encoding").is_none(), "answers are whole: {response:?}");

@@ -1,4 +1,4 @@
-//! Real Kafka brokers, on free ports and in directories of their own.
+//! Real Kafka brokers, on free ports and in their own directories.
 
 mod node;
 mod secured;
@@ -20,10 +20,10 @@ use self::node::{Addition, Node};
 pub(crate) use self::secured::{Listener, PASSWORD, Secured};
 pub(crate) use self::tokens::Tokens;
 
-/// For a broker, to start or to answer.
+/// Time limit for a broker to start or to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One broker or several; ended when dropped, and with the test process however that ends.
+/// One broker or several. They end on drop, and also when the test process is killed.
 pub(crate) struct Kafka {
     nodes: Vec<Node>,
     admin: AdminClient<DefaultClientContext>,
@@ -31,7 +31,7 @@ pub(crate) struct Kafka {
 }
 
 impl Kafka {
-    /// The broker that tests share: topics and groups are their own.
+    /// The broker that tests share; each test uses its own topics and groups.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: LazyLock<Kafka> = LazyLock::new(Kafka::start);
         &SHARED
@@ -41,7 +41,8 @@ impl Kafka {
         Self::cluster(1)
     }
 
-    /// `size` brokers; topics have up to three replicas, of which two must have a record.
+    /// A cluster of `size` brokers; a topic has up to three replicas, and two of them must have a
+    /// record.
     pub(crate) fn cluster(size: usize) -> Self {
         Self::with(size, &Addition::default())
     }
@@ -74,14 +75,14 @@ impl Kafka {
             .join(",")
     }
 
-    /// A client's settings for these brokers.
+    /// Client settings for these brokers.
     pub(crate) fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", self.servers());
         config
     }
 
-    /// A new topic whose name begins with `name`; `config` as in `kafka-topics --config`.
+    /// Creates a topic whose name begins with `name`; `config` is as in `kafka-topics --config`.
     pub(crate) fn topic(&self, name: &str, partitions: i32, config: &[(&str, &str)]) -> String {
         let name = unique(name);
         self.create_topic(&name, partitions, config);
@@ -89,7 +90,7 @@ impl Kafka {
     }
 
     pub(crate) fn create_topic(&self, name: &str, partitions: i32, config: &[(&str, &str)]) {
-        let replicas = i32::try_from(self.nodes.len().min(3)).expect("few");
+        let replicas = i32::try_from(self.nodes.len().min(3)).expect("a small number");
         let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas));
         for (key, value) in config {
             topic = topic.set(key, value);
@@ -97,7 +98,7 @@ impl Kafka {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let mut asked_before = false;
         answered(|| {
-            // A request whose answer was lost may have been heard.
+            // A request may have been executed although its answer was lost.
             let asked_before = std::mem::replace(&mut asked_before, true);
             let created = self.runtime.block_on(self.admin.create_topics([&topic], &options))?;
             created.into_iter().try_for_each(|one| match one {
@@ -122,7 +123,8 @@ impl Kafka {
         });
     }
 
-    /// The offsets that `group` has committed, by partition of `topic`; `None` where there is none.
+    /// The offsets that `group` has committed, by partition of `topic`; `None` if it has committed
+    /// none.
     pub(crate) fn committed(&self, group: &str, topic: &str) -> Vec<Option<i64>> {
         let consumer: BaseConsumer =
             self.client().set("group.id", group).create().expect("a consumer");
@@ -145,8 +147,8 @@ impl Kafka {
         (0..self.partitions(topic)).map(watermarks).collect()
     }
 
-    /// Records that can be read from partition 0 of `topic`; compaction leaves fewer than there are
-    /// offsets.
+    /// The number of records in partition 0 of `topic`. After compaction there are fewer records
+    /// than offsets.
     pub(crate) fn count(&self, topic: &str) -> i64 {
         let mut settings = self.client();
         settings
@@ -180,10 +182,10 @@ impl Kafka {
 
     fn partitions(&self, topic: &str) -> i32 {
         let metadata = answered(|| self.admin.inner().fetch_metadata(Some(topic), PATIENCE));
-        i32::try_from(metadata.topics()[0].partitions().len()).expect("few")
+        i32::try_from(metadata.topics()[0].partitions().len()).expect("a small number")
     }
 
-    /// SIGKILL; [`Kafka::restart`] starts it again with what it has on disk.
+    /// Kills the broker with SIGKILL; [`Kafka::restart`] starts it again with the data on its disk.
     pub(crate) fn kill(&mut self, node: usize) {
         self.nodes[node].end();
     }
@@ -193,7 +195,7 @@ impl Kafka {
         self.wait_until_it_answers();
     }
 
-    /// SIGSTOP.
+    /// Stops the broker with SIGSTOP.
     pub(crate) fn pause(&self, node: usize) {
         self.nodes[node].signal(Signal::SIGSTOP);
     }
@@ -202,7 +204,7 @@ impl Kafka {
         self.nodes[node].signal(Signal::SIGCONT);
     }
 
-    /// Answers, with all brokers that are running.
+    /// Waits until all running brokers answer.
     fn wait_until_it_answers(&self) {
         let running = self.nodes.iter().filter(|node| node.is_running()).count();
         let start = Instant::now();
@@ -218,7 +220,7 @@ impl Kafka {
     }
 }
 
-/// Asks again while brokers start or hand over.
+/// Repeats the request while brokers start or leaders change.
 fn answered<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> T {
     let start = Instant::now();
     loop {
@@ -230,7 +232,7 @@ fn answered<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> T {
     }
 }
 
-/// `name` and what no other test has.
+/// A name that begins with `name` and that no other test uses.
 pub(crate) fn unique(name: &str) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("{name}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))

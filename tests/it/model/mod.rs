@@ -1,5 +1,5 @@
-//! Lanes against a simulated Redis that fails in every way, in paused time: order, one write in
-//! flight, one outcome each.
+//! Lanes with a simulated Redis that fails in every way, in paused time. Checks the order, one
+//! write in flight, and one outcome for each event.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -24,16 +24,16 @@ mod simulated;
 
 #[cfg(feature = "kafka")]
 pub(crate) use simulated::decode;
-use simulated::{Server, Simulated, Told, is_poison, trouble};
+use simulated::{RecordedReceipts, SimulatedConnection, SimulatedRedis, is_poison, trouble};
 
 const USERS: u64 = 12;
 const EVENTS: u64 = 400;
 const LANES: usize = 3;
 
-struct Sent {
+struct SentEvent {
     key: String,
     number: u64,
-    told: Arc<Told>,
+    receipts: Arc<RecordedReceipts>,
 }
 
 fn rules() -> Rules {
@@ -48,15 +48,15 @@ fn rules() -> Rules {
     Rules { limits, destination: "Redis".into() }
 }
 
-/// Plays one seed: sends, sometimes gives up, sometimes crashes; with `late`, bytes outlive their
-/// connection. Returns the log of events and the server.
-async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
+/// Plays one seed: sends events, sometimes gives one up, sometimes crashes. With `late`, bytes
+/// outlive their connection. Returns the sent events, the server, and whether it crashed.
+async fn play(seed: u64, late: bool) -> (Vec<SentEvent>, Arc<Mutex<SimulatedRedis>>, bool) {
     let mut rng = Rng::with_seed(seed);
     let crash = rng.bool();
     let metrics = Arc::new(Metrics::new());
     let budget = Budget::new(64 << 10, metrics.in_flight_bytes.clone());
     let intake = Arc::new(Intake::new(rules(), Arc::clone(&budget), Placement::by_slot(LANES)));
-    let server = Arc::new(Mutex::new(Server::default()));
+    let server = Arc::new(Mutex::new(SimulatedRedis::default()));
     let faulty = Arc::new(AtomicBool::new(true));
     let hard = CancellationToken::new();
     let health = Health::new(LANES, Arc::new(Readiness::new([])));
@@ -69,7 +69,7 @@ async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
         .map(|(number, queue)| {
             let lane = Lane {
                 queue: Arc::clone(queue),
-                store: Simulated {
+                store: SimulatedConnection {
                     server: Arc::clone(&server),
                     faulty: Arc::clone(&faulty),
                     busy: Arc::default(),
@@ -94,16 +94,17 @@ async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
         })
         .collect();
 
-    let mut sent: Vec<Sent> = Vec::new();
+    let mut sent: Vec<SentEvent> = Vec::new();
     let mut numbers = [0; USERS as usize];
     let crash_at = rng.u64(0..EVENTS);
-    // More of one user, who proves the others' poison, until nothing waits for it.
+    // After EVENTS, one user's writes prove that the server works, until each event has its
+    // outcome.
     for event in 0..EVENTS + 100_000 {
         if event >= EVENTS {
             faulty.store(false, Ordering::Relaxed);
             server.lock().unwrap().sick = false;
             tokio::time::sleep(Duration::from_millis(5)).await;
-            if crash || sent.iter().all(|sent| !sent.told.outcomes.lock().unwrap().is_empty()) {
+            if crash || sent.iter().all(|sent| !sent.receipts.outcomes.lock().unwrap().is_empty()) {
                 break;
             }
         } else if rng.f64() < 0.05 {
@@ -117,11 +118,15 @@ async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
             r#"{{"type":"identify","userId":"u-{user}","traits":{{"n":{number},"f{}":1}}}}"#,
             number % 3
         );
-        let told = Arc::new(Told::default());
-        server.lock().unwrap().told.insert((format!("user:u-{user}"), number), Arc::clone(&told));
+        let receipts = Arc::new(RecordedReceipts::default());
+        server
+            .lock()
+            .unwrap()
+            .receipts
+            .insert((format!("user:u-{user}"), number), Arc::clone(&receipts));
         let ack = Ack::new(
             Source::Http,
-            Arc::clone(&told) as _,
+            Arc::clone(&receipts) as _,
             event,
             Arc::clone(&metrics),
             Instant::now(),
@@ -134,15 +139,16 @@ async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
                 Err(NotAccepted::Rejected(reason, _)) => panic!("{reason:?}"),
             }
         }
-        sent.push(Sent { key: format!("user:u-{user}"), number, told });
+        sent.push(SentEvent { key: format!("user:u-{user}"), number, receipts });
         if event < EVENTS && rng.f64() < 0.2 {
             let given_up = &sent[rng.usize(0..sent.len())];
-            given_up.told.cancelled.store(true, Ordering::Release);
+            given_up.receipts.cancelled.store(true, Ordering::Release);
         }
-        // As when a partition is taken away: all that was sent so far, and the queues are told.
+        // A partition is taken away: all events sent so far are revoked, and the queues are
+        // notified.
         if event < EVENTS && rng.f64() < 0.01 {
             for lost in &sent {
-                lost.told.revoked.store(true, Ordering::Release);
+                lost.receipts.revoked.store(true, Ordering::Release);
                 server
                     .lock()
                     .unwrap()
@@ -167,7 +173,7 @@ async fn play(seed: u64, late: bool) -> (Vec<Sent>, Arc<Mutex<Server>>, bool) {
     let source = metrics.source(Source::Http);
     assert_eq!(source.in_flight.get(), 0, "nothing is in flight at the end");
     assert_eq!(metrics.events_set_aside.get(), 0, "nothing is set aside at the end");
-    assert_eq!(metrics.in_flight_bytes.get(), 0, "all room is given back");
+    assert_eq!(metrics.in_flight_bytes.get(), 0, "all memory is given back");
     (sent, server, crash)
 }
 
@@ -176,15 +182,15 @@ async fn order_and_outcomes_survive_every_fault() {
     let seeds = std::env::var("PROPTEST_CASES")
         .map_or(300, |cases| cases.parse::<u64>().expect("a number") / 10);
     let (mut crashes, mut written, mut failed, mut poisoned) = (0, 0, 0, 0);
-    // In 882 poison stands behind events of one command that may have been applied.
+    // In seed 882 a poison event follows events of the same command that may have been applied.
     for (seed, late) in
         (0..seeds).flat_map(|seed| [(seed, false), (seed, true)]).chain([(882, false)])
     {
         let (sent, server, crash) = play(seed, late).await;
         let server = server.lock().unwrap();
         assert!(server.faults.is_empty(), "seed {seed}, late: {late}: {:?}", server.faults);
-        for Sent { key, number, told } in &sent {
-            let outcomes = told.outcomes.lock().unwrap();
+        for SentEvent { key, number, receipts } in &sent {
+            let outcomes = receipts.outcomes.lock().unwrap();
             let outcome = outcomes
                 .values()
                 .next()
@@ -213,13 +219,16 @@ async fn order_and_outcomes_survive_every_fault() {
     }
     let counts =
         format!("{crashes} crashes, {written} written, {failed} failed, {poisoned} poisoned");
-    assert!(crashes > 0 && written > 1000 && failed > 100 && poisoned > 100, "{counts}: too tame");
+    assert!(
+        crashes > 0 && written > 1000 && failed > 100 && poisoned > 100,
+        "{counts}: too few faults"
+    );
 }
 
-/// A server that is away; counts how often it is tried.
-struct Away(Arc<AtomicU32>);
+/// A server that refuses every connection and counts the attempts.
+struct UnreachableServer(Arc<AtomicU32>);
 
-impl Apply for Away {
+impl Apply for UnreachableServer {
     async fn reach(&mut self) -> Result<(), Trouble> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Err(trouble(Class::Reconnect))
@@ -249,7 +258,7 @@ async fn a_lane_is_down_after_the_configured_failures_in_a_row() {
         };
         let lane = Lane {
             queue: Arc::clone(&intake.queues()[0]),
-            store: Away(Arc::clone(&tried)),
+            store: UnreachableServer(Arc::clone(&tried)),
             letters: DeadLetters::open(&DeadLetter::Discard, UserIds::new(false)).unwrap(),
             limits,
             metrics,

@@ -1,52 +1,53 @@
-//! A proxy that knows few commands, as Envoy, Twemproxy and managed services do: each command is
-//! passed on to a real server, refused, or hung up on.
+//! A proxy that knows few commands, like Envoy, Twemproxy and managed services: each command is
+//! passed on to a real server, refused, or answered by closing the connection.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// What becomes of one command.
+/// The proxy's reaction to one command.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Act {
+pub(crate) enum Reaction {
     Pass,
-    /// These bytes are the answer.
+    /// The proxy answers with these bytes.
     Answer(&'static str),
-    /// The answer is an error with this text.
+    /// The proxy answers with an error of this text.
     Refuse(&'static str),
-    /// The connection is closed; answers that were not sent yet are lost, as with Twemproxy.
+    /// The proxy closes the connection. Answers that it has not sent yet are lost, as with
+    /// Twemproxy.
     HangUp,
-    /// The same behind this answer.
+    /// The proxy sends this answer, then closes the connection.
     AnswerAndHangUp(&'static str),
 }
 
 /// The words of one command, the first in upper case.
 pub(crate) type Words<'a> = &'a [String];
 
-type Rule = Arc<dyn Fn(Words<'_>) -> Act + Send + Sync>;
+type Rule = Arc<dyn Fn(Words<'_>) -> Reaction + Send + Sync>;
 
-/// In front of one server, for as long as the test runs.
-pub(crate) struct Picky {
+/// A running proxy in front of one server; it runs as long as the test.
+pub(crate) struct CommandProxy {
     port: u16,
     rule: Arc<Mutex<Rule>>,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<Counts>>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Counts {
     connections: usize,
     commands: BTreeMap<String, usize>,
 }
 
-impl Picky {
-    /// In front of the server on `port`.
+impl CommandProxy {
+    /// Starts a proxy in front of the server on `port`.
     pub(crate) fn start(
         port: u16,
-        rule: impl Fn(Words<'_>) -> Act + Send + Sync + 'static,
+        rule: impl Fn(Words<'_>) -> Reaction + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let own = listener.local_addr().expect("an address").port();
-        let (rule, seen): (Arc<Mutex<Rule>>, Arc<Mutex<Seen>>) =
+        let (rule, seen): (Arc<Mutex<Rule>>, Arc<Mutex<Counts>>) =
             (Arc::new(Mutex::new(Arc::new(rule))), Arc::default());
         let (rules, counts) = (Arc::clone(&rule), Arc::clone(&seen));
         std::thread::spawn(move || {
@@ -70,8 +71,8 @@ impl Picky {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Another proxy takes its place: connections stay.
-    pub(crate) fn replace(&self, rule: impl Fn(Words<'_>) -> Act + Send + Sync + 'static) {
+    /// Changes the proxy's rule; connections stay open.
+    pub(crate) fn replace(&self, rule: impl Fn(Words<'_>) -> Reaction + Send + Sync + 'static) {
         *self.rule.lock().unwrap() = Arc::new(rule);
     }
 
@@ -79,14 +80,14 @@ impl Picky {
         self.seen.lock().unwrap().connections
     }
 
-    /// How often a command was received, whatever became of it.
+    /// Number of times that the command was received.
     pub(crate) fn received(&self, command: &str) -> usize {
         self.seen.lock().unwrap().commands.get(command).copied().unwrap_or_default()
     }
 }
 
-/// Until either side ends, or a command is hung up on.
-fn serve(client: &TcpStream, port: u16, rule: &Mutex<Rule>, seen: &Mutex<Seen>) -> Option<()> {
+/// Serves one client until either side ends or the rule closes the connection.
+fn serve(client: &TcpStream, port: u16, rule: &Mutex<Rule>, seen: &Mutex<Counts>) -> Option<()> {
     let server = TcpStream::connect(("127.0.0.1", port)).ok()?;
     let (mut requests, mut replies) = (BufReader::new(client), BufReader::new(&server));
     let (mut to_server, mut to_client) = (&server, client);
@@ -98,14 +99,14 @@ fn serve(client: &TcpStream, port: u16, rule: &Mutex<Rule>, seen: &Mutex<Seen>) 
         *seen.lock().unwrap().commands.entry(words.first()?.clone()).or_default() += 1;
         let rule = Arc::clone(&rule.lock().unwrap());
         match rule(&words) {
-            Act::Pass => {
+            Reaction::Pass => {
                 to_server.write_all(&raw).ok()?;
                 frame(&mut replies, &mut answers)?;
             }
-            Act::Answer(answer) => answers.extend_from_slice(answer.as_bytes()),
-            Act::Refuse(text) => answers.extend_from_slice(format!("-{text}\r\n").as_bytes()),
-            Act::HangUp => return None,
-            Act::AnswerAndHangUp(answer) => {
+            Reaction::Answer(answer) => answers.extend_from_slice(answer.as_bytes()),
+            Reaction::Refuse(text) => answers.extend_from_slice(format!("-{text}\r\n").as_bytes()),
+            Reaction::HangUp => return None,
+            Reaction::AnswerAndHangUp(answer) => {
                 answers.extend_from_slice(answer.as_bytes());
                 to_client.write_all(&answers).ok()?;
                 return None;
@@ -119,7 +120,7 @@ fn serve(client: &TcpStream, port: u16, rule: &Mutex<Rule>, seen: &Mutex<Seen>) 
     }
 }
 
-/// One whole value of RESP2.
+/// Copies one complete RESP2 value.
 fn frame(from: &mut impl BufRead, raw: &mut Vec<u8>) -> Option<()> {
     let start = raw.len();
     from.read_until(b'\n', raw).ok().filter(|read| *read > 0)?;

@@ -1,4 +1,4 @@
-//! Real brokers: what the harness promises of them, and every way in.
+//! Real brokers: the promises of the harness, and every way to connect.
 
 mod probe;
 
@@ -21,7 +21,7 @@ use crate::harness::redis::Redis;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn produce(kafka: &Kafka, topic: &str, values: &[&str]) {
-    // A paused broker accepts connections and leaves every question open.
+    // A paused broker accepts connections and answers nothing.
     let producer: ThreadedProducer<DefaultProducerContext> =
         kafka.client().set("socket.timeout.ms", "3000").create().expect("a producer");
     for value in values {
@@ -116,7 +116,7 @@ fn token(client_secret: &str) -> Option<Sasl> {
     })
 }
 
-/// Trusts the CA in the file of this name.
+/// TLS settings that trust the CA in this file.
 fn tls(ca: &str) -> Tls {
     Tls { ca: Some(Pem::File(Secured::shared().file(ca))), ..Tls::default() }
 }
@@ -126,7 +126,7 @@ fn with_certificate() -> Tls {
     Tls { client: Some((file("client.pem"), file("client.key"))), ..tls("ca.pem") }
 }
 
-/// Asks for the topics that there are; or what stands in the way, in plain words.
+/// Asks for the list of topics; returns the error as plain text.
 fn reach(client: &KafkaClient) -> Result<(), String> {
     let events = Arc::new(ClientEvents::new("kafka", client).expect("usable settings"));
     let settings = client_config(client).expect("usable settings");
@@ -213,7 +213,7 @@ fn every_way_to_be_refused() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The worker itself, through its configuration.
+/// The worker itself, with its configuration, reads from each protected listener.
 #[test]
 fn a_worker_reads_behind_every_lock() {
     let (secured, redis) = (Secured::shared(), Redis::start());
@@ -256,7 +256,9 @@ fn a_worker_reads_behind_every_lock() {
         let all: Vec<&str> = place.iter().chain(&settings).map(String::as_str).collect();
         redis.cli(&["FLUSHALL"]);
         let app = App::start(&format!("redis://127.0.0.1:{}", redis.port()), &all);
-        eventually("it is committed", || secured.kafka.committed(&group, &topic) == [Some(1)]);
+        eventually("the offset is committed", || {
+            secured.kafka.committed(&group, &topic) == [Some(1)]
+        });
         assert_eq!(redis.hgetall("user:u").len(), 1, "{settings:?}");
         app.wait_ready();
         assert!(!app.log().join("\n").contains("s3cret"), "{}", app.log().join("\n"));

@@ -1,5 +1,5 @@
-//! Clients that stay silent, send too much, or come from elsewhere, against the real binary; beside
-//! them, honest ones.
+//! Limits on HTTP clients, with the real binary: clients that stay silent, send too much, or come
+//! from other sites, beside honest ones.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -15,11 +15,11 @@ use crate::harness::http::Client;
 use crate::harness::redis::Redis;
 use crate::harness::{eventually, let_pass};
 use crate::http::start;
-use crate::wire::{Response, Wire};
+use crate::raw_http::{RawClient, RawResponse};
 
 const EVENT: &str = r#"{"userId":"u1","traits":{"a":1}}"#;
 
-/// A request for `length` bytes of body, with `headers`, without any of them.
+/// The head of a request with a body of `length` bytes and with these `headers`.
 fn head(length: usize, headers: &str) -> String {
     format!(
         "POST /v1/identify HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n{headers}\r\n"
@@ -27,23 +27,27 @@ fn head(length: usize, headers: &str) -> String {
 }
 
 /// The answer to an event of `size` bytes on a new connection.
-fn honest(address: SocketAddr, size: usize) -> Response {
-    let mut wire = Wire::connect(address);
-    wire.send(format!(
+fn honest_request(address: SocketAddr, size: usize) -> RawResponse {
+    let mut client = RawClient::connect(address);
+    client.send(format!(
         "{}{EVENT}{}",
         head(size.max(EVENT.len()), ""),
         " ".repeat(size.saturating_sub(EVENT.len()))
     ));
-    wire.response().expect("an answer")
+    client.response().expect("an answer")
 }
 
-/// New connections, each of which sends what `start` says for its number, and waits.
-fn crowd(address: SocketAddr, size: usize, start: impl Fn(usize) -> Vec<u8>) -> Vec<Wire> {
+/// Opens `size` connections; each sends the bytes that `start` returns for its number, and waits.
+fn open_connections(
+    address: SocketAddr,
+    size: usize,
+    start: impl Fn(usize) -> Vec<u8>,
+) -> Vec<RawClient> {
     descriptors::raise();
     let connect = |n| {
-        let mut wire = Wire::connect(address);
-        wire.send(start(n));
-        wire
+        let mut client = RawClient::connect(address);
+        client.send(start(n));
+        client
     };
     (0..size).map(connect).collect()
 }
@@ -62,7 +66,7 @@ fn resident_mib(app: &App) -> u64 {
     resident.expect("kilobytes") / 1024
 }
 
-/// A worker that is granted `descriptors` (`soft:hard`).
+/// Starts a worker with the limit of `descriptors` (`soft:hard`).
 fn start_granted(redis: &Redis, descriptors: &str, settings: &[&str]) -> App {
     let mut command = Command::new("prlimit");
     command.arg(format!("--nofile={descriptors}")).arg(env!("CARGO_BIN_EXE_traitsink"));
@@ -82,10 +86,10 @@ fn silent_clients_of_both_listeners_keep_nobody_out() {
         .find(|line| line.starts_with("Max open files"))
         .expect("a limit of descriptors");
     assert_eq!(files.split_whitespace().nth(3), Some("4096"), "the soft limit is raised");
-    let silent = crowd(app.http, 1100, |_| Vec::new());
-    let silent_admin = crowd(app.admin, 100, |_| b"GET /live HT".to_vec());
+    let silent = open_connections(app.http, 1100, |_| Vec::new());
+    let silent_admin = open_connections(app.admin, 100, |_| b"GET /live HT".to_vec());
     for _ in 0..10 {
-        assert_eq!(honest(app.http, 0).status, 200);
+        assert_eq!(honest_request(app.http, 0).status, 200);
         assert_eq!(Client::new(app.admin).get("/live").expect("an answer").status, 200);
     }
     drop((silent, silent_admin));
@@ -97,8 +101,8 @@ fn where_few_descriptors_are_granted_fewer_connections_are_served_at_once() {
     let redis = Redis::start();
     let app = start_granted(&redis, "300:300", &[]);
     assert!(app.wait_for_line("http.max_connections").contains("300 descriptors"));
-    let silent = crowd(app.http, 400, |_| Vec::new());
-    assert_eq!(honest(app.http, 0).status, 200);
+    let silent = open_connections(app.http, 400, |_| Vec::new());
+    assert_eq!(honest_request(app.http, 0).status, 200);
     assert!(app.ready());
     drop(silent);
     app.assert_at_rest();
@@ -108,12 +112,15 @@ fn where_few_descriptors_are_granted_fewer_connections_are_served_at_once() {
 fn bodies_that_are_never_finished_keep_nobody_out() {
     let (_redis, app) = start(&[]);
     const LARGEST: usize = 8 << 20;
-    let large =
-        crowd(app.http, 5, |_| [head(LARGEST, "").as_bytes(), &vec![b' '; LARGEST - 1]].concat());
-    let many = crowd(app.http, 300, |_| [head(100_000, "").as_bytes(), &[b' '; 70_000]].concat());
+    let large = open_connections(app.http, 5, |_| {
+        [head(LARGEST, "").as_bytes(), &vec![b' '; LARGEST - 1]].concat()
+    });
+    let many = open_connections(app.http, 300, |_| {
+        [head(100_000, "").as_bytes(), &[b' '; 70_000]].concat()
+    });
     for size in [0, 1000, 100_000, 1_000_000] {
         for _ in 0..5 {
-            assert_eq!(honest(app.http, size).status, 200, "{size} bytes");
+            assert_eq!(honest_request(app.http, size).status, 200, "{size} bytes");
         }
     }
     drop((large, many));
@@ -140,15 +147,15 @@ fn memory_stays_within_its_bound_and_comes_back() {
     let begun = Instant::now();
     let mut most = 0;
     while begun.elapsed() < Duration::from_secs(5) {
-        let held = crowd(app.http, 1000, start);
+        let held = open_connections(app.http, 1000, start);
         for _ in 0..10 {
             most = most.max(resident_mib(&app));
             let_pass(Duration::from_millis(20));
         }
-        assert_eq!(honest(app.http, 1000).status, 200);
+        assert_eq!(honest_request(app.http, 1000).status, 200);
         drop(held);
     }
-    // The code of a debug build is about 12 MiB larger.
+    // A debug build needs about 12 MiB more for its code.
     let bound = 32 + 64 + if cfg!(debug_assertions) { 12 } else { 0 };
     assert!(most <= bound, "{most} MiB");
     eventually("memory is given back", || resident_mib(&app) < 64);
@@ -159,13 +166,13 @@ fn memory_stays_within_its_bound_and_comes_back() {
 fn compressed_bytes_and_members_are_bounded() {
     let (_redis, app) = start(&["http.max_body=1MiB"]);
     let answer = |body: &[u8]| {
-        let mut wire = Wire::connect(app.http);
-        wire.send([head(body.len(), "Content-Encoding: gzip\r\n").as_bytes(), body].concat());
-        wire.response().expect("an answer")
+        let mut client = RawClient::connect(app.http);
+        client.send([head(body.len(), "Content-Encoding: gzip\r\n").as_bytes(), body].concat());
+        client.response().expect("an answer")
     };
     let members = gzip(b"").repeat(65);
     assert_eq!(answer(&[&*members, &gzip(EVENT.as_bytes())].concat()).status, 400);
-    // A compressed form of nothing that is larger than what may be sent.
+    // An empty text whose compressed form is larger than the limit on bodies.
     let blocks =
         [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255][..], &[0, 0, 0, 0xff, 0xff].repeat((1 << 20) / 5)]
             .concat();
@@ -182,12 +189,12 @@ fn compressed_bytes_and_members_are_bounded() {
 fn without_write_keys_websites_and_foreign_names_are_refused() {
     let (_redis, app) = start(&[]);
     let answer = |version: &str, headers: &str| {
-        let mut wire = Wire::connect(app.http);
+        let mut client = RawClient::connect(app.http);
         let length = EVENT.len();
-        wire.send(format!(
+        client.send(format!(
             "POST /v1/identify HTTP/{version}\r\nContent-Length: {length}\r\n{headers}\r\n{EVENT}"
         ));
-        wire.response().expect("an answer")
+        client.response().expect("an answer")
     };
     let local = [
         "localhost",
@@ -230,14 +237,14 @@ fn without_write_keys_websites_and_foreign_names_are_refused() {
     app.assert_at_rest();
 
     let (_redis, app) = start(&["http.write_keys=key"]);
-    let mut wire = Wire::connect(app.http);
-    wire.send(format!(
+    let mut client = RawClient::connect(app.http);
+    client.send(format!(
         "{}{EVENT}",
         head(EVENT.len(), "Origin: https://shop.example\r\nAuthorization: Basic a2V5Og==\r\n")
     ));
     assert_eq!(
-        wire.response().expect("an answer").status,
+        client.response().expect("an answer").status,
         200,
-        "with a write key Origin plays no part"
+        "with a write key Origin does not matter"
     );
 }

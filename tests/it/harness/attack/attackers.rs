@@ -1,4 +1,4 @@
-//! Attackers, all on one thread: thousands of connections that cost this machine little.
+//! Attackers, all on one thread: thousands of connections that need little CPU.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,19 +16,19 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-/// Between two connections of all who come again: 500 a second at most.
-const AGAIN: Duration = Duration::from_millis(2);
+/// Pause between two new connections of all attackers together: at most 500 a second.
+const RECONNECT_INTERVAL: Duration = Duration::from_millis(2);
 
-/// Bytes that a client which never reads has room for, about.
-const NO_ROOM: u32 = 4096;
+/// Receive buffer, about, of a client that never reads.
+const RECEIVE_BUFFER: u32 = 4096;
 
 const SMALL_SEGMENT: u32 = 536;
 
-/// Descriptors for the largest crowd, and for the tests beside it.
+/// Descriptors for the largest attack, and for the tests that run beside it.
 const DESCRIPTORS: u64 = 8192;
 
-/// What some connections do: each sends something and holds on until it is answered or closed, and
-/// then comes again.
+/// A group of connections with one behaviour: each sends bytes, stays open until the worker answers
+/// or closes it, and then connects again.
 #[derive(Debug, Clone)]
 pub(crate) struct Attacker {
     to: SocketAddr,
@@ -36,8 +36,8 @@ pub(crate) struct Attacker {
     first: Bytes,
     drip: Option<(Bytes, Duration)>,
     period: Duration,
-    deaf: bool,
-    leaves: bool,
+    never_reads: bool,
+    closes_at_once: bool,
 }
 
 impl Attacker {
@@ -49,32 +49,32 @@ impl Attacker {
             first: first.into(),
             drip: None,
             period: Duration::ZERO,
-            deaf: false,
-            leaves: false,
+            never_reads: false,
+            closes_at_once: false,
         }
     }
 
-    /// Sends `bytes` besides, again and again.
+    /// Sends `bytes` again and again after the first bytes.
     pub(crate) fn drip(self, bytes: impl Into<Bytes>, every: Duration) -> Self {
         Self { drip: Some((bytes.into(), every)), ..self }
     }
 
-    /// Comes again after `period` at the earliest.
+    /// Waits at least `period` between two connections.
     pub(crate) fn every(self, period: Duration) -> Self {
         Self { period, ..self }
     }
 
-    /// Reads no answer.
-    pub(crate) fn deaf(self) -> Self {
-        Self { deaf: true, ..self }
+    /// Never reads an answer.
+    pub(crate) fn never_reads(self) -> Self {
+        Self { never_reads: true, ..self }
     }
 
     /// Closes the connection as soon as it is open.
-    pub(crate) fn leaves(self) -> Self {
-        Self { leaves: true, ..self }
+    pub(crate) fn closes_at_once(self) -> Self {
+        Self { closes_at_once: true, ..self }
     }
 
-    /// With half of the connections, at least one.
+    /// Uses half of the connections, but at least one.
     pub(crate) fn half(self) -> Self {
         Self { count: self.count.div_ceil(2), ..self }
     }
@@ -84,8 +84,8 @@ impl Attacker {
             let begun = Instant::now();
             if let Ok(stream) = self.connect().await {
                 attempts.fetch_add(1, Ordering::Relaxed);
-                if !self.leaves {
-                    self.use_up(stream).await;
+                if !self.closes_at_once {
+                    self.hold(stream).await;
                 }
             }
             sleep_until(begun + self.period).await;
@@ -95,26 +95,26 @@ impl Attacker {
 
     async fn connect(&self) -> io::Result<TcpStream> {
         let socket = TcpSocket::new_v4()?;
-        if self.deaf {
-            socket.set_recv_buffer_size(NO_ROOM)?;
-            // The other side's kernel keeps room for some segments.
+        if self.never_reads {
+            socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+            // The kernel on the other side keeps room for a few segments.
             SockRef::from(&socket).set_tcp_mss(SMALL_SEGMENT)?;
         }
         socket.connect(self.to).await
     }
 
     /// Returns when the worker has answered or closed the connection.
-    async fn use_up(&self, mut stream: TcpStream) {
+    async fn hold(&self, mut stream: TcpStream) {
         let (mut reader, mut writer) = stream.split();
         let mut answer = [0; 64];
         let answered = async {
-            if self.deaf {
+            if self.never_reads {
                 std::future::pending::<()>().await;
             }
-            // Answered, closed or reset: it is over.
+            // The worker answered, closed or reset the connection: this attempt is over.
             let _ = reader.read(&mut answer).await;
         };
-        // Returns when it can send no more.
+        // Returns when nothing more can be sent.
         let sent = async {
             let mut sent = writer.write_all(&self.first).await;
             while sent.is_ok() {
@@ -127,18 +127,18 @@ impl Attacker {
     }
 }
 
-/// Attackers at work.
-pub(super) struct Crowd {
+/// The running attackers.
+pub(super) struct Attackers {
     thread: JoinHandle<()>,
     over: CancellationToken,
     attempts: Arc<AtomicUsize>,
 }
 
-impl Crowd {
+impl Attackers {
     pub(super) fn start(attackers: Vec<Attacker>) -> Self {
         raise_descriptors();
         let over = CancellationToken::new();
-        let told = over.clone();
+        let ended = over.clone();
         let attempts = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&attempts);
         let thread = std::thread::spawn(move || {
@@ -147,7 +147,7 @@ impl Crowd {
                 .build()
                 .expect("a runtime");
             runtime.block_on(async {
-                let mut again = interval(AGAIN);
+                let mut again = interval(RECONNECT_INTERVAL);
                 again.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 let again = Arc::new(Mutex::new(again));
                 for attacker in attackers {
@@ -157,14 +157,14 @@ impl Crowd {
                         );
                     }
                 }
-                told.cancelled().await;
+                ended.cancelled().await;
             });
             // The connections close with the runtime.
         });
         Self { thread, over, attempts }
     }
 
-    /// Ends the attack; returns how many connections there were in all.
+    /// Ends the attack; returns the number of all connections.
     pub(super) fn stop(self) -> usize {
         self.over.cancel();
         self.thread.join().expect("attackers do not panic");
