@@ -413,7 +413,7 @@ mod tests {
 
     use super::*;
 
-    /// Replies as real servers send them, and the class that reliability asks for.
+    /// Replies as real servers send them, and the class that each must have.
     const REPLIES: &[(&str, &str, Class)] = &[
         ("READONLY", "You can't write against a read only replica.", Class::Rediscover),
         ("LOADING", "Redis is loading the dataset in memory", Class::Retry),

@@ -1,5 +1,6 @@
 //! Faults under load, with an oracle: what was acknowledged is in Redis, and nothing older
-//! overwrites it. Each is a row of the matrix; letters and numbers are those of the test plan.
+//! overwrites it. Each is a row of the matrix; letters and numbers are those of the test plan
+//! (tests/FAULTS.md).
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
 //! Passwords and certificates change under load: new connections use them, and no request fails.
-//! Row H1 of the test plan.
+//! Row H1 of the test plan (tests/FAULTS.md).
 
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Faults under load from Kafka, with an oracle: what is committed is in Redis, nothing older
 //! overwrites it, and in the end each hash is the fold of its events. Letters and numbers are those
-//! of the test plan; each is a row of the matrix.
+//! of the test plan (tests/FAULTS.md); each is a row of the matrix.
 
 use std::time::Duration;
 

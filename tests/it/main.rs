@@ -41,6 +41,8 @@ mod dead_letters_shared;
 mod demo;
 /// The store in the process, asked by `redis-cli`.
 mod embedded;
+/// The documents lead to files and tests that exist.
+mod documents;
 /// Something breaks under load; what was acknowledged must be in Redis.
 mod faults;
 /// The network between the worker and Redis breaks under load.

@@ -75,7 +75,7 @@ fn held(hash: &BTreeMap<Vec<u8>, Vec<u8>>, field: &str) -> Option<u64> {
     hash.get(field.as_bytes()).and_then(|value| str::from_utf8(value).ok()?.parse().ok())
 }
 
-/// Invariants I1 and I3: each hash agrees with what its user's writer knows.
+/// Invariants I1 and I3 (tests/FAULTS.md): each hash agrees with what its user's writer knows.
 pub(crate) fn check_users(
     users: &BTreeMap<String, User>,
     hgetall: impl Fn(&str) -> BTreeMap<Vec<u8>, Vec<u8>>,

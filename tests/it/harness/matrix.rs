@@ -41,7 +41,8 @@ pub(crate) struct Round {
     pub(crate) rng: Rng,
     /// From 1.
     pub(crate) number: u32,
-    /// Whether this is the long run, in which faults last as long as the test plan wants.
+    /// Whether this is the long run, in which faults last as long as the test plan
+    /// (tests/FAULTS.md) wants.
     pub(crate) night: bool,
     recoveries: Vec<Duration>,
     /// Acknowledged events that are not there; for rows in which that is not a failure.
