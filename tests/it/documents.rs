@@ -1,6 +1,7 @@
-//! The documents: what they link to and name exists, and each fault that is played has its row.
+//! The documents: what they link to and name exists, the defaults they say are right, and each fault
+//! that is played has its row.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -152,6 +153,45 @@ fn each_fault_that_is_played_has_a_row_that_names_its_file() {
         })
         .collect();
     assert!(missing.is_empty(), "not in tests/FAULTS.md: {missing:?}");
+}
+
+/// The keys of the documented configuration and their defaults, without quotes and blanks.
+fn defaults() -> BTreeMap<String, String> {
+    let mut table = String::new();
+    let mut found = BTreeMap::new();
+    for line in Page::read("deploy/traitsink.toml".into()).text.lines() {
+        let line = line.trim_start_matches("# ");
+        if let Some((name, _)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            table = name.to_owned();
+        } else if let Some((key, value)) = line.split_once(" = ") {
+            let value = value.split(" #").next().unwrap_or_default();
+            found.insert(format!("{table}.{key}"), value.replace(['"', ' '], ""));
+        }
+    }
+    found
+}
+
+/// Documents may say a default behind its key, as in "`http.wait` (5s)".
+#[test]
+fn defaults_that_are_said_are_right() {
+    let defaults = defaults();
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for page in pages() {
+        for (at, found) in page.text.match_indices("` (") {
+            let key = page.text[..at].rsplit('`').next().unwrap_or_default();
+            let value = page.text[at + found.len()..].split([')', ',', ';']).next();
+            let value = value.unwrap_or_default().replace([' ', '\n'], "");
+            if key.contains('.') && value.starts_with(|c: char| c.is_ascii_digit()) {
+                seen += 1;
+                if defaults.get(key) != Some(&value) {
+                    wrong.push(format!("{}: {key} ({value})", page.path.display()));
+                }
+            }
+        }
+    }
+    assert!(seen >= 10, "only {seen} defaults seen");
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
