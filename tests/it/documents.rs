@@ -1,5 +1,5 @@
-//! The documents: what they link to and name exists, the defaults they say are right, and each fault
-//! that is played has its row.
+//! The documents: what they link to and name exists, the defaults they say are right, and each
+//! fault that is played has its row.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
