@@ -174,7 +174,7 @@ impl App {
     }
 
     /// Promise 5: received is the sum of all outcomes and nothing is in flight; and invariants I5
-    /// and I8.
+    /// and I8 (tests/FAULTS.md).
     pub(crate) fn assert_at_rest(&self) {
         eventually("nothing is in flight", || self.metric("traitsink_events_in_flight", "") == 0.0);
         let sum = |name: &str| self.metric(&format!("traitsink_events_{name}_total"), "");

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-/// Plays `round` as often as is asked for, and notes in the matrix what came of the fault `id`,
-/// which `words` describe.
+/// Plays `round` as often as is asked for, and notes in the matrix what came of the fault `id`
+/// (a row of tests/FAULTS.md), which `words` describe.
 ///
 /// `rounds` are those of an ordinary run and those of a night: `TRAITSINK_ROUNDS` stands in for the
 /// former and stops at the latter. `TRAITSINK_SEED` plays the same numbers again.
