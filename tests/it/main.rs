@@ -39,10 +39,10 @@ mod dead_letters;
 mod dead_letters_shared;
 /// What a new user meets first.
 mod demo;
-/// The store in the process, asked by `redis-cli`.
-mod embedded;
 /// The documents lead to files and tests that exist.
 mod documents;
+/// The store in the process, asked by `redis-cli`.
+mod embedded;
 /// Something breaks under load; what was acknowledged must be in Redis.
 mod faults;
 /// The network between the worker and Redis breaks under load.
