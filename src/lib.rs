@@ -6,8 +6,8 @@
 //! ([`event::split()`], [`event::events_of()`]); each event is transformed into an *update*
 //! ([`event::Transformer`]: one Redis key and its packed fields) or skipped or rejected with a
 //! counted reason. The [`pipeline::Intake`] pushes the update, with its *ack*, onto the *lane* of
-//! its key. A lane takes what has gathered as one *batch*, writes it through [`redis::LaneWriter`], and
-//! settles each ack with its *outcome*; an event that Redis refuses for unknown reasons is *set
+//! its key. A lane takes what has gathered as one *batch*, writes it through [`redis::LaneWriter`],
+//! and settles each ack with its *outcome*; an event that Redis refuses for unknown reasons is *set
 //! aside* with its key, while the lane goes on with others; the source's *receipts* turn outcomes
 //! into an answer (HTTP 200, a *watermark* that Kafka may commit, a line counted as done).
 //!

@@ -1,5 +1,5 @@
-//! Locks that ignore poisoning: no lock of this program is held while its data is inconsistent, so a
-//! panic elsewhere must not stop the threads that still run.
+//! Locks that ignore poisoning: no lock of this program is held while its data is inconsistent, so
+//! a panic elsewhere must not stop the threads that still run.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -91,9 +91,9 @@ impl<W: Copy> KeyGroups<W> {
 }
 
 impl Batch {
-    /// KeyGroups `jobs`, which are in the order in which they were accepted. The first job whose write
-    /// cannot join those before it to the same key, and all jobs behind it, come back: they wait
-    /// for the next batch.
+    /// KeyGroups `jobs`, which are in the order in which they were accepted. The first job whose
+    /// write cannot join those before it to the same key, and all jobs behind it, come back: they
+    /// wait for the next batch.
     pub fn new(mut jobs: Vec<Job>) -> (Self, Vec<Job>) {
         let groups = KeyGroups::new(
             jobs.len(),

@@ -1,6 +1,6 @@
 //! Faults under load, with an oracle: acknowledged events are in Redis, and no older event
 //! overwrites them. Each test is a row of the fault matrix; letters and numbers are those of the
-//! test plan.
+//! test plan (tests/FAULTS.md).
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
 //! Passwords and certificates change under load: new connections use the new ones, and no request
-//! fails. Row H1 of the test plan.
+//! fails. Row H1 of the test plan (tests/FAULTS.md).
 
 use std::fs;
 use std::path::Path;

@@ -24,7 +24,7 @@ pub(crate) const RETRY: &str = "delivery.retry_max=400ms";
 
 /// A state of the server, and how the worker reports it.
 pub(crate) struct ServerState {
-    /// Row of the test plan.
+    /// Row of the test plan (tests/FAULTS.md).
     pub(crate) fault: &'static str,
     pub(crate) name: &'static str,
     pub(crate) class: &'static str,

@@ -1,6 +1,6 @@
 //! Faults under load from Kafka, with an oracle: committed events are in Redis, no older event
 //! overwrites them, and in the end each hash is the fold of its events. Each test is a row of the
-//! fault matrix; letters and numbers are those of the test plan.
+//! fault matrix; letters and numbers are those of the test plan (tests/FAULTS.md).
 
 use std::time::Duration;
 

@@ -39,6 +39,8 @@ mod dead_letters;
 mod dead_letters_shared;
 /// `traitsink demo`, the first command of a new user.
 mod demo;
+/// The documents lead to files and tests that exist.
+mod documents;
 /// The embedded store, used with `redis-cli`.
 mod embedded;
 /// Faults under load; acknowledged events must be in Redis.

@@ -76,7 +76,8 @@ const PROTOCOL: &str =
 const QUOTA: &str =
     "raise the plan's limit, or wait until it starts anew; writing goes on by itself then";
 const UPSTREAM: &str = "does its Redis run, and does the proxy reach it? See the proxy's log";
-pub(super) const UNKNOWN: &str = "if a proxy or a managed service is in between, it may say so (a quota, an \
+pub(super) const UNKNOWN: &str = "if a proxy or a managed service is in between, it may say so (a \
+    quota, an \
     upstream that is away): see its log";
 
 /// Rows of one code stand together, the row without a text last.

@@ -4,7 +4,8 @@ use crate::config::Durability;
 use crate::redis::command::Write;
 
 /// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys with
-/// these `prefixes` (`""`: none), and `commands` besides. To be typed at the prompt of `redis-cli`, with PASSWORD replaced.
+/// these `prefixes` (`""`: none), and `commands` besides. To be typed at the prompt of `redis-cli`,
+/// with PASSWORD replaced.
 pub(in crate::redis) fn minimal_acl(
     username: &str,
     prefixes: &[&str],

@@ -43,7 +43,8 @@ pub(super) async fn master(
             Class::Config,
             "NONE",
             format!(
-                "sentinel {node} knows no master {name:?} (redis.sentinel.master); `redis-cli -p PORT \
+                "sentinel {node} knows no master {name:?} (redis.sentinel.master); `redis-cli -p \
+                 PORT \
                  SENTINEL MASTERS` lists those it knows"
             ),
         )),
