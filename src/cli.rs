@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 use clap::error::ErrorKind;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::config::{ConfigArgs, System};
+use crate::config::ConfigArgs;
+use crate::import::System;
 
 const EXAMPLES: &str = "\
 Examples:

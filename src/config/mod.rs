@@ -5,30 +5,9 @@
 //! resolves each section to what is valid ([`Config`]). Everything that is wrong is gathered on the
 //! way and told at once ([`ConfigErrors`]).
 
-mod admin;
-mod check;
-mod dead_letter;
-mod delivery;
-mod http;
-mod import;
-mod kafka;
-mod kinds;
-mod layers;
-mod log;
-mod password;
-mod prefix;
-mod raw;
-mod redis;
-mod redis_url;
-mod report;
-mod rudderstack;
-mod secrets;
-mod state_dir;
-mod tcp;
-mod tls;
-mod transform;
-mod units;
-mod variables;
+pub(crate) mod engine;
+pub(crate) mod rudderstack;
+pub(crate) mod sections;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -37,28 +16,29 @@ use serde_json::Value;
 
 use crate::event::Rules;
 
-pub use dead_letter::{Breaker, DeadLetter};
-pub use delivery::Delivery;
-pub use http::{Http, WriteKey};
-pub use import::{Import, Note, NoteKind, System, import};
-pub use kafka::{Kafka, KafkaClient, Librdkafka, OffsetReset, Sasl, token_url_error};
-pub use kinds::schema;
-pub use layers::ConfigArgs;
-pub use log::{Log, LogFormat};
-pub use password::{Password, program_name};
-pub use redis::{
+pub use engine::kinds::schema;
+pub use engine::layers::ConfigArgs;
+pub use engine::report::{ConfigError, ConfigErrors};
+pub use engine::secrets::{quotable, read_secret, without_newline};
+pub use sections::dead_letter::{Breaker, DeadLetter};
+pub use sections::delivery::Delivery;
+pub use sections::http::{Http, WriteKey};
+pub use sections::kafka::{Kafka, KafkaClient, Librdkafka, OffsetReset, Sasl, token_url_error};
+pub use sections::log::{Log, LogFormat};
+pub use sections::redis::password::{Password, program_name};
+pub use sections::redis::tcp::Tcp;
+pub use sections::redis::{
     Address, Cluster, Durability, Handshake, Local, Login, Mode, NatMap, Node, PrimaryReplicas,
     Protocol, Redis, Sentinel, Shard,
 };
-pub use report::{ConfigError, ConfigErrors};
-pub use secrets::{quotable, read_secret, without_newline};
-pub use tcp::Tcp;
-pub use tls::{Pem, Tls};
+pub use sections::tls::{Pem, Tls};
 
-use kinds::Kind;
-use raw::Raw;
-use report::Report;
-use units::print_size;
+use engine::kinds::Kind;
+use engine::layers;
+use engine::report::Report;
+use engine::units::print_size;
+use sections::raw::Raw;
+use sections::{data_dir, tls};
 
 /// Every key with its default, commented: what `config default` prints.
 pub const DEFAULT_FILE: &str = include_str!("../../deploy/traitsink.toml");
@@ -118,7 +98,7 @@ pub fn load(args: &ConfigArgs) -> Result<Loaded, ConfigErrors> {
 
 fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
     let data_dir =
-        raw.data_dir.clone().or_else(|| state_dir::default(&args.environment)).unwrap_or_else(
+        raw.data_dir.clone().or_else(|| data_dir::default(&args.environment)).unwrap_or_else(
             || {
                 report.error(
                     "data_dir",

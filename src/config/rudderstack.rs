@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 
 /// What the settings come to.
 #[derive(Debug, PartialEq)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// `{"redis": {...}}`, as a file of ours would say it.
-    pub(super) tree: Value,
-    pub(super) warnings: Vec<String>,
+    pub(crate) tree: Value,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Keys that mean nothing to a store: they choose where RudderStack runs.
@@ -17,7 +17,7 @@ const WITHOUT_MEANING: [&str; 3] = ["connectionMode", "connection_mode", "useNat
 
 /// Reads a destination's settings: the bare `config` object, or the whole destination with `config`
 /// inside.
-pub(super) fn read(path: &Path) -> Result<Settings, Vec<String>> {
+pub(crate) fn read(path: &Path) -> Result<Settings, Vec<String>> {
     let text =
         std::fs::read_to_string(path).map_err(|error| vec![format!("cannot be read: {error}")])?;
     convert(&text)
@@ -200,7 +200,7 @@ impl<'a> Reader<'a> {
 }
 
 /// `useJSONModule` is `use_json_module`.
-pub(super) fn snake_case(name: &str) -> String {
+pub(crate) fn snake_case(name: &str) -> String {
     let mut out = String::new();
     let mut upper_before = false;
     for (n, c) in name.char_indices() {

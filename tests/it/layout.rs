@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "source",
         ],
     ),
-    ("cli", &["config"]),
+    ("cli", &["config", "import"]),
     (
         "commands",
         &[
@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "dead_letter",
             "event",
             "exit",
+            "import",
             "kafka",
             "lifecycle",
             "logging",
@@ -46,6 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dead_letter", &["config", "kafka", "logging"]),
     ("event", &[]),
     ("exit", &[]),
+    ("import", &["config"]),
     ("kafka", &["config", "printable", "tls"]),
     ("lifecycle", &["exit"]),
     ("logging", &["config"]),

@@ -1,0 +1,15 @@
+//! The tables of a configuration file, one file or folder each: what may be typed, with the
+//! defaults, and what it comes to once it is checked.
+
+pub(crate) mod admin;
+pub(crate) mod data_dir;
+pub(crate) mod dead_letter;
+pub(crate) mod delivery;
+pub(crate) mod http;
+pub(crate) mod kafka;
+pub(crate) mod log;
+pub(crate) mod prefix;
+pub(crate) mod raw;
+pub(crate) mod redis;
+pub(crate) mod tls;
+pub(crate) mod transform;
