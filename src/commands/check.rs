@@ -11,13 +11,15 @@ use crate::config::{
     Pem, PrimaryReplicas, Redis, Sasl, Tls, program_name,
 };
 use crate::dead_letter::exposures;
+use crate::import::rudderstack_layer;
 use crate::redis::{Topology, check_password};
 
 use super::{connect, exit};
 
 /// Validates offline; with `reach` also everything that the configuration will use.
 pub(super) fn check(options: &Options, reach: bool, rudderstack: Option<PathBuf>) -> ExitCode {
-    let args = ConfigArgs { rudderstack, ..options.config_args() };
+    let settings = rudderstack.as_deref().map(rudderstack_layer);
+    let args = ConfigArgs { settings, ..options.config_args() };
     let loaded = match exit::configured(&args) {
         Ok(loaded) => loaded,
         Err(code) => return code,

@@ -6,7 +6,6 @@
 //! way and told at once ([`ConfigErrors`]).
 
 pub(crate) mod engine;
-pub(crate) mod rudderstack;
 pub(crate) mod sections;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,7 +16,7 @@ use serde_json::Value;
 use crate::event::Rules;
 
 pub use engine::kinds::schema;
-pub use engine::layers::ConfigArgs;
+pub use engine::layers::{ConfigArgs, SettingsLayer};
 pub use engine::report::{ConfigError, ConfigErrors};
 pub use engine::secrets::{quotable, read_secret, without_newline};
 pub use sections::dead_letter::{Breaker, DeadLetter};

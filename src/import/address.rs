@@ -7,14 +7,14 @@ use crate::config::sections::redis::url::{Place, RedisUrl, host_name};
 
 /// A server, with a login of its own or without.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Node {
+pub(super) struct ServerAddress {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) username: Option<String>,
     pub(super) password: Option<String>,
 }
 
-impl Node {
+impl ServerAddress {
     /// # Errors
     /// What is wrong with the host, without quoting it.
     pub(super) fn new(host: &str, port: u16) -> Result<Self, String> {
@@ -86,8 +86,8 @@ impl Node {
 }
 
 /// The value of a `nodes` key.
-pub(super) fn list(nodes: &[Node]) -> Value {
-    nodes.iter().map(Node::toml).collect::<Vec<_>>().into()
+pub(super) fn list(nodes: &[ServerAddress]) -> Value {
+    nodes.iter().map(ServerAddress::toml).collect::<Vec<_>>().into()
 }
 
 #[cfg(test)]
@@ -104,15 +104,15 @@ mod tests {
             ("a", None, Err("has no port: write host:port")),
             ("a:0", Some(7), Err("has no port from 1 to 65535")),
         ] {
-            let node = Node::parse(text, default).map(|node| node.text());
+            let node = ServerAddress::parse(text, default).map(|node| node.text());
             assert_eq!(node.as_deref().map_err(String::as_str), expected, "{text}");
         }
     }
 
     #[test]
     fn a_login_makes_a_table() {
-        let plain = Node::new("a", 1).unwrap();
-        let secret = Node { password: Some("p\"w".into()), ..plain.clone() };
+        let plain = ServerAddress::new("a", 1).unwrap();
+        let secret = ServerAddress { password: Some("p\"w".into()), ..plain.clone() };
         assert_eq!(
             list(&[plain, secret]).to_string(),
             r#"["a:1", { host = "a", password = 'p"w', port = 1 }]"#

@@ -43,8 +43,10 @@ impl Import {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     pub kind: NoteKind,
-    /// The option, by its name in the imported file, and what there is to say about it.
-    text: String,
+    /// The option, by its name in the imported file, with the key that it was mapped to.
+    pub subject: String,
+    /// What else there is to say; may be empty.
+    pub why: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +72,10 @@ impl fmt::Display for Note {
             NoteKind::Unknown => "unknown",
             NoteKind::Failed => "cannot be converted",
         };
-        write!(f, "{kind}: {}", self.text)
+        match &self.why[..] {
+            "" => write!(f, "{kind}: {}", self.subject),
+            why => write!(f, "{kind}: {} ({why})", self.subject),
+        }
     }
 }
 
@@ -102,14 +107,20 @@ impl Draft {
         self.set(key, value);
     }
 
-    pub(super) fn note(&mut self, kind: NoteKind, text: impl fmt::Display) {
-        self.notes.push(Note { kind, text: text.to_string() });
+    /// Notes `why` on `subject`; `why` may be empty.
+    pub(super) fn note(
+        &mut self,
+        kind: NoteKind,
+        subject: impl fmt::Display,
+        why: impl fmt::Display,
+    ) {
+        self.notes.push(Note { kind, subject: subject.to_string(), why: why.to_string() });
     }
 
     /// Sets a key that the file leaves open; `why` says where the value is from.
     pub(super) fn set_default(&mut self, key: &str, value: impl Into<Value>, why: &str) {
         let value = value.into();
-        self.note(NoteKind::Defaulted, format_args!("{key} = {value} ({why})"));
+        self.note(NoteKind::Defaulted, format_args!("{key} = {value}"), why);
         self.set(key, value);
     }
 

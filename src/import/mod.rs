@@ -15,6 +15,10 @@ mod stalwart;
 mod syntax;
 mod transfer;
 
+use std::path::Path;
+
+use crate::config::SettingsLayer;
+
 pub use draft::{Import, Note, NoteKind};
 
 /// Whose settings they are.
@@ -52,4 +56,13 @@ pub fn import(
         System::Deepstream => deepstream::convert(syntax::yaml_or_json(text)?, variable),
         System::Redwood => redwood::convert(syntax::properties_yaml_or_json(text)?),
     }
+}
+
+/// RudderStack's settings in the JSON file `path`, to stand for the `[redis]` section. What is wrong
+/// with them is reported by [`crate::config::load`], beside what else is wrong.
+pub fn rudderstack_layer(path: &Path) -> SettingsLayer {
+    let read = std::fs::read_to_string(path)
+        .map_err(|error| vec![format!("cannot be read: {error}")])
+        .and_then(|text| rudderstack::layer(&text));
+    SettingsLayer { origin: format!("RudderStack settings {}", path.display()), read }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::address::{Node, list};
+use super::address::{ServerAddress, list};
 use super::draft::Import;
 use super::java_store::{self, Conversion};
 use super::transfer::Transfer;
@@ -120,7 +120,7 @@ impl Oxd {
             Provider::Sentinel => "redis.sentinel.nodes",
         };
         let Some(text) = self.0.text("servers") else {
-            let server = Node::new("localhost", 6379).expect("a name");
+            let server = ServerAddress::new("localhost", 6379).expect("a name");
             let value = if key == "redis.url" { server.url().into() } else { list(&[server]) };
             return self.0.draft.set_default(key, value, "servers is missing");
         };
@@ -129,7 +129,8 @@ impl Oxd {
                 let (first, others) = text
                     .split_once(',')
                     .map_or((text.as_str(), None), |(first, others)| (first, Some(others)));
-                let Some(node) = self.0.or_fail("servers", Node::parse(first, None)) else {
+                let Some(node) = self.0.or_fail("servers", ServerAddress::parse(first, None))
+                else {
                     return;
                 };
                 self.0.set_server(&node);
@@ -153,7 +154,8 @@ impl Oxd {
                 );
             }
             Provider::Cluster | Provider::Sentinel => {
-                let Some(nodes) = self.0.or_fail("servers", Node::parse_list(&text)) else {
+                let Some(nodes) = self.0.or_fail("servers", ServerAddress::parse_list(&text))
+                else {
                     return;
                 };
                 let detail =
@@ -248,7 +250,7 @@ impl Oxd {
 fn shard(text: &str) -> Result<(toml::Value, bool), String> {
     let text = text.trim();
     if !text.contains("://") {
-        return Ok((Node::parse(text, None)?.toml(), false));
+        return Ok((ServerAddress::parse(text, None)?.toml(), false));
     }
     let url = RedisUrl::parse(text)?;
     let table = toml::Table::from_iter([("url".to_owned(), toml::Value::from(text))]);

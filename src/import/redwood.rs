@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::address::{Node, list};
+use super::address::{ServerAddress, list};
 use super::draft::Import;
 use super::transfer::{Transfer, leaves};
 
@@ -140,7 +140,7 @@ impl Redwood {
     }
 
     /// One server or several: `{host, port}`, `host:port` or a list of them.
-    fn endpoints(&mut self, name: &str) -> Vec<Node> {
+    fn endpoints(&mut self, name: &str) -> Vec<ServerAddress> {
         let Some(value) = self.0.take(name) else { return Vec::new() };
         let entries = match value {
             Value::Array(entries) => entries,
@@ -152,7 +152,7 @@ impl Redwood {
             let at = if is_list { format!("{name}[{n}]") } else { name.to_owned() };
             let node = match entry {
                 Value::String(text) if text.trim().is_empty() => continue,
-                Value::String(text) => Node::parse(&text, Some(6379)),
+                Value::String(text) => ServerAddress::parse(&text, Some(6379)),
                 Value::Object(table) if table.is_empty() => continue,
                 Value::Object(table) => self.endpoint(&at, table),
                 _ => Err("is no server".into()),
@@ -162,7 +162,7 @@ impl Redwood {
         nodes
     }
 
-    fn endpoint(&mut self, at: &str, mut table: Table) -> Result<Node, String> {
+    fn endpoint(&mut self, at: &str, mut table: Table) -> Result<ServerAddress, String> {
         let mut text = |name: &str| match table.remove(name) {
             Some(Value::String(text)) => Some(text),
             Some(Value::Number(number)) => Some(number.to_string()),
@@ -173,6 +173,6 @@ impl Redwood {
             self.0.unknown(&format!("{at}.{name}"));
         }
         let host = host.ok_or("has no host")?;
-        Node::parse(&format!("{host}:{}", port.as_deref().unwrap_or("6379")), None)
+        ServerAddress::parse(&format!("{host}:{}", port.as_deref().unwrap_or("6379")), None)
     }
 }

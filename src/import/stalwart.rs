@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
-use super::address::{Node, list};
+use super::address::{ServerAddress, list};
 use super::draft::Import;
 use super::syntax::Variables;
 use super::transfer::{Transfer, unset};
@@ -187,7 +187,7 @@ impl Stalwart<'_> {
     }
 
     fn sentinel(&mut self, name: &str) -> Option<RedisUrl> {
-        let default = || Node::new("127.0.0.1", 26379).expect("an address");
+        let default = || ServerAddress::new("127.0.0.1", 26379).expect("an address");
         if let Some((first, nodes)) = if self.transfer.has(name) { self.urls(name) } else { None } {
             self.transfer.draft.set("redis.sentinel.nodes", list(&nodes));
             let detail = if first.tls {
@@ -221,7 +221,7 @@ impl Stalwart<'_> {
     }
 
     /// A list, or a table whose keys are the entries.
-    fn urls(&mut self, name: &str) -> Option<(RedisUrl, Vec<Node>)> {
+    fn urls(&mut self, name: &str) -> Option<(RedisUrl, Vec<ServerAddress>)> {
         let texts: Vec<String> = match self.transfer.take(name) {
             Some(Value::Array(items)) => {
                 items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
@@ -230,7 +230,7 @@ impl Stalwart<'_> {
             Some(Value::String(text)) => vec![text],
             Some(_) => Vec::new(),
             None => {
-                let default = list(&[Node::new("127.0.0.1", 6379).expect("an address")]);
+                let default = list(&[ServerAddress::new("127.0.0.1", 6379).expect("an address")]);
                 self.transfer.draft.set_default("redis.nodes", default, "urls is missing");
                 return None;
             }
@@ -240,14 +240,15 @@ impl Stalwart<'_> {
             .map(|text| RedisUrl::parse(&known_options(text).0))
             .collect::<Result<Vec<_>, _>>();
         let urls = self.transfer.or_fail(name, urls)?;
-        let mut nodes: Vec<Node> = Vec::new();
+        let mut nodes: Vec<ServerAddress> = Vec::new();
         for url in &urls {
             let Place::Tcp { host, port } = &url.place else {
                 self.transfer.fail(name, "a unix socket cannot be one of several servers");
                 return None;
             };
             // Without a port it is Redis's, for sentinels too.
-            let node = self.transfer.or_fail(name, Node::new(host, port.unwrap_or(6379)))?;
+            let node =
+                self.transfer.or_fail(name, ServerAddress::new(host, port.unwrap_or(6379)))?;
             if !nodes.contains(&node) {
                 nodes.push(node);
             }

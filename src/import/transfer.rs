@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::config::engine::units::print_duration;
 
-use super::address::Node;
+use super::address::ServerAddress;
 use super::draft::{Draft, Import, NoteKind};
 use super::syntax::Variables;
 
@@ -36,7 +36,7 @@ impl Transfer {
             each_text(value, name, &mut |path, text| match variables.fill(text) {
                 Ok(filled) => Value::String(filled),
                 Err(variable) => {
-                    draft.note(NoteKind::Failed, format_args!("{path} ({})", unset(&variable)));
+                    draft.note(NoteKind::Failed, path, unset(&variable));
                     Value::Null
                 }
             });
@@ -193,8 +193,7 @@ impl Transfer {
 
     /// Notes that an option that was taken went to `key`.
     pub(super) fn mapped(&mut self, name: &str, key: &str, detail: &str) {
-        let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
-        self.draft.note(NoteKind::Mapped, format_args!("{name} -> {key}{detail}"));
+        self.draft.note(NoteKind::Mapped, format_args!("{name} -> {key}"), detail);
     }
 
     /// Notes where an option went that lets profiles be read from replicas.
@@ -222,29 +221,29 @@ impl Transfer {
     /// Takes an option, if it is there, for which there is nothing here yet.
     pub(super) fn later(&mut self, name: &str, what: &str) {
         if self.take(name).is_some() {
-            self.draft.note(NoteKind::NotYet, format_args!("{name} ({what})"));
+            self.draft.note(NoteKind::NotYet, name, what);
         }
     }
 
     /// Notes that something in the TOML was not in the file.
     pub(super) fn defaulted(&mut self, what: &str, why: &str) {
-        self.draft.note(NoteKind::Defaulted, format_args!("{what} ({why})"));
+        self.draft.note(NoteKind::Defaulted, what, why);
     }
 
     /// Notes an option that nobody knows.
     pub(super) fn unknown(&mut self, name: &str) {
-        self.draft.note(NoteKind::Unknown, name);
+        self.draft.note(NoteKind::Unknown, name, "");
     }
 
     /// Notes that an option that was taken changes nothing here.
     pub(super) fn idle(&mut self, name: &str, why: &str) {
-        self.draft.note(NoteKind::NoMeaning, format_args!("{name} ({why})"));
+        self.draft.note(NoteKind::NoMeaning, name, why);
     }
 
     /// Notes that an option that was taken is needed and could not be converted. `why` must not
     /// quote what may be a secret.
     pub(super) fn fail(&mut self, name: &str, why: impl Display) {
-        self.draft.note(NoteKind::Failed, format_args!("{name} ({why})"));
+        self.draft.note(NoteKind::Failed, name, why);
     }
 
     /// The result, or nothing and a note.
@@ -263,12 +262,13 @@ impl Transfer {
             self.draft.note(
                 NoteKind::NoMeaning,
                 format_args!("all outside {section}: {}", names.join(", ")),
+                "",
             );
         }
     }
 
     /// Sets the one server of a mode that has one.
-    pub(super) fn set_server(&mut self, node: &Node) {
+    pub(super) fn set_server(&mut self, node: &ServerAddress) {
         self.draft.set("redis.url", node.url());
     }
 

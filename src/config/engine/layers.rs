@@ -15,7 +15,6 @@ use super::check::Check;
 use super::kinds::{Form, Kind, join};
 use super::report::{Origin, Report};
 use super::variables;
-use crate::config::rudderstack;
 
 /// Where a configuration is read from. Nothing else is looked at: no other file, no other variable.
 /// Not `Debug`: flags and variables hold secrets.
@@ -25,8 +24,8 @@ pub struct ConfigArgs {
     pub files: Vec<PathBuf>,
     /// `path.to.key=value`, later ones win.
     pub set: Vec<String>,
-    /// RudderStack destination settings, which stand for the `[redis]` section.
-    pub rudderstack: Option<PathBuf>,
+    /// Another system's settings, which stand for the `[redis]` section.
+    pub settings: Option<SettingsLayer>,
     /// The process's environment: `TRAITSINK_*__*` and what the default of `data_dir` needs.
     pub environment: BTreeMap<OsString, OsString>,
     /// A verb's own defaults, below everything else: the verb, and TOML.
@@ -35,12 +34,21 @@ pub struct ConfigArgs {
     pub flags: Vec<(&'static str, &'static str, String)>,
 }
 
+/// Another system's settings for Redis, as far as they could be read.
+#[derive(Clone)]
+pub struct SettingsLayer {
+    /// How messages name them, such as `RudderStack settings FILE`.
+    pub origin: String,
+    /// `{"redis": {...}}` and warnings, or all that is wrong with the settings.
+    pub read: Result<(Value, Vec<String>), Vec<String>>,
+}
+
 impl ConfigArgs {
     /// Whether anything was configured at all.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
             && self.set.is_empty()
-            && self.rudderstack.is_none()
+            && self.settings.is_none()
             && self.variables().next().is_none()
     }
 
@@ -70,8 +78,8 @@ pub(crate) fn gather(args: &ConfigArgs, root: &Kind, report: &mut Report) -> Map
     if let Some((verb, text)) = args.preset {
         layers.file(Origin::Preset(verb), FileFormat::Toml, text);
     }
-    if let Some(path) = &args.rudderstack {
-        layers.rudderstack(path);
+    if let Some(settings) = &args.settings {
+        layers.settings(settings);
     }
     let settings = layers.tree.clone();
     for path in &args.files {
@@ -93,8 +101,8 @@ pub(crate) fn gather(args: &ConfigArgs, root: &Kind, report: &mut Report) -> Map
             None => layers.report.error_in(&Origin::Set, "expected path.to.key=value"),
         }
     }
-    if let Some(path) = &args.rudderstack {
-        layers.agree(&settings, path);
+    if let Some(layer) = &args.settings {
+        layers.agree(&settings, &layer.origin);
     }
     for (flag, key, value) in &args.flags {
         layers.text(Origin::Flag(flag), key, Value::String(value.clone()));
@@ -135,18 +143,17 @@ impl Layers<'_> {
         }
     }
 
-    fn rudderstack(&mut self, path: &Path) {
-        let origin = Origin::Rudderstack(path.to_owned());
-        match rudderstack::read(path) {
-            Ok(settings) => {
-                settings
-                    .warnings
-                    .into_iter()
-                    .for_each(|warning| self.report.warn(format!("{origin}: {warning}")));
-                self.lay(&origin, false, settings.tree);
+    fn settings(&mut self, settings: &SettingsLayer) {
+        let origin = Origin::Settings(settings.origin.clone());
+        match &settings.read {
+            Ok((tree, warnings)) => {
+                for warning in warnings {
+                    self.report.warn(format!("{origin}: {warning}"));
+                }
+                self.lay(&origin, false, tree.clone());
             }
             Err(errors) => {
-                errors.into_iter().for_each(|error| self.report.error_in(&origin, error))
+                errors.iter().for_each(|error| self.report.error_in(&origin, error));
             }
         }
     }
@@ -177,9 +184,9 @@ impl Layers<'_> {
         merge(&mut self.tree, checked, "", origin, self.report);
     }
 
-    /// RudderStack settings are the whole `[redis]` section: what was laid over them must say the
-    /// same.
-    fn agree(&mut self, settings: &Map<String, Value>, path: &Path) {
+    /// Another system's settings are the whole `[redis]` section: layers over them must say the
+    /// same. `origin` is how messages name them.
+    fn agree(&mut self, settings: &Map<String, Value>, origin: &str) {
         let mut leaves = Vec::new();
         settings.get("redis").into_iter().for_each(|redis| flatten(redis, "redis", &mut leaves));
         for (key, said) in leaves {
@@ -196,10 +203,9 @@ impl Layers<'_> {
                 Some(now) if !secret => format!("{now} differs from {said} in"),
                 _ => "differs from".to_owned(),
             };
-            let settings = Origin::Rudderstack(path.to_owned());
             self.report.error(
                 &key,
-                format_args!("{values} the {settings}, which stand for [redis]: remove one"),
+                format_args!("{values} the {origin}, which stand for [redis]: remove one"),
             );
         }
     }

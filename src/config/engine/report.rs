@@ -12,7 +12,8 @@ pub(crate) enum Origin {
     /// A verb's own preset, below everything that was typed.
     Preset(&'static str),
     File(PathBuf),
-    Rudderstack(PathBuf),
+    /// Another system's settings, which stand for `[redis]`: how messages name them.
+    Settings(String),
     Variable(String),
     Set,
     /// A dedicated flag, such as `--log-format`.
@@ -24,7 +25,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Preset(verb) => write!(f, "preset of `{verb}`"),
             Self::File(path) => write!(f, "file {}", path.display()),
-            Self::Rudderstack(path) => write!(f, "RudderStack settings {}", path.display()),
+            Self::Settings(name) => f.write_str(name),
             Self::Variable(name) => write!(f, "variable {name}"),
             Self::Set => f.write_str("--set"),
             Self::Flag(flag) => f.write_str(flag),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::address::{Node, list};
+use super::super::address::{ServerAddress, list};
 use super::{Cache, Table, unused};
 
 impl Cache {
@@ -52,7 +52,7 @@ impl Cache {
 
     /// A list of servers: `{host, port, username, password}`, a port, `host:port` or a URL. What
     /// else is in them is unknown.
-    pub(super) fn nodes(&mut self, name: &str, port: u16) -> Vec<Node> {
+    pub(super) fn nodes(&mut self, name: &str, port: u16) -> Vec<ServerAddress> {
         let Some(Value::Array(entries)) = self.0.take(name) else {
             self.0.fail(name, "is no list");
             return Vec::new();
@@ -62,9 +62,9 @@ impl Cache {
             let at = format!("{name}[{n}]");
             let node = match entry {
                 Value::Object(table) => self.node(&at, table, port),
-                Value::Number(number) => Node::parse(&format!("127.0.0.1:{number}"), None),
-                Value::String(text) if text.contains("://") => Node::from_url(&text, port),
-                Value::String(text) => Node::parse(&text, Some(port)),
+                Value::Number(number) => ServerAddress::parse(&format!("127.0.0.1:{number}"), None),
+                Value::String(text) if text.contains("://") => ServerAddress::from_url(&text, port),
+                Value::String(text) => ServerAddress::parse(&text, Some(port)),
                 _ => Err("is no server".into()),
             };
             nodes.extend(self.0.or_fail(&at, node));
@@ -72,7 +72,7 @@ impl Cache {
         nodes
     }
 
-    fn node(&mut self, at: &str, mut table: Table, port: u16) -> Result<Node, String> {
+    fn node(&mut self, at: &str, mut table: Table, port: u16) -> Result<ServerAddress, String> {
         let mut text = |name: &str| match table.remove(name) {
             Some(Value::String(text)) if !text.is_empty() => Some(text),
             Some(Value::Number(number)) => Some(number.to_string()),
@@ -99,7 +99,7 @@ impl Cache {
         for name in table.keys() {
             self.0.unknown(&format!("{at}.{name}"));
         }
-        Ok(Node { username, password, ..Node::new(&host, port?)? })
+        Ok(ServerAddress { username, password, ..ServerAddress::new(&host, port?)? })
     }
 
     /// Announced `host:port` to `{host, port}`, for `key`.

@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use super::super::address::Node;
+use super::super::address::ServerAddress;
 use super::{Cache, unused};
 use crate::config::sections::redis::url::{Place, RedisUrl};
 
@@ -45,7 +45,8 @@ impl Cache {
                 .0
                 .fail("url", "is the URL of a unix socket, which deepstream takes as path");
         };
-        let Some(node) = self.0.or_fail("url", Node::new(host, port.unwrap_or(6379))) else {
+        let Some(node) = self.0.or_fail("url", ServerAddress::new(host, port.unwrap_or(6379)))
+        else {
             return;
         };
         self.0.set_server(&node);
@@ -64,7 +65,7 @@ impl Cache {
         let given = [self.0.has("host"), self.0.has("port")];
         let host = self.0.text("host").unwrap_or_else(|| "localhost".into());
         let port = self.0.port("port").unwrap_or(6379);
-        let Some(node) = self.0.or_fail("host", Node::new(&host, port)) else { return };
+        let Some(node) = self.0.or_fail("host", ServerAddress::new(&host, port)) else { return };
         if given == [false, false] {
             return self.0.draft.set_default(
                 "redis.url",

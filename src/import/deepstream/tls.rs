@@ -1,4 +1,4 @@
-//! A tls object of Node.
+//! A tls object of ServerAddress.
 
 use serde_json::Value;
 
