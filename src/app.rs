@@ -17,7 +17,6 @@ use crate::config::{self, Config, Mode};
 use crate::dead_letter::DeadLetters;
 use crate::exit::Exit;
 use crate::lifecycle::{self, Lifecycle};
-use crate::logging::UserIds;
 use crate::metrics::Metrics;
 use crate::pipeline::{Budget, Health, Intake, Lane, LaneLimits, Source, Suspects};
 use crate::readiness::Readiness;
@@ -118,9 +117,8 @@ impl Delivery {
         lifecycle: &Lifecycle,
     ) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new());
-        let letters =
-            DeadLetters::open(&config.dead_letter, UserIds::new(config.log.plain_user_ids))
-                .map_err(|message| StartError { message, code: Exit::IO })?;
+        let letters = DeadLetters::open(&config.dead_letter, config.log.user_ids)
+            .map_err(|message| StartError { message, code: Exit::IO })?;
         tokio::spawn(reopen_at_hangup(lifecycle::hangups()?, letters.clone()));
         let stores = TaskTracker::new();
         let stop_store = CancellationToken::new();
@@ -269,7 +267,7 @@ impl App {
             Some(http) => Some((http, bind("http.listen", http.listen).await?)),
             None => None,
         };
-        let admin_listener = bind("admin.listen", config.admin).await?;
+        let admin_listener = bind("admin.listen", config.admin.listen).await?;
         let delivery = Delivery::start(config, Arc::clone(&readiness), &lifecycle).await?;
 
         let (sources, stop_sources) = (TaskTracker::new(), CancellationToken::new());

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::config::DeadLetter;
-use crate::logging::{Throttle, UserIds};
+use crate::config::{DeadLetter, UserIds};
+use crate::logging::Throttle;
 
 mod breaker;
 mod file;
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     fn user_ids() -> UserIds {
-        UserIds::new(false)
+        UserIds::Hashed
     }
 
     #[test]

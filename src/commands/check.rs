@@ -111,7 +111,7 @@ fn summary(config: &Config) -> String {
         ("redis", redis(&config.redis)),
         ("keys", format!("{}user:<id>", prefix(&config.redis.prefix))),
         ("dead letters", dead_letters),
-        ("admin", format!("http://{}/metrics, /live, /ready", config.admin)),
+        ("admin", format!("http://{}/metrics, /live, /ready", config.admin.listen)),
     ];
     let replicas = "only `check --connect` reads from them; the worker itself only writes";
     let replicas = config.redis.read_from_replicas.then(|| ("replicas", replicas.to_owned()));

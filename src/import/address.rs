@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret;
 use toml::Value;
 
-use crate::config::sections::redis::url::{Place, RedisUrl, host_name};
+use crate::config::{RedisUrl, UrlAddress, host_name, host_port, split_port};
 
 /// A server, with a login of its own or without.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,15 +23,7 @@ impl ServerAddress {
 
     /// Reads `host:port`; without a port it is `default`, or an error.
     pub(super) fn parse(text: &str, default: Option<u16>) -> Result<Self, String> {
-        let text = text.trim();
-        // The colons of an IPv6 address are inside brackets.
-        let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => match port.parse() {
-                Ok(port) if port > 0 => (host, Some(port)),
-                _ => return Err("has no port from 1 to 65535".into()),
-            },
-            _ => (text, None),
-        };
+        let (host, port) = split_port(text.trim())?;
         match port.or(default) {
             Some(port) => Self::new(host, port),
             None => Err("has no port: write host:port".into()),
@@ -41,7 +33,7 @@ impl ServerAddress {
     /// Host, port and login of a URL.
     pub(super) fn from_url(text: &str, default: u16) -> Result<Self, String> {
         let url = RedisUrl::parse(text)?;
-        let Place::Tcp { host, port } = url.place else {
+        let UrlAddress::Tcp { host, port } = url.address else {
             return Err("is the URL of a unix socket".into());
         };
         let password = url.password.map(|password| password.expose_secret().to_owned());
@@ -60,8 +52,7 @@ impl ServerAddress {
 
     /// `host:port`.
     pub(super) fn text(&self) -> String {
-        let Self { host, port, .. } = self;
-        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+        host_port(&self.host, Some(self.port))
     }
 
     pub(super) fn url(&self) -> String {

@@ -1,4 +1,4 @@
-//! What an import comes to: keys of ours, and a note on each option.
+//! The result of an import: keys of this program, and a note on each option.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ const TABLES: [&str; 8] = [
 const FIRST: [&str; 8] =
     ["mode", "enabled", "master", "url", "nodes", "username", "password", "password_file"];
 
-/// Settings in our words.
+/// The settings as a configuration of this program.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Import {
     /// A configuration file. It holds the secrets that were imported.
@@ -39,13 +39,13 @@ impl Import {
     }
 }
 
-/// What became of one option.
+/// A note on one option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     pub kind: NoteKind,
     /// The option, by its name in the imported file, with the key that it was mapped to.
     pub subject: String,
-    /// What else there is to say; may be empty.
+    /// Reason or detail; may be empty.
     pub why: String,
 }
 

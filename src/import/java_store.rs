@@ -6,11 +6,11 @@ use std::path::Path;
 pub(super) struct Conversion {
     /// Each with its key in a table of TLS.
     pub(super) files: Vec<(&'static str, String)>,
-    /// What makes them; it asks for the passwords.
+    /// The command that makes them; it asks for the passwords.
     pub(super) command: String,
 }
 
-/// Of a store with the certificates to trust.
+/// The conversion of a store with the certificates to trust.
 pub(super) fn trust(store: &str) -> Conversion {
     let certificates = beside(store, ".pem");
     let (p12, first) = to_pkcs12(store);
@@ -19,7 +19,7 @@ pub(super) fn trust(store: &str) -> Conversion {
     Conversion { files: vec![("ca_file", certificates)], command }
 }
 
-/// Of a store with the client's certificate and key.
+/// The conversion of a store with the client's certificate and key.
 pub(super) fn client(store: &str) -> Conversion {
     let (certificates, key) = (beside(store, "-cert.pem"), beside(store, "-key.pem"));
     let (p12, first) = to_pkcs12(store);

@@ -1,7 +1,8 @@
-//! Another system's settings for Redis, in our words: what `config import` prints.
+//! Another system's settings for Redis as a configuration of this program: what `config import`
+//! prints, and what `--rudderstack` reads.
 //!
-//! Pure: text in, TOML and notes out. Each system has a file of its own that takes its options one
-//! by one ([`transfer`]), so that each gets exactly one note and what nobody took is told as
+//! Text in, TOML and notes out. Each system has a file or a folder of its own that takes its options
+//! one by one ([`transfer`]), so that each gets exactly one note; options that are left are noted as
 //! unknown.
 
 mod address;
@@ -39,7 +40,7 @@ pub enum System {
 /// Converts the text of a file of `system`. `variable` is asked for the environment variables that
 /// the file refers to.
 ///
-/// What cannot be converted is a note of the kind [`NoteKind::Failed`] beside the rest.
+/// An option that cannot be converted is a note of the kind [`NoteKind::Failed`] beside the rest.
 ///
 /// # Errors
 /// The file is not of that form, or holds no settings for Redis. The text never quotes a value.
@@ -64,5 +65,9 @@ pub fn rudderstack_layer(path: &Path) -> SettingsLayer {
     let read = std::fs::read_to_string(path)
         .map_err(|error| vec![format!("cannot be read: {error}")])
         .and_then(|text| rudderstack::layer(&text));
-    SettingsLayer { origin: format!("RudderStack settings {}", path.display()), read }
+    SettingsLayer {
+        origin: format!("RudderStack settings {}", path.display()),
+        table: "redis",
+        read,
+    }
 }

@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 use super::address::{ServerAddress, list};
 use super::draft::Import;
 use super::java_store::{self, Conversion};
+use super::syntax::Table;
 use super::transfer::Transfer;
-use crate::config::sections::redis::url::RedisUrl;
+use crate::config::RedisUrl;
 
 const SECTION: &str = "storage_configuration";
 
@@ -18,7 +19,7 @@ enum Provider {
     Sentinel,
 }
 
-pub(super) fn convert(mut root: Map<String, Value>) -> Result<Import, String> {
+pub(super) fn convert(mut root: Table) -> Result<Import, String> {
     let storage = root.remove("storage");
     match &storage {
         Some(Value::String(name)) if name.trim() == "redis" => (),

@@ -1,14 +1,13 @@
 //! Redwood: `persistence.redis`, from a whole configuration, from `redis` or from what is inside.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::address::{ServerAddress, list};
 use super::draft::Import;
+use super::syntax::Table;
 use super::transfer::{Transfer, leaves};
 
-type Table = Map<String, Value>;
-
-/// What tells the inside of `persistence.redis`.
+/// Names that occur only inside `persistence.redis`.
 const TELLING: [&str; 5] = ["provider", "memurai", "password", "master", "replicas"];
 
 pub(super) fn convert(mut root: Table) -> Result<Import, String> {

@@ -3,9 +3,10 @@
 use config::{FileFormat, Format as _, ValueKind};
 use serde_json::{Map, Value};
 
-use crate::config::engine::layers::{syntax_error, to_json};
+use crate::config::{syntax_error, to_json};
 
-type Table = Map<String, Value>;
+/// A table of options.
+pub(super) type Table = Map<String, Value>;
 
 pub(super) fn yaml_or_json(text: &str) -> Result<Table, String> {
     parse(if is_json(text) { FileFormat::Json } else { FileFormat::Yaml }, text)

@@ -1,12 +1,12 @@
-//! Options are taken out of a file one by one, each with its note; what is left in the end nobody
-//! knew.
+//! Options are taken out of a file one by one, each with its note; those that are left in the end are
+//! unknown.
 
 use std::fmt::Display;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::config::engine::units::print_duration;
+use crate::config::print_duration;
 
 use super::address::ServerAddress;
 use super::draft::{Draft, Import, NoteKind};
@@ -29,7 +29,7 @@ impl Transfer {
         Self { options, draft: Draft::default() }
     }
 
-    /// Fills in variables everywhere. An option with one that is not set is told and taken out.
+    /// Fills in variables everywhere. An option with one that is not set is noted and taken out.
     pub(super) fn fill_in(&mut self, variables: &Variables<'_>) {
         let draft = &mut self.draft;
         for (name, value) in &mut self.options {
@@ -70,7 +70,7 @@ impl Transfer {
         self.peek(name).is_some()
     }
 
-    /// Takes an option that is a text or a number. An empty text is told and is none.
+    /// Takes an option that is a text or a number. An empty text is noted and is none.
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
         match self.take(name)? {
             Value::String(text) if text.trim().is_empty() => {
@@ -132,7 +132,7 @@ impl Transfer {
         true
     }
 
-    /// What to say of a secret that is not quoted: reading numbers drops their leading zeros.
+    /// A detail for secrets that are not in quotes: reading numbers drops their leading zeros.
     pub(super) fn number_detail(&self, name: &str) -> &'static str {
         if self.peek(name).is_some_and(Value::is_number) {
             "a number in the file: quote it there if it begins with 0"
@@ -272,7 +272,7 @@ impl Transfer {
         self.draft.set("redis.url", node.url());
     }
 
-    /// What all came to; what was not taken is unknown.
+    /// The result; options that were not taken are unknown.
     pub(super) fn finish(mut self) -> Import {
         let mut left = Vec::new();
         self.options.iter().for_each(|(name, value)| leaves(value, name, &mut left));

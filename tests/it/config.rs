@@ -8,8 +8,8 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use traitsink::config::{
-    Address, Config, ConfigArgs, DEFAULT_FILE, DeadLetter, Loaded, Local, Mode, Node, Password,
-    Pem, Protocol, Tcp, load, schema,
+    Address, Config, ConfigArgs, DEFAULT_FILE, DeadLetter, Loaded, Local, LogLevel, Mode, Node, Password, Pem,
+    Protocol, Tcp, load, schema,
 };
 
 use crate::harness::{address, tcp};
@@ -144,7 +144,7 @@ fn typed_keys_are_read_out_of_text() {
     assert_eq!((http.wait, http.max_body), (Duration::from_millis(1500), 1 << 20));
     assert_eq!(
         (config.log.level, config.data_dir.as_path()),
-        (tracing::Level::DEBUG, Path::new("/data"))
+        (LogLevel::Debug, Path::new("/data"))
     );
 }
 

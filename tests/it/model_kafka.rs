@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fastrand::Rng;
 use tokio_util::sync::CancellationToken;
-use traitsink::config::DeadLetter;
+use traitsink::config::{DeadLetter, UserIds};
 use traitsink::dead_letter::DeadLetters;
 use traitsink::event::{Limits, Origin, Rules};
-use traitsink::logging::UserIds;
 use traitsink::metrics::Metrics;
 use traitsink::pipeline::{
     Ack, Budget, Health, Intake, Lane, LaneLimits, Message, Outcome, Receipts, Source, Suspects,
@@ -124,7 +123,7 @@ async fn live(records: &[Record], redis: &Redis, seed: u64, kill: Option<usize>)
     let rules = Rules { limits, destination: "Redis".into() };
     let intake = Intake::new(rules, Arc::clone(&budget), Placement::by_slot(LANES));
     let health = Health::new(LANES, Arc::new(Readiness::new([])));
-    let letters = DeadLetters::open(&DeadLetter::Discard, UserIds::new(false)).unwrap();
+    let letters = DeadLetters::open(&DeadLetter::Discard, UserIds::Hashed).unwrap();
     let hard = CancellationToken::new();
     let lane = |(number, queue): (usize, &Arc<_>)| Lane {
         queue: Arc::clone(queue),

@@ -75,10 +75,7 @@ fn what_is_not_built_says_what_to_set() {
             r#"{"address": "cache", "clusterMode": false}"#,
             "SETTINGS: \"address\" is \"cache\", which has no port: write host:port",
         ),
-        (
-            r#"{"clusterMode": false}"#,
-            "SETTINGS: has no \"address\": it is no Redis destination",
-        ),
+        (r#"{"clusterMode": false}"#, "SETTINGS: has no \"address\": it is no Redis destination"),
         (
             r#"{"address": null, "clusterMode": false}"#,
             "SETTINGS: \"address\" is missing: set it to host:port",

@@ -4,21 +4,18 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
-use super::kinds::{Form, Kind, join};
-use super::layers::flatten;
-use super::report::{Origin, Report};
-use super::secrets::quotable;
+use super::key_kind::{Form, KeyKind, join};
+use super::quotable::{is_plain_name, quotable};
+use super::report::{ConfigReport, ValueOrigin};
+use super::tree::flatten;
 use super::units::{parse_address, parse_duration, parse_size};
-use crate::config::sections::kafka::is_property_name;
-use crate::config::sections::redis::parse_node;
-use crate::config::sections::redis::url::RedisUrl;
 
 pub(crate) struct Check<'a> {
-    pub(crate) root: &'a Kind,
-    pub(crate) origin: &'a Origin,
+    pub(crate) root: &'a KeyKind,
+    pub(crate) origin: &'a ValueOrigin,
     /// Everything was typed as text: numbers and lists are read out of it.
     pub(crate) textual: bool,
-    pub(crate) report: &'a mut Report,
+    pub(crate) report: &'a mut ConfigReport,
 }
 
 impl Check<'_> {
@@ -31,9 +28,9 @@ impl Check<'_> {
         }
     }
 
-    fn value(&mut self, kind: &Kind, path: &str, value: Value) -> Option<Value> {
+    fn value(&mut self, kind: &KeyKind, path: &str, value: Value) -> Option<Value> {
         match (kind, value) {
-            (Kind::Table(keys), Value::Object(table)) => {
+            (KeyKind::Table(keys), Value::Object(table)) => {
                 let fields = table.into_iter().filter_map(|(name, value)| {
                     let path = join(path, &name);
                     let Some(kind) = keys.get(&name) else {
@@ -44,18 +41,18 @@ impl Check<'_> {
                 });
                 Some(Value::Object(fields.collect()))
             }
-            (Kind::Map(form), Value::Object(table)) => {
+            (KeyKind::Map(form), Value::Object(table)) => {
                 Some(self.map(*form, path, &Value::Object(table)))
             }
-            (Kind::Table(_) | Kind::Map(_), Value::Null) => Some(Value::Object(Map::new())),
+            (KeyKind::Table(_) | KeyKind::Map(_), Value::Null) => Some(Value::Object(Map::new())),
             (_, Value::Null) => Some(Value::Null),
-            (Kind::Text(Form::OrEmpty), text @ Value::String(_)) => Some(text),
+            (KeyKind::Text(Form::OrEmpty), text @ Value::String(_)) => Some(text),
             (_, Value::String(text)) if text.is_empty() => Some(Value::Null),
-            (Kind::List(item), Value::Array(items)) => {
+            (KeyKind::List(item), Value::Array(items)) => {
                 let items = items.into_iter().enumerate().filter_map(|(n, value)| match value {
                     // Left out, it would go unnoticed.
                     Value::String(text) if text.is_empty() => match **item {
-                        Kind::Text(form) | Kind::Either(form, _) => {
+                        KeyKind::Text(form) | KeyKind::Either(form, _) => {
                             self.text(form, &format!("{path}[{n}]"), text)
                         }
                         _ => Some(Value::String(text)),
@@ -66,42 +63,42 @@ impl Check<'_> {
                 });
                 Some(items.collect())
             }
-            (Kind::List(item), Value::String(text))
-                if self.textual && !matches!(**item, Kind::Table(_)) =>
+            (KeyKind::List(item), Value::String(text))
+                if self.textual && !matches!(**item, KeyKind::Table(_)) =>
             {
                 let items = text.split(',').map(|item| Value::from(item.trim())).collect();
                 self.value(kind, path, Value::Array(items))
             }
-            (Kind::Either(form, _), Value::String(text)) => {
-                self.value(&Kind::Text(*form), path, Value::String(text))
+            (KeyKind::Either(form, _), Value::String(text)) => {
+                self.value(&KeyKind::Text(*form), path, Value::String(text))
             }
-            (Kind::Either(_, table), value @ Value::Object(_)) => self.value(table, path, value),
-            (Kind::Boolean, Value::Bool(value)) => Some(value.into()),
-            (Kind::Boolean, Value::String(text)) if self.textual => {
+            (KeyKind::Either(_, table), value @ Value::Object(_)) => self.value(table, path, value),
+            (KeyKind::Boolean, Value::Bool(value)) => Some(value.into()),
+            (KeyKind::Boolean, Value::String(text)) if self.textual => {
                 let read = text.parse::<bool>().map(Value::from);
                 self.parsed(path, read.map_err(|_| format!("{text:?} is not true or false")))
             }
-            (Kind::Integer { min, max }, Value::Number(number)) => {
+            (KeyKind::Integer { min, max }, Value::Number(number)) => {
                 self.integer(path, number.as_i64(), *min..=*max, &number)
             }
-            (Kind::Integer { min, max }, Value::String(text)) if self.textual => {
+            (KeyKind::Integer { min, max }, Value::String(text)) if self.textual => {
                 match text.parse::<i64>() {
                     Ok(number) => self.integer(path, Some(number), *min..=*max, &number),
                     Err(_) => self.parsed(path, Err(format!("{text:?} is not a whole number"))),
                 }
             }
-            (Kind::Fraction { min, max }, Value::Number(number)) => {
+            (KeyKind::Fraction { min, max }, Value::Number(number)) => {
                 self.fraction(path, number.as_f64(), *min..=*max, &number)
             }
-            (Kind::Fraction { min, max }, Value::String(text)) if self.textual => {
+            (KeyKind::Fraction { min, max }, Value::String(text)) if self.textual => {
                 self.fraction(path, text.parse().ok(), *min..=*max, &text)
             }
-            (Kind::Word(words), Value::String(word)) => {
+            (KeyKind::Word(words), Value::String(word)) => {
                 let known = words.contains(&word);
                 let error = || format!("{word:?} is not known; known are: {}", words.join(", "));
                 self.parsed(path, if known { Ok(Value::String(word)) } else { Err(error()) })
             }
-            (Kind::Text(form), Value::String(text)) => self.text(*form, path, text),
+            (KeyKind::Text(form), Value::String(text)) => self.text(*form, path, text),
             (kind, value) => self.parsed(
                 path,
                 Err(format!("expected {}, found {}", kind.expected(), found(&value))),
@@ -115,8 +112,7 @@ impl Check<'_> {
             Form::Duration => parse_duration(&text).map(drop),
             Form::Size => parse_size(&text).map(drop),
             Form::Address => parse_address(&text).map(drop),
-            Form::Node => parse_node(&text).map(drop),
-            Form::RedisUrl => RedisUrl::parse(&text).map(drop),
+            Form::Section(form) => (form.check)(&text),
         };
         self.parsed(path, read.map(|()| Value::String(text)))
     }
@@ -163,7 +159,7 @@ impl Check<'_> {
         let texts = leaves.into_iter().filter_map(|(name, value)| {
             // The name is part of what is typed freely, too.
             let shown = match form {
-                Form::Secret if is_property_name(&name) => name.clone(),
+                Form::Secret if is_plain_name(&name) => name.clone(),
                 Form::Secret => "***".to_owned(),
                 _ => quotable(&name),
             };
@@ -173,7 +169,7 @@ impl Check<'_> {
                 value => value,
             };
             let text = match value {
-                Value::Null | Value::String(_) => self.value(&Kind::Text(form), &path, value),
+                Value::Null | Value::String(_) => self.value(&KeyKind::Text(form), &path, value),
                 value => {
                     self.parsed(&path, Err(format!("expected a text, found {}", found(&value))))
                 }
@@ -211,7 +207,7 @@ fn list_mark(name: &str) -> &'static str {
     if name.contains('[') { "[]" } else { "" }
 }
 
-/// What a value is, never what it says.
+/// The type of a value; its content is never quoted.
 fn found(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",

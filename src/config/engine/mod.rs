@@ -1,11 +1,15 @@
-//! How keys are read: what each takes, the layers in which they are given, and what is wrong.
+//! How keys are read: what each takes, the layers in which they are given, and what is wrong with
+//! them.
 //!
-//! Nothing here knows a section: that is `sections`.
+//! Nothing here knows a section: those are in `sections`.
 
 pub(crate) mod check;
-pub(crate) mod kinds;
+pub(crate) mod host;
+pub(crate) mod key_kind;
 pub(crate) mod layers;
+pub(crate) mod quotable;
 pub(crate) mod report;
 pub(crate) mod secrets;
+pub(crate) mod tree;
 pub(crate) mod units;
 pub(crate) mod variables;

@@ -8,7 +8,7 @@ use super::units::Span;
 
 /// Where a value was typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum ValueOrigin {
     /// A verb's own preset, below everything that was typed.
     Preset(&'static str),
     File(PathBuf),
@@ -20,7 +20,7 @@ pub(crate) enum Origin {
     Flag(&'static str),
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ValueOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Preset(verb) => write!(f, "preset of `{verb}`"),
@@ -43,7 +43,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// All that is wrong, one line each.
+/// All errors, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
 
@@ -69,15 +69,15 @@ impl std::error::Error for ConfigErrors {}
 /// Collects errors and warnings while the sections are checked, and knows which keys were given and
 /// where.
 #[derive(Default)]
-pub(crate) struct Report {
-    origins: BTreeMap<String, Origin>,
+pub(crate) struct ConfigReport {
+    origins: BTreeMap<String, ValueOrigin>,
     errors: Vec<ConfigError>,
     warnings: Vec<String>,
 }
 
-impl Report {
+impl ConfigReport {
     /// Remembers where `key` was given; the last call wins.
-    pub(crate) fn give(&mut self, key: &str, origin: &Origin) {
+    pub(crate) fn give(&mut self, key: &str, origin: &ValueOrigin) {
         self.origins.insert(key.to_owned(), origin.clone());
     }
 
@@ -93,7 +93,7 @@ impl Report {
     }
 
     /// Where `key` was given; a key inside a list came from where the list did.
-    pub(crate) fn origin(&self, key: &str) -> Option<&Origin> {
+    pub(crate) fn origin(&self, key: &str) -> Option<&ValueOrigin> {
         let list = key.split('[').next().unwrap_or(key);
         self.origins.get(key).or_else(|| self.origins.get(list))
     }
@@ -105,12 +105,12 @@ impl Report {
     }
 
     /// Something is wrong with `key` as `origin` gives it.
-    pub(crate) fn error_at(&mut self, key: &str, origin: &Origin, text: impl fmt::Display) {
+    pub(crate) fn error_at(&mut self, key: &str, origin: &ValueOrigin, text: impl fmt::Display) {
         self.errors.push(ConfigError(format!("{key} ({origin}): {text}")));
     }
 
     /// Something is wrong with a whole file or variable.
-    pub(crate) fn error_in(&mut self, origin: &Origin, text: impl fmt::Display) {
+    pub(crate) fn error_in(&mut self, origin: &ValueOrigin, text: impl fmt::Display) {
         self.errors.push(ConfigError(format!("{origin}: {text}")));
     }
 
@@ -167,9 +167,9 @@ mod tests {
 
     #[test]
     fn forgetting_a_table_forgets_its_keys_only() {
-        let mut report = Report::default();
+        let mut report = ConfigReport::default();
         for key in ["redis", "redis.tls", "redis.tls.ca_file", "redis.tls_like"] {
-            report.give(key, &Origin::Set);
+            report.give(key, &ValueOrigin::Set);
         }
         report.forget("redis.tls");
         assert!(report.given("redis") && report.given("redis.tls_like"));
@@ -178,8 +178,8 @@ mod tests {
 
     #[test]
     fn a_key_in_a_list_has_the_origin_of_the_list() {
-        let mut report = Report::default();
-        report.give("http.sources", &Origin::Variable("V".into()));
+        let mut report = ConfigReport::default();
+        report.give("http.sources", &ValueOrigin::Variable("V".into()));
         report.error("http.sources[1].prefix", "wrong");
         let errors = report.finish().unwrap_err();
         assert_eq!(errors.to_string(), "http.sources[1].prefix (variable V): wrong");

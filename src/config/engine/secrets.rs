@@ -4,12 +4,12 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
-use super::report::Report;
+use super::report::ConfigReport;
 use super::units::Secret;
 
 /// The secret `key`, from its value or from the file that `{key}_file` names; both is an error.
 pub(crate) fn secret(
-    report: &mut Report,
+    report: &mut ConfigReport,
     key: &str,
     value: Option<&Secret>,
     file: Option<&Path>,
@@ -27,7 +27,7 @@ pub(crate) fn secret(
 }
 
 /// A secret's file without its one trailing newline; empty is an error.
-pub(crate) fn read(report: &mut Report, key: &str, path: &Path) -> Option<SecretString> {
+pub(crate) fn read(report: &mut ConfigReport, key: &str, path: &Path) -> Option<SecretString> {
     read_secret(path).map_err(|why| report.error(key, why)).ok()
 }
 
@@ -48,23 +48,6 @@ pub fn read_secret(path: &Path) -> Result<SecretString, String> {
 pub fn without_newline(text: &str) -> &str {
     let line = text.strip_suffix('\n').unwrap_or(text);
     line.strip_suffix('\r').filter(|_| line.len() < text.len()).unwrap_or(line)
-}
-
-/// A host, an address or a URL as messages may quote it: credentials before an `@`, and all behind
-/// a `?` or a `#`, are `***`.
-pub fn quotable(text: &str) -> String {
-    // A password that was not escaped may hold any of these signs: what is before the last `@` goes
-    // as a whole.
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-    let (hidden, shown) = rest.rsplit_once('@').map_or(("", rest), |(_, host)| ("***@", host));
-    let end = shown.find(['?', '#']).unwrap_or(shown.len());
-    let tail = if end < shown.len() { format!("{}***", &shown[end..=end]) } else { String::new() };
-    let scheme = if text.contains("://") && !scheme.contains('@') {
-        format!("{scheme}://")
-    } else {
-        String::new()
-    };
-    format!("{scheme}{hidden}{}{tail}", &shown[..end])
 }
 
 #[cfg(test)]
@@ -90,25 +73,11 @@ mod tests {
     }
 
     #[test]
-    fn credentials_and_queries_are_not_quoted() {
-        for (text, shown) in [
-            ("broker:9092", "broker:9092"),
-            ("u:canary@broker:9092", "***@broker:9092"),
-            ("https://u:can@ary@h/t?k=canary", "https://***@h/t?***"),
-            ("https://h/t?k=canary@x", "https://***@x"),
-            ("https://h/t#canary", "https://h/t#***"),
-            ("canary@x://h", "h"),
-        ] {
-            assert_eq!(quotable(text), shown, "{text}");
-        }
-    }
-
-    #[test]
     fn an_empty_or_missing_file_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let (empty, missing) = (directory.path().join("empty"), directory.path().join("missing"));
         std::fs::write(&empty, "\n").unwrap();
-        let mut report = Report::default();
+        let mut report = ConfigReport::default();
         assert!(read(&mut report, "redis.password_file", &empty).is_none());
         assert!(read(&mut report, "redis.password_file", &missing).is_none());
         let errors = report.finish().unwrap_err().to_string();

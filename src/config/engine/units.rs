@@ -1,6 +1,7 @@
 //! Values with a unit or a form of their own: durations, sizes, listen addresses, secrets.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,9 +11,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::secrets::quotable;
+use super::quotable::quotable;
 
-/// Timers take no more: a day is longer than anything here can sensibly wait.
+/// Longest duration that may be typed.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads `50ms`, `5s`, `2m`; at most a day.
@@ -49,6 +50,63 @@ pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, String> {
             "{text:?} is not an IP address and a port such as \"127.0.0.1:8080\" or \"[::]:8080\""
         )
     })
+}
+
+/// A form in which a value of another type is typed: the key has the value's own type and
+/// `#[serde(with = "As::<Span>")]`.
+pub(crate) struct As<T>(PhantomData<T>);
+
+impl<T> As<T> {
+    /// Writes `value` as it would be typed.
+    pub(crate) fn serialize<V, S>(value: &V, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        V: Copy + Into<T>,
+        T: Serialize,
+        S: Serializer,
+    {
+        (*value).into().serialize(serializer)
+    }
+
+    /// Reads a value from what was typed.
+    pub(crate) fn deserialize<'de, V, D>(deserializer: D) -> Result<V, D::Error>
+    where
+        V: From<T>,
+        T: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        T::deserialize(deserializer).map(V::from)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for As<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// A number that has a default of its own where it is not typed, which is 0 until then.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct Count(Option<usize>);
+
+impl From<usize> for Count {
+    fn from(number: usize) -> Self {
+        Self(Some(number).filter(|number| *number > 0))
+    }
+}
+
+impl From<Count> for usize {
+    fn from(count: Count) -> Self {
+        count.0.unwrap_or_default()
+    }
 }
 
 /// Implements the form in files and in the schema for a newtype that is typed as text.
@@ -90,13 +148,21 @@ pub(crate) struct Span(pub(crate) Duration);
 
 text_form!(Span, "duration", "5s", parse_duration, print_duration);
 
+impl From<Duration> for Span {
+    fn from(duration: Duration) -> Self {
+        Self(duration)
+    }
+}
+
+impl From<Span> for Duration {
+    fn from(span: Span) -> Self {
+        span.0
+    }
+}
+
 impl Span {
     pub(crate) const fn secs(secs: u64) -> Self {
         Self(Duration::from_secs(secs))
-    }
-
-    pub(crate) const fn millis(millis: u64) -> Self {
-        Self(Duration::from_millis(millis))
     }
 }
 
@@ -105,6 +171,18 @@ impl Span {
 pub(crate) struct Size(pub(crate) u64);
 
 text_form!(Size, "size", "4MiB", parse_size, print_size);
+
+impl From<usize> for Size {
+    fn from(bytes: usize) -> Self {
+        Self(bytes as u64)
+    }
+}
+
+impl From<Size> for usize {
+    fn from(size: Size) -> Self {
+        size.bytes()
+    }
+}
 
 impl Size {
     pub(crate) const fn kib(n: u64) -> Self {
@@ -130,6 +208,18 @@ impl Size {
 pub(crate) struct Listen(pub(crate) SocketAddr);
 
 text_form!(Listen, "address", "127.0.0.1:8080", parse_address, SocketAddr::to_string);
+
+impl From<SocketAddr> for Listen {
+    fn from(address: SocketAddr) -> Self {
+        Self(address)
+    }
+}
+
+impl From<Listen> for SocketAddr {
+    fn from(listen: Listen) -> Self {
+        listen.0
+    }
+}
 
 /// A secret; printed as `***`.
 #[derive(Debug, Clone)]

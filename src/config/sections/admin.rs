@@ -5,18 +5,19 @@ use std::net::{Ipv4Addr, SocketAddr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::engine::units::Listen;
+use crate::config::engine::units::{As, Listen};
 
-/// The admin listener: /metrics, /live, /ready.
+/// The admin listener: `/metrics`, `/live`, `/ready`.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct RawAdmin {
+pub struct Admin {
     /// IP address and port.
-    pub(crate) listen: Listen,
+    #[serde(with = "As::<Listen>")]
+    pub listen: SocketAddr,
 }
 
-impl Default for RawAdmin {
+impl Default for Admin {
     fn default() -> Self {
-        Self { listen: Listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))) }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9464)) }
     }
 }

@@ -1,4 +1,4 @@
-//! Where state lives when nobody says so.
+//! `data_dir`: where state is kept by default.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

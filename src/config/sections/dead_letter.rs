@@ -1,4 +1,4 @@
-//! `[dead_letter]`: where events go that can never be written.
+//! `[dead_letter]`: where events go that Redis refuses for good.
 
 use std::path::{Path, PathBuf};
 
@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::kafka::{Kafka, KafkaClient, servers, topic_error};
-use crate::config::engine::report::Report;
+use crate::config::engine::report::ConfigReport;
 use crate::config::engine::units::Size;
 
+/// Where dead letters go.
 #[derive(Debug, Clone)]
 pub enum DeadLetter {
     File { path: PathBuf, max_size: u64 },
@@ -17,36 +18,60 @@ pub enum DeadLetter {
     Discard,
 }
 
-/// When the Kafka source stops rather than drain a topic into the dead letters.
-#[derive(Debug, Clone, Copy)]
+/// When the Kafka source stops (exit 65) rather than drain a topic into the dead letters. 0 switches a
+/// rule off.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Breaker {
-    /// In a row; 0: this rule is off.
+    /// Dead letters in a row.
     pub consecutive: u64,
-    /// Of the last `window`, 0 to 1; 0: this rule is off.
+    /// Share of dead letters among the last `window` events, 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub ratio: f64,
+    /// Events of which `ratio` is the share.
+    #[schemars(range(min = 0, max = 100_000_000))]
     pub window: usize,
 }
 
-/// What can never be written, such as to a key of another type.
+impl Default for Breaker {
+    fn default() -> Self {
+        Self { consecutive: 1000, ratio: 0.5, window: 10_000 }
+    }
+}
+
+impl Breaker {
+    /// Errors for rules that are given although there is no Kafka source.
+    pub(crate) fn without_kafka(report: &mut ConfigReport) {
+        for key in ["consecutive", "ratio", "window"] {
+            report.no_effect(&format!("dead_letter.breaker.{key}"), "without [kafka]");
+        }
+    }
+}
+
+/// Where events go that Redis refuses for good, such as a write to a key of another type.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawDeadLetter {
-    to: Target,
-    /// Default: dead-letters.ndjson in data_dir.
+    /// Where dead letters go; `log` and `discard` lose data.
+    to: DeadLetterTarget,
+    /// The file, with `to = "file"`. Default: dead-letters.ndjson in `data_dir`.
     path: Option<PathBuf>,
-    /// When the file is full, events for it are not acknowledged. Default: 1GiB.
+    /// Size of the file, with `to = "file"`. When it is full, events for it are not acknowledged.
+    /// Default: 1GiB.
+    #[schemars(example = &"1GiB")]
     max_size: Option<Size>,
-    /// With `to = "kafka"`.
+    /// The topic, with `to = "kafka"`.
     topic: Option<String>,
-    /// With `to = "kafka"`: other brokers than those of `[kafka]`.
+    /// With `to = "kafka"`: other brokers than those of `[kafka]`, whose login and TLS are used here,
+    /// too.
     bootstrap_servers: Option<String>,
-    pub(crate) breaker: Option<RawBreaker>,
+    pub(crate) breaker: Option<Breaker>,
 }
 
-/// Where dead letters go; `log` and `discard` lose data.
+/// Where dead letters go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum Target {
+enum DeadLetterTarget {
     /// A file of JSON lines, flushed to disk before the event is acknowledged.
     #[default]
     File,
@@ -58,38 +83,7 @@ enum Target {
     Discard,
 }
 
-/// Stop (exit 65) rather than drain a topic into the dead letters. 0 switches a rule off.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RawBreaker {
-    /// Dead letters in a row.
-    consecutive: u64,
-    /// Share of dead letters among the last `window` events.
-    #[schemars(range(min = 0.0, max = 1.0))]
-    ratio: f64,
-    #[schemars(range(min = 0, max = 100_000_000))]
-    window: usize,
-}
-
-impl Default for RawBreaker {
-    fn default() -> Self {
-        Self { consecutive: 1000, ratio: 0.5, window: 10_000 }
-    }
-}
-
-impl RawBreaker {
-    /// `consuming`: there is a Kafka source.
-    pub(crate) fn resolve(&self, consuming: bool, report: &mut Report) -> Breaker {
-        if !consuming {
-            for key in ["consecutive", "ratio", "window"] {
-                report.no_effect(&format!("dead_letter.breaker.{key}"), "without [kafka]");
-            }
-        }
-        Breaker { consecutive: self.consecutive, ratio: self.ratio, window: self.window }
-    }
-}
-
-impl Target {
+impl DeadLetterTarget {
     fn word(self) -> &'static str {
         match self {
             Self::File => "file",
@@ -106,12 +100,13 @@ impl RawDeadLetter {
         &self,
         data_dir: &Path,
         source: Option<&Kafka>,
-        report: &mut Report,
+        report: &mut ConfigReport,
     ) -> DeadLetter {
         let word = self.to.word();
-        let file: &[&str] = if self.to == Target::File { &[] } else { &["path", "max_size"] };
+        let file: &[&str] =
+            if self.to == DeadLetterTarget::File { &[] } else { &["path", "max_size"] };
         let kafka: &[&str] =
-            if self.to == Target::Kafka { &[] } else { &["topic", "bootstrap_servers"] };
+            if self.to == DeadLetterTarget::Kafka { &[] } else { &["topic", "bootstrap_servers"] };
         for key in file.iter().chain(kafka) {
             report.no_effect(
                 &format!("dead_letter.{key}"),
@@ -119,7 +114,7 @@ impl RawDeadLetter {
             );
         }
         match self.to {
-            Target::File => {
+            DeadLetterTarget::File => {
                 let path =
                     self.path.clone().unwrap_or_else(|| data_dir.join("dead-letters.ndjson"));
                 return DeadLetter::File {
@@ -127,14 +122,14 @@ impl RawDeadLetter {
                     max_size: self.max_size.unwrap_or(Size::gib(1)).0,
                 };
             }
-            Target::Kafka => return self.kafka(source, report),
-            Target::Log | Target::Discard => {}
+            DeadLetterTarget::Kafka => return self.kafka(source, report),
+            DeadLetterTarget::Log | DeadLetterTarget::Discard => {}
         }
         report.warn(format!("dead_letter.to = \"{word}\": what can never be written is lost"));
-        if self.to == Target::Log { DeadLetter::Log } else { DeadLetter::Discard }
+        if self.to == DeadLetterTarget::Log { DeadLetter::Log } else { DeadLetter::Discard }
     }
 
-    fn kafka(&self, source: Option<&Kafka>, report: &mut Report) -> DeadLetter {
+    fn kafka(&self, source: Option<&Kafka>, report: &mut ConfigReport) -> DeadLetter {
         let topic = self.topic.clone().unwrap_or_default();
         if topic.is_empty() {
             report.error("dead_letter.topic", "is needed with dead_letter.to = \"kafka\"");
@@ -165,9 +160,9 @@ impl RawDeadLetter {
         DeadLetter::Kafka { client: Box::new(client), topic }
     }
 
-    /// What `valid` came to, in the form that is typed; `consuming`: there is a Kafka source.
+    /// `valid` in the form that is typed; `consuming`: there is a Kafka source.
     pub(crate) fn effective(self, valid: &DeadLetter, consuming: bool) -> Self {
-        let breaker = consuming.then(|| self.breaker.clone().unwrap_or_default());
+        let breaker = consuming.then(|| self.breaker.unwrap_or_default());
         match valid {
             DeadLetter::File { path, max_size } => {
                 Self { path: Some(path.clone()), max_size: Some(Size(*max_size)), breaker, ..self }

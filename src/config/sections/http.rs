@@ -10,11 +10,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::prefix::prefix;
-use crate::config::engine::report::Report;
+use crate::config::engine::report::ConfigReport;
 use crate::config::engine::secrets::{read, secret};
 use crate::config::engine::units::{Listen, Secret, Size, Span};
 use crate::event::trim_js;
 
+/// The HTTP source.
 #[derive(Debug, Clone)]
 pub struct Http {
     pub listen: SocketAddr,
@@ -46,40 +47,40 @@ pub struct WriteKey {
 pub(crate) struct RawHttp {
     /// IP address and port.
     listen: Listen,
-    /// The user name of Basic authentication. Empty: allowed only on a loopback address, and Origin
-    /// and Host must name one.
+    /// Write keys that are accepted: the user name of Basic authentication. None: allowed only on a
+    /// loopback address, and the headers Origin and Host must name one.
     write_keys: Vec<Secret>,
     /// A file of write keys, one on each line, instead of `write_keys`.
     write_keys_file: Option<PathBuf>,
-    /// How long a request waits for Redis; then 503 with Retry-After, and what was not sent yet is
-    /// taken back.
+    /// How long a request waits for Redis. Then the answer is 503 with Retry-After, and events that
+    /// were not sent yet are taken back.
     wait: Span,
-    /// The largest body, compressed and decompressed; then 413.
+    /// The largest body, compressed and decompressed; a larger one is answered 413.
     pub(crate) max_body: Size,
-    /// At one more the client that is silent for longest gives way.
+    /// Connections at a time. At one more, the client that is silent for longest is disconnected.
     #[schemars(range(min = 1, max = 1_000_000))]
     max_connections: usize,
-    /// From the connection, or the last answer, to the end of the headers.
+    /// How long the headers of a request may take, from the connection or the last answer on.
     header_timeout: Span,
-    /// From the headers to the end of the body, which must not fall 10s behind 4 KiB/s either.
+    /// How long the body of a request may take. It must not fall 10s behind 4 KiB/s either.
     body_timeout: Span,
-    /// How long a kept connection may be silent.
+    /// How long a connection may be silent between requests.
     idle_timeout: Span,
-    /// The long form of write keys.
     sources: Vec<RawSource>,
 }
 
-/// One write key, and what its events get.
+/// The long form of a write key, once for each.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct RawSource {
-    /// What logs call it. Default: `source-N`.
+    /// Its name in logs. Default: `source-N`.
+    #[schemars(example = &"website")]
     name: Option<String>,
-    /// The user name of Basic authentication.
+    /// The write key: the user name of Basic authentication.
     write_key: Option<Secret>,
     /// A file that holds the write key.
     write_key_file: Option<PathBuf>,
-    /// Used instead of `redis.prefix`.
+    /// Prefix of the keys of its events, instead of `redis.prefix`.
     prefix: Option<String>,
 }
 
@@ -101,7 +102,7 @@ impl Default for RawHttp {
 }
 
 impl RawHttp {
-    pub(crate) fn resolve(&self, report: &mut Report) -> Http {
+    pub(crate) fn resolve(&self, report: &mut ConfigReport) -> Http {
         for (key, span) in [
             ("http.wait", self.wait),
             ("http.header_timeout", self.header_timeout),
@@ -138,9 +139,9 @@ impl RawHttp {
     }
 
     /// The short form first, then the long one.
-    fn write_keys(&self, report: &mut Report) -> Vec<WriteKey> {
+    fn write_keys(&self, report: &mut ConfigReport) -> Vec<WriteKey> {
         let mut keys =
-            Keys { report, seen: HashSet::new(), names: HashSet::new(), keys: Vec::new() };
+            WriteKeys { report, seen: HashSet::new(), names: HashSet::new(), keys: Vec::new() };
         for (n, key) in self.write_keys.iter().enumerate() {
             keys.add(
                 &format!("http.write_keys[{n}]"),
@@ -183,14 +184,14 @@ impl RawHttp {
 }
 
 /// Write keys so far; one that could never match, or that is there already, is an error.
-struct Keys<'a> {
-    report: &'a mut Report,
+struct WriteKeys<'a> {
+    report: &'a mut ConfigReport,
     seen: HashSet<String>,
     names: HashSet<String>,
     keys: Vec<WriteKey>,
 }
 
-impl Keys<'_> {
+impl WriteKeys<'_> {
     fn add(&mut self, at: &str, name: String, key: SecretString, prefix: Option<String>) {
         let text = key.expose_secret();
         let wrong = if trim_js(text).is_empty() {

@@ -3,38 +3,36 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone)]
+/// Logs on standard error. Events' contents and secrets are never logged.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Log {
+    /// How log lines look.
     pub format: LogFormat,
-    pub level: tracing::Level,
-    /// User ids in logs as they are, not hashed.
-    pub plain_user_ids: bool,
+    /// The least severe level that is logged.
+    pub level: LogLevel,
+    /// How user ids are logged.
+    pub user_ids: UserIds,
 }
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     /// Text on a terminal, else JSON.
     #[default]
+    #[value(skip)]
     Auto,
     Text,
     Json,
 }
 
-/// Logs on standard error. Events' contents and secrets are never logged.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RawLog {
-    format: LogFormat,
-    level: Level,
-    user_ids: UserIds,
-}
-
 /// The least severe level that is logged.
-#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum Level {
+pub enum LogLevel {
     Error,
     Warn,
     #[default]
@@ -43,26 +41,25 @@ enum Level {
     Trace,
 }
 
-/// User ids in logs.
+impl From<LogLevel> for tracing::Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Trace => Self::TRACE,
+        }
+    }
+}
+
+/// How user ids are logged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum UserIds {
+pub enum UserIds {
     /// The first 16 hexadecimal digits of their SHA-256.
     #[default]
     Hashed,
     /// As they are.
     Plain,
-}
-
-impl RawLog {
-    pub(crate) fn resolve(&self) -> Log {
-        let level = match self.level {
-            Level::Error => tracing::Level::ERROR,
-            Level::Warn => tracing::Level::WARN,
-            Level::Info => tracing::Level::INFO,
-            Level::Debug => tracing::Level::DEBUG,
-            Level::Trace => tracing::Level::TRACE,
-        };
-        Log { format: self.format, level, plain_user_ids: self.user_ids == UserIds::Plain }
-    }
 }

@@ -1,5 +1,8 @@
 //! The tables of a configuration file, one file or folder each: what may be typed, with the
 //! defaults, and what it comes to once it is checked.
+//!
+//! A table has one type unless checking changes its shape: then `Raw..` is the typed one. A field's
+//! doc comment is the help text of its key, from which the reference is generated.
 
 pub(crate) mod admin;
 pub(crate) mod data_dir;

@@ -1,10 +1,10 @@
 //! Key prefixes: trimmed as RudderStack trims them, and not templates yet.
 
-use crate::config::engine::report::Report;
+use crate::config::engine::report::ConfigReport;
 use crate::event::trim_js;
 
 /// The prefix that `key` holds, trimmed; empty: none.
-pub(crate) fn prefix(report: &mut Report, key: &str, typed: Option<&str>) -> String {
+pub(crate) fn prefix(report: &mut ConfigReport, key: &str, typed: Option<&str>) -> String {
     let prefix = trim_js(typed.unwrap_or_default());
     if prefix.contains("{{") {
         report.error(
@@ -37,7 +37,7 @@ mod tests {
             (Some("eu:user"), "eu:user", true),
             (Some("users"), "users", false),
         ] {
-            let mut report = Report::default();
+            let mut report = ConfigReport::default();
             assert_eq!(prefix(&mut report, "redis.prefix", typed), effective);
             assert_eq!(!report.finish().unwrap().is_empty(), warned, "{typed:?}");
         }

@@ -1,14 +1,15 @@
 //! `[redis.tls]`, and what it shares with TLS to others.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::config::engine::report::Report;
+use crate::config::engine::report::ConfigReport;
 use crate::config::engine::units::Secret;
 
+/// How a connection is encrypted.
 #[derive(Debug, Clone, Default)]
 pub struct Tls {
     /// System roots when `None`.
@@ -29,10 +30,11 @@ pub enum Pem {
 }
 
 /// A table of TLS keys, by their names.
-#[derive(Clone, Copy)]
-pub(crate) struct Keys {
-    /// For warnings.
+pub(crate) struct TlsKeys {
+    /// The system that is connected to, for warnings.
     system: &'static str,
+    /// Completes "has no effect ..." where there is no TLS.
+    without: &'static str,
     enabled: &'static str,
     ca_file: &'static str,
     ca_pem: &'static str,
@@ -42,8 +44,9 @@ pub(crate) struct Keys {
     skip_verify: &'static str,
 }
 
-pub(crate) const REDIS: Keys = Keys {
+pub(crate) static REDIS: TlsKeys = TlsKeys {
     system: "redis",
+    without: "without TLS: set redis.tls.enabled = true or write rediss://",
     enabled: "redis.tls.enabled",
     ca_file: "redis.tls.ca_file",
     ca_pem: "redis.tls.ca_pem",
@@ -53,8 +56,9 @@ pub(crate) const REDIS: Keys = Keys {
     skip_verify: "redis.tls.skip_verify",
 };
 
-pub(crate) const SENTINEL: Keys = Keys {
+pub(crate) static SENTINEL: TlsKeys = TlsKeys {
     system: "sentinel",
+    without: "without TLS: set redis.sentinel.tls.enabled = true or write rediss://",
     enabled: "redis.sentinel.tls.enabled",
     ca_file: "redis.sentinel.tls.ca_file",
     ca_pem: "redis.sentinel.tls.ca_pem",
@@ -64,8 +68,9 @@ pub(crate) const SENTINEL: Keys = Keys {
     skip_verify: "redis.sentinel.tls.skip_verify",
 };
 
-pub(crate) const KAFKA: Keys = Keys {
+pub(crate) static KAFKA: TlsKeys = TlsKeys {
     system: "kafka",
+    without: "without kafka.tls.enabled = true",
     enabled: "kafka.tls.enabled",
     ca_file: "kafka.tls.ca_file",
     ca_pem: "kafka.tls.ca_pem",
@@ -75,16 +80,7 @@ pub(crate) const KAFKA: Keys = Keys {
     skip_verify: "kafka.tls.skip_verify",
 };
 
-/// What was typed for the keys that all tables have.
-pub(crate) struct Typed<'a> {
-    pub(crate) ca_file: Option<&'a Path>,
-    pub(crate) ca_pem: Option<&'a Secret>,
-    pub(crate) cert_file: Option<&'a Path>,
-    pub(crate) key_file: Option<&'a Path>,
-    pub(crate) skip_verify: bool,
-}
-
-impl Keys {
+impl TlsKeys {
     /// The files among the PEM texts, with their keys.
     pub(crate) fn files<'a>(
         &self,
@@ -101,63 +97,9 @@ impl Keys {
             },
         )
     }
-
-    /// Errors for all besides `enabled` that was given although there is no TLS; `why` completes
-    /// "has no effect ...".
-    pub(crate) fn unused(&self, skip_verify: bool, why: &str, report: &mut Report) {
-        for key in [self.ca_file, self.ca_pem, self.cert_file, self.key_file, self.server_name] {
-            report.no_effect(key, why);
-        }
-        if skip_verify {
-            report.no_effect(self.skip_verify, why);
-        }
-    }
-
-    pub(crate) fn resolve(&self, typed: &Typed<'_>, report: &mut Report) -> Tls {
-        if typed.skip_verify {
-            let system = self.system;
-            report.warn(format!(
-                "{system}: TLS certificates are NOT verified: anyone in between \
-                can read and change everything"
-            ));
-            for key in [self.ca_file, self.ca_pem]
-                .into_iter()
-                .filter(|key| report.given(key))
-                .collect::<Vec<_>>()
-            {
-                report.warn(format!(
-                    "{} is not used while certificates are not verified",
-                    report.place(key)
-                ));
-            }
-        }
-        let ca = match (typed.ca_file, typed.ca_pem) {
-            (Some(_), Some(_)) => {
-                let pem = report.place(self.ca_pem);
-                report.error(self.ca_file, format_args!("given beside {pem}: give one"));
-                None
-            }
-            (Some(path), None) => Some(Pem::File(path.to_owned())),
-            (None, Some(pem)) => Some(Pem::Inline(pem.0.clone(), self.ca_pem)),
-            (None, None) => None,
-        };
-        let mut lonely = |key: &str, other: &str| {
-            report.error(key, format_args!("needs {other} beside it"));
-            None
-        };
-        let client = match (typed.cert_file, typed.key_file) {
-            (Some(cert), Some(key)) => {
-                Some((Pem::File(cert.to_owned()), Pem::File(key.to_owned())))
-            }
-            (Some(_), None) => lonely(self.cert_file, self.key_file),
-            (None, Some(_)) => lonely(self.key_file, self.cert_file),
-            (None, None) => None,
-        };
-        Tls { ca, client, server_name: None, skip_verify: typed.skip_verify }
-    }
 }
 
-/// What a URL says of TLS.
+/// TLS as a URL has it.
 pub(crate) struct UrlTls {
     /// Where the URL was typed.
     pub(crate) key: String,
@@ -167,45 +109,50 @@ pub(crate) struct UrlTls {
     pub(crate) insecure: bool,
 }
 
-/// TLS to Redis or to its sentinels.
+/// TLS. Certificates and keys that change are used for new connections; while what is in a file
+/// cannot be used, the former ones stay in use.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawTls {
-    /// Implied by rediss://; true makes redis:// TLS too.
+    /// Implied by `rediss://`; true makes `redis://` TLS, too.
     pub(crate) enabled: bool,
     /// Certificates to trust instead of the system's: a PEM file, which may hold several.
-    ca_file: Option<PathBuf>,
-    /// The same as text.
-    ca_pem: Option<Secret>,
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The same certificates as text.
+    pub(crate) ca_pem: Option<Secret>,
     /// The client's certificate chain, PEM.
-    cert_file: Option<PathBuf>,
+    pub(crate) cert_file: Option<PathBuf>,
     /// The client's private key, PEM.
-    key_file: Option<PathBuf>,
+    pub(crate) key_file: Option<PathBuf>,
     /// The name to verify and to ask for, instead of the host.
-    server_name: Option<String>,
+    pub(crate) server_name: Option<String>,
     /// Accept any certificate: anyone in between can read and change everything.
-    skip_verify: bool,
+    pub(crate) skip_verify: bool,
 }
 
 impl RawTls {
     /// Errors for all that was given although there is no TLS; `why` completes "has no effect ...".
-    pub(crate) fn unused(&self, keys: Keys, why: &str, report: &mut Report) {
+    pub(crate) fn unused(&self, keys: &TlsKeys, why: &str, report: &mut ConfigReport) {
         if self.enabled {
             report.no_effect(keys.enabled, why);
         }
-        keys.unused(self.skip_verify, why, report);
+        for key in [keys.ca_file, keys.ca_pem, keys.cert_file, keys.key_file, keys.server_name] {
+            report.no_effect(key, why);
+        }
+        if self.skip_verify {
+            report.no_effect(keys.skip_verify, why);
+        }
     }
 
-    /// `urls`: of all servers that this table is about.
-    pub(crate) fn resolve(&self, keys: Keys, urls: &[UrlTls], report: &mut Report) -> Option<Tls> {
-        let secure = urls.iter().find(|url| url.secure);
+    /// The valid form, if there is TLS. `urls` are those of all servers that this table is about.
+    pub(crate) fn resolve(
+        &self,
+        keys: &TlsKeys,
+        urls: &[UrlTls],
+        report: &mut ConfigReport,
+    ) -> Option<Tls> {
         let insecure = urls.iter().find(|url| url.insecure);
-        if secure.is_none() && !self.enabled {
-            self.unused(
-                keys,
-                &format!("without TLS: set {} = true or write rediss://", keys.enabled),
-                report,
-            );
+        if !self.is_on(keys, urls, report) {
             if let Some(url) = insecure {
                 report.warn(format!(
                     "{}: #insecure changes nothing without TLS",
@@ -213,23 +160,6 @@ impl RawTls {
                 ));
             }
             return None;
-        }
-        if let Some(secure) = secure.filter(|_| !self.enabled) {
-            let place = report.place(&secure.key);
-            if report.given(keys.enabled) {
-                report.error(
-                    keys.enabled,
-                    format_args!("is false, but {place} says rediss://: give one"),
-                );
-            } else if let Some(plain) = urls.iter().find(|url| !url.secure) {
-                report.error(
-                    &plain.key,
-                    format_args!(
-                        "says redis://, but {place} says rediss://: TLS is for all nodes \
-                        or for none"
-                    ),
-                );
-            }
         }
         if let Some(url) = insecure.filter(|_| !self.skip_verify && report.given(keys.skip_verify))
         {
@@ -239,17 +169,85 @@ impl RawTls {
                 format_args!("is false, but {place} ends in #insecure: give one"),
             );
         }
-        let typed = Typed {
-            ca_file: self.ca_file.as_deref(),
-            ca_pem: self.ca_pem.as_ref(),
-            cert_file: self.cert_file.as_deref(),
-            key_file: self.key_file.as_deref(),
-            skip_verify: self.skip_verify || insecure.is_some(),
-        };
-        Some(Tls { server_name: self.server_name.clone(), ..keys.resolve(&typed, report) })
+        let skip_verify = self.skip_verify || insecure.is_some();
+        if skip_verify {
+            self.warn_unverified(keys, report);
+        }
+        let (ca, client) = (self.authorities(keys, report), self.client(keys, report));
+        Some(Tls { ca, client, server_name: self.server_name.clone(), skip_verify })
     }
 
-    /// What `valid` came to, in the form that is typed.
+    /// Whether the table or a URL asks for TLS; errors where they contradict each other.
+    fn is_on(&self, keys: &TlsKeys, urls: &[UrlTls], report: &mut ConfigReport) -> bool {
+        if self.enabled {
+            return true;
+        }
+        let Some(secure) = urls.iter().find(|url| url.secure) else {
+            self.unused(keys, keys.without, report);
+            return false;
+        };
+        let place = report.place(&secure.key);
+        if report.given(keys.enabled) {
+            report.error(
+                keys.enabled,
+                format_args!("is false, but {place} says rediss://: give one"),
+            );
+        } else if let Some(plain) = urls.iter().find(|url| !url.secure) {
+            report.error(
+                &plain.key,
+                format_args!(
+                    "says redis://, but {place} says rediss://: TLS is for all nodes \
+                    or for none"
+                ),
+            );
+        }
+        true
+    }
+
+    fn warn_unverified(&self, keys: &TlsKeys, report: &mut ConfigReport) {
+        let system = keys.system;
+        report.warn(format!(
+            "{system}: TLS certificates are NOT verified: anyone in between \
+            can read and change everything"
+        ));
+        let unused = [keys.ca_file, keys.ca_pem].into_iter().filter(|key| report.given(key));
+        for key in unused.collect::<Vec<_>>() {
+            report.warn(format!(
+                "{} is not used while certificates are not verified",
+                report.place(key)
+            ));
+        }
+    }
+
+    /// The certificates to trust.
+    fn authorities(&self, keys: &TlsKeys, report: &mut ConfigReport) -> Option<Pem> {
+        match (&self.ca_file, &self.ca_pem) {
+            (Some(_), Some(_)) => {
+                let pem = report.place(keys.ca_pem);
+                report.error(keys.ca_file, format_args!("given beside {pem}: give one"));
+                None
+            }
+            (Some(path), None) => Some(Pem::File(path.clone())),
+            (None, Some(pem)) => Some(Pem::Inline(pem.0.clone(), keys.ca_pem)),
+            (None, None) => None,
+        }
+    }
+
+    /// The client's certificate chain and its key.
+    fn client(&self, keys: &TlsKeys, report: &mut ConfigReport) -> Option<(Pem, Pem)> {
+        let mut lonely = |key: &str, other: &str| {
+            report.error(key, format_args!("needs {other} beside it"));
+            None
+        };
+        match (&self.cert_file, &self.key_file) {
+            (Some(cert), Some(key)) => Some((Pem::File(cert.clone()), Pem::File(key.clone()))),
+            (Some(_), None) => lonely(keys.cert_file, keys.key_file),
+            (None, Some(_)) => lonely(keys.key_file, keys.cert_file),
+            (None, None) => None,
+        }
+    }
+
+    /// `valid` in the form that is typed.
     pub(crate) fn effective(&self, valid: Option<&Tls>) -> Self {
         Self {
             enabled: valid.is_some(),

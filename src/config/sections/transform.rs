@@ -5,17 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Limits, Rules};
 
-use crate::config::engine::report::Report;
+use crate::config::engine::report::ConfigReport;
 use crate::config::engine::units::{Size, print_size};
 
-/// From an event to a key and its fields. What exceeds a limit is rejected by itself, with a
-/// counted reason.
+/// From an event to a key and its fields. An event that exceeds a limit is rejected by itself, with
+/// a counted reason.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawTransform {
-    /// The name looked up in an event's `integrations`.
+    /// The name that is looked up in an event's `integrations`.
     destination: String,
-    /// One event's text.
+    /// Size of one event as text.
     pub(crate) max_event: Size,
     /// Levels below `traits`; parts of the event that are not used are skipped at any depth.
     #[schemars(range(min = 1, max = 1000))]
@@ -23,11 +23,13 @@ pub(crate) struct RawTransform {
     /// Fields of one event.
     #[schemars(range(min = 1, max = 1_000_000))]
     max_fields: usize,
-    /// The Redis key.
+    /// Size of the Redis key.
     max_key: Size,
-    /// The name of a field: a flattened path.
+    /// Size of the name of a field, which is a flattened path.
     max_field_name: Size,
-    /// Names and values of one event together; at most half of `delivery.max_in_flight`.
+    /// Names and values of one event together: nested names repeat those of their parents. At most
+    /// half of `delivery.max_in_flight`. Default: 2MiB, or that half if it is less.
+    #[schemars(example = &"2MiB")]
     max_update: Option<Size>,
 }
 
@@ -48,8 +50,8 @@ impl Default for RawTransform {
 impl RawTransform {
     /// `max_in_flight` is `delivery.max_in_flight`: an update that takes more than half of it would
     /// find no room.
-    pub(crate) fn resolve(&self, max_in_flight: Size, report: &mut Report) -> Rules {
-        let half = Size(max_in_flight.0 / 2);
+    pub(crate) fn resolve(&self, max_in_flight: usize, report: &mut ConfigReport) -> Rules {
+        let half = Size(max_in_flight as u64 / 2);
         let max_update = self.max_update.unwrap_or(Size::mib(2).min(half));
         let limit = ("half of delivery.max_in_flight", print_size(&half.0));
         report.ordered(
@@ -68,7 +70,7 @@ impl RawTransform {
         Rules { limits, destination: self.destination.clone() }
     }
 
-    /// What `valid` came to, in the form that is typed.
+    /// The section with `max_update` as it was decided.
     pub(crate) fn effective(self, valid: &Rules) -> Self {
         Self { max_update: Some(Size(valid.limits.max_update as u64)), ..self }
     }

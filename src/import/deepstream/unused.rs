@@ -1,6 +1,6 @@
 //! Options of ioredis 4 that change nothing here, and which options belong together.
 
-/// Of every connection, with why.
+/// Options of every connection, with why they change nothing.
 pub(super) const CONNECTION: [(&str, &str); 17] = [
     ("serverName", "deepstream only documents it; tls.servername is what counts"),
     ("family", "addresses of both families are used"),
@@ -23,7 +23,7 @@ pub(super) const CONNECTION: [(&str, &str); 17] = [
 
 const RETRY: &str = "delivery.retry_min and retry_max hold for every retry";
 
-/// Of a cluster, with why.
+/// Options of a cluster, with why they change nothing.
 pub(super) const CLUSTER: [(&str, &str); 5] = [
     ("retryDelayOnFailover", RETRY),
     ("retryDelayOnClusterDown", RETRY),
@@ -32,7 +32,7 @@ pub(super) const CLUSTER: [(&str, &str); 5] = [
     ("slotsRefreshTimeout", "redis.response_timeout holds"),
 ];
 
-/// Of Sentinel, with why.
+/// Options of Sentinel, with why they change nothing.
 pub(super) const SENTINEL: [(&str, &str); 6] = [
     ("role", "the master is written to"),
     ("preferredSlaves", "the master is written to"),
@@ -42,7 +42,7 @@ pub(super) const SENTINEL: [(&str, &str); 6] = [
     ("failoverDetector", "a failover is always listened for"),
 ];
 
-/// What only a cluster uses.
+/// Options that only a cluster uses.
 pub(super) const CLUSTER_ONLY: [&str; 10] = [
     "maxRedirections",
     "redisOptions",
@@ -56,7 +56,7 @@ pub(super) const CLUSTER_ONLY: [&str; 10] = [
     "useSRVRecords",
 ];
 
-/// What only Sentinel uses.
+/// Options that only Sentinel uses.
 pub(super) const SENTINEL_ONLY: [&str; 12] = [
     "enableTLSForSentinelMode",
     "failoverDetector",
@@ -72,7 +72,7 @@ pub(super) const SENTINEL_ONLY: [&str; 12] = [
     "updateSentinels",
 ];
 
-/// What a cluster ignores unless it is inside `redisOptions`.
+/// Options that a cluster ignores unless they are inside `redisOptions`.
 pub(super) const OF_ONE_SERVER: [&str; 12] = [
     "commandTimeout",
     "connectTimeout",

@@ -1,18 +1,17 @@
 //! Reads a Redis destination as RudderStack itself reads it: `config` alone, the destination around
 //! it, or Rudder CLI's YAML.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::config::quotable;
-
-use super::super::address::ServerAddress;
-use super::super::draft::NoteKind;
-use super::super::syntax::Variables;
-use super::super::transfer::Transfer;
+use crate::import::address::ServerAddress;
+use crate::import::draft::NoteKind;
+use crate::import::syntax::{Table, Variables};
+use crate::import::transfer::Transfer;
 
 const CONSENT: &str = "filtering by consent";
 
-/// What the settings say; `None`: they leave it open.
+/// The settings; `None`: not given.
 #[derive(Debug, Default)]
 pub(super) struct Destination {
     pub(super) is_cluster: bool,
@@ -44,7 +43,7 @@ pub(super) struct Found {
 /// # Errors
 /// The table holds no Redis destination. The text never quotes a value.
 pub(super) fn read(
-    mut root: Map<String, Value>,
+    mut root: Table,
     variable: Option<&dyn Fn(&str) -> Option<String>>,
 ) -> Result<Found, String> {
     let definition =
@@ -150,8 +149,7 @@ impl Reader {
         self.ineffective.push((name.to_owned(), why));
     }
 
-    /// It is a cluster unless the settings say no: RudderStack takes a missing `clusterMode`, and
-    /// one that is null, for true.
+    /// Whether it is a cluster: RudderStack takes a `clusterMode` that is missing or null for true.
     fn is_cluster(&mut self) -> bool {
         let name = self.name("clusterMode");
         let is_missing = !self.transfer.has(&name);

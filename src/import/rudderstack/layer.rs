@@ -9,7 +9,7 @@ use crate::import::draft::NoteKind;
 /// names every key that the settings decide, also where they leave it at its default.
 ///
 /// # Errors
-/// All that is wrong, each naming its option; no text quotes what may be a secret.
+/// All errors, each naming its option; no text quotes what may be a secret.
 pub(crate) fn layer(text: &str) -> Result<(Value, Vec<String>), Vec<String>> {
     let root = match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
         Ok(Value::Object(root)) => root,

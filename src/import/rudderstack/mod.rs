@@ -4,10 +4,9 @@
 mod destination;
 mod layer;
 
-use serde_json::{Map, Value};
-
 use self::destination::{Destination, read};
 use super::draft::{Draft, Import};
+use super::syntax::Table;
 
 pub(super) use self::layer::layer;
 
@@ -17,7 +16,7 @@ pub(super) use self::layer::layer;
 /// # Errors
 /// The file holds no Redis destination.
 pub(super) fn convert(
-    root: Map<String, Value>,
+    root: Table,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Import, String> {
     let mut found = read(root, Some(variable))?;

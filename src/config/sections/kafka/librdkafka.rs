@@ -6,12 +6,17 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::config::engine::report::Report;
+use crate::config::engine::quotable::is_plain_name;
+use crate::config::engine::report::ConfigReport;
 use crate::config::engine::units::Secret;
 
 /// Properties of librdkafka; any may be a secret.
 pub type Librdkafka = BTreeMap<String, SecretString>;
 
+/// Other properties of librdkafka, by the names in its own documentation, such as
+/// `"client.rack" = "a"`. Those that would break a promise of this program are refused, and those
+/// that have a key of their own. `queued.max.messages.kbytes` is 16384 unless it is set: memory of
+/// the source is that much and `delivery.max_in_flight` together.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub(super) struct Properties(BTreeMap<String, Secret>);
@@ -72,16 +77,10 @@ const OURS: &[(&str, &str)] = &[
     ("ssl.endpoint.identification.algorithm", "tls.skip_verify"),
 ];
 
-/// Whether `name` looks as properties do. What does not may be a secret that was typed in the wrong
-/// place: it is not quoted.
-pub(crate) fn is_property_name(name: &str) -> bool {
-    name.chars().all(|c| c.is_ascii_lowercase() || ".-_".contains(c))
-}
-
 impl Properties {
-    pub(super) fn resolve(&self, report: &mut Report) -> Librdkafka {
+    pub(super) fn resolve(&self, report: &mut ConfigReport) -> Librdkafka {
         for property in self.0.keys() {
-            if !is_property_name(property) {
+            if !is_plain_name(property) {
                 let length = property.chars().count();
                 report.error(
                     "kafka.librdkafka",

@@ -11,14 +11,13 @@ use serde::{Deserialize, Serialize};
 
 pub use self::librdkafka::Librdkafka;
 use self::librdkafka::Properties;
-pub(crate) use self::librdkafka::is_property_name;
 use self::sasl::RawSasl;
 pub use self::sasl::{Sasl, token_url_error};
 use self::tls::RawKafkaTls;
-use crate::config::Tls;
-use crate::config::engine::report::Report;
-use crate::config::engine::secrets::quotable;
+use crate::config::engine::quotable::quotable;
+use crate::config::engine::report::ConfigReport;
 use crate::config::engine::units::Span;
+use crate::config::sections::tls::Tls;
 
 /// The Kafka source.
 #[derive(Debug, Clone)]
@@ -40,7 +39,7 @@ pub struct Kafka {
     pub dead_letters: Option<String>,
 }
 
-/// How to reach brokers, as whoever.
+/// How to connect to the brokers, and with which identity.
 #[derive(Debug, Clone)]
 pub struct KafkaClient {
     /// `host:port,host:port`.
@@ -52,7 +51,7 @@ pub struct KafkaClient {
 }
 
 impl KafkaClient {
-    /// Brokers that want nothing.
+    /// Without a login and without TLS.
     pub(crate) fn plain(bootstrap_servers: String) -> Self {
         Self { bootstrap_servers, sasl: None, tls: None, librdkafka: Librdkafka::new() }
     }
@@ -75,26 +74,28 @@ pub enum OffsetReset {
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawKafka {
-    /// Where to find the brokers: host:port, several separated by commas.
+    /// The brokers: `host:port`, several separated by commas.
     bootstrap_servers: String,
-    /// Topics to read; `^regex` matches names of topics, new ones too.
+    /// Topics to read; `"^regex"` matches names of topics, new ones too.
     topics: Vec<String>,
     /// Workers of one group share the partitions.
     group_id: String,
+    /// Where a group without committed offsets begins.
     auto_offset_reset: OffsetReset,
-    /// A worker that is silent for so long loses its partitions to the others.
+    /// A worker that is silent for so long (killed, cut off) loses its partitions to the others. Not
+    /// below 6s unless the broker's group.min.session.timeout.ms allows it.
     session_timeout: Span,
-    /// How often the offsets of what is in Redis are committed.
+    /// How often the offsets of events that are in Redis are committed. Later ones are written again
+    /// after a crash.
     commit_interval: Span,
-    /// How long commits are held back, so that what was written before Redis failed over, or came
-    /// back without it, is read and written again; 15s is a good value. So much is also written
-    /// again after every restart.
+    /// How long commits are held back, so that events which Redis confirmed and then lost (a
+    /// failover, a restart without its data) are read and written again; 15s is a good value. As
+    /// much is also written again after every restart of the worker.
     pub(crate) failover_replay: Span,
-    /// Static membership: a name that this worker keeps across restarts, and no other has.
+    /// Static membership: a name that this worker keeps across restarts, and no other worker has.
     group_instance_id: Option<String>,
     pub(crate) sasl: RawSasl,
     pub(crate) tls: RawKafkaTls,
-    /// Properties of librdkafka, as its own documentation names them.
     librdkafka: Properties,
 }
 
@@ -120,7 +121,7 @@ impl Default for RawKafka {
 const SHORTEST_SESSION: Duration = Duration::from_secs(1);
 
 impl RawKafka {
-    pub(crate) fn resolve(&self, report: &mut Report) -> Kafka {
+    pub(crate) fn resolve(&self, report: &mut ConfigReport) -> Kafka {
         report.not_zero("kafka.commit_interval", self.commit_interval);
         if self.session_timeout.0 < SHORTEST_SESSION {
             report.error("kafka.session_timeout", "must be at least 1s");
@@ -153,7 +154,7 @@ impl RawKafka {
     }
 }
 
-/// Why `topic` can be no topic; patterns are checked by librdkafka.
+/// Why `topic` cannot be a topic, if so; patterns are checked by librdkafka.
 pub(crate) fn topic_error(topic: &str) -> Option<String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if topic.is_empty() {
@@ -174,8 +175,8 @@ pub(crate) fn topic_error(topic: &str) -> Option<String> {
     ))
 }
 
-/// Reports what is no `host:port,host:port`.
-pub(crate) fn servers(list: &str, key: &str, report: &mut Report) {
+/// Reports entries of `list` that are not `host:port`.
+pub(crate) fn servers(list: &str, key: &str, report: &mut ConfigReport) {
     for server in list.split(',').map(str::trim) {
         let (host, port) = server.rsplit_once(':').unwrap_or((server, ""));
         let (quoted, named) = (quotable(server), quotable(host));

@@ -9,8 +9,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::config::engine::report::Report;
-use crate::config::engine::secrets::{quotable, secret};
+use crate::config::engine::quotable::quotable;
+use crate::config::engine::report::ConfigReport;
+use crate::config::engine::secrets::secret;
 use crate::config::engine::units::{Secret, text_form};
 
 /// How to log in.
@@ -31,20 +32,23 @@ pub enum Sasl {
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawSasl {
-    /// Without it there is no login.
+    /// How the login is made; without it there is none.
     mechanism: Option<Mechanism>,
-    /// For PLAIN and SCRAM.
+    /// User name, for PLAIN and SCRAM.
     username: Option<String>,
+    /// The user's password.
     password: Option<Secret>,
     /// A file that holds the password.
     password_file: Option<PathBuf>,
-    /// For OAUTHBEARER: where tokens are had for client credentials.
+    /// For OAUTHBEARER: the endpoint that gives tokens for client credentials.
     token_url: Option<TokenUrl>,
+    /// The client's name at that endpoint.
     client_id: Option<String>,
+    /// The client's secret.
     client_secret: Option<Secret>,
     /// A file that holds the client secret.
     client_secret_file: Option<PathBuf>,
-    /// What the token is to be good for, if the endpoint asks.
+    /// The scope of the token, if the endpoint asks for one.
     scope: Option<String>,
 }
 
@@ -100,7 +104,7 @@ const TOKEN_KEYS: [&str; 5] =
     ["token_url", "client_id", "client_secret", "client_secret_file", "scope"];
 
 impl RawSasl {
-    pub(super) fn resolve(&self, report: &mut Report) -> Option<Sasl> {
+    pub(super) fn resolve(&self, report: &mut ConfigReport) -> Option<Sasl> {
         let mut unused = |keys: &[&str], why: &str| {
             keys.iter().for_each(|key| report.no_effect(&format!("kafka.sasl.{key}"), why))
         };
@@ -133,7 +137,7 @@ impl RawSasl {
         Some(Sasl::Password { mechanism, username: username?, password: password? })
     }
 
-    fn tokens(&self, report: &mut Report) -> Option<Sasl> {
+    fn tokens(&self, report: &mut ConfigReport) -> Option<Sasl> {
         let client_secret = secret(
             report,
             "kafka.sasl.client_secret",
@@ -164,7 +168,7 @@ impl RawSasl {
 }
 
 /// An error unless `key` has a value.
-fn needed<T>(report: &mut Report, mechanism: &str, key: &str, value: Option<T>) -> Option<T> {
+fn needed<T>(report: &mut ConfigReport, mechanism: &str, key: &str, value: Option<T>) -> Option<T> {
     if value.is_none() {
         report.error(
             &format!("kafka.sasl.{key}"),

@@ -5,19 +5,19 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Tls;
-use crate::config::engine::report::Report;
+use crate::config::engine::report::ConfigReport;
 use crate::config::engine::units::Secret;
-use crate::config::sections::tls::{KAFKA, Typed};
+use crate::config::sections::tls::{KAFKA, RawTls, Tls};
 
-/// TLS to the brokers.
+/// TLS to the brokers. Unlike that to Redis it takes no name of the server.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawKafkaTls {
+    /// Connect with TLS.
     enabled: bool,
     /// Certificates to trust instead of the system's: a PEM file, which may hold several.
     ca_file: Option<PathBuf>,
-    /// The same as text.
+    /// The same certificates as text.
     ca_pem: Option<Secret>,
     /// The client's certificate chain, PEM.
     cert_file: Option<PathBuf>,
@@ -28,18 +28,13 @@ pub(crate) struct RawKafkaTls {
 }
 
 impl RawKafkaTls {
-    pub(super) fn resolve(&self, report: &mut Report) -> Option<Tls> {
-        let typed = Typed {
-            ca_file: self.ca_file.as_deref(),
-            ca_pem: self.ca_pem.as_ref(),
-            cert_file: self.cert_file.as_deref(),
-            key_file: self.key_file.as_deref(),
-            skip_verify: self.skip_verify,
-        };
-        if self.enabled {
-            return Some(KAFKA.resolve(&typed, report));
-        }
-        KAFKA.unused(self.skip_verify, "without kafka.tls.enabled = true", report);
-        None
+    pub(super) fn resolve(&self, report: &mut ConfigReport) -> Option<Tls> {
+        let Self { enabled, ca_file, ca_pem, cert_file, key_file, skip_verify } = self.clone();
+        let server_name = None;
+        RawTls { enabled, ca_file, ca_pem, cert_file, key_file, server_name, skip_verify }.resolve(
+            &KAFKA,
+            &[],
+            report,
+        )
     }
 }

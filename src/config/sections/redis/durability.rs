@@ -1,11 +1,11 @@
-//! `[redis.durability]`: what a write waits for before it is acknowledged.
+//! `[redis.durability]`: replicas that a write waits for before it is acknowledged.
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::engine::report::Report;
+use crate::config::engine::report::ConfigReport;
 use crate::config::engine::units::{Span, print_duration};
 
 /// Replicas that must have a write before it is acknowledged.
@@ -13,19 +13,20 @@ use crate::config::engine::units::{Span, print_duration};
 pub struct Durability {
     /// At least one.
     pub replicas: u32,
-    /// After this, what they do not have is written again.
+    /// Writes that the replicas do not have by then are sent again.
     pub timeout: Duration,
 }
 
-/// What a write waits for before it is acknowledged.
+/// Replicas that a write waits for before it is acknowledged.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawDurability {
-    /// Replicas that must confirm each batch (WAIT); all of them: a failover loses nothing. 0: what
-    /// is not replicated when the master dies is lost.
+    /// Replicas that must confirm each batch (WAIT) before it is acknowledged. With all of them a
+    /// failover loses nothing; with 0, what is not replicated when the master dies is lost.
     #[schemars(range(max = 1000))]
     wait_replicas: u32,
-    /// How long they may take; then the batch is written again.
+    /// How long the replicas may take, less than `redis.response_timeout`; then the batch is written
+    /// again.
     wait_timeout: Span,
 }
 
@@ -37,7 +38,11 @@ impl Default for RawDurability {
 
 impl RawDurability {
     /// `None`: the server's own OK is enough.
-    pub(super) fn resolve(self, response_timeout: Span, report: &mut Report) -> Option<Durability> {
+    pub(super) fn resolve(
+        self,
+        response_timeout: Span,
+        report: &mut ConfigReport,
+    ) -> Option<Durability> {
         if self.wait_replicas == 0 {
             report.no_effect(
                 "redis.durability.wait_timeout",

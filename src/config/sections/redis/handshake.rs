@@ -1,27 +1,29 @@
-//! `redis.handshake`: what is said on a connection besides writes.
+//! `redis.handshake`: which commands are sent on a connection besides writes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::mode::ModeName;
-use crate::config::engine::report::Report;
+use crate::config::engine::report::ConfigReport;
 
-/// What a server is asked besides writes: proxies and managed services may not take all of it.
+/// Commands that are sent to a server besides writes: proxies and managed services may not take all
+/// of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Handshake {
-    /// What a server refuses or hangs up on is left out from then on.
+    /// All of them; what a server refuses or hangs up on is left out from then on.
     #[default]
     Auto,
-    /// All of it; a hang-up is an error.
+    /// All of them; a hang-up is an error.
     Full,
-    /// Login, database and writes only.
+    /// HELLO or AUTH, SELECT and writes only; no fencing, no notices of failovers, no probes but a
+    /// connection.
     Minimal,
 }
 
 impl Handshake {
     /// Errors where `minimal` leaves out what other keys need.
-    pub(super) fn check(self, mode: ModeName, wait_replicas: bool, report: &mut Report) {
+    pub(super) fn check(self, mode: ModeName, wait_replicas: bool, report: &mut ConfigReport) {
         if self != Self::Minimal {
             return;
         }

@@ -1,9 +1,9 @@
-//! Which kind of Redis, and which keys say something of it.
+//! `redis.mode`: which kind of Redis, and which keys have an effect with it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::engine::report::Report;
+use crate::config::engine::report::ConfigReport;
 
 /// Which kind of Redis.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -72,7 +72,7 @@ impl ModeName {
     }
 
     /// Errors for keys of other modes that were given.
-    pub(super) fn others_have_no_effect(self, report: &mut Report) {
+    pub(super) fn others_have_no_effect(self, report: &mut ConfigReport) {
         for (_, keys) in KEYS.iter().filter(|(modes, _)| !modes.contains(&self)) {
             keys.iter().for_each(|key| report.no_effect(&format!("redis.{key}"), &self.why()));
         }

@@ -4,25 +4,25 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::engine::report::Report;
+use crate::config::engine::report::ConfigReport;
 use crate::config::engine::secrets::secret;
 use crate::config::engine::units::Secret;
 
-/// A password, or where the one for the next connection is to be had.
+/// A password, or where the one for the next connection comes from.
 #[derive(Debug, Clone)]
 pub enum Password {
     /// Typed in place.
     Fixed(SecretString),
-    /// In a file that is read again for each connection; with what it held at the start.
+    /// In a file that is read again for each connection; `at_start` is what it held at the start.
     File { path: PathBuf, at_start: SecretString },
-    /// What a program prints, run for each connection: the program and its arguments, at least the
-    /// former.
+    /// The output of a program that is run for each connection: the program and its arguments, at
+    /// least the former.
     Command(Vec<String>),
 }
 
 impl Password {
     /// Whether both come to the same now.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (
                 Self::Fixed(a) | Self::File { at_start: a, .. },
@@ -40,15 +40,15 @@ impl From<String> for Password {
     }
 }
 
-/// The first word of what was typed as a program: what follows may be a whole command line with its
-/// secrets.
+/// The first word of a program's name as it was typed: a whole command line with secrets may
+/// follow.
 pub fn program_name(program: &str) -> &str {
     program.split_whitespace().next().unwrap_or_default()
 }
 
 /// The password `key`, from its value or from the file that `{key}_file` names; both is an error.
-pub(crate) fn typed(
-    report: &mut Report,
+pub(super) fn fixed_or_file(
+    report: &mut ConfigReport,
     key: &str,
     text: Option<&Secret>,
     file: Option<&Path>,
@@ -60,20 +60,20 @@ pub(crate) fn typed(
     })
 }
 
-/// All that was typed of Redis's own.
-pub(crate) struct Typed<'a> {
-    pub(crate) in_url: Option<&'a SecretString>,
-    pub(crate) text: Option<&'a Secret>,
-    pub(crate) file: Option<&'a Path>,
-    pub(crate) command: Option<&'a [String]>,
+/// The keys of `[redis]` that may hold its password.
+pub(super) struct PasswordKeys<'a> {
+    pub(super) in_url: Option<&'a SecretString>,
+    pub(super) text: Option<&'a Secret>,
+    pub(super) file: Option<&'a Path>,
+    pub(super) command: Option<&'a [String]>,
 }
 
-impl Typed<'_> {
-    pub(crate) fn resolve(&self, report: &mut Report) -> Option<Password> {
+impl PasswordKeys<'_> {
+    pub(super) fn resolve(&self, report: &mut ConfigReport) -> Option<Password> {
         if let Some([program, ..]) = self.command {
             return self.of_command(program, report);
         }
-        let typed = typed(report, "redis.password", self.text, self.file);
+        let typed = fixed_or_file(report, "redis.password", self.text, self.file);
         let in_url = self.in_url.cloned().map(Password::Fixed);
         if let (Some(in_url), Some(typed)) = (&in_url, &typed)
             && !in_url.is_same(typed)
@@ -85,7 +85,7 @@ impl Typed<'_> {
         typed.or(in_url)
     }
 
-    fn of_command(&self, program: &str, report: &mut Report) -> Option<Password> {
+    fn of_command(&self, program: &str, report: &mut ConfigReport) -> Option<Password> {
         const KEY: &str = "redis.password_command";
         if program.is_empty() {
             report.error(KEY, "its first word names the program to run, and is empty");

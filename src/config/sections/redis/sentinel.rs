@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::nodes::{Login, NatMap, Node, NodeText, RawNode, endpoints, merged};
-use super::password::typed;
-use super::{Mode, Protocol, RawRedis, Target};
-use crate::config::engine::report::Report;
+use super::node::{NatMap, Node, NodeText};
+use super::nodes::{Login, RawNode, endpoints, merged};
+use super::password::fixed_or_file;
+use super::protocol::Protocol;
+use crate::config::engine::report::ConfigReport;
 use crate::config::engine::units::Secret;
 use crate::config::sections::tls::{self, RawTls, Tls, UrlTls};
 
@@ -22,68 +23,41 @@ pub struct Sentinel {
     pub master: String,
     /// The sentinels; at least one.
     pub nodes: Vec<Node>,
-    /// Who to log in as at the sentinels; the master has a login of its own.
+    /// Login at the sentinels; the master has a login of its own.
     pub login: Login,
-    /// Of sentinels that have one of their own.
+    /// Logins of sentinels that have one of their own.
     pub logins: BTreeMap<Node, Login>,
-    /// To the sentinels; `None`: plain text.
+    /// TLS to the sentinels; `None`: plain text.
     pub tls: Option<Tls>,
     /// Addresses that sentinels announce, and where they are reached from here.
     pub nat_map: NatMap,
 }
 
-/// With `mode = "sentinel"`: which master, and who knows it.
+/// With `mode = "sentinel"`: the sentinels, and which master to ask them for.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawSentinel {
-    /// The name that the sentinels have for the master, such as mymaster.
+    /// The name that the sentinels have for the master.
+    #[schemars(example = &"mymaster")]
     master: Option<String>,
-    /// The sentinels: "host:port", or tables as in redis.nodes.
+    /// The sentinels: `"host:port"`, or tables as in `redis.nodes`.
+    #[schemars(example = ["sentinel-1:26379"])]
     nodes: Option<Vec<RawNode>>,
-    /// User of the sentinels' own access control list; redis.username is the master's.
+    /// User of the sentinels' own access control list; `redis.username` is the master's.
     username: Option<String>,
+    /// Password of the sentinels; `redis.password` is the master's.
     password: Option<Secret>,
     /// A file that holds the password; read again for each new connection.
     password_file: Option<PathBuf>,
     /// Addresses that sentinels announce, and where they are reached from here: `"10.0.0.1:6379" =
     /// "redis-1.example:6379"`.
     nat_map: BTreeMap<String, NodeText>,
-    /// TLS to the sentinels; redis.tls is that to the master.
+    /// TLS to the sentinels; `redis.tls` is that to the master.
     tls: RawTls,
 }
 
-impl RawRedis {
-    pub(super) fn sentinel(&self, report: &mut Report) -> Target {
-        let (username, password) = self.login(report);
-        let sentinel = self.sentinel.clone().unwrap_or_default().resolve(report);
-        let database = self.database.unwrap_or_default();
-        let tls = self.tls.resolve(tls::REDIS, &[], report);
-        let trusts_all = tls
-            .as_ref()
-            .is_some_and(|tls| tls.ca.is_none() && tls.server_name.is_none() && !tls.skip_verify);
-        if trusts_all && sentinel.tls.is_none() {
-            report.warn(
-                "redis.sentinel: whoever is between here and the sentinels, which are reached in \
-                 plain text, can name another master, \
-                 and any host with a public certificate would be believed and sent the password: \
-                 set redis.tls.ca_file or \
-                 redis.tls.server_name, or redis.sentinel.tls.enabled = true",
-            );
-        }
-        let protocol = self.protocol("redis.nodes", &[], report);
-        Target {
-            username,
-            password,
-            database,
-            protocol,
-            tls,
-            ..Target::of(Mode::Sentinel(Box::new(sentinel)))
-        }
-    }
-}
-
 impl RawSentinel {
-    fn resolve(&self, report: &mut Report) -> Sentinel {
+    pub(super) fn resolve(&self, report: &mut ConfigReport) -> Sentinel {
         let master = self.master.clone().unwrap_or_default();
         if master.is_empty() {
             report.error(
@@ -113,7 +87,7 @@ impl RawSentinel {
                 "sentinels are spoken to in RESP2: redis.protocol is the master's",
             );
         }
-        let password = typed(
+        let password = fixed_or_file(
             report,
             "redis.sentinel.password",
             self.password.as_ref(),
@@ -123,14 +97,14 @@ impl RawSentinel {
             report.error("redis.sentinel.username", "a user name has no effect without a password");
         }
         let urls: Vec<UrlTls> = nodes.iter_mut().filter_map(|node| node.tls.take()).collect();
-        let tls = self.tls.resolve(tls::SENTINEL, &urls, report);
+        let tls = self.tls.resolve(&tls::SENTINEL, &urls, report);
         let (nodes, logins) = merged(nodes);
         let login = Login { username: self.username.clone(), password };
         let nat_map = NatMap::resolve("redis.sentinel.nat_map", &self.nat_map, report);
         Sentinel { master, nodes, login, logins, tls, nat_map }
     }
 
-    /// What was typed, and which TLS came of it.
+    /// The typed keys, with TLS as it was decided.
     pub(super) fn effective(&self, valid: &Sentinel) -> Self {
         Self { tls: self.tls.effective(valid.tls.as_ref()), ..self.clone() }
     }

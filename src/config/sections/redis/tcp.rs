@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::config::engine::report::Report;
+use crate::config::engine::report::ConfigReport;
 use crate::config::engine::units::Span;
 
-/// Of every TCP connection; `nodelay` is always on.
+/// Options of every TCP connection; `nodelay` is always on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tcp {
     /// Silence before the peer is asked whether it is there; three questions, a third of this
@@ -31,7 +31,7 @@ impl Tcp {
     pub(crate) fn resolve(
         keepalive: Option<Span>,
         user_timeout: Option<Span>,
-        report: &mut Report,
+        report: &mut ConfigReport,
     ) -> Self {
         let default = Self::default();
         let or = |typed: Option<Span>, default| {

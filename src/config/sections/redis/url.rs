@@ -9,13 +9,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Protocol;
+use super::protocol::Protocol;
+use crate::config::engine::host::{host_name, host_port};
 use crate::config::engine::units::text_form;
 
-/// What a URL says; what it leaves open is `None`.
+/// The parts of a URL; a part that is not given is `None`.
 #[derive(Debug, Clone)]
 pub(crate) struct RedisUrl {
-    pub(crate) place: Place,
+    pub(crate) address: UrlAddress,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<SecretString>,
     pub(crate) database: Option<u32>,
@@ -27,8 +28,9 @@ pub(crate) struct RedisUrl {
     pub(crate) insecure: bool,
 }
 
+/// Where a URL leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum UrlAddress {
     Tcp { host: String, port: Option<u16> },
     Unix(PathBuf),
 }
@@ -61,7 +63,7 @@ impl RedisUrl {
         let (user_info, host) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (username, password) = user_info.split_once(':').unwrap_or((user_info, ""));
         let url = Self {
-            place: Place::Unix(PathBuf::from(decode(path)?)),
+            address: UrlAddress::Unix(PathBuf::from(decode(path)?)),
             username: given(username)?,
             password: given(password)?.map(SecretString::from),
             database: None,
@@ -111,7 +113,11 @@ impl RedisUrl {
             "" => None,
             number => Some(database(number)?),
         };
-        Ok(Self { place: Place::Tcp { host: host_name(host)?, port }, database, protocol, ..self })
+        let host = match host {
+            "" => return Err("has no host".into()),
+            host => host_name(host).map_err(|error| format!("{error}; {ESCAPES}"))?,
+        };
+        Ok(Self { address: UrlAddress::Tcp { host, port }, database, protocol, ..self })
     }
 
     fn unix(mut self, query: &str) -> Result<Self, String> {
@@ -125,22 +131,6 @@ impl RedisUrl {
             }
         }
         Ok(self)
-    }
-}
-
-/// A host name or IP address, an IPv6 one without its brackets.
-pub(crate) fn host_name(text: &str) -> Result<String, String> {
-    if text.is_empty() {
-        return Err("has no host".into());
-    }
-    let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let address = bracketed.unwrap_or(text).parse::<std::net::Ipv6Addr>().is_ok();
-    let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    match (bracketed, address) {
-        (Some(host), true) => Ok(host.to_owned()),
-        (None, true) => Ok(text.to_owned()),
-        (None, false) if text.chars().all(name) => Ok(text.to_owned()),
-        _ => Err(format!("has a host that is neither a name nor an address; {ESCAPES}")),
     }
 }
 
@@ -203,16 +193,15 @@ fn print(url: &RedisUrl) -> String {
     };
     let fragment = if url.insecure { "#insecure" } else { "" };
     let protocol = url.protocol.map(|protocol| format!("protocol=resp{}", protocol.number()));
-    match &url.place {
-        Place::Tcp { host, port } => {
+    match &url.address {
+        UrlAddress::Tcp { host, port } => {
             let scheme = if url.tls { "rediss" } else { "redis" };
-            let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-            let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+            let server = host_port(host, *port);
             let database = url.database.map(|database| format!("/{database}")).unwrap_or_default();
             let protocol = protocol.map(|protocol| format!("?{protocol}")).unwrap_or_default();
-            format!("{scheme}://{user_info}{host}{port}{database}{protocol}{fragment}")
+            format!("{scheme}://{user_info}{server}{database}{protocol}{fragment}")
         }
-        Place::Unix(path) => {
+        UrlAddress::Unix(path) => {
             let database = url.database.map(|database| format!("db={database}"));
             let options = database.into_iter().chain(protocol).collect::<Vec<_>>().join("&");
             let options = if options.is_empty() { options } else { format!("?{options}") };
@@ -230,10 +219,10 @@ mod tests {
     fn shown(text: &str) -> String {
         let url = RedisUrl::parse(text).unwrap();
         let password = url.password.as_ref().map_or("-", ExposeSecret::expose_secret);
-        let RedisUrl { place, username, database, tls, insecure, .. } = &url;
+        let RedisUrl { address, username, database, tls, insecure, .. } = &url;
         let protocol = url.protocol.map(|protocol| format!(" {protocol:?}")).unwrap_or_default();
         format!(
-            "{place:?} {username:?} {password} {database:?} tls={tls} insecure={insecure}{protocol}"
+            "{address:?} {username:?} {password} {database:?} tls={tls} insecure={insecure}{protocol}"
         )
     }
 

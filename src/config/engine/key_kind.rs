@@ -1,20 +1,16 @@
-//! What each key takes, read off the JSON schema: what users' editors check and what the program
-//! checks cannot differ.
+//! The kind of each key, read from the JSON schema: editors and the program check the same.
 
 use std::collections::BTreeMap;
 
-use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use crate::config::sections::raw::Raw;
-
-/// What one key takes.
+/// The kind of values that one key takes.
 #[derive(Debug)]
-pub(crate) enum Kind {
-    Table(BTreeMap<String, Kind>),
-    List(Box<Kind>),
+pub(crate) enum KeyKind {
+    Table(BTreeMap<String, KeyKind>),
+    List(Box<KeyKind>),
     /// A text of this form, or a table.
-    Either(Form, Box<Kind>),
+    Either(Form, Box<KeyKind>),
     /// Any names, each with a text of this form; dots belong to the name.
     Map(Form),
     Boolean,
@@ -31,8 +27,8 @@ pub(crate) enum Kind {
     Text(Form),
 }
 
-/// What a text must look like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The form of a text.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Form {
     Plain,
     /// An empty one is a value of its own.
@@ -41,24 +37,22 @@ pub(crate) enum Form {
     Size,
     Address,
     Secret,
-    RedisUrl,
-    Node,
+    Section(&'static TextForm),
 }
 
-/// The JSON schema of the configuration (draft 2020-12).
-pub fn schema() -> Value {
-    let settings =
-        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<Raw>().to_value()
+/// A form of text that a section defines. Its name is the `x-form` of the schema.
+#[derive(Debug)]
+pub(crate) struct TextForm {
+    pub(crate) name: &'static str,
+    /// The error must not quote a secret.
+    pub(crate) check: fn(&str) -> Result<(), String>,
+    pub(crate) may_hold_secret: bool,
 }
 
-impl Kind {
-    /// The whole configuration.
-    pub(crate) fn root() -> Self {
-        Self::of(&schema())
-    }
-
-    fn of(schema: &Value) -> Self {
+impl KeyKind {
+    /// The kind of the table `schema`; `forms` are defined by the sections.
+    pub(crate) fn of(schema: &Value, forms: &'static [TextForm]) -> Self {
+        let form = |schema: &Value| Form::named(schema["x-form"].as_str(), forms);
         let words = words(schema);
         if !words.is_empty() {
             return Self::Word(words);
@@ -70,12 +64,12 @@ impl Kind {
             .filter(|one| one["type"] != "null")
             .collect();
         if let [text, table] = any[..] {
-            return Self::Either(Form::named(text["x-form"].as_str()), Box::new(Self::of(table)));
+            return Self::Either(form(text), Box::new(Self::of(table, forms)));
         }
         if let Some(present) =
             schema["anyOf"].as_array().and_then(|any| any.iter().find(|one| one["type"] != "null"))
         {
-            return Self::of(present);
+            return Self::of(present, forms);
         }
         let name = match &schema["type"] {
             Value::Array(names) => {
@@ -86,17 +80,17 @@ impl Kind {
         let bound = |name: &str, default| schema[name].as_i64().unwrap_or(default);
         match name {
             Some("object") if schema["additionalProperties"].is_object() => {
-                Self::Map(Form::named(schema["additionalProperties"]["x-form"].as_str()))
+                Self::Map(form(&schema["additionalProperties"]))
             }
             Some("object") => Self::Table(
                 schema["properties"]
                     .as_object()
                     .into_iter()
                     .flatten()
-                    .map(|(key, one)| (key.clone(), Self::of(one)))
+                    .map(|(key, one)| (key.clone(), Self::of(one, forms)))
                     .collect(),
             ),
-            Some("array") => Self::List(Box::new(Self::of(&schema["items"]))),
+            Some("array") => Self::List(Box::new(Self::of(&schema["items"], forms))),
             Some("boolean") => Self::Boolean,
             Some("integer") => {
                 Self::Integer { min: bound("minimum", 0), max: bound("maximum", i64::MAX) }
@@ -105,7 +99,7 @@ impl Kind {
                 min: schema["minimum"].as_f64().unwrap_or(f64::MIN),
                 max: schema["maximum"].as_f64().unwrap_or(f64::MAX),
             },
-            _ => Self::Text(Form::named(schema["x-form"].as_str())),
+            _ => Self::Text(form(schema)),
         }
     }
 
@@ -129,7 +123,7 @@ impl Kind {
             far if far > 3 && last(key) == last(path) => 3,
             near => near,
         };
-        // Of equals, the one that is less deep.
+        // Among equals, the one that is less deep wins.
         known
             .into_iter()
             .min_by_key(|key| (distance(key), key.matches('.').count()))
@@ -173,16 +167,25 @@ impl Kind {
 }
 
 impl Form {
-    fn named(name: Option<&str>) -> Self {
+    fn named(name: Option<&str>, forms: &'static [TextForm]) -> Self {
         match name {
             Some("or_empty") => Self::OrEmpty,
             Some("duration") => Self::Duration,
             Some("size") => Self::Size,
             Some("address") => Self::Address,
             Some("secret") => Self::Secret,
-            Some("redis_url") => Self::RedisUrl,
-            Some("node") => Self::Node,
-            _ => Self::Plain,
+            name => {
+                forms.iter().find(|form| Some(form.name) == name).map_or(Self::Plain, Self::Section)
+            }
+        }
+    }
+
+    /// Whether a value of this form must not be quoted.
+    pub(crate) fn may_hold_secret(self) -> bool {
+        match self {
+            Self::Secret => true,
+            Self::Section(form) => form.may_hold_secret,
+            Self::Plain | Self::OrEmpty | Self::Duration | Self::Size | Self::Address => false,
         }
     }
 }
@@ -197,49 +200,4 @@ fn words(schema: &Value) -> Vec<String> {
 /// `table.key`.
 pub(crate) fn join(table: &str, key: &str) -> String {
     if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_schema_names_forms_and_bounds() {
-        let root = Kind::root();
-        assert!(matches!(root.at("delivery.lanes"), Some(Kind::Integer { min: 1, max: 1024 })));
-        assert!(matches!(root.at("redis.password"), Some(Kind::Text(Form::Secret))));
-        assert!(matches!(root.at("redis.url"), Some(Kind::Text(Form::RedisUrl))));
-        assert!(matches!(root.at("http.wait"), Some(Kind::Text(Form::Duration))));
-        assert!(matches!(root.at("admin"), Some(Kind::Table(_))));
-        assert!(
-            matches!(root.at("log.user_ids"), Some(Kind::Word(words)) if words == &["hashed", "plain"])
-        );
-        assert!(root.at("kafak").is_none());
-    }
-
-    #[test]
-    fn all_below_a_map_is_of_the_map() {
-        let root = Kind::root();
-        assert!(matches!(root.at("kafka.librdkafka"), Some(Kind::Map(Form::Secret))));
-        assert!(matches!(root.at("kafka.librdkafka.client.rack"), Some(Kind::Map(_))));
-        assert!(matches!(
-            root.at("dead_letter.breaker.ratio"),
-            Some(Kind::Fraction { min: 0.0, max: 1.0 })
-        ));
-    }
-
-    #[test]
-    fn a_slip_finds_its_key() {
-        let root = Kind::root();
-        for (typed, meant) in [
-            ("redis.ulr", "redis.url"),
-            ("redis.passwrd", "redis.password"),
-            ("htp", "http"),
-            ("server_name", "redis.tls.server_name"),
-            ("http.sources[].writekey", "http.sources[].write_key"),
-            ("delivery.max_inflight", "delivery.max_in_flight"),
-        ] {
-            assert_eq!(root.nearest(typed), meant);
-        }
-    }
 }
