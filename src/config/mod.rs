@@ -5,6 +5,7 @@
 //! (`sections`). Everything that is wrong is gathered on the way and reported at once
 //! ([`ConfigErrors`]).
 
+mod documentation;
 mod engine;
 mod sections;
 
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::event::Rules;
 
+pub use documentation::{default_file, reference};
 pub use engine::host::host_port;
 pub use engine::layers::{ConfigArgs, SettingsLayer};
 pub use engine::quotable::quotable;
@@ -43,9 +45,6 @@ use engine::report::ConfigReport;
 use engine::units::{Size, print_size};
 use sections::raw::{Raw, key_kinds};
 use sections::{data_dir, redis, tls};
-
-/// Every key with its default, commented: what `config default` prints.
-pub const DEFAULT_FILE: &str = include_str!("../../deploy/traitsink.toml");
 
 /// A valid configuration.
 #[derive(Debug, Clone)]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use traitsink::config::{
-    Address, Config, ConfigArgs, DEFAULT_FILE, DeadLetter, Loaded, Local, LogLevel, Mode, Node, Password, Pem,
-    Protocol, Tcp, load, schema,
+    Address, Config, ConfigArgs, DeadLetter, Loaded, Local, LogLevel, Mode, Node, Password, Pem,
+    Protocol, Tcp, default_file, load, schema,
 };
 
 use crate::harness::{address, tcp};
@@ -451,14 +451,15 @@ fn tls_takes_a_bundle_as_a_file_or_as_text_and_a_client_certificate() {
 
 #[test]
 fn the_default_file_is_the_defaults_and_names_every_key() {
-    let documented = file(DEFAULT_FILE).unwrap();
+    let text = default_file();
+    let documented = file(&text).unwrap();
     let defaults = Layers::default().load().unwrap();
     assert_eq!(documented.to_toml(), defaults.to_toml());
     assert_eq!(format!("{:?}", documented.config), format!("{:?}", defaults.config));
 
     let mut table = String::new();
     let mut named = Vec::new();
-    for line in DEFAULT_FILE.lines().map(|line| line.trim_start_matches("# ")) {
+    for line in text.lines().map(|line| line.trim_start_matches("# ")) {
         if let Some(header) = line.strip_prefix('[') {
             table = header.trim_start_matches('[').split(']').next().unwrap().to_owned();
             named.push(table.clone());

@@ -46,6 +46,8 @@ mod faults_rotation;
 mod faults_states;
 /// Late bytes of a lost connection.
 mod fence;
+/// Files that are written from the program itself: references and the default configuration.
+mod generated;
 /// What one event becomes, row by row: new behaviour of the transform goes into `tests/golden`.
 mod golden;
 /// What tests stand on; no tests.

@@ -8,6 +8,7 @@ pub(crate) mod host;
 pub(crate) mod key_kind;
 pub(crate) mod layers;
 pub(crate) mod quotable;
+pub(crate) mod reference;
 pub(crate) mod report;
 pub(crate) mod secrets;
 pub(crate) mod tree;
