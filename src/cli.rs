@@ -1,4 +1,4 @@
-//! The command line: what may be typed, and nothing about what it does.
+//! The command line: verbs and options, and nothing about what they do.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -24,7 +24,13 @@ Examples:
 /// Each identify event becomes one HSET on `[prefix:]user:<id>`; sources get their answer after
 /// Redis confirmed the write.
 #[derive(Debug, Parser)]
-#[command(name = "traitsink", version, long_version = LONG_VERSION.as_str(), after_help = EXAMPLES, max_term_width = 110)]
+#[command(
+    name = "traitsink",
+    version,
+    long_version = LONG_VERSION.as_str(),
+    after_help = EXAMPLES,
+    max_term_width = 110
+)]
 struct Cli {
     #[command(subcommand)]
     verb: Option<Verb>,

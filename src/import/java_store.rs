@@ -73,7 +73,10 @@ mod tests {
     #[test]
     fn commands_fit_the_kind_of_store() {
         assert_eq!(trust("/a/t.p12").command, "openssl pkcs12 -in /a/t.p12 -nokeys -out /a/t.pem");
-        let keytool = r"keytool -importkeystore -srckeystore '/a/it'\''s.jks' -destkeystore '/a/it'\''s.p12' -deststoretype PKCS12";
+        let keytool = concat!(
+            r"keytool -importkeystore -srckeystore '/a/it'\''s.jks' ",
+            r"-destkeystore '/a/it'\''s.p12' -deststoretype PKCS12"
+        );
         let openssl = r"openssl pkcs12 -in '/a/it'\''s.p12' -nokeys -out '/a/it'\''s.pem'";
         assert_eq!(trust("/a/it's.jks").command, format!("{keytool} && {openssl}"));
     }

@@ -1,9 +1,9 @@
 //! Another system's settings for Redis as a configuration of this program: what `config import`
 //! prints, and what `--rudderstack` reads.
 //!
-//! Text in, TOML and notes out. Each system has a file or a folder of its own that takes its options
-//! one by one ([`transfer`]), so that each gets exactly one note; options that are left are noted as
-//! unknown.
+//! Text in, TOML and notes out. Each system has a file or a folder of its own that takes its
+//! options one by one ([`transfer`]), so that each gets exactly one note; options that are left are
+//! noted as unknown.
 
 mod address;
 mod deepstream;
@@ -59,8 +59,8 @@ pub fn import(
     }
 }
 
-/// RudderStack's settings in the JSON file `path`, to stand for the `[redis]` section. What is wrong
-/// with them is reported by [`crate::config::load`], beside what else is wrong.
+/// RudderStack's settings in the JSON file `path`, to stand for the `[redis]` section. Errors in
+/// them are reported by [`crate::config::load`], beside all others.
 pub fn rudderstack_layer(path: &Path) -> SettingsLayer {
     let read = std::fs::read_to_string(path)
         .map_err(|error| vec![format!("cannot be read: {error}")])

@@ -26,10 +26,7 @@ pub(super) fn convert(mut root: Table) -> Result<Import, String> {
         Some(_) => return Err("its storage is not redis: there is nothing to import".into()),
         None if root.contains_key(SECTION)
             || root.contains_key("redisProviderType")
-            || root.contains_key("servers") =>
-        {
-            ()
-        }
+            || root.contains_key("servers") => {}
         None => {
             return Err(
                 "says no storage, which is oxd's embedded database: there is nothing to import"
@@ -41,7 +38,7 @@ pub(super) fn convert(mut root: Table) -> Result<Import, String> {
         Some(Value::Object(settings)) => (settings, root.keys().cloned().collect()),
         Some(Value::Null) => (Map::new(), root.keys().cloned().collect()),
         None if storage.is_some() => (Map::new(), root.keys().cloned().collect()),
-        Some(_) => return Err(format!("{SECTION} is no table of settings")),
+        Some(_) => return Err(format!("{SECTION} is not a table of settings")),
         None => (root, Vec::new()),
     };
     let mut oxd = Oxd(Transfer::new(settings));

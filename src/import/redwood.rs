@@ -8,7 +8,7 @@ use super::syntax::Table;
 use super::transfer::{Transfer, leaves};
 
 /// Names that occur only inside `persistence.redis`.
-const TELLING: [&str; 5] = ["provider", "memurai", "password", "master", "replicas"];
+const INNER_NAMES: [&str; 5] = ["provider", "memurai", "password", "master", "replicas"];
 
 pub(super) fn convert(mut root: Table) -> Result<Import, String> {
     let deployed = deployed(&mut root);
@@ -50,11 +50,11 @@ fn find(mut root: Table) -> Result<(Table, String, Vec<String>), String> {
                 section = format!("{at}{name}");
                 root = inner;
             }
-            Some(_) => return Err(format!("\"{name}\" is no table of settings")),
+            Some(_) => return Err(format!("\"{name}\" is not a table of settings")),
             None => (),
         }
     }
-    if section.ends_with("redis") || TELLING.iter().any(|name| root.contains_key(*name)) {
+    if section.ends_with("redis") || INNER_NAMES.iter().any(|name| root.contains_key(*name)) {
         return Ok((root, section, outside));
     }
     Err("has no persistence.redis: there is nothing to import".into())
@@ -154,7 +154,7 @@ impl Redwood {
                 Value::String(text) => ServerAddress::parse(&text, Some(6379)),
                 Value::Object(table) if table.is_empty() => continue,
                 Value::Object(table) => self.endpoint(&at, table),
-                _ => Err("is no server".into()),
+                _ => Err("is not a server".into()),
             };
             nodes.extend(self.0.or_fail(&at, node));
         }

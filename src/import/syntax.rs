@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 
 use crate::config::{syntax_error, to_json};
 
+/// Asks for an environment variable by its name.
+pub(super) type VariableLookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// A table of options.
 pub(super) type Table = Map<String, Value>;
 
@@ -38,7 +41,7 @@ fn parse(format: FileFormat, text: &str) -> Result<Table, String> {
         .map_err(|error| format!("is not valid: {}", syntax_error(error.as_ref(), text)))?;
     match to_json(ValueKind::Table(table)) {
         Value::Object(table) => Ok(table),
-        _ => Err("is no table of settings".into()),
+        _ => Err("is not a table of settings".into()),
     }
 }
 
@@ -99,7 +102,7 @@ pub(super) struct Variables<'a> {
     pub(super) open: &'static str,
     pub(super) mark: &'static str,
     pub(super) close: &'static str,
-    pub(super) value: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) value: VariableLookup<'a>,
 }
 
 impl Variables<'_> {

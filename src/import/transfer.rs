@@ -1,5 +1,5 @@
-//! Options are taken out of a file one by one, each with its note; those that are left in the end are
-//! unknown.
+//! Options are taken out of a file one by one, each with its note; those that are left in the end
+//! are unknown.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -81,7 +81,7 @@ impl Transfer {
             Value::Number(number) => Some(number.to_string()),
             Value::Bool(flag) => Some(flag.to_string()),
             _ => {
-                self.fail(name, "is no text");
+                self.fail(name, "is not a text");
                 None
             }
         }
@@ -106,7 +106,10 @@ impl Transfer {
         let text = self.text(name)?;
         let number = text.trim().parse().ok().filter(|number| range.contains(number));
         if number.is_none() {
-            self.fail(name, format_args!("is no number from {} to {}", range.start(), range.end()));
+            self.fail(
+                name,
+                format_args!("is not a number from {} to {}", range.start(), range.end()),
+            );
         }
         number
     }
@@ -171,7 +174,7 @@ impl Transfer {
         let Some(text) = self.text(name) else { return };
         match text.trim().parse() {
             Ok(millis) => self.map_duration(name, key, Duration::from_millis(millis)),
-            Err(_) => self.fail(name, "is no number of milliseconds"),
+            Err(_) => self.fail(name, "is not a number of milliseconds"),
         }
     }
 
@@ -230,7 +233,7 @@ impl Transfer {
         self.draft.note(NoteKind::Defaulted, what, why);
     }
 
-    /// Notes an option that nobody knows.
+    /// Notes an option that is unknown.
     pub(super) fn unknown(&mut self, name: &str) {
         self.draft.note(NoteKind::Unknown, name, "");
     }
@@ -308,7 +311,7 @@ fn each_text(value: &mut Value, path: &str, change: &mut impl FnMut(&str, &str) 
     }
 }
 
-/// Paths of all that is no table.
+/// Paths of all that is not a table.
 pub(super) fn leaves(value: &Value, path: &str, out: &mut Vec<String>) {
     match value {
         Value::Null => (),

@@ -28,14 +28,14 @@ fn settings(text: &str, set: &[&str]) -> Result<Loaded, Vec<String>> {
     })
 }
 
-const BARE: &str = r#"{"address": " cache.example:6380 ", "password": "0123", "database": "2", "secure": true,
-    "skipVerify": false, "caCertificate": "PEM", "prefix": " shop ", "clusterMode": false, "useJSONModule": false}"#;
+const BARE: &str = r#"{"address": " cache.example:6380 ", "password": "0123", "database": "2",
+    "secure": true, "skipVerify": false, "caCertificate": "PEM", "prefix": " shop ",
+    "clusterMode": false, "useJSONModule": false}"#;
 
 #[test]
 fn settings_are_taken_bare_whole_and_in_snake_case() {
-    let whole = format!(
-        r#"{{"id": "d", "name": "my redis", "destinationDefinition": {{"name": "REDIS"}}, "config": {BARE}}}"#
-    );
+    let definition = r#""destinationDefinition": {"name": "REDIS"}"#;
+    let whole = format!(r#"{{"id": "d", "name": "my redis", {definition}, "config": {BARE}}}"#);
     let snake =
         BARE.replace("skipVerify", "skip_verify").replace("caCertificate", "ca_certificate");
     let snake =
@@ -75,7 +75,10 @@ fn what_is_not_built_says_what_to_set() {
             r#"{"address": "cache", "clusterMode": false}"#,
             "SETTINGS: \"address\" is \"cache\", which has no port: write host:port",
         ),
-        (r#"{"clusterMode": false}"#, "SETTINGS: has no \"address\": it is no Redis destination"),
+        (
+            r#"{"clusterMode": false}"#,
+            "SETTINGS: has no \"address\": it is not a Redis destination",
+        ),
         (
             r#"{"address": null, "clusterMode": false}"#,
             "SETTINGS: \"address\" is missing: set it to host:port",

@@ -157,7 +157,7 @@ impl Check<'_> {
         let mut leaves = Vec::new();
         flatten(table, "", &mut leaves);
         let texts = leaves.into_iter().filter_map(|(name, value)| {
-            // The name is part of what is typed freely, too.
+            // The name is free text, too: it may be a secret.
             let shown = match form {
                 Form::Secret if is_plain_name(&name) => name.clone(),
                 Form::Secret => "***".to_owned(),

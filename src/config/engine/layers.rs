@@ -3,7 +3,7 @@
 //!
 //! The `config` crate reads the files. Laying over is done here, because the crate forgets which
 //! variable or flag a value came from and stops at the first error; each layer is checked by
-//! itself, so a wrong value is told even where a later layer hides it.
+//! itself, so a wrong value is reported even where a later layer hides it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

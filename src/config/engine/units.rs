@@ -95,16 +95,16 @@ impl<T: JsonSchema> JsonSchema for As<T> {
 /// A number that has a default of its own where it is not typed, which is 0 until then.
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(transparent)]
-pub(crate) struct Count(Option<usize>);
+pub(crate) struct OptionalCount(Option<usize>);
 
-impl From<usize> for Count {
+impl From<usize> for OptionalCount {
     fn from(number: usize) -> Self {
         Self(Some(number).filter(|number| *number > 0))
     }
 }
 
-impl From<Count> for usize {
-    fn from(count: Count) -> Self {
+impl From<OptionalCount> for usize {
+    fn from(count: OptionalCount) -> Self {
         count.0.unwrap_or_default()
     }
 }

@@ -18,8 +18,8 @@ pub enum DeadLetter {
     Discard,
 }
 
-/// When the Kafka source stops (exit 65) rather than drain a topic into the dead letters. 0 switches a
-/// rule off.
+/// When the Kafka source stops (exit 65) rather than drain a topic into the dead letters. 0
+/// switches a rule off.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Breaker {
@@ -62,8 +62,8 @@ pub(crate) struct RawDeadLetter {
     max_size: Option<Size>,
     /// The topic, with `to = "kafka"`.
     topic: Option<String>,
-    /// With `to = "kafka"`: other brokers than those of `[kafka]`, whose login and TLS are used here,
-    /// too.
+    /// With `to = "kafka"`: other brokers than those of `[kafka]`, whose login and TLS are used
+    /// here, too.
     bootstrap_servers: Option<String>,
     pub(crate) breaker: Option<Breaker>,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Mode;
 use crate::config::engine::report::ConfigReport;
-use crate::config::engine::units::{As, Count, Size, Span, print_duration, print_size};
+use crate::config::engine::units::{As, OptionalCount, Size, Span, print_duration, print_size};
 
 /// Above this the length of a packed update would no longer fit its 32 bits.
 const MOST_IN_FLIGHT: usize = u32::MAX as usize;
@@ -16,10 +16,10 @@ const MOST_IN_FLIGHT: usize = u32::MAX as usize;
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Delivery {
-    /// Ordered parts of the keys, each with one connection and one write in flight. Default: 4; in a
-    /// cluster 12; 4 for each shard.
+    /// Ordered parts of the keys, each with one connection and one write in flight. Default: 4; in
+    /// a cluster 12; 4 for each shard.
     // 0 until it is known which kind of Redis it is.
-    #[serde(with = "As::<Count>")]
+    #[serde(with = "As::<OptionalCount>")]
     #[schemars(range(min = 1, max = 1024), example = 4)]
     pub lanes: usize,
     /// Memory for all bodies that are being read, messages and packed updates together.

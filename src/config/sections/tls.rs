@@ -235,14 +235,14 @@ impl RawTls {
 
     /// The client's certificate chain and its key.
     fn client(&self, keys: &TlsKeys, report: &mut ConfigReport) -> Option<(Pem, Pem)> {
-        let mut lonely = |key: &str, other: &str| {
+        let mut incomplete = |key: &str, other: &str| {
             report.error(key, format_args!("needs {other} beside it"));
             None
         };
         match (&self.cert_file, &self.key_file) {
             (Some(cert), Some(key)) => Some((Pem::File(cert.clone()), Pem::File(key.clone()))),
-            (Some(_), None) => lonely(keys.cert_file, keys.key_file),
-            (None, Some(_)) => lonely(keys.key_file, keys.cert_file),
+            (Some(_), None) => incomplete(keys.cert_file, keys.key_file),
+            (None, Some(_)) => incomplete(keys.key_file, keys.cert_file),
             (None, None) => None,
         }
     }

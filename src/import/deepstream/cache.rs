@@ -31,7 +31,7 @@ impl Cache {
         if self.secret(&format!("{at}password"), "redis.password") {
             self.0.map_text(&user, "redis.username");
         } else {
-            self.0.skip(&user, "there is no password beside it, so nobody logs in");
+            self.0.skip(&user, "there is no password beside it, so there is no login");
         }
     }
 

@@ -12,16 +12,13 @@ use serde_json::{Map, Value};
 
 use self::cache::Cache;
 use super::draft::Import;
-use super::syntax::{Table, Variables};
+use super::syntax::{Table, VariableLookup, Variables};
 use super::transfer::Transfer;
 
 /// Names of options, which a whole configuration file does not have at its top.
-const TELLING: [&str; 6] = ["host", "port", "url", "path", "nodes", "sentinels"];
+const OPTION_NAMES: [&str; 6] = ["host", "port", "url", "path", "nodes", "sentinels"];
 
-pub(super) fn convert(
-    root: Table,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<Import, String> {
+pub(super) fn convert(root: Table, variable: VariableLookup<'_>) -> Result<Import, String> {
     let (options, outside) = find(root)?;
     // deepstream decides so, and in this order.
     let is_cluster = options.get("nodes").is_some_and(Value::is_array);
@@ -40,7 +37,7 @@ pub(super) fn convert(
 
 /// The options, and what else the file holds.
 fn find(mut root: Table) -> Result<(Table, Vec<String>), String> {
-    if TELLING.iter().any(|name| root.contains_key(*name)) {
+    if OPTION_NAMES.iter().any(|name| root.contains_key(*name)) {
         return Ok((root, Vec::new()));
     }
     let is_plugin = root.get("plugins").is_some_and(|plugins| plugins.get("cache").is_some());

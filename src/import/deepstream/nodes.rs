@@ -10,7 +10,7 @@ use crate::import::syntax::Table;
 /// else is in them is unknown.
 pub(super) fn nodes(cache: &mut Cache, name: &str, port: u16) -> Vec<ServerAddress> {
     let Some(Value::Array(entries)) = cache.0.take(name) else {
-        cache.0.fail(name, "is no list");
+        cache.0.fail(name, "is not a list");
         return Vec::new();
     };
     let mut nodes = Vec::new();
@@ -21,7 +21,7 @@ pub(super) fn nodes(cache: &mut Cache, name: &str, port: u16) -> Vec<ServerAddre
             Value::Number(number) => ServerAddress::parse(&format!("127.0.0.1:{number}"), None),
             Value::String(text) if text.contains("://") => ServerAddress::from_url(&text, port),
             Value::String(text) => ServerAddress::parse(&text, Some(port)),
-            _ => Err("is no server".into()),
+            _ => Err("is not a server".into()),
         };
         nodes.extend(cache.0.or_fail(&at, node));
     }
@@ -46,9 +46,10 @@ fn node(cache: &mut Cache, at: &str, mut table: Table, port: u16) -> Result<Serv
     };
     let (mut username, password) = (text("username"), text("password"));
     if password.is_none() && username.take().is_some() {
-        cache
-            .0
-            .idle(&format!("{at}.username"), "there is no password beside it, so nobody logs in");
+        cache.0.idle(
+            &format!("{at}.username"),
+            "there is no password beside it, so there is no login",
+        );
     }
     for name in table.keys() {
         cache.0.unknown(&format!("{at}.{name}"));
@@ -62,7 +63,7 @@ pub(super) fn nat_map(cache: &mut Cache, key: &str) {
     let mut table = toml::Table::new();
     for (announced, reached) in map {
         let Value::Object(reached) = reached else {
-            return cache.0.fail("natMap", "has an entry that is no host and port");
+            return cache.0.fail("natMap", "has an entry that is not a host and a port");
         };
         let at = format!("natMap.{announced}");
         let node = node(cache, &at, reached, 6379);

@@ -31,7 +31,7 @@ pub(super) fn convert(cache: &mut Cache) {
     if cache.secret("sentinelPassword", "redis.sentinel.password") {
         cache.0.map_text("sentinelUsername", "redis.sentinel.username");
     } else {
-        cache.0.skip("sentinelUsername", "there is no sentinelPassword, so nobody logs in");
+        cache.0.skip("sentinelUsername", "there is no sentinelPassword, so there is no login");
     }
     cache.login("");
     cache.0.map_integer("db", "redis.database", 0..=i64::from(i32::MAX));
@@ -44,7 +44,8 @@ pub(super) fn convert(cache: &mut Cache) {
     cache.ignore(&["host", "port", "path", "url"], "sentinels are used instead");
 }
 
-/// ioredis looks at `tls` behind Sentinel only if it is told to.
+/// TLS to the sentinels and to the master: ioredis uses `tls` behind Sentinel only with
+/// `enableTLSForSentinelMode`.
 fn tls_of_both(cache: &mut Cache) {
     tls(cache, "sentinelTLS", "redis.sentinel.tls");
     let name = "enableTLSForSentinelMode";

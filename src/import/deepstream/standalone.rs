@@ -28,7 +28,7 @@ fn server(cache: &mut Cache) {
         if path.starts_with('/') {
             cache.0.map("path", "redis.url", format!("unix://{path}"));
         } else {
-            cache.0.fail("path", "is no absolute path");
+            cache.0.fail("path", "is not an absolute path");
         }
     } else if let Some(url) = cache.0.text("url") {
         cache.ignore(&["host", "port", "password"], "url is used instead");

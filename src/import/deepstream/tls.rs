@@ -40,7 +40,7 @@ fn authority(cache: &mut Cache, name: &str, table: &str) {
         Some(Value::Array(items)) => {
             items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
         }
-        Some(_) => return cache.0.fail(name, "is no text"),
+        Some(_) => return cache.0.fail(name, "is not a text"),
     };
     if pem.contains("-----BEGIN ") {
         cache.0.map(name, &format!("{table}.ca_pem"), pem);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::config::quotable;
 use crate::import::address::ServerAddress;
 use crate::import::draft::NoteKind;
-use crate::import::syntax::{Table, Variables};
+use crate::import::syntax::{Table, VariableLookup, Variables};
 use crate::import::transfer::Transfer;
 
 const CONSENT: &str = "filtering by consent";
@@ -42,10 +42,7 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// The table holds no Redis destination. The text never quotes a value.
-pub(super) fn read(
-    mut root: Table,
-    variable: Option<&dyn Fn(&str) -> Option<String>>,
-) -> Result<Found, String> {
+pub(super) fn read(mut root: Table, variable: Option<VariableLookup<'_>>) -> Result<Found, String> {
     let definition =
         ["destinationDefinition", "DestinationDefinition"].iter().find_map(|name| root.get(*name));
     let of_type = root.get("spec").and_then(|spec| spec.get("type"));
@@ -61,11 +58,11 @@ pub(super) fn read(
     let (settings, outside) = match ["config", "Config"].iter().find_map(|name| root.remove(*name))
     {
         Some(Value::Object(settings)) => (settings, root.keys().cloned().collect()),
-        Some(_) => return Err("\"config\" is no table of settings".into()),
+        Some(_) => return Err("\"config\" is not a table of settings".into()),
         None => (root, Vec::new()),
     };
     if !settings.contains_key("address") {
-        return Err("has no \"address\": it is no Redis destination".into());
+        return Err("has no \"address\": it is not a Redis destination".into());
     }
     let mut transfer = Transfer::new(settings);
     transfer.outside("config", &outside);
@@ -114,7 +111,7 @@ impl Reader {
     /// as missing.
     fn text(&mut self, name: &str) -> Option<String> {
         match self.transfer.take(name)? {
-            Value::String(text) if text.trim().is_empty() => {
+            Value::String(text) if text.is_empty() => {
                 self.transfer.idle(name, "empty");
                 None
             }
@@ -221,6 +218,10 @@ impl Reader {
         if text.contains("{{") {
             let why = "is a template, and templates do not exist yet: write a fixed prefix";
             self.transfer.fail("prefix", why);
+            return None;
+        }
+        if text.trim().is_empty() {
+            self.transfer.idle("prefix", "empty");
             return None;
         }
         self.transfer.mapped("prefix", "redis.prefix", "");

@@ -6,7 +6,7 @@ mod layer;
 
 use self::destination::{Destination, read};
 use super::draft::{Draft, Import};
-use super::syntax::Table;
+use super::syntax::{Table, VariableLookup};
 
 pub(super) use self::layer::layer;
 
@@ -15,10 +15,7 @@ pub(super) use self::layer::layer;
 ///
 /// # Errors
 /// The file holds no Redis destination.
-pub(super) fn convert(
-    root: Table,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<Import, String> {
+pub(super) fn convert(root: Table, variable: VariableLookup<'_>) -> Result<Import, String> {
     let mut found = read(root, Some(variable))?;
     set_keys(&found.destination, &mut found.transfer.draft);
     Ok(found.transfer.finish())

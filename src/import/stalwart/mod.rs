@@ -12,17 +12,14 @@ use serde_json::Value;
 use self::servers::{cluster, sentinel, single};
 use self::store::{StalwartStore, StoreType};
 use super::draft::Import;
-use super::syntax::{Table, Variables};
+use super::syntax::{Table, VariableLookup, Variables};
 use super::transfer::Transfer;
 use crate::config::{RedisUrl, print_duration};
 
 /// Shortest pause before a write is tried again, unless it is set.
 const RETRY_MIN: Duration = Duration::from_millis(50);
 
-pub(super) fn convert(
-    root: Table,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<Import, String> {
+pub(super) fn convert(root: Table, variable: VariableLookup<'_>) -> Result<Import, String> {
     let (options, section, outside) = find(root)?;
     let says_user = options.contains_key("authUsername");
     let is_json = options.contains_key("@type");
@@ -62,7 +59,7 @@ fn find(mut root: Table) -> Result<(Table, String, Vec<String>), String> {
         },
     };
     let Some(Value::Object(store)) = stores.remove(&name) else {
-        return Err("has a store that is no table".into());
+        return Err("has a store that is not a table".into());
     };
     outside.extend(stores.keys().map(|other| format!("{within}{other}")));
     Ok((store, format!("{within}{name}"), outside))
@@ -119,7 +116,7 @@ fn store_type(store: &mut StalwartStore<'_>) -> Result<StoreType, String> {
         None | Some("single" | "Redis") => (StoreType::Single, "standalone"),
         Some("cluster" | "RedisCluster") => (StoreType::Cluster, "cluster"),
         Some("RedisSentinel") => (StoreType::Sentinel, "sentinel"),
-        Some(_) => return Err(format!("{name} is of no kind that is known")),
+        Some(_) => return Err(format!("{name} is of an unknown kind")),
     };
     store.transfer.map(name, "redis.mode", ours);
     Ok(mode)
@@ -146,7 +143,7 @@ fn login(
         }
         return store.transfer.map_text(user, "redis.username");
     }
-    store.transfer.skip(user, "there is no secret beside it, so nobody logs in");
+    store.transfer.skip(user, "there is no secret beside it, so there is no login");
     let Some((username, password)) = from_urls.and_then(|url| Some((url.username, url.password?)))
     else {
         return;

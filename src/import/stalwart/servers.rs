@@ -73,7 +73,7 @@ pub(super) fn sentinel(store: &mut StalwartStore<'_>, name: &str) -> Option<Redi
     if store.secret("sentinelSecret", "redis.sentinel.password") {
         store.transfer.map_text("sentinelUsername", "redis.sentinel.username");
     } else {
-        store.transfer.skip("sentinelUsername", "there is no sentinelSecret, so nobody logs in");
+        store.transfer.skip("sentinelUsername", "there is no sentinelSecret, so there is no login");
     }
     None
 }

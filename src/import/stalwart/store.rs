@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::config::parse_duration;
+use crate::import::syntax::VariableLookup;
 use crate::import::transfer::{Transfer, unset};
 
 /// Which kind of Redis.
@@ -20,7 +21,7 @@ pub(super) struct StalwartStore<'a> {
     pub(super) transfer: Transfer,
     /// The names since 0.16.
     pub(super) is_json: bool,
-    pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) variable: VariableLookup<'a>,
 }
 
 impl StalwartStore<'_> {
@@ -65,7 +66,7 @@ impl StalwartStore<'_> {
             }
             (None, Some(path)) => self.transfer.map(name, &format!("{key}_file"), path),
             (None, None) => {
-                self.transfer.fail(name, "is no secret of a form that is known");
+                self.transfer.fail(name, "is a secret of an unknown form");
                 return false;
             }
         }

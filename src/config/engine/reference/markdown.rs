@@ -12,14 +12,15 @@ use crate::config::engine::key_kind::join;
 const HEADER: &str = "\
 # Configuration
 
-Which keys there are, which values they take, and what their defaults are. This page is generated from
-the program, as is the [default file](../deploy/traitsink.toml) that `traitsink config default` prints.
-`traitsink config show` prints what is in effect, `traitsink config schema` a JSON schema for editors.
+Which keys there are, which values they take, and what their defaults are. This page is generated
+from the program, as is the [default file](../deploy/traitsink.toml) that `traitsink config default`
+prints. `traitsink config show` prints what is in effect, `traitsink config schema` a JSON schema
+for editors.
 
 A key can stand in a file (`-c`, TOML, YAML or JSON), in an environment variable, or in a flag (`-s
 redis.url=redis://..`); flags win over variables over files. A duration is written `50ms`, `5s` or
-`2m`, a size `64KiB` or `4MiB`. In a variable, a list is separated by commas. An empty text is the same
-as leaving the key out, but for `redis.client_name`.
+`2m`, a size `64KiB` or `4MiB`. In a variable, a list is separated by commas. An empty text is the
+same as leaving the key out, but for `redis.client_name`.
 ";
 
 /// The reference: a table of keys for each table of the file, in Markdown.

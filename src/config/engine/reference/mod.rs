@@ -15,7 +15,7 @@ pub(crate) use self::key_order::KeyOrder;
 pub(crate) use self::markdown::markdown;
 
 /// A configuration in which every table is there and every list of tables has one entry: what is
-/// read from it and written again tells the order of all keys.
+/// read from it and written again has all keys in their order.
 pub(crate) fn skeleton(schema: &Value) -> Value {
     let tables = DocumentedKey::of(schema, None).into_iter().filter_map(|key| {
         let value = match (key.table(), key.entry()) {

@@ -38,12 +38,12 @@ const BREAKING: &[(&str, &str)] = &[
     ("partition.assignment.strategy", HANDOVER),
     (
         "heartbeat.interval.ms",
-        "a worker's lease is reckoned from it; it follows kafka.session_timeout",
+        "a worker's lease is derived from it; it follows kafka.session_timeout",
     ),
     ("statistics.interval.ms", "lag and readiness are read from the statistics"),
 ];
 const NAMES: &str =
-    "they are made of small letters and dots (the name is not shown: it may be a secret)";
+    "those are made of small letters and dots (the name is not shown: it may be a secret)";
 const COMMITS: &str = "offsets are committed only once Redis has confirmed their events";
 const LETTERS: &str = "a record is done only once its dead letter is on all replicas";
 const HANDOVER: &str = "partitions are handed over one by one, each settled first";
@@ -85,7 +85,8 @@ impl Properties {
                 report.error(
                     "kafka.librdkafka",
                     format_args!(
-                        "has a name of {length} characters that is none of a property: {NAMES}"
+                        "has a name of {length} characters that cannot be the name of a \
+                         property: {NAMES}"
                     ),
                 );
                 continue;

@@ -82,11 +82,11 @@ pub(crate) struct RawKafka {
     group_id: String,
     /// Where a group without committed offsets begins.
     auto_offset_reset: OffsetReset,
-    /// A worker that is silent for so long (killed, cut off) loses its partitions to the others. Not
-    /// below 6s unless the broker's group.min.session.timeout.ms allows it.
+    /// A worker that is silent for so long (killed, cut off) loses its partitions to the others.
+    /// Not below 6s unless the broker's group.min.session.timeout.ms allows it.
     session_timeout: Span,
-    /// How often the offsets of events that are in Redis are committed. Later ones are written again
-    /// after a crash.
+    /// How often the offsets of events that are in Redis are committed. Later ones are written
+    /// again after a crash.
     commit_interval: Span,
     /// How long commits are held back, so that events which Redis confirmed and then lost (a
     /// failover, a restart without its data) are read and written again; 15s is a good value. As
@@ -170,7 +170,7 @@ pub(crate) fn topic_error(topic: &str) -> Option<String> {
     };
     let topic = quotable(topic);
     Some(format!(
-        "{topic:?} is no topic: their names are made of letters, digits, \".\", \"_\" \
+        "{topic:?} is not the name of a topic: those are made of letters, digits, \".\", \"_\" \
          and \"-\"{hint}"
     ))
 }
@@ -184,7 +184,7 @@ pub(crate) fn servers(list: &str, key: &str, report: &mut ConfigReport) {
             report.error(key, "brokers are host:port, without a login: that is kafka.sasl");
         } else if host.is_empty() || host.contains("//") {
             report
-                .error(key, format_args!("{quoted:?} is no host:port, such as \"broker-1:9092\""));
+                .error(key, format_args!("{quoted:?} is not host:port, such as \"broker-1:9092\""));
         } else if port.parse::<u16>().is_err() {
             report.error(key, format_args!("{quoted:?} needs a port, such as \"{named}:9092\""));
         }

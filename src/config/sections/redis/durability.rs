@@ -25,8 +25,8 @@ pub(super) struct RawDurability {
     /// failover loses nothing; with 0, what is not replicated when the master dies is lost.
     #[schemars(range(max = 1000))]
     wait_replicas: u32,
-    /// How long the replicas may take, less than `redis.response_timeout`; then the batch is written
-    /// again.
+    /// How long the replicas may take, less than `redis.response_timeout`; then the batch is
+    /// written again.
     wait_timeout: Span,
 }
 

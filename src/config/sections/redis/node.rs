@@ -33,8 +33,8 @@ impl fmt::Display for Node {
 }
 
 impl Node {
-    /// A server as another one announces it; `None` when `host` is not a host: then the text is neither
-    /// connected to nor shown.
+    /// A server as another one announces it; `None` when `host` is not a host: then the text is
+    /// neither connected to nor shown.
     pub fn announced(host: &str, port: u16) -> Option<Self> {
         let is_host = !host.is_empty()
             && host.len() <= LONGEST_HOST

@@ -51,13 +51,13 @@ pub(super) struct RawNodeTable {
     /// Port. Default: 6379, of a sentinel 26379.
     #[schemars(range(min = 1, max = 65535))]
     port: Option<u16>,
-    /// Default: redis.username.
+    /// User name. Default: `redis.username`.
     username: Option<String>,
-    /// Default: redis.password.
+    /// Password. Default: `redis.password`.
     password: Option<Secret>,
     /// A file that holds the password; read again for each new connection.
     password_file: Option<PathBuf>,
-    /// Default: redis.database.
+    /// Number of the database. Default: `redis.database`.
     #[schemars(range(min = 0, max = 2_147_483_647))]
     database: Option<u32>,
 }

@@ -49,7 +49,7 @@ pub(crate) struct RawRedis {
     /// Number of the database. Default: 0.
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub(super) database: Option<u32>,
-    /// Keys are `[prefix:]user:<id>`.
+    /// Prefix of the keys, which are `[prefix:]user:<id>`. Blanks around it are left out.
     pub(super) prefix: Option<String>,
     /// The connections' name in CLIENT LIST; empty: none is set.
     #[schemars(extend("x-form" = "or_empty"))]

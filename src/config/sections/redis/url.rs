@@ -221,9 +221,8 @@ mod tests {
         let password = url.password.as_ref().map_or("-", ExposeSecret::expose_secret);
         let RedisUrl { address, username, database, tls, insecure, .. } = &url;
         let protocol = url.protocol.map(|protocol| format!(" {protocol:?}")).unwrap_or_default();
-        format!(
-            "{address:?} {username:?} {password} {database:?} tls={tls} insecure={insecure}{protocol}"
-        )
+        let flags = format!("tls={tls} insecure={insecure}");
+        format!("{address:?} {username:?} {password} {database:?} {flags}{protocol}")
     }
 
     #[test]
