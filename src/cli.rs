@@ -1,4 +1,4 @@
-//! The command line: what may be typed, and nothing about what it does.
+//! The command line: verbs and options, and nothing about what they do.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 use clap::error::ErrorKind;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::config::{ConfigArgs, System};
+use crate::config::{ConfigArgs, LogFormat};
+use crate::import::System;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,7 +24,13 @@ Examples:
 /// Each identify event becomes one HSET on `[prefix:]user:<id>`; sources get their answer after
 /// Redis confirmed the write.
 #[derive(Debug, Parser)]
-#[command(name = "traitsink", version, long_version = LONG_VERSION.as_str(), after_help = EXAMPLES, max_term_width = 110)]
+#[command(
+    name = "traitsink",
+    version,
+    long_version = LONG_VERSION.as_str(),
+    after_help = EXAMPLES,
+    max_term_width = 110
+)]
 struct Cli {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -51,13 +58,7 @@ pub struct Options {
     log_format: Option<LogFormat>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
-/// What to do.
+/// The verb: what to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Take events from the configured sources and write them to Redis (the verb may be left out)
@@ -112,7 +113,7 @@ pub struct Rudderstack {
     pub file: Option<PathBuf>,
 }
 
-/// What `config` prints.
+/// The verb behind `config`: what it prints.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ConfigVerb {
     /// The effective configuration, with *** for secrets
@@ -160,16 +161,16 @@ impl Options {
         self.quiet
     }
 
-    /// What these options and the process's environment say about the configuration.
+    /// The layers of the configuration that these options and the process's environment name.
     pub fn config_args(&self) -> ConfigArgs {
         let level = match (self.quiet, self.verbose) {
             (true, _) => Some(("--quiet", "log.level", "warn".to_owned())),
             (_, true) => Some(("--verbose", "log.level", "debug".to_owned())),
             _ => None,
         };
-        let format = self.log_format.map(|format| match format {
-            LogFormat::Text => ("--log-format", "log.format", "text".to_owned()),
-            LogFormat::Json => ("--log-format", "log.format", "json".to_owned()),
+        let format = self.log_format.and_then(|format| {
+            let word = format.to_possible_value()?.get_name().to_owned();
+            Some(("--log-format", "log.format", word))
         });
         ConfigArgs {
             files: self.config.clone(),

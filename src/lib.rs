@@ -36,6 +36,7 @@ pub mod config;
 pub mod dead_letter;
 pub mod event;
 pub mod exit;
+pub mod import;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod lifecycle;

@@ -12,7 +12,6 @@ use crate::dead_letter::DeadLetters;
 use crate::exit::Exit;
 use crate::lifecycle::{self, Lifecycle};
 use crate::local_servers::{Embedded, Local};
-use crate::logging::UserIds;
 use crate::metrics::Metrics;
 use crate::pipeline::{Budget, Health, Intake, Lane, LaneLimits, PoisonDetector, Source};
 use crate::readiness::Readiness;
@@ -50,9 +49,8 @@ impl Delivery {
         lifecycle: &Lifecycle,
     ) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new());
-        let letters =
-            DeadLetters::open(&config.dead_letter, UserIds::new(config.log.plain_user_ids))
-                .map_err(|message| StartError { message, code: Exit::IO })?;
+        let letters = DeadLetters::open(&config.dead_letter, config.log.user_ids)
+            .map_err(|message| StartError { message, code: Exit::IO })?;
         tokio::spawn(reopen_at_hangup(lifecycle::hangups()?, letters.clone()));
         let stores = TaskTracker::new();
         let stop_store = CancellationToken::new();

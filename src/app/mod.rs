@@ -64,7 +64,7 @@ impl App {
             Some(http) => Some((http, bind("http.listen", http.listen).await?)),
             None => None,
         };
-        let admin_listener = bind("admin.listen", config.admin).await?;
+        let admin_listener = bind("admin.listen", config.admin.listen).await?;
         let delivery = Delivery::start(config, Arc::clone(&readiness), &lifecycle).await?;
 
         let (sources, stop_sources) = (TaskTracker::new(), CancellationToken::new());

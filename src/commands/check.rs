@@ -11,13 +11,15 @@ use crate::config::{
     Sasl, Tls, program_name,
 };
 use crate::dead_letter::exposures;
+use crate::import::rudderstack_layer;
 use crate::redis::{Route, check_password};
 
 use super::{connect, exit};
 
 /// Validates offline; with `reach` also everything that the configuration will use.
 pub(super) fn check(options: &Options, reach: bool, rudderstack: Option<PathBuf>) -> ExitCode {
-    let args = ConfigArgs { rudderstack, ..options.config_args() };
+    let settings = rudderstack.as_deref().map(rudderstack_layer);
+    let args = ConfigArgs { settings, ..options.config_args() };
     let loaded = match exit::configured(&args) {
         Ok(loaded) => loaded,
         Err(code) => return code,
@@ -109,7 +111,7 @@ fn summary(config: &Config) -> String {
         ("redis", redis(&config.redis)),
         ("keys", format!("{}user:<id>", prefix(&config.redis.prefix))),
         ("dead letters", dead_letters),
-        ("admin", format!("http://{}/metrics, /live, /ready", config.admin)),
+        ("admin", format!("http://{}/metrics, /live, /ready", config.admin.listen)),
     ];
     let replicas = "only `check --connect` reads from them; the worker itself only writes";
     let replicas = config.redis.read_from_replicas.then(|| ("replicas", replicas.to_owned()));

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::cli::{ConfigVerb, Options};
-use crate::config::{DEFAULT_FILE, schema};
+use crate::config::{default_file, schema};
 
 use super::{exit, import};
 
@@ -14,7 +14,7 @@ pub(super) fn config(options: &Options, verb: ConfigVerb) -> ExitCode {
             Ok(loaded) => exit::print(&loaded.to_toml()),
             Err(code) => code,
         },
-        ConfigVerb::Default => exit::print(DEFAULT_FILE),
+        ConfigVerb::Default => exit::print(&default_file()),
         ConfigVerb::Import { from, file } => import::import(from, &file),
         ConfigVerb::Schema => exit::print(&format!("{:#}", schema())),
     }

@@ -1,5 +1,5 @@
-//! `demo`: the whole program with a store of its own, and the three examples of the RudderStack
-//! guide.
+//! `demo`: the whole program with a store inside the process, and the three examples of the
+//! RudderStack guide.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -78,7 +78,7 @@ fn failed(what: &str, error: &dyn std::fmt::Display) -> StartError {
     StartError { message: format!("{what}: {error}"), code: Exit::INTERNAL }
 }
 
-/// Prints `text`, unless nobody reads it before the stop.
+/// Prints `text`, unless the stop comes before a reader.
 async fn print(lifecycle: &Lifecycle, text: String) {
     let printing = tokio::task::spawn_blocking(move || exit::print(&text));
     let _stopped_first = lifecycle.soft.run_until_cancelled(printing).await;

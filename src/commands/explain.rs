@@ -36,7 +36,7 @@ pub(super) fn explain_stdin(options: &Options, prefix: Option<String>) -> ExitCo
 /// need several lines. `prefix` is trimmed.
 ///
 /// # Errors
-/// Those of `input` and `output` alone.
+/// Only errors of `input` and `output`.
 pub fn explain(
     mut input: impl BufRead,
     mut output: impl Write,
@@ -52,7 +52,7 @@ pub fn explain(
         } else {
             transformer.transform(rules, origin, &line)
         };
-        serde_json::to_writer(&mut output, &Answer(&decision))?;
+        serde_json::to_writer(&mut output, &ExplainLine(&decision))?;
         output.write_all(b"\n")?;
     }
     output.flush()
@@ -74,15 +74,15 @@ fn read_line(input: &mut impl BufRead, max: usize, line: &mut Vec<u8>) -> io::Re
     Ok(true)
 }
 
-struct Answer<'a>(&'a Decision);
+struct ExplainLine<'a>(&'a Decision);
 
-impl Serialize for Answer<'_> {
+impl Serialize for ExplainLine<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         match self.0 {
             Decision::Update(update) => {
                 map.serialize_entry("key", &String::from_utf8_lossy(update.key()))?;
-                map.serialize_entry("fields", &Fields(update))?;
+                map.serialize_entry("fields", &ExplainFields(update))?;
             }
             Decision::Skipped(reason) => map.serialize_entry("skipped", reason.as_str())?,
             Decision::Rejected(reason) => map.serialize_entry("rejected", reason.as_str())?,
@@ -91,9 +91,9 @@ impl Serialize for Answer<'_> {
     }
 }
 
-struct Fields<'a>(&'a Update);
+struct ExplainFields<'a>(&'a Update);
 
-impl Serialize for Fields<'_> {
+impl Serialize for ExplainFields<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = |(name, value)| (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
         serializer.collect_map(self.0.fields().map(text))

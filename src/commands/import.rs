@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config::{self, System};
 use crate::exit::Exit;
+use crate::import::{self, System};
 
 use super::exit;
 
@@ -17,7 +17,7 @@ pub(super) fn import(system: System, file: &Path) -> ExitCode {
             return Exit::IO.into();
         }
     };
-    let imported = match config::import(system, &text, &|name| std::env::var(name).ok()) {
+    let imported = match import::import(system, &text, &|name| std::env::var(name).ok()) {
         Ok(imported) => imported,
         Err(error) => {
             exit::complain(&format!("traitsink: {} {error}", file.display()));

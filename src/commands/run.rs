@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::cli::Options;
 use crate::config::ConfigArgs;
 use crate::exit::Exit;
+use crate::import::rudderstack_layer;
 use crate::lifecycle::Lifecycle;
 use crate::logging;
 
@@ -16,7 +17,8 @@ use super::exit;
 
 /// Runs until a signal asks it to stop.
 pub(super) fn run(options: &Options, rudderstack: Option<PathBuf>) -> ExitCode {
-    let args = ConfigArgs { rudderstack, ..options.config_args() };
+    let settings = rudderstack.as_deref().map(rudderstack_layer);
+    let args = ConfigArgs { settings, ..options.config_args() };
     let loaded = match exit::configured(&args) {
         Ok(loaded) => loaded,
         Err(code) => return code,
@@ -28,7 +30,7 @@ pub(super) fn run(options: &Options, rudderstack: Option<PathBuf>) -> ExitCode {
     #[cfg(feature = "mimalloc")]
     // A file that can be read only once, such as a pipe, would be empty after a second start.
     if loaded.config.http.is_some()
-        && args.files.iter().chain(&args.rudderstack).all(|file| file.is_file())
+        && args.files.iter().chain(&rudderstack).all(|file| file.is_file())
     {
         allocator::give_back_at_once();
     }

@@ -1,67 +1,49 @@
-//! From what was typed to what is valid.
+//! From files, variables and flags to a valid [`Config`].
 //!
-//! [`load`] lays files, variables and flags over each other (`layers`), checks each key against the
-//! schema (`check`, `kinds`), reads the result into what was typed (`raw`, with the defaults) and
-//! resolves each section to what is valid ([`Config`]). Everything that is wrong is gathered on the
-//! way and told at once ([`ConfigErrors`]).
+//! [`load`] lays them over each other and checks each key against the schema (`engine`), reads the
+//! result into the typed sections, with their defaults, and resolves each section to what is valid
+//! (`sections`). Everything that is wrong is gathered on the way and reported at once
+//! ([`ConfigErrors`]).
 
-mod admin;
-mod check;
-mod dead_letter;
-mod delivery;
-mod http;
-mod import;
-mod kafka;
-mod kinds;
-mod layers;
-mod log;
-mod password;
-mod prefix;
-mod raw;
-mod redis;
-mod redis_url;
-mod report;
-mod rudderstack;
-mod secrets;
-mod state_dir;
-mod tcp;
-mod tls;
-mod transform;
-mod units;
-mod variables;
+mod documentation;
+mod engine;
+mod sections;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::event::Rules;
 
-pub use dead_letter::{Breaker, DeadLetter};
-pub use delivery::Delivery;
-pub use http::{Http, WriteKey};
-pub use import::{Import, Note, NoteKind, System, import};
-pub use kafka::{Kafka, KafkaClient, Librdkafka, OffsetReset, Sasl, token_url_error};
-pub use kinds::schema;
-pub use layers::ConfigArgs;
-pub use log::{Log, LogFormat};
-pub use password::{Password, program_name};
-pub use redis::{
-    Address, Cluster, Durability, Handshake, Local, Login, Mode, NatMap, Node, OwnServer,
-    PrimaryReplicas, Protocol, Redis, Sentinel, Shard,
+pub use documentation::{default_file, reference};
+pub use engine::host::host_port;
+pub use engine::layers::{ConfigArgs, SettingsLayer};
+pub use engine::quotable::quotable;
+pub use engine::report::{ConfigError, ConfigErrors};
+pub use engine::secrets::{read_secret, without_newline};
+pub use sections::admin::Admin;
+pub use sections::dead_letter::{Breaker, DeadLetter};
+pub use sections::delivery::Delivery;
+pub use sections::http::{Http, WriteKey};
+pub use sections::kafka::{Kafka, KafkaClient, Librdkafka, OffsetReset, Sasl, token_url_error};
+pub use sections::log::{Log, LogFormat, LogLevel, UserIds};
+pub use sections::raw::schema;
+pub use sections::redis::{
+    Address, Cluster, Durability, Handshake, Local, Login, Mode, NatMap, Node, OwnServer, Password,
+    PrimaryReplicas, Protocol, Redis, Sentinel, Shard, Tcp, program_name,
 };
-pub use report::{ConfigError, ConfigErrors};
-pub use secrets::{quotable, read_secret, without_newline};
-pub use tcp::Tcp;
-pub use tls::{Pem, Tls};
+pub use sections::tls::{Pem, Tls};
 
-use kinds::Kind;
-use raw::Raw;
-use report::Report;
-use units::print_size;
+pub(crate) use engine::host::{host_name, split_port};
+pub(crate) use engine::tree::{syntax_error, to_json};
+pub(crate) use engine::units::{parse_duration, print_duration};
+pub(crate) use sections::redis::url::{RedisUrl, UrlAddress};
 
-/// Every key with its default, commented: what `config default` prints.
-pub const DEFAULT_FILE: &str = include_str!("../../deploy/traitsink.toml");
+use engine::layers;
+use engine::report::ConfigReport;
+use engine::units::{Size, print_size};
+use sections::raw::{Raw, key_kinds};
+use sections::{data_dir, redis, tls};
 
 /// A valid configuration.
 #[derive(Debug, Clone)]
@@ -76,8 +58,7 @@ pub struct Config {
     pub rules: Rules,
     pub delivery: Delivery,
     pub dead_letter: DeadLetter,
-    /// Where `/metrics`, `/live` and `/ready` answer.
-    pub admin: SocketAddr,
+    pub admin: Admin,
     pub log: Log,
 }
 
@@ -85,7 +66,7 @@ pub struct Config {
 #[derive(Debug, Clone)]
 pub struct Loaded {
     pub config: Config,
-    /// What is valid and yet worth saying, one line each, without secrets.
+    /// Warnings about valid settings, one line each, without secrets.
     pub warnings: Vec<String>,
     /// PEM files that are read when connecting: the key, with where it was given, and the path.
     pub pem_files: Vec<(String, PathBuf)>,
@@ -105,8 +86,11 @@ impl Loaded {
 /// All unknown keys, wrong values and broken rules at once, each with its key and where it was
 /// given.
 pub fn load(args: &ConfigArgs) -> Result<Loaded, ConfigErrors> {
-    let mut report = Report::default();
-    let tree = layers::gather(args, &Kind::root(), &mut report);
+    let mut report = ConfigReport::default();
+    // With no file at all the HTTP source is on.
+    let base = if args.files.is_empty() { json!({ "http": {} }) } else { json!({}) };
+    let base = base.as_object().cloned().unwrap_or_default();
+    let tree = layers::gather(args, &key_kinds(), base, &mut report);
     let raw: Raw = serde_json::from_value(Value::Object(tree))
         .expect("every value was checked against the schema");
     let config = resolve(&raw, args, &mut report);
@@ -116,9 +100,9 @@ pub fn load(args: &ConfigArgs) -> Result<Loaded, ConfigErrors> {
     Ok(Loaded { config, warnings, pem_files, effective })
 }
 
-fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
+fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut ConfigReport) -> Config {
     let data_dir =
-        raw.data_dir.clone().or_else(|| state_dir::default(&args.environment)).unwrap_or_else(
+        raw.data_dir.clone().or_else(|| data_dir::default(&args.environment)).unwrap_or_else(
             || {
                 report.error(
                     "data_dir",
@@ -128,22 +112,20 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
             },
         );
     let kafka = raw.kafka.as_ref().map(|kafka| kafka.resolve(report));
-    let redis = raw.redis.resolve(&data_dir, report);
+    if kafka.is_none() {
+        Breaker::without_kafka(report);
+    }
+    let redis = redis::resolve(&raw.redis, &data_dir, report);
     let mut config = Config {
         http: raw.http.as_ref().map(|http| http.resolve(report)),
-        breaker: raw
-            .dead_letter
-            .breaker
-            .clone()
-            .unwrap_or_default()
-            .resolve(kafka.is_some(), report),
+        breaker: raw.dead_letter.breaker.unwrap_or_default(),
         rules: raw.transform.resolve(raw.delivery.max_in_flight, report),
-        delivery: raw.delivery.resolve(&redis.mode, report),
+        delivery: raw.delivery.clone().resolve(&redis.mode, report),
         redis,
         dead_letter: raw.dead_letter.resolve(&data_dir, kafka.as_ref(), report),
         kafka,
-        admin: raw.admin.listen.0,
-        log: raw.log.resolve(),
+        admin: raw.admin.clone(),
+        log: raw.log.clone(),
         data_dir,
     };
     if let (Some(kafka), DeadLetter::Kafka { client, topic }) =
@@ -157,7 +139,7 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut Report) -> Config {
 }
 
 /// Rules between sections.
-fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
+fn across_sections(raw: &Raw, config: &Config, report: &mut ConfigReport) {
     if cfg!(not(feature = "kafka")) {
         let letters =
             matches!(config.dead_letter, DeadLetter::Kafka { .. }).then_some("dead_letter.to");
@@ -178,7 +160,7 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
             report.error("kafka.failover_replay", why);
         }
     }
-    let in_flight = raw.delivery.max_in_flight;
+    let in_flight = Size(raw.delivery.max_in_flight as u64);
     let bodies = raw.http.as_ref().map(|http| ("http.max_body", http.max_body));
     for (key, size) in bodies.into_iter().chain([("transform.max_event", raw.transform.max_event)])
     {
@@ -188,7 +170,7 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
     let store = config.redis.mode.own_server().map(OwnServer::listens);
     let http = config.http.as_ref().map(|http| ("http.listen", http.listen));
     let listeners: Vec<_> =
-        http.into_iter().chain(store).chain([("admin.listen", config.admin)]).collect();
+        http.into_iter().chain(store).chain([("admin.listen", config.admin.listen)]).collect();
     for (n, (key, listen)) in listeners.iter().enumerate() {
         if let Some((other, _)) =
             listeners[..n].iter().find(|(_, other)| other == listen && listen.port() != 0)
@@ -200,7 +182,7 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut Report) {
 }
 
 /// The keys of all PEM files, where they were given, and the paths.
-fn pem_files(config: &Config, report: &Report) -> Vec<(String, PathBuf)> {
+fn pem_files(config: &Config, report: &ConfigReport) -> Vec<(String, PathBuf)> {
     let redis = config.redis.tls.iter().flat_map(|tls| tls::REDIS.files(tls));
     let sentinel =
         config.redis.mode.sentinel_tls().into_iter().flat_map(|tls| tls::SENTINEL.files(tls));
@@ -216,12 +198,12 @@ fn pem_files(config: &Config, report: &Report) -> Vec<(String, PathBuf)> {
         .collect()
 }
 
-/// What was typed, with what it came to filled in.
+/// The typed keys, with the values that were decided for those that were left out.
 fn effective(raw: Raw, config: &Config) -> Raw {
     Raw {
         data_dir: Some(config.data_dir.clone()),
-        redis: raw.redis.effective(&config.redis),
-        delivery: raw.delivery.effective(&config.delivery),
+        redis: redis::effective(&raw.redis, &config.redis),
+        delivery: config.delivery.clone(),
         transform: raw.transform.effective(&config.rules),
         dead_letter: raw.dead_letter.effective(&config.dead_letter, config.kafka.is_some()),
         ..raw

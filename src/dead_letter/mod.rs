@@ -4,9 +4,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::config::DeadLetter;
+use crate::config::{DeadLetter, UserIds};
 use crate::lock::lock;
-use crate::logging::{Throttle, UserIds};
+use crate::logging::Throttle;
 use crate::outcome::{DeadReason, Outcome};
 
 mod error;
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     fn user_ids() -> UserIds {
-        UserIds::new(false)
+        UserIds::Hashed
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Log, LogFormat, UserIds};
 
 mod output;
 mod throttle;
@@ -85,9 +85,9 @@ where
         let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         layer.with_ansi(colour).fmt_fields(debug_fn(write_field).delimited(" ")).boxed()
     };
-    // Libraries may log what they send, so only their warnings are wanted at any level. librdkafka
-    // logs only what kafka.librdkafka.debug asks for.
-    let own = LevelFilter::from_level(log.level);
+    // Libraries may log what they send: only their warnings are wanted, whatever the level;
+    // librdkafka says only what kafka.librdkafka.debug asks for.
+    let own = LevelFilter::from_level(log.level.into());
     let targets = Targets::new()
         .with_default(own.min(LevelFilter::WARN))
         .with_target(env!("CARGO_CRATE_NAME"), own)
@@ -109,21 +109,10 @@ fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -
     })
 }
 
-/// How user ids appear in logs.
-#[derive(Debug, Clone, Copy)]
-pub struct UserIds {
-    plain: bool,
-}
-
 impl UserIds {
-    /// As they are when `plain`, else hashed.
-    pub fn new(plain: bool) -> Self {
-        Self { plain }
-    }
-
     /// The id for a log line: its own text, or the first 16 hexadecimal digits of its SHA-256.
     pub fn show<'a>(&self, id: &'a [u8]) -> UserId<'a> {
-        UserId { id, plain: self.plain }
+        UserId { id, plain: *self == Self::Plain }
     }
 }
 
@@ -156,12 +145,13 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::config::LogLevel;
 
     /// What is written at `level` in `format`, not on a terminal.
-    fn logged(format: LogFormat, level: tracing::Level, log: impl FnOnce()) -> String {
+    fn logged(format: LogFormat, level: LogLevel, log: impl FnOnce()) -> String {
         let mut file = tempfile::tempfile().unwrap();
         let writer = Mutex::new(file.try_clone().unwrap());
-        let config = Log { format, level, plain_user_ids: false };
+        let config = Log { format, level, ..Log::default() };
         tracing::subscriber::with_default(subscriber(&config, false, writer), log);
         file.seek(SeekFrom::Start(0)).unwrap();
         std::io::read_to_string(file).unwrap()
@@ -172,10 +162,10 @@ mod tests {
         let log = || tracing::info!(user = %"a\u{1b}[31m", "he\u{7}llo");
         for format in [LogFormat::Auto, LogFormat::Json] {
             let line: serde_json::Value =
-                serde_json::from_str(&logged(format, tracing::Level::INFO, log)).unwrap();
+                serde_json::from_str(&logged(format, LogLevel::Info, log)).unwrap();
             assert_eq!((&line["message"], &line["level"]), (&"he\u{7}llo".into(), &"INFO".into()));
         }
-        let text = logged(LogFormat::Text, tracing::Level::INFO, log);
+        let text = logged(LogFormat::Text, LogLevel::Info, log);
         assert!(text.ends_with(": he\\u{7}llo user=a\\u{1b}[31m\n"), "{text:?}");
     }
 
@@ -186,17 +176,17 @@ mod tests {
             tracing::info!(target: "library", "chatter");
             tracing::warn!(target: "library", "trouble");
         };
-        let lines = logged(LogFormat::Text, tracing::Level::DEBUG, log);
+        let lines = logged(LogFormat::Text, LogLevel::Debug, log);
         assert!(
             lines.contains("ours") && lines.contains("trouble") && !lines.contains("chatter"),
             "{lines}"
         );
-        assert_eq!(logged(LogFormat::Text, tracing::Level::ERROR, log), "");
+        assert_eq!(logged(LogFormat::Text, LogLevel::Error, log), "");
     }
 
     #[test]
     fn a_panic_is_an_error_with_its_place() {
-        let lines = logged(LogFormat::Json, tracing::Level::ERROR, || {
+        let lines = logged(LogFormat::Json, LogLevel::Error, || {
             std::panic::set_hook(Box::new(panicked));
             let caught = std::panic::catch_unwind(|| panic!("number {}", 7));
             drop(std::panic::take_hook());
@@ -210,11 +200,11 @@ mod tests {
     #[test]
     fn ids_are_hashed_unless_asked_otherwise() {
         // printf abc | sha256sum
-        let hashed = UserIds { plain: false }.show(b"abc");
+        let hashed = UserIds::Hashed.show(b"abc");
         assert_eq!(
             (hashed.to_string(), format!("{hashed:?}")),
             ("ba7816bf8f01cfea".into(), "ba7816bf8f01cfea".into())
         );
-        assert_eq!(UserIds { plain: true }.show(b"abc").to_string(), "abc");
+        assert_eq!(UserIds::Plain.show(b"abc").to_string(), "abc");
     }
 }

@@ -157,7 +157,7 @@ fn one_mistake_has_one_exact_error() {
         ("kafka.topics=[\"\"]", "kafka.topics[0] (--set): a topic needs a name"),
         (
             "kafka.topics=[\"a\", \"web.*\"]",
-            "kafka.topics[1] (--set): \"web.*\" is no topic: their names are made of letters, \
+            "kafka.topics[1] (--set): \"web.*\" is not the name of a topic: those are made of letters, \
              digits, \".\", \"_\" and \"-\"; \
              a pattern begins with \"^\"",
         ),
@@ -174,7 +174,7 @@ fn one_mistake_has_one_exact_error() {
         ),
         (
             "kafka.bootstrap_servers=kafka://a:1",
-            "kafka.bootstrap_servers (--set): \"kafka://a:1\" is no host:port, such \
+            "kafka.bootstrap_servers (--set): \"kafka://a:1\" is not host:port, such \
              as \"broker-1:9092\"",
         ),
         (

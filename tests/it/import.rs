@@ -276,7 +276,7 @@ fn files_that_hold_no_redis_are_refused() {
             "rudderstack",
             "f",
             r#"{"config": {"host": "x"}}"#,
-            "has no \"address\": it is no Redis destination",
+            "has no \"address\": it is not a Redis destination",
         ),
         (
             "rudderstack",

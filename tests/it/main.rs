@@ -56,6 +56,8 @@ mod faults_rotation;
 mod faults_states;
 /// Late bytes of a lost connection.
 mod fence;
+/// Files that are written from the program itself: references and the default configuration.
+mod generated;
 /// The effect of one event, row by row. New behaviour of the transform gets rows in `tests/golden`.
 mod golden;
 /// The test harness; no tests.

@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fastrand::Rng;
 use tokio_util::sync::CancellationToken;
-use traitsink::config::DeadLetter;
+use traitsink::config::{DeadLetter, UserIds};
 use traitsink::dead_letter::DeadLetters;
 use traitsink::event::{Limits, Origin, Rules};
-use traitsink::logging::UserIds;
 use traitsink::metrics::Metrics;
 use traitsink::pipeline::{
     Ack, Budget, Health, Intake, Lane, LaneLimits, Message, Outcome, PoisonDetector, Receipts,
@@ -131,7 +130,7 @@ async fn live(
     let rules = Rules { limits, destination: "Redis".into() };
     let intake = Intake::new(rules, Arc::clone(&budget), Placement::by_slot(LANES));
     let health = Health::new(LANES, Arc::new(Readiness::new([])));
-    let letters = DeadLetters::open(&DeadLetter::Discard, UserIds::new(false)).unwrap();
+    let letters = DeadLetters::open(&DeadLetter::Discard, UserIds::Hashed).unwrap();
     let hard = CancellationToken::new();
     let lane = |(number, queue): (usize, &Arc<_>)| Lane {
         queue: Arc::clone(queue),

@@ -5,6 +5,7 @@ use std::fs;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use traitsink::config::{ConfigArgs, Loaded, Mode, Pem, load};
+use traitsink::import::rudderstack_layer;
 
 use crate::harness::{address, tcp};
 
@@ -16,7 +17,7 @@ fn settings(text: &str, set: &[&str]) -> Result<Loaded, Vec<String>> {
     let path = directory.path().join("settings.json");
     fs::write(&path, text).unwrap();
     let args = ConfigArgs {
-        rudderstack: Some(path),
+        settings: Some(rudderstack_layer(&path)),
         set: set.iter().map(ToString::to_string).collect(),
         environment: [("HOME".into(), "/home/u".into())].into(),
         ..ConfigArgs::default()
@@ -27,16 +28,14 @@ fn settings(text: &str, set: &[&str]) -> Result<Loaded, Vec<String>> {
     })
 }
 
-const BARE: &str = r#"{"address": " cache.example:6380 ", "password": "0123",
-    "database": "2", "secure": true, "skipVerify": false, "caCertificate": "PEM",
-    "prefix": " shop ", "clusterMode": false, "useJSONModule": false}"#;
+const BARE: &str = r#"{"address": " cache.example:6380 ", "password": "0123", "database": "2",
+    "secure": true, "skipVerify": false, "caCertificate": "PEM", "prefix": " shop ",
+    "clusterMode": false, "useJSONModule": false}"#;
 
 #[test]
 fn settings_are_taken_bare_whole_and_in_snake_case() {
-    let whole = format!(
-        r#"{{"id": "d", "name": "my redis", "destinationDefinition": {{"name": "REDIS"}},
-            "config": {BARE}}}"#
-    );
+    let definition = r#""destinationDefinition": {"name": "REDIS"}"#;
+    let whole = format!(r#"{{"id": "d", "name": "my redis", {definition}, "config": {BARE}}}"#);
     let snake =
         BARE.replace("skipVerify", "skip_verify").replace("caCertificate", "ca_certificate");
     let snake =
@@ -65,29 +64,33 @@ fn what_is_not_built_says_what_to_set() {
         ),
         (
             r#"{"address": "h:1, cache"}"#,
-            "SETTINGS: \"address\" is \"cache\", which has no port: write host:port, such as \
-             cache:6379",
+            "SETTINGS: \"address\" is \"cache\", which has no port: write host:port",
         ),
         (
             r#"{"address": "h:1", "clusterMode": false, "useJSONModule": true}"#,
-            "SETTINGS: \"useJSONModule\" is not built yet: set \"useJSONModule\": false to write \
-             hashes",
+            "SETTINGS: \"useJSONModule\" asks for JSON documents, which do not exist yet: set it \
+             to false to write hashes",
         ),
         (
             r#"{"address": "cache", "clusterMode": false}"#,
-            "SETTINGS: \"address\" is \"cache\", which has no port: write host:port, such as \
-             cache:6379",
+            "SETTINGS: \"address\" is \"cache\", which has no port: write host:port",
         ),
-        (r#"{"clusterMode": false}"#, "SETTINGS: \"address\" is missing: set it to host:port"),
+        (
+            r#"{"clusterMode": false}"#,
+            "SETTINGS: has no \"address\": it is not a Redis destination",
+        ),
+        (
+            r#"{"address": null, "clusterMode": false}"#,
+            "SETTINGS: \"address\" is missing: set it to host:port",
+        ),
         (
             r#"{"address": "a:1, b:2", "clusterMode": false}"#,
-            "SETTINGS: \"address\" lists several servers, but \"clusterMode\" is false: keep one",
+            "SETTINGS: \"address\" lists several servers, but clusterMode is false: keep one",
         ),
         (
             r#"{"address": "h:1", "clusterMode": false, "prefix": "{{ event.x || \"y\" }}"}"#,
-            "redis.prefix (SETTINGS): \"{{\" starts a template, and templates do not exist yet: \
-             write a \
-             fixed prefix",
+            "SETTINGS: \"prefix\" is a template, and templates do not exist yet: write a fixed \
+             prefix",
         ),
         (
             "[]",
@@ -112,13 +115,9 @@ fn odd_values_mean_what_they_meant_to_rudderstack() {
         (
             r#""database": "x""#,
             0,
-            Some("\"database\" is \"x\", which is not a number: 0, as RudderStack reads it"),
+            Some("\"database\" has no effect: no number: RudderStack takes it for 0"),
         ),
-        (
-            r#""skipVerify": true"#,
-            0,
-            Some("\"skipVerify\" and \"caCertificate\" change nothing without \"secure\": true"),
-        ),
+        (r#""skipVerify": true"#, 0, Some("\"skipVerify\" has no effect: secure is not true")),
         (r#""consentManagement": []"#, 0, Some("not used here: \"consentManagement\"")),
         (r#""connectionMode": {"web": "cloud"}"#, 0, None),
     ] {
@@ -148,11 +147,13 @@ fn odd_values_mean_what_they_meant_to_rudderstack() {
 fn a_cluster_unless_told_otherwise() {
     for (text, seeds, warned) in [
         (r#"{"address": "a:1"}"#, &["a:1"][..], None),
+        (r#"{"address": "a:1", "clusterMode": null}"#, &["a:1"], None),
+        (r#"{"address": "a:1", "cluster_mode": null}"#, &["a:1"], None),
         (r#"{"address": " a:1, b:2,a:1 ", "clusterMode": true}"#, &["a:1", "b:2"], None),
         (
             r#"{"address": "a:1", "database": "3"}"#,
             &["a:1"],
-            Some("\"database\" is not used: a cluster has only database 0"),
+            Some("\"database\" has no effect: a cluster has only database 0"),
         ),
     ] {
         let loaded = settings(text, &[]).unwrap();

@@ -24,7 +24,6 @@ const ARROWS: &[(&str, &[&str])] = &[
             "exit",
             "lifecycle",
             "local_servers",
-            "logging",
             "metrics",
             "outcome",
             "pipeline",
@@ -34,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "source",
         ],
     ),
-    ("cli", &["config"]),
+    ("cli", &["config", "import"]),
     (
         "commands",
         &[
@@ -44,6 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "dead_letter",
             "event",
             "exit",
+            "import",
             "kafka",
             "lifecycle",
             "local_servers",
@@ -58,6 +58,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dead_letter", &["config", "kafka", "lock", "logging", "outcome"]),
     ("event", &[]),
     ("exit", &[]),
+    ("import", &["config"]),
     ("kafka", &["config", "lock", "logging", "printable", "tls"]),
     ("lifecycle", &["exit", "lock"]),
     ("local_servers", &["config", "lock", "redis"]),

@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fastrand::Rng;
 use tokio_util::sync::CancellationToken;
-use traitsink::config::DeadLetter;
+use traitsink::config::{DeadLetter, UserIds};
 use traitsink::dead_letter::DeadLetters;
 use traitsink::event::{Limits, Origin, Rules};
-use traitsink::logging::UserIds;
 use traitsink::metrics::Metrics;
 use traitsink::pipeline::{
     Ack, Budget, Busy, DeadReason, Health, Intake, Lane, LaneLimits, Message, NotAccepted, Outcome,
@@ -60,7 +59,7 @@ async fn play(seed: u64, late: bool) -> (Vec<SentEvent>, Arc<Mutex<SimulatedRedi
     let faulty = Arc::new(AtomicBool::new(true));
     let hard = CancellationToken::new();
     let health = Health::new(LANES, Arc::new(Readiness::new([])));
-    let letters = DeadLetters::open(&DeadLetter::Discard, UserIds::new(false)).unwrap();
+    let letters = DeadLetters::open(&DeadLetter::Discard, UserIds::Hashed).unwrap();
     let poison = PoisonDetector::new(5, Duration::from_millis(50));
     let lanes: Vec<_> = intake
         .queues()
@@ -259,7 +258,7 @@ async fn a_lane_is_down_after_the_configured_failures_in_a_row() {
         let lane = Lane {
             queue: Arc::clone(&intake.queues()[0]),
             store: UnreachableServer(Arc::clone(&tried)),
-            letters: DeadLetters::open(&DeadLetter::Discard, UserIds::new(false)).unwrap(),
+            letters: DeadLetters::open(&DeadLetter::Discard, UserIds::Hashed).unwrap(),
             limits,
             metrics,
             health: Health::new(1, Arc::new(Readiness::new([]))).lane(0),
