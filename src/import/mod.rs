@@ -2,7 +2,7 @@
 //! prints, and what `--rudderstack` reads.
 //!
 //! Text in, TOML and notes out. Each system has a file or a folder of its own that takes its
-//! options one by one ([`transfer`]), so that each gets exactly one note; options that are left are
+//! options one by one (`transfer`), so that each gets exactly one note; options that are left are
 //! noted as unknown.
 
 mod address;

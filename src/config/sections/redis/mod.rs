@@ -1,7 +1,7 @@
 //! `[redis]`: which server, how to log in, which prefix.
 //!
-//! [`raw`] is what is typed, [`valid`] what it comes to, [`resolve`] the way from the one to the
-//! other, one file for each mode; [`effective`] is the way back.
+//! [`raw`] is what is typed, [`valid`] what it comes to, [`mod@resolve`] the way from the one to the
+//! other, one file for each mode; [`mod@effective`] is the way back.
 
 mod address;
 mod by_mode;
