@@ -1,5 +1,5 @@
-//! Where messages come from. A source offers events to the pipeline and keeps them until the pipeline
-//! says how each ended.
+//! Where messages come from. A source offers events to the pipeline and keeps them until the
+//! pipeline says how each ended.
 
 pub mod file;
 pub mod http;
