@@ -20,6 +20,7 @@ pub(super) enum DeadLetterError {
     Open { path: PathBuf, error: io::Error },
     #[error("cannot write to the dead-letter file {path}: {error}")]
     Write { path: PathBuf, error: io::Error },
+    #[cfg(feature = "kafka")]
     #[error("cannot write to the dead-letter topic {topic:?}: {why}")]
     Topic { topic: String, why: String },
 }

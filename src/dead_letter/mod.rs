@@ -174,9 +174,21 @@ impl DeadLettersState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Source;
 
     fn user_ids() -> UserIds {
         UserIds::Hashed
+    }
+
+    #[tokio::test]
+    async fn events_are_dead_lettered_when_their_letters_are_kept_and_else_failed() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = DeadLetter::File { path: dir.path().join("letters.ndjson"), max_size: 300 };
+        let letters = DeadLetters::open(&config, user_ids()).unwrap();
+        let reasons = [DeadReason::WrongType, DeadReason::Refused];
+        let two = || reasons.map(|reason| Letter::new(reason, Source::Http, None, b"{}", None));
+        assert_eq!(letters.keep(two().to_vec()).await, reasons.map(Outcome::DeadLettered));
+        assert_eq!(letters.keep(two().to_vec()).await, [Outcome::Failed; 2], "the file is full");
     }
 
     #[test]

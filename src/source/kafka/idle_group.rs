@@ -13,7 +13,7 @@ use regex_lite::Regex;
 use super::member::GroupMember;
 
 /// How long a member is without partitions before the group is asked.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ASK_AFTER: Duration = Duration::from_secs(10);
 /// How long brokers may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -28,7 +28,7 @@ impl IdleTimer {
 
     /// Whether it is time to ask the group; then the time begins again.
     pub(super) fn is_long(&mut self) -> bool {
-        let long = self.0.get_or_insert_with(Instant::now).elapsed() >= PATIENCE;
+        let long = self.0.get_or_insert_with(Instant::now).elapsed() >= ASK_AFTER;
         if long {
             self.reset();
         }
