@@ -33,8 +33,8 @@ impl LossEpochs {
         self.note_since(self.count(), reason);
     }
 
-    /// The same for one of many lanes. Its last write to the old server was confirmed when the count
-    /// was `seen`; if the count has grown since then, this loss is counted already.
+    /// The same for one of many lanes. Its last write to the old server was confirmed when the
+    /// count was `seen`; if the count has grown since then, this loss is counted already.
     pub fn note_since(&self, seen: u64, reason: impl Display) {
         let counted = self.0.send_if_modified(|count| {
             let first = *count == seen;

@@ -30,8 +30,8 @@ pub(in crate::redis) enum Cause {
     Refused,
     /// The server, or the way to it, and so every write.
     Server,
-    /// Not known: no row has the text, so the reason is the write or the server. Equal numbers stand
-    /// for the same text; `None`: the text speaks of the server.
+    /// Not known: no row has the text, so the reason is the write or the server. Equal numbers
+    /// stand for the same text; `None`: the text speaks of the server.
     Unexplained(Option<u64>),
 }
 

@@ -228,7 +228,8 @@ fn certificate(
     }
 }
 
-/// The names of a certificate. webpki has them in debug format: `DnsName("redis")`, `IpAddress(10.0.0.1)`.
+/// The names of a certificate. webpki has them in debug format: `DnsName("redis")`,
+/// `IpAddress(10.0.0.1)`.
 fn names(presented: &[String]) -> String {
     let bare = |name: &str| {
         let inner =

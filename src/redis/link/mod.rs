@@ -87,8 +87,8 @@ impl Link {
         Ok(self.connection.as_mut().expect("made above"))
     }
 
-    /// Counts a possible loss when the server is another one than before; without a `run_id` that is
-    /// not known.
+    /// Counts a possible loss when the server is another one than before; without a `run_id` that
+    /// is not known.
     fn note_server(&mut self, run_id: Option<&str>) {
         let Some(now) = run_id else { return };
         let before = self.run_id.replace(now.to_owned());
@@ -182,8 +182,8 @@ impl Link {
         Trouble::graver(trouble, Some(unconfirmed))
     }
 
-    /// Waits until enough replicas have all that was written on this connection; `Some`: why that is
-    /// not known.
+    /// Waits until enough replicas have all that was written on this connection; `Some`: why that
+    /// is not known.
     async fn confirm(&mut self, durability: Durability) -> Option<Trouble> {
         let Durability { replicas, timeout } = durability;
         // Closed because of another reply.

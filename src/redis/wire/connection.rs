@@ -92,9 +92,9 @@ impl Connection {
         }
     }
 
-    /// Closes the lost connection `old` on the server: bytes that it sent may still be on their way,
-    /// and none of them can be applied from now on. False: the server does not have that connection
-    /// (any more), or was restarted.
+    /// Closes the lost connection `old` on the server: bytes that it sent may still be on their
+    /// way, and none of them can be applied from now on. False: the server does not have that
+    /// connection (any more), or was restarted.
     pub async fn fence(&mut self, old: &Identity) -> Result<bool, QueryError> {
         let run_id = self.identity.as_ref().and_then(|own| own.run_id.as_deref());
         if run_id.zip(old.run_id.as_deref()).is_some_and(|(now, then)| now != then) {
@@ -219,8 +219,8 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// Writes as much as the socket takes. An error is not reported: a server that hangs up may have
-    /// sent the reason first, which is still to be read; then reading ends too.
+    /// Writes as much as the socket takes. An error is not reported: a server that hangs up may
+    /// have sent the reason first, which is still to be read; then reading ends too.
     fn poll(&mut self, cx: &mut Context<'_>, stream: &mut dyn Stream, allowed: Allowed<'_>) {
         while !self.failed && !self.rest.is_empty() {
             self.withdrawn = !allowed();

@@ -27,8 +27,8 @@ pub(super) struct Greeted {
 /// Why a greeting failed.
 pub(super) enum Ungreeted {
     Failed(Trouble),
-    /// The server closed the connection, perhaps because of these commands; empty: which ones is not
-    /// known.
+    /// The server closed the connection, perhaps because of these commands; empty: which ones is
+    /// not known.
     HungUp(Trouble, Vec<Step>),
     /// The server hung up on every command before, so that none is left to send.
     NothingToSay,

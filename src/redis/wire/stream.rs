@@ -20,7 +20,8 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// Resolves the name, connects and makes the TLS handshake, all within `timeout`; messages call it `server`.
+/// Resolves the name, connects and makes the TLS handshake, all within `timeout`; messages call it
+/// `server`.
 pub(super) async fn dial_tcp(
     (host, port): (&str, u16),
     server: NamedServer<'_>,

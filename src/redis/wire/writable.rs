@@ -48,8 +48,8 @@ pub(in crate::redis) enum Writable {
 /// `fields` where a form has fields.
 ///
 /// # Errors
-/// Why they would not. [`Broken::Closed`], [`Broken::Io`] and [`Broken::Unfinished`]: the question itself may
-/// be the reason.
+/// Why they would not. [`Broken::Closed`], [`Broken::Io`] and [`Broken::Unfinished`]: the question
+/// itself may be the reason.
 pub(in crate::redis) async fn ask(
     connection: &mut Connection,
     key: &str,
