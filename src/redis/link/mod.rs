@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use redis::Value;
 
 use self::fence::fence;
-use super::command::{Expected, Unconfirmed, UnexplainedRefusal, Verdict, Write};
+use super::command::{Expected, Unconfirmed, UnexplainedRefusal, Verdict, Write, replies_by_write};
 use super::errors::{self, Broken, Cause, Class, QueryError, Trouble, code_and_detail};
 use super::wire::writable;
 use super::wire::{Allowed, Connection, Connector, Identity};
@@ -242,11 +242,8 @@ impl Link {
             let mut at = 0..;
             replies.retain(|_| at.next().is_some_and(|at: usize| at % 2 == 1));
         }
-        let mut rest = replies.as_slice();
-        for Expected { write, replies } in expected {
-            let Some((own, others)) = rest.split_at_checked(*replies) else { break };
-            answers.push(self.judge(*write, own, &mut trouble));
-            rest = others;
+        for (write, replies) in replies_by_write(expected, &replies) {
+            answers.push(self.judge(write, replies, &mut trouble));
         }
         replies.clear();
         self.replies = replies;
