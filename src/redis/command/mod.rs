@@ -11,5 +11,5 @@ pub use hash::HashWrite;
 pub(super) use verdict::Unconfirmed;
 pub use verdict::{UnexplainedRefusal, Verdict};
 pub use write::Write;
-pub(super) use writes::Expected;
 pub use writes::Writes;
+pub(super) use writes::{Expected, replies_by_write};

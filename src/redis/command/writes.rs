@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use redis::Value;
+
 use super::packed::{PackedCommands, push_bulk};
 use super::write::Write;
 use crate::redis::slot::slot_of;
@@ -20,6 +22,19 @@ pub(in crate::redis) struct Expected {
     /// The one that can say what they mean.
     pub(in crate::redis) write: Write,
     pub(in crate::redis) replies: usize,
+}
+
+/// Each write with its own replies, in order, up to the first whose replies are not all there.
+pub(in crate::redis) fn replies_by_write<'a>(
+    expected: &'a [Expected],
+    replies: &'a [Value],
+) -> impl Iterator<Item = (Write, &'a [Value])> {
+    let mut rest = replies;
+    expected.iter().map_while(move |write| {
+        let (own, others) = rest.split_at_checked(write.replies)?;
+        rest = others;
+        Some((write.write, own))
+    })
 }
 
 /// Where one write stands in the buffer.
@@ -135,5 +150,15 @@ mod tests {
     fn joined_writes_have_the_fields_of_both() {
         let [one, two] = [1, 2].map(|fields| Write::Hash(HashWrite { fields }));
         assert_eq!(one.join(two), Some(Write::Hash(HashWrite { fields: 3 })));
+    }
+
+    #[test]
+    fn a_write_has_its_own_replies_and_none_when_one_is_missing() {
+        let write = Write::Hash(HashWrite { fields: 1 });
+        let expected = [2, 1, 2].map(|replies| Expected { write, replies });
+        let replies = [1, 2, 3, 4].map(Value::Int);
+        let found: Vec<&[Value]> =
+            replies_by_write(&expected, &replies).map(|(_, replies)| replies).collect();
+        assert_eq!(found, [&replies[..2], &replies[2..3]]);
     }
 }

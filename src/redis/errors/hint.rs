@@ -12,8 +12,7 @@ use super::trouble::Trouble;
 use crate::tls::TlsClient;
 
 const PROXY_OR_TLS: &str = "if this port speaks TLS, use rediss://; if it is a proxy that knows \
-    few \
-    commands, redis.handshake = \"minimal\" sends it nothing but the login and writes";
+    few commands, redis.handshake = \"minimal\" sends it nothing but the login and writes";
 const PROXY: &str = "or it is a proxy that knows few commands: redis.handshake = \"minimal\" sends \
     it nothing but the login and writes";
 
