@@ -18,18 +18,18 @@ use crate::redis::link::{Link, NodeReply};
 use crate::redis::route::parts::part;
 use crate::redis::{Allowed, Class, SLOTS, Trouble};
 
-/// Before a write that may have reached a node is sent to another: for closing the first one's old
-/// connection. A node that does not answer then and is no longer the owner cannot apply it in the
-/// cluster's name.
+/// How long closing the old connection to one node may take, before a write that may have reached
+/// that node is sent to another. A node that does not answer then and is no longer the owner cannot
+/// apply the write in the cluster's name.
 const FENCE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// One lane's connections: one to each node that owns slots of its range.
+/// The connections of one lane: one to each node that owns slots of its range.
 pub struct ClusterWriter {
     cluster: Arc<Cluster>,
     /// The lane's slots.
     range: Range<usize>,
     links: HashMap<Node, Link>,
-    /// The version of the map that led nowhere.
+    /// The version of the map whose nodes could not be written to.
     stale: Option<u64>,
     /// The version of the map that `links` were last compared with.
     compared: u64,
@@ -104,7 +104,8 @@ impl ClusterWriter {
         trouble
     }
 
-    /// The map; a new one when the last led nowhere, or it is time to ask again.
+    /// The map; a new one when the last one's nodes could not be written to, or when it is time to
+    /// ask again.
     async fn map(&mut self) -> Result<Arc<SlotMap>, Trouble> {
         let map = self.cluster.map();
         match self.stale {
@@ -128,7 +129,7 @@ impl ClusterWriter {
             .or_insert_with(|| Link::new(cluster.connector(node), Arc::clone(metrics)))
     }
 
-    /// Closes what lost connections may still hold, and forgets nodes that own nothing any more.
+    /// Fences connections that were lost, and forgets nodes that own nothing any more.
     async fn fence_lost(&mut self, map: &SlotMap) {
         for link in self.links.values_mut().filter(|link| link.has_fence()) {
             let _unreachable = tokio::time::timeout(FENCE_TIMEOUT, link.open()).await;
@@ -142,7 +143,7 @@ impl ClusterWriter {
             .for_each(|(_, link)| link.retire());
     }
 
-    /// The writes by owner; those without one are left as they are.
+    /// The writes by owner; a write whose slot has no owner is left out.
     fn batches(
         &self,
         writes: &Writes,
@@ -165,8 +166,8 @@ impl ClusterWriter {
             self.link(&batch.node);
         }
         let mut links: HashMap<&Node, &mut Link> = self.links.iter_mut().collect();
-        // The ones to be asked share a connection with others of the same node: after them, not
-        // beside them.
+        // Writes with ASKING share a connection with others to the same node, and are sent after
+        // them.
         let (mut first, mut second): (Vec<_>, Vec<_>) = (Vec::new(), Vec::new());
         for batch in batches {
             match links.remove(&batch.node) {
@@ -184,7 +185,7 @@ impl ClusterWriter {
         trouble
     }
 
-    /// Notes the verdicts; what was sent elsewhere comes back as new batches.
+    /// Notes the verdicts; returns new batches of the writes that nodes sent elsewhere.
     fn settle(
         &self,
         batches: Vec<NodeBatch>,

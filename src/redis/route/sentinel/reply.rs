@@ -43,8 +43,8 @@ pub(super) async fn master(
             Class::Config,
             "NONE",
             format!(
-                "sentinel {node} knows no master {name:?} (redis.sentinel.master); `redis-cli -p PORT \
-                 SENTINEL MASTERS` lists those it knows"
+                "sentinel {node} knows no master {name:?} (redis.sentinel.master); `redis-cli -p \
+                 PORT SENTINEL MASTERS` lists those it knows"
             ),
         )),
         Value::ServerError(error) if error.code() == "ERR" => Err(trouble(
