@@ -57,7 +57,7 @@ impl ClusterWriter {
         let map = self.map().await?;
         if map.owners(self.range.clone()).is_empty() {
             self.stale = Some(map.version);
-            return Err(homeless());
+            return Err(no_owner());
         }
         for node in map.owners(self.range.clone()) {
             let key = self.cluster.key_of(node, &map);
@@ -96,7 +96,7 @@ impl ClusterWriter {
             batches = self.settle(batches, writes, &mut verdicts[from..], &mut trouble);
         }
         if !batches.is_empty() {
-            trouble.get_or_insert_with(astray);
+            trouble.get_or_insert_with(too_many_redirections);
         }
         if trouble.as_ref().is_some_and(|trouble| trouble.class != Class::Retry) {
             self.stale = Some(map.version);
@@ -154,7 +154,7 @@ impl ClusterWriter {
         for write in 0..writes.len() {
             match map.owner(writes.slot(write)) {
                 Some(node) => NodeBatch::add(&mut batches, node, false, write, writes),
-                None => *trouble = trouble.take().or_else(|| Some(homeless())),
+                None => *trouble = trouble.take().or_else(|| Some(no_owner())),
             }
         }
         batches
@@ -204,7 +204,7 @@ impl ClusterWriter {
                             Some(node) => {
                                 NodeBatch::add(&mut next, &node, redirect.ask, *write, writes)
                             }
-                            None => drop(trouble.get_or_insert_with(|| nowhere(&batch.node))),
+                            None => drop(trouble.get_or_insert_with(|| unnamed_node(&batch.node))),
                         }
                     }
                 }
@@ -214,13 +214,13 @@ impl ClusterWriter {
     }
 }
 
-fn homeless() -> Trouble {
+fn no_owner() -> Trouble {
     let message =
         "no node of the cluster owns the slot of a key: see `redis-cli --cluster check`".to_owned();
     Trouble { class: Class::Rediscover, code: "CLUSTERDOWN".into(), message }
 }
 
-fn nowhere(node: &Node) -> Trouble {
+fn unnamed_node(node: &Node) -> Trouble {
     let message = format!(
         "{node} sends a key to a node that it cannot name: set cluster-announce-hostname on each \
          node"
@@ -228,7 +228,7 @@ fn nowhere(node: &Node) -> Trouble {
     Trouble { class: Class::Rediscover, code: "MOVED".into(), message }
 }
 
-fn astray() -> Trouble {
+fn too_many_redirections() -> Trouble {
     let message =
         "nodes of the cluster send a key from one to the other (redis.cluster.max_redirections)"
             .to_owned();
