@@ -49,7 +49,7 @@ struct KeyGroup<W> {
 }
 
 impl<W: Copy> KeyGroups<W> {
-    /// KeyGroups `len` items up to the first whose write cannot `join` those before it to the same
+    /// Groups `len` items up to the first whose write cannot `join` those before it to the same
     /// key.
     fn new<'a>(
         len: usize,
@@ -91,7 +91,7 @@ impl<W: Copy> KeyGroups<W> {
 }
 
 impl Batch {
-    /// KeyGroups `jobs`, which are in the order in which they were accepted. The first job whose write
+    /// Groups `jobs`, which are in the order in which they were accepted. The first job whose write
     /// cannot join those before it to the same key, and all jobs behind it, come back: they wait
     /// for the next batch.
     pub fn new(mut jobs: Vec<Job>) -> (Self, Vec<Job>) {

@@ -199,7 +199,7 @@ impl<S: Apply> Worker<S> {
                     job.ack.settle(Outcome::Written);
                 }
                 Verdict::WrongType => refused.push((DeadReason::WrongType, job)),
-                Verdict::Refused | Verdict::Suspect(_) => {
+                Verdict::Refused | Verdict::Unexplained(_) => {
                     by_key.entry(write).or_default().push(job)
                 }
                 Verdict::Retry(_) | Verdict::Unknown => {

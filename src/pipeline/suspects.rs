@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::redis::Suspicion;
+use crate::redis::UnexplainedRefusal;
 
 /// Writes that the server must have taken since the first refusal: a proxy in front of three
 /// servers, one of them dead, takes ten in a row less than once in fifty times.
@@ -57,7 +57,13 @@ impl Suspects {
 
     /// The write of one event, or of several (`merged`), to `key` was refused. True: the event is
     /// poison.
-    pub fn refused(&self, key: &[u8], suspicion: Suspicion, merged: bool, now: Instant) -> bool {
+    pub fn refused(
+        &self,
+        key: &[u8],
+        suspicion: UnexplainedRefusal,
+        merged: bool,
+        now: Instant,
+    ) -> bool {
         let mut board = self.lock();
         let poison = board.refused(self.hasher.hash_one(key), suspicion, merged, now);
         self.keys.store(board.refused.len(), Relaxed);
@@ -93,14 +99,20 @@ struct Refused {
     server: u64,
     /// Refusals in a row that count.
     tries: u32,
-    /// [`Suspicion::taken`] at the first of them.
+    /// [`UnexplainedRefusal::taken`] at the first of them.
     taken: u64,
     last: Instant,
 }
 
 impl Board {
-    fn refused(&mut self, key: u64, suspicion: Suspicion, merged: bool, now: Instant) -> bool {
-        let Suspicion { text: Some(text), server, taken } = suspicion else {
+    fn refused(
+        &mut self,
+        key: u64,
+        suspicion: UnexplainedRefusal,
+        merged: bool,
+        now: Instant,
+    ) -> bool {
+        let UnexplainedRefusal { text: Some(text), server, taken } = suspicion else {
             self.forget(key);
             return false;
         };
@@ -198,7 +210,7 @@ mod tests {
                     Step::Refused { key, text, merged } => {
                         standing.insert(key, text);
                         let shared = standing.values().filter(|&&other| other == text).count() > 1;
-                        let poison = suspects.refused(&[key], Suspicion { text: Some(text), server: 1, taken }, merged, now);
+                        let poison = suspects.refused(&[key], UnexplainedRefusal { text: Some(text), server: 1, taken }, merged, now);
                         history.push((key, text, merged, taken, shared));
                         let alone: Vec<u64> = history
                             .iter()
@@ -219,7 +231,7 @@ mod tests {
     fn refused(suspects: &Suspects, key: &str, taken: u64) -> bool {
         suspects.refused(
             key.as_bytes(),
-            Suspicion { text: Some(7), server: 1, taken },
+            UnexplainedRefusal { text: Some(7), server: 1, taken },
             false,
             Instant::now(),
         )
@@ -235,7 +247,7 @@ mod tests {
     #[test]
     fn what_speaks_of_the_server_is_never_poison() {
         let suspects = Suspects::new(1, Duration::from_secs(1));
-        let suspicion = |taken| Suspicion { text: None, server: 1, taken };
+        let suspicion = |taken| UnexplainedRefusal { text: None, server: 1, taken };
         assert!((0..1000).all(|round| !suspects.refused(
             b"a",
             suspicion(round * 100),
@@ -265,7 +277,7 @@ mod tests {
         let ask = |server, taken| {
             suspects.refused(
                 b"a",
-                Suspicion { text: Some(7), server, taken },
+                UnexplainedRefusal { text: Some(7), server, taken },
                 false,
                 Instant::now(),
             )
@@ -283,7 +295,7 @@ mod tests {
         let ask = |key: &[u8], taken, after| {
             suspects.refused(
                 key,
-                Suspicion { text: Some(7), server: 1, taken },
+                UnexplainedRefusal { text: Some(7), server: 1, taken },
                 false,
                 start + Duration::from_secs(after),
             )

@@ -13,7 +13,7 @@ mod slot;
 mod wire;
 
 pub use apply::Apply;
-pub use command::{HashWrite, Suspicion, Verdict, Write, Writes};
+pub use command::{HashWrite, UnexplainedRefusal, Verdict, Write, Writes};
 pub use embedded::Embedded;
 pub use errors::{Broken, Class, QueryError, Trouble};
 pub use local::{Local, LocalError};

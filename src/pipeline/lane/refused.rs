@@ -61,7 +61,7 @@ impl<S: Apply> Worker<S> {
                 self.set_aside.split(&key, count, sent, now);
             }
             Verdict::Refused => return jobs.pop(),
-            Verdict::Suspect(suspicion) => {
+            Verdict::Unexplained(suspicion) => {
                 let together = count > 1 && sent;
                 let merged = count > 1 && !together;
                 let poison = self.lane.suspects.refused(&key, suspicion, merged, now);
@@ -108,7 +108,7 @@ impl<S: Apply> Worker<S> {
     pub(super) fn answered(&mut self, trouble: Option<Trouble>) {
         let now = tokio::time::Instant::now();
         let taken = |verdict: &Verdict| {
-            if let Verdict::Suspect(suspicion) = verdict { Some(suspicion.taken) } else { None }
+            if let Verdict::Unexplained(suspicion) = verdict { Some(suspicion.taken) } else { None }
         };
         let refused = trouble.zip(self.verdicts.iter().filter_map(taken).max());
         let was_in_doubt = self.doubtful();

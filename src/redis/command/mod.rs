@@ -9,7 +9,7 @@ mod writes;
 
 pub use hash::HashWrite;
 pub(super) use verdict::Unconfirmed;
-pub use verdict::{Suspicion, Verdict};
+pub use verdict::{UnexplainedRefusal, Verdict};
 pub use write::Write;
 pub(super) use writes::Expected;
 pub use writes::Writes;

@@ -1,4 +1,4 @@
-//! What became of one write.
+//! Redis's answer to one write.
 
 use redis::ServerError;
 
@@ -13,7 +13,7 @@ pub(in crate::redis) enum Unconfirmed<'a> {
     Mismatch,
 }
 
-/// What became of one write.
+/// Redis's answer to one write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Redis replied OK.
@@ -22,23 +22,24 @@ pub enum Verdict {
     WrongType,
     /// Redis refuses this write for good for another reason.
     Refused,
-    /// Refused with a text that nobody knows: because of this write, or because of the server.
-    Suspect(Suspicion),
+    /// Refused with a text that is not in the table of errors: because of this write, or because of
+    /// the server.
+    Unexplained(UnexplainedRefusal),
     /// Not written; to be tried again after what the class asks for.
     Retry(Class),
-    /// Sent, and the connection was lost before the reply: perhaps written. The connection is
-    /// fenced before anything is sent again.
+    /// Perhaps written: it was sent, and the connection was lost before the reply. The connection
+    /// is fenced before anything is sent again.
     Unknown,
 }
 
-/// What is known about a refusal that nobody can explain.
+/// A refusal whose text is not in the table of errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Suspicion {
-    /// Equal for refusals with the same text, whichever server it came from; none when the text
-    /// speaks of the server.
+pub struct UnexplainedRefusal {
+    /// Equal for refusals with the same text, from whichever server; `None`: the text speaks of the
+    /// server.
     pub text: Option<u64>,
     /// Equal for the same server.
     pub server: u64,
-    /// Writes that this server had taken before, of all lanes that share its connector.
+    /// Writes that this server had taken before, from all lanes that share its connector.
     pub taken: u64,
 }

@@ -1,7 +1,7 @@
 //! The write forms: what can be written to one key. Pure.
 //!
-//! A new form is a new variant of [`Write`] and a type that knows its commands, as [`HashWrite`] does;
-//! `Write::forms` names it, and the compiler names every other place.
+//! A new form is a variant of [`Write`], with a type that knows its commands as [`HashWrite`] does.
+//! It is added to `Write::forms`, too; the compiler names every other place.
 
 use redis::Value;
 

@@ -1,24 +1,26 @@
-//! What an error of Redis asks for.
+//! What must be done about an error of Redis.
 
-/// The label `class`: what is done about an error.
+/// What is done about an error; the label `class` of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// The same connection, after a pause.
+    /// Try again on the same connection, after a pause.
     Retry,
-    /// A new connection.
+    /// Connect again.
     Reconnect,
     /// Ask again which node owns the key, then retry.
     Rediscover,
-    /// This update can never be written: dead letters.
+    /// The update can never be written: it goes into the dead letters.
     Refused,
-    /// Something outside must be mended first: not ready, retried slowly, never dropped.
+    /// An operator must change something first: not ready, retried slowly, never dropped.
     Config,
 }
 
 impl Class {
+    /// Every class.
     pub const ALL: &'static [Self] =
         &[Self::Retry, Self::Reconnect, Self::Rediscover, Self::Refused, Self::Config];
 
+    /// The value of the label.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Retry => "retry",

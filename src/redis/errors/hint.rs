@@ -11,8 +11,8 @@ use super::tls_hint;
 use super::trouble::Trouble;
 use crate::tls::TlsClient;
 
-const PROXY_OR_TLS: &str = "if this port speaks TLS, use rediss://; if it is a proxy that knows few \
-    commands, redis.handshake = \"minimal\" sends it nothing but the login and writes";
+const PROXY_OR_TLS: &str = "if this port speaks TLS, use rediss://; if it is a proxy that knows \
+    few commands, redis.handshake = \"minimal\" sends it nothing but the login and writes";
 const PROXY: &str = "or it is a proxy that knows few commands: redis.handshake = \"minimal\" sends \
     it nothing but the login and writes";
 

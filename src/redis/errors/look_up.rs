@@ -1,4 +1,4 @@
-//! What an error reply means: its row in the table, or what is said where no row knows it. Pure.
+//! The meaning of an error reply: that of its row in the table, or that of an unknown error. Pure.
 //!
 //! Texts of Redis may quote what was sent to it. What leaves this file is the code and words of our
 //! own.
@@ -18,16 +18,16 @@ pub(super) fn look_up(code: &str, detail: &str) -> Option<&'static KnownError> {
     TABLE.iter().find(|row| row.code == code && begins(row.start))
 }
 
-/// What to do about the error reply `-CODE detail`.
+/// The class of the error reply `-CODE detail`.
 ///
 /// [`Class::Rediscover`] with a single configured server means: connect anew, resolving its host
-/// name again. An unknown code is [`Class::Retry`]; for how long is the caller's choice. A reply of
-/// too large a command closes the connection behind it.
+/// name again. An unknown code is [`Class::Retry`]; the caller chooses for how long. After the
+/// reply to a command that is too large, the server closes the connection.
 pub fn classify(code: &str, detail: &str) -> Class {
     look_up(code, detail).map_or(Class::Retry, |row| row.class)
 }
 
-/// The part that the error reply `-CODE detail` to a write concerns.
+/// The reason of the error reply `-CODE detail` to a write.
 pub(in crate::redis) fn cause(code: &str, detail: &str) -> Cause {
     match look_up(code, detail).map_or(Cause::Unexplained(None), |row| row.cause) {
         Cause::Unexplained(_) => {
@@ -44,8 +44,8 @@ pub(in crate::redis) fn is_known(code: &str, detail: &str) -> bool {
     look_up(code, detail).is_some_and(|row| row.code != "ERR" || !row.start.is_empty())
 }
 
-/// The error reply in words that are safe to log: `CODE: what happened`. Nothing of `detail` is in
-/// it, and of an unknown code only what looks like one.
+/// The error reply in words that are safe to log: `CODE: what happened`. They contain nothing of
+/// `detail`, and an unknown code only if it looks like one.
 pub fn redact(code: &str, detail: &str) -> String {
     match look_up(code, detail) {
         Some(row) => format!("{}: {}", row.code, row.says),
@@ -53,7 +53,7 @@ pub fn redact(code: &str, detail: &str) -> String {
     }
 }
 
-/// `word` where it can hardly be data: letters, `-` and `_` only; else `OTHER`.
+/// `word` if it has only letters, `-` and `_`, and so can hardly be data; else `OTHER`.
 pub(super) fn safe_word(word: &str) -> &str {
     let is_safe = |b: u8| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_');
     if (2..=24).contains(&word.len()) && word.bytes().all(is_safe) { word } else { "OTHER" }
@@ -78,7 +78,7 @@ pub fn explain(code: &str, detail: &str, names: ServerNames) -> String {
     }
 }
 
-/// Redis' codes are one upper-case word; anything else may be data.
+/// Redis's codes are one upper-case word; anything else may be data.
 fn is_code(code: &str) -> bool {
     (2..=16).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_uppercase())
 }

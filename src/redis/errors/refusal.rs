@@ -1,8 +1,8 @@
 //! Whether the refusal of one command concerns the others as well. Pure.
 //!
-//! A proxy or a managed service may not know the commands that help (CLIENT, INFO, MULTI ..), in
-//! words of its own, and takes writes all the same. Other refusals meet every command: then a write
-//! would meet them too.
+//! A proxy or a managed service may refuse the optional commands (CLIENT, INFO, MULTI ..), in words
+//! of its own, and take writes all the same. Other refusals concern every command: a write would be
+//! refused, too.
 
 use super::{look_up, unexplained};
 
@@ -22,8 +22,8 @@ const OF_ALL: &[&str] = &[
     "WRONGPASS",
 ];
 
-/// Words that say that this one command is not taken. They may be followed by what was sent, so
-/// they are looked for first.
+/// Words that say that only this command is refused. The text may go on with what was sent, so
+/// these words are looked for first.
 const OF_ONE: &[&str] = &[
     "unknown",
     "unsupported",
@@ -35,8 +35,8 @@ const OF_ONE: &[&str] = &[
     "renamed",
 ];
 
-/// Whether the error reply `-CODE detail` would meet a write as well, and not only the command that
-/// it answers.
+/// Whether a write would get the error reply `-CODE detail` as well, and not only the command that
+/// was sent.
 pub(in crate::redis) fn concerns_all(code: &str, detail: &str) -> bool {
     if OF_ALL.contains(&code) {
         return true;
@@ -48,8 +48,8 @@ pub(in crate::redis) fn concerns_all(code: &str, detail: &str) -> bool {
     !OF_ONE.iter().any(|word| text.contains(word)) && unexplained::concerns_server(code, detail)
 }
 
-/// Whether the answer to an HSET that a transaction would hold tells what a write outside of one
-/// would meet.
+/// Whether the error reply to a write inside a transaction shows that a write outside of one would
+/// be refused.
 pub(in crate::redis) fn concerns_write(code: &str, detail: &str) -> bool {
     concerns_all(code, detail) || look_up::is_known(code, detail)
 }

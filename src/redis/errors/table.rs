@@ -5,8 +5,8 @@
 
 use super::class::Class;
 
-/// One known error: the first row whose code is equal and whose `start` begins the text, in either
-/// case, wins.
+/// A row of the table. The first row whose code is equal and whose `start` begins the text, in
+/// either case, is the one that counts.
 #[derive(Debug, Clone)]
 pub(super) struct KnownError {
     pub(super) code: &'static str,
@@ -17,21 +17,21 @@ pub(super) struct KnownError {
     /// What to do about it; empty: nothing but wait. `{section}` stands for the configuration table
     /// of the server: `redis`.
     pub(super) hint: &'static str,
-    /// The write, its key, or the server.
+    /// Whether the write, its key or the server is the reason.
     pub(super) cause: Cause,
 }
 
 /// The part that an error reply to a write concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::redis) enum Cause {
-    /// This key, for good: it holds another type.
+    /// The key, for good: it holds another type.
     WrongType,
-    /// This write, for good.
+    /// The write, for good.
     Refused,
     /// The server, or the way to it, and so every write.
     Server,
-    /// No row knows it: this write or the server. Equal numbers are the same text; none when the
-    /// text speaks of the server.
+    /// Not known: no row has the text, so the reason is the write or the server. Equal numbers
+    /// stand for the same text; `None`: the text speaks of the server.
     Unexplained(Option<u64>),
 }
 
@@ -51,8 +51,8 @@ const fn wrong_type(code: &'static str, start: &'static str) -> KnownError {
     KnownError { cause: Cause::WrongType, ..known }
 }
 
-/// A row for what a proxy says of the server behind it: other keys may have another one, and are
-/// written meanwhile.
+/// A row for an error of a proxy about the server behind it: other keys may have another server,
+/// and are written meanwhile.
 const fn behind_proxy(code: &'static str, start: &'static str, says: &'static str) -> KnownError {
     KnownError {
         cause: Cause::Unexplained(None),
@@ -60,7 +60,7 @@ const fn behind_proxy(code: &'static str, start: &'static str, says: &'static st
     }
 }
 
-/// The last row of a code whose other texts nobody knows.
+/// The last row of a code that has texts which are not in the table.
 const fn unexplained(code: &'static str, says: &'static str) -> KnownError {
     KnownError { cause: Cause::Unexplained(None), ..known(code, "", Class::Retry, says, UNKNOWN) }
 }
@@ -76,10 +76,10 @@ const PROTOCOL: &str =
 const QUOTA: &str =
     "raise the plan's limit, or wait until it starts anew; writing goes on by itself then";
 const UPSTREAM: &str = "does its Redis run, and does the proxy reach it? See the proxy's log";
-pub(super) const UNKNOWN: &str = "if a proxy or a managed service is in between, it may say so (a quota, an \
-    upstream that is away): see its log";
+pub(super) const UNKNOWN: &str = "if a proxy or a managed service is in between, it may say so (a \
+    quota, an upstream that is away): see its log";
 
-/// Rows of one code stand together, the row without a text last.
+/// Rows with the same code stand together, the row without a text last.
 pub(super) static TABLE: &[KnownError] = &[
     known("ASK", "", Class::Rediscover, "the key is moving to another node", CLUSTER),
     known(

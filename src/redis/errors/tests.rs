@@ -159,7 +159,12 @@ fn known_errors_are_told_in_our_words() {
 
 proptest! {
     #[test]
-    fn total_and_never_echoes(row in select(TABLE), other in any::<String>(), known: bool, tail in "[a-z0-9@]{12,40}") {
+    fn total_and_never_echoes(
+        row in select(TABLE),
+        other in any::<String>(),
+        known: bool,
+        tail in "[a-z0-9@]{12,40}",
+    ) {
         let code = if known { row.code } else { &other };
         let detail = format!("{}{tail}", row.start);
         classify(code, &detail);
@@ -168,7 +173,8 @@ proptest! {
         let ours = TABLE.iter().any(|row| said == format!("{}: {}", row.code, row.says));
         let word = said.strip_suffix(": an answer that is not known here");
         prop_assert!(ours || word.is_some_and(|word| safe_word(word) == word), "{said}");
-        if let Some(hint) = hint(code, &detail, ServerNames { section: "{section}", ..ServerNames::REDIS }) {
+        let unfilled = ServerNames { section: "{section}", ..ServerNames::REDIS };
+        if let Some(hint) = hint(code, &detail, unfilled) {
             prop_assert!(TABLE.iter().any(|row| row.hint == hint));
         }
     }

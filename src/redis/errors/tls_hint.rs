@@ -62,7 +62,7 @@ pub(in crate::redis) fn handshake(
     }
 }
 
-/// rustls' own error, as tokio-rustls wraps it.
+/// The error of rustls inside the one of tokio-rustls.
 pub(super) fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
@@ -228,7 +228,8 @@ fn certificate(
     }
 }
 
-/// webpki gives names as it debugs them: `DnsName("redis")`, `IpAddress(10.0.0.1)`.
+/// The names of a certificate. webpki has them in debug format: `DnsName("redis")`,
+/// `IpAddress(10.0.0.1)`.
 fn names(presented: &[String]) -> String {
     let bare = |name: &str| {
         let inner =
@@ -258,7 +259,7 @@ fn unknown_issuer(tls: &TlsClient, name: &str, peer: Option<&PeerCertificate>) -
     }
 }
 
-/// The next error, told early.
+/// A hint at the error that would come next.
 fn nameless(peer: Option<&PeerCertificate>) -> &'static str {
     match peer {
         Some(peer) if !peer.has_names => {

@@ -1,11 +1,11 @@
-//! Error replies that no row of the table explains: do they speak of the server, and which of them
-//! are the same text? Pure.
+//! Error replies that are not in the table: whether they speak of the server, and whether two of
+//! them have the same text. Pure.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Beginnings and parts of words in texts about a server, or about the way to it, in lower case.
-/// What a proxy or a managed service says of a backend that is gone, of a quota or of maintenance
-/// concerns all keys, whichever one it is told to.
+/// An error of a proxy or a managed service about a backend that is gone, a quota or maintenance
+/// concerns all keys, whichever key was written.
 const OF_SERVERS: &[&str] = &[
     "connect",
     "timeout",
@@ -46,7 +46,7 @@ const OF_SERVERS: &[&str] = &[
     "readonly",
 ];
 
-/// Words of a text that are compared: later ones may be data.
+/// How many words of a text are compared: later words may be data.
 const WORDS: usize = 2;
 
 /// Whether the text speaks of a connection, a time-out, an upstream, a backend, availability, or
@@ -56,8 +56,9 @@ pub(in crate::redis) fn concerns_server(code: &str, detail: &str) -> bool {
     OF_SERVERS.iter().any(|words| text.contains(words))
 }
 
-/// Equal for replies that say the same. Texts may quote a key, a field or a value, so only the code
-/// and the first plain words count: two texts are rather taken for the same than one for two.
+/// A number that is equal for replies with the same text. Texts may quote a key, a field or a
+/// value, so only the code and the first plain words count: two texts may count as one, but one
+/// text never counts as two.
 pub(in crate::redis) fn text_id(code: &str, detail: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     let plain = |word: &&str| {

@@ -5,7 +5,7 @@ use std::sync::Once;
 use crate::redis::errors::{Broken, QueryError};
 use crate::redis::wire::{Connection, Identity};
 
-/// Has Redis close the old connection, so that what it sent and Redis has not read is never
+/// Makes Redis close the old connection, so that commands which Redis has not read are never
 /// executed.
 pub(super) async fn fence(connection: &mut Connection, old: &Identity) -> Result<(), Broken> {
     match connection.fence(old).await {

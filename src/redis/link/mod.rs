@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use redis::Value;
 
 use self::fence::fence;
-use super::command::{Expected, Suspicion, Unconfirmed, Verdict, Write};
+use super::command::{Expected, Unconfirmed, UnexplainedRefusal, Verdict, Write};
 use super::errors::{self, Broken, Cause, Class, QueryError, Trouble, code_and_detail};
 use super::wire::writable;
 use super::wire::{Allowed, Connection, Connector, Identity};
@@ -22,7 +22,7 @@ pub(super) use self::node_reply::{NodeReply, Redirect};
 /// The role in `traitsink_redis_up` of a node that takes writes.
 const ROLE: &str = "primary";
 
-/// One connection, or the memory of one that was lost.
+/// One connection, or what is known of one that was lost.
 pub(super) struct Link {
     connector: Connector,
     connection: Option<Connection>,
@@ -30,7 +30,7 @@ pub(super) struct Link {
     /// to Redis.
     fence: Option<Identity>,
     lost: bool,
-    /// Of the server that the last connection led to.
+    /// `run_id` of the last server connected to.
     run_id: Option<String>,
     /// [`LossEpochs::count`](super::LossEpochs::count) at the last write that was confirmed.
     seen: u64,
@@ -87,8 +87,8 @@ impl Link {
         Ok(self.connection.as_mut().expect("made above"))
     }
 
-    /// Notes a switch when the server is not the one that was there before; what it does not tell
-    /// is no switch.
+    /// Counts a possible loss when the server is another one than before; without a `run_id` that
+    /// is not known.
     fn note_server(&mut self, run_id: Option<&str>) {
         let Some(now) = run_id else { return };
         let before = self.run_id.replace(now.to_owned());
@@ -112,12 +112,12 @@ impl Link {
         }
     }
 
-    /// Gives up what is being written: it may or may not be applied.
+    /// Gives up the writes that are on their way: they may or may not be applied.
     pub(super) fn abandon(&mut self) {
         self.close(true);
     }
 
-    /// Closes it for good: its server takes no writes any more, and is none to watch over.
+    /// Closes the connection for good: its server takes no writes any more.
     pub(super) fn retire(mut self) {
         self.close(false);
         self.metrics.forget_redis(self.connector.node(), ROLE);
@@ -126,7 +126,7 @@ impl Link {
     /// Connects when needed, and asks whether a write to `key` would be taken. A server that hangs
     /// up on the question is asked less.
     pub(super) async fn reach(&mut self, key: &str) -> Result<(), Trouble> {
-        // One hang-up may be the network's.
+        // The network may be the reason of one hang-up.
         let (mut less, mut once_more) = (None, true);
         loop {
             // Where the connection was there before, the server may have closed it for another
@@ -182,11 +182,11 @@ impl Link {
         Trouble::graver(trouble, Some(unconfirmed))
     }
 
-    /// Waits until enough replicas have all that was written on this connection; or why that is not
-    /// known.
+    /// Waits until enough replicas have all that was written on this connection; `Some`: why that
+    /// is not known.
     async fn confirm(&mut self, durability: Durability) -> Option<Trouble> {
         let Durability { replicas, timeout } = durability;
-        // Closed for what another reply said.
+        // Closed because of another reply.
         let Some(connection) = &mut self.connection else { return Some(Broken::Closed.into()) };
         let wait = connection
             .query(redis::cmd("WAIT").arg(replicas).arg(timeout.as_millis() as u64))
@@ -225,8 +225,8 @@ impl Link {
             Ok(connection) => {
                 let commands: usize = expected.iter().map(|write| write.replies).sum();
                 let count = if asking { 2 * commands } else { commands };
-                // Another lane may note a switch while this is on its way: what was begun before is
-                // counted with it.
+                // Another lane may count a loss while these writes are on their way: writes that
+                // began before it are part of that loss.
                 let seen = loss_epochs.count();
                 (seen, connection.exchange_while(allowed, packed, count, &mut replies).await)
             }
@@ -296,7 +296,7 @@ impl Link {
             Cause::Unexplained(text) => {
                 *trouble = Trouble::graver(trouble.take(), Some(found));
                 let taken = self.connector.taken().load(Relaxed);
-                Verdict::Suspect(Suspicion { text, server: self.server, taken })
+                Verdict::Unexplained(UnexplainedRefusal { text, server: self.server, taken })
             }
             Cause::Server => {
                 let class = found.class;

@@ -1,8 +1,8 @@
-//! What a node says to one write, or where it sends the write. Pure.
+//! A node's reply to one write: a verdict, or the node to send it to. Pure.
 
 use crate::redis::command::Verdict;
 
-/// What one reply says.
+/// A node's reply to one write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::redis) enum NodeReply {
     Is(Verdict),
@@ -11,7 +11,7 @@ pub(in crate::redis) enum NodeReply {
 }
 
 impl NodeReply {
-    /// Of a server that is no part of a cluster.
+    /// The verdict of a server that is no part of a cluster.
     pub(in crate::redis) fn verdict(self) -> Verdict {
         match self {
             Self::Is(verdict) => verdict,
@@ -20,13 +20,13 @@ impl NodeReply {
     }
 }
 
-/// Where a write is to go instead.
+/// The node to which a write must be sent instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::redis) struct Redirect {
-    /// Only this once, and `ASKING` first.
+    /// Only this once, and with `ASKING` first.
     pub(in crate::redis) ask: bool,
     pub(in crate::redis) slot: u16,
-    /// `host:port`; without a host it is that of the node that said so.
+    /// `host:port`; without a host, it is that of the node that replied.
     pub(in crate::redis) place: String,
 }
 

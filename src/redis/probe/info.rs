@@ -3,7 +3,7 @@
 use crate::printable::printable;
 use crate::redis::wire::field;
 
-/// Which server says so, and its own version.
+/// The product, and its own version.
 pub(super) fn product(info: &str) -> (&'static str, Option<&str>) {
     let named = [
         ("Valkey", "valkey_version"),
@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn a_plain_server_has_no_notes() {
-        let info = "role:master\r\ncluster_enabled:0\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\nredis_version:7.0.15\r\n";
+        let info = "role:master\r\ncluster_enabled:0\r\nmaxmemory:0\r\n\
+            maxmemory_policy:allkeys-lru\r\nredis_version:7.0.15\r\n";
         for info in [info, "maxmemory:1\r\nmaxmemory_policy:volatile-lru\r\n", ""] {
             assert!(notes(info, false).is_empty(), "{:?}", notes(info, false));
         }

@@ -1,4 +1,4 @@
-//! What `check --connect` tells about the server.
+//! What `check --connect` reports about one server.
 
 use redis::{Cmd, Value};
 

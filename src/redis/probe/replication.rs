@@ -1,4 +1,4 @@
-//! What INFO says of replication, and whether a server is the replica that it is said to be. Pure.
+//! Reads the replication part of INFO: is a server the replica that it should be? Pure.
 
 use crate::printable::printable;
 use crate::redis::wire::field;
@@ -6,9 +6,9 @@ use crate::redis::wire::field;
 /// One server's side of replication.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Replication {
-    /// The same for a primary and its replicas, however they are addressed. `None`: not permitted.
+    /// Equal for a primary and its replicas, under whatever addresses. `None`: not permitted.
     id: Option<String>,
-    /// `host:port` of the server that it follows, unless it is a primary.
+    /// `host:port` of the server that it follows; `None`: it is a primary.
     primary: Option<String>,
     in_step: bool,
 }
@@ -23,10 +23,10 @@ impl Replication {
         }
     }
 
-    /// That this is a replica of one of `primaries`, in words.
+    /// Confirms, in words, that this is a replica of one of `primaries`.
     ///
     /// # Errors
-    /// What it is instead.
+    /// What the server is instead.
     pub(in crate::redis) fn confirm(&self, primaries: &[&Self]) -> Result<String, String> {
         let Some(id) = &self.id else { return Ok("unknown (not permitted)".to_owned()) };
         let Some(primary) = &self.primary else {
@@ -58,23 +58,27 @@ mod tests {
         let primary = Replication::of("role:master\r\nmaster_replid:abc\r\n");
         let replica = |id: &str, link: &str| {
             Replication::of(&format!(
-                "master_host:h\r\nmaster_port:1\r\nmaster_link_status:{link}\r\nmaster_replid:{id}\r\n"
+                "master_host:h\r\nmaster_port:1\r\nmaster_link_status:{link}\r\n\
+                 master_replid:{id}\r\n"
             ))
         };
-        let told = |server: &Replication| {
+        let outcome = |server: &Replication| {
             server.confirm(&[&primary]).unwrap_or_else(|error| format!("error: {error}"))
         };
-        assert_eq!(told(&replica("abc", "up")), "of h:1, in step");
+        assert_eq!(outcome(&replica("abc", "up")), "of h:1, in step");
         assert_eq!(
-            told(&replica("xyz", "up")),
+            outcome(&replica("xyz", "up")),
             "error: is a replica of h:1, which is not the primary that is written to"
         );
         assert_eq!(
-            told(&replica("abc", "down")),
+            outcome(&replica("abc", "down")),
             "error: is a replica of h:1 and does not reach it (master_link_status: down)"
         );
-        assert_eq!(told(&primary), "error: is no replica but a primary itself: was it promoted?");
-        assert_eq!(told(&Replication::default()), "unknown (not permitted)");
+        assert_eq!(
+            outcome(&primary),
+            "error: is no replica but a primary itself: was it promoted?"
+        );
+        assert_eq!(outcome(&Replication::default()), "unknown (not permitted)");
         assert_eq!(
             replica("xyz", "up").confirm(&[&Replication::default()]).unwrap(),
             "of h:1, in step"

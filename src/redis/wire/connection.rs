@@ -16,16 +16,16 @@ use super::stream::Stream;
 use super::tls_session::TlsSession;
 use crate::redis::errors::{Broken, QueryError, ServerNames, Trouble};
 
-/// Room for one read, in bytes: the replies to 4,000 HSETs.
+/// Bytes of one read: the replies to 4,000 HSETs.
 const READ: usize = 16 * 1024;
 
-/// Whether writes in hand may still be sent.
+/// Whether the writes of a batch may still be sent.
 pub type Allowed<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// An open, authenticated connection.
 pub struct Connection {
     stream: Box<dyn Stream>,
-    /// Bytes of replies that are not complete.
+    /// Bytes of a reply that is not complete.
     received: BytesMut,
     response_timeout: Duration,
     unfinished: bool,
@@ -36,7 +36,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Nothing was said on it yet.
+    /// A connection on which nothing was sent yet.
     pub(super) fn new(
         stream: Box<dyn Stream>,
         tls: Option<TlsSession>,
@@ -61,12 +61,13 @@ impl Connection {
         Self { identity, run_id, ..self }
     }
 
-    /// How the server knows this connection; `None` when its ACL does not tell.
+    /// How the server knows this connection; `None`: its ACL, or a proxy, does not allow to ask.
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }
 
-    /// Changes when the server restarts; `None` when its ACL does not tell.
+    /// `run_id` of the server, which changes when the server restarts; `None`: its ACL, or a proxy,
+    /// does not allow to ask.
     pub fn run_id(&self) -> Option<&str> {
         self.run_id.as_deref()
     }
@@ -91,15 +92,15 @@ impl Connection {
         }
     }
 
-    /// Closes the lost connection `old` on the server, so that nothing it sent can be applied from
-    /// now on: bytes may still be on their way. False: the server knows no such connection (any
-    /// more), or was restarted.
+    /// Closes the lost connection `old` on the server: bytes that it sent may still be on their
+    /// way, and none of them can be applied from now on. False: the server does not have that
+    /// connection (any more), or was restarted.
     pub async fn fence(&mut self, old: &Identity) -> Result<bool, QueryError> {
         let run_id = self.identity.as_ref().and_then(|own| own.run_id.as_deref());
         if run_id.zip(old.run_id.as_deref()).is_some_and(|(now, then)| now != then) {
             return Ok(false);
         }
-        // Ids start anew with the server; the address keeps an innocent from being killed.
+        // Ids start anew with the server; with the address, no other connection can be closed.
         let mut kill = redis::cmd("CLIENT");
         kill.arg("KILL").arg("ID").arg(old.id).arg("ADDR").arg(&old.addr);
         Ok(self.query(&kill).await? != Value::Int(0))
@@ -152,8 +153,8 @@ impl Connection {
             deadline.as_mut().poll(cx).map(|()| Err(Broken::Timeout(timeout)))
         })
         .await?;
-        // More replies than commands, or a reply to a command that was not sent: nobody knows any
-        // more what belongs to what.
+        // More replies than commands, or a reply to a command that was not sent: replies and
+        // commands no longer match.
         if !self.received.is_empty() || !sending.rest.is_empty() {
             return Err(Broken::Malformed);
         }
@@ -161,7 +162,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits for what the server sends unasked, on a connection that subscribed to it.
+    /// Waits for the next message on a connection that subscribed to messages.
     pub(in crate::redis) async fn receive(&mut self) -> Result<Value, Broken> {
         let mut replies = Vec::with_capacity(1);
         std::future::poll_fn(|cx| self.poll_receive(cx, &mut replies, 1)).await?;
@@ -173,7 +174,7 @@ impl Connection {
         let mut replies = Vec::new();
         let received = std::future::poll_fn(|cx| match self.poll_receive(cx, &mut replies, 1) {
             Poll::Pending => Poll::Ready(Ok(())),
-            // Nobody asked.
+            // A reply without a command.
             Poll::Ready(received) => Poll::Ready(received.and(Err(Broken::Malformed))),
         });
         received.await
@@ -208,18 +209,18 @@ impl Connection {
     }
 }
 
-/// What is left to write.
+/// The bytes that are left to write.
 struct Sending<'a> {
     rest: &'a [u8],
     flushed: bool,
     failed: bool,
-    /// There was something left to write, and it was no longer allowed.
+    /// Bytes were left to write, and writing was no longer allowed.
     withdrawn: bool,
 }
 
 impl Sending<'_> {
-    /// Writes as much as the socket takes. An error is not reported: a server that hangs up says
-    /// why first, and that is still to be read; then reading ends too.
+    /// Writes as much as the socket takes. An error is not reported: a server that hangs up may
+    /// have sent the reason first, which is still to be read; then reading ends too.
     fn poll(&mut self, cx: &mut Context<'_>, stream: &mut dyn Stream, allowed: Allowed<'_>) {
         while !self.failed && !self.rest.is_empty() {
             self.withdrawn = !allowed();

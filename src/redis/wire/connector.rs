@@ -1,4 +1,4 @@
-//! How connections to one server are made: address, TLS, login.
+//! Makes connections to one server: address, TLS, login.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ impl Connector {
         Ok(Self { server: Arc::new(server) })
     }
 
-    /// The same for another server, with that node's own login if it has one.
+    /// A connector to another server, with that node's own login if it has one.
     pub(in crate::redis) fn to(&self, node: &Node) -> Self {
         let (address, name) = (address_of(node), node.to_string());
         let unsupported = self.server.unsupported_by_server.of(&name);
@@ -88,12 +88,12 @@ impl Connector {
         Self { server: Arc::new(server) }
     }
 
-    /// Counts the writes that the server has taken.
+    /// The number of writes that the server has taken.
     pub(in crate::redis) fn taken(&self) -> &AtomicU64 {
         &self.server.taken
     }
 
-    /// The same for a replica, with that node's own login if it has one.
+    /// A connector to a replica, with that node's own login if it has one.
     pub(in crate::redis) fn to_replica(&self, node: &Node) -> Self {
         let Self { server } = self.to(node);
         Self {
@@ -106,12 +106,12 @@ impl Connector {
         }
     }
 
-    /// The same for another database of the server.
+    /// A connector to another database of the server.
     pub(in crate::redis) fn in_database(&self, database: u32) -> Self {
         Self { server: Arc::new(ServerAccess { database, ..(*self.server).clone() }) }
     }
 
-    /// Whether MOVED and ASK are answers to live with.
+    /// Whether the server is a node of a cluster: MOVED and ASK are expected.
     pub(in crate::redis) fn in_cluster(&self) -> bool {
         self.server.in_cluster
     }
@@ -120,12 +120,12 @@ impl Connector {
         self.server.replica
     }
 
-    /// What is to be waited for after each batch.
+    /// The replicas to wait for after each batch.
     pub(in crate::redis) fn durability(&self) -> Option<Durability> {
         self.server.durability
     }
 
-    /// Shared with clones, and with connectors to other nodes that were made of this one.
+    /// Shared with clones, and with connectors that were made from this one.
     pub(in crate::redis) fn loss_epochs(&self) -> &LossEpochs {
         &self.server.loss_epochs
     }
@@ -149,7 +149,7 @@ impl Connector {
         self.server.tls.as_ref().is_none_or(|tls| tls.is_verified())
     }
 
-    /// A key as those of events, and never one of them: to ask whether it could be written.
+    /// A key like those of events, to which no event is written: for asking whether it could be.
     pub(in crate::redis) fn blank_key(&self) -> &str {
         &self.server.blank_key
     }
@@ -159,7 +159,7 @@ impl Connector {
         self.server.handshake == Handshake::Auto
     }
 
-    /// Whether nothing is asked of the server.
+    /// Whether the server is sent nothing but the login and writes.
     pub(in crate::redis) fn asks_nothing(&self) -> bool {
         self.server.handshake == Handshake::Minimal
     }
@@ -176,7 +176,8 @@ impl Connector {
         }
     }
 
-    /// Notes what came of `question`, so that no more than what is understood is asked from now on.
+    /// Notes the answer to `question`, so that the server is not asked again in a way that it does
+    /// not understand.
     pub(in crate::redis) fn asked(&self, question: Question, answer: Writable) {
         let unknown = match (question, answer) {
             _ if !self.adapts() => &[][..],
@@ -193,9 +194,9 @@ impl Connector {
     /// Connects (TCP and TLS within `connect_timeout`), authenticates, selects the database, names
     /// the connection.
     ///
-    /// A server that hangs up meanwhile is greeted again at once, command by command, to find those
-    /// that it does not take; unless `redis.handshake` says otherwise. What is found is left out
-    /// from then on.
+    /// When the server hangs up meanwhile, the commands are sent again at once, one by one, to find
+    /// those that it does not take, unless `redis.handshake` says otherwise. New connections leave
+    /// them out from then on.
     pub async fn connect(&self) -> Result<Connection, Trouble> {
         let unsupported = &self.server.unsupported;
         let mut known =
@@ -217,8 +218,8 @@ impl Connector {
                         continue;
                     }
                     if omitted.len() > known.len() {
-                        // The network may have broken the others. Who hangs up on all of it again,
-                        // right after this, means it.
+                        // The network may have broken the connections before. A server that hangs
+                        // up on all commands again, right after this, does so because of them.
                         match self.greet(&mut password, &known, false).await {
                             Ok((_, Err(Ungreeted::HungUp(..)))) => unsupported.learn(omitted),
                             Ok((whole, Ok(all))) => {
@@ -230,13 +231,13 @@ impl Connector {
                     unsupported.learn(greeted.refused.iter().copied());
                     return Ok(connection.identified(greeted.identity, greeted.run_id));
                 }
-                Err(Ungreeted::HungUp(error, suspects)) if self.adapts() => {
+                Err(Ungreeted::HungUp(error, unknown)) if self.adapts() => {
                     let error = first.get_or_insert(error);
-                    if one_by_one && suspects.is_empty() {
+                    if one_by_one && unknown.is_empty() {
                         return Err(error.clone());
                     }
                     one_by_one = true;
-                    omitted.extend(suspects);
+                    omitted.extend(unknown);
                 }
                 Err(Ungreeted::HungUp(error, _) | Ungreeted::Failed(error)) => return Err(error),
                 Err(Ungreeted::NothingToSay) => {
@@ -246,7 +247,7 @@ impl Connector {
         }
     }
 
-    /// A new connection, and what its greeting came to.
+    /// A new connection, and the result of its greeting.
     async fn greet(
         &self,
         password: &mut Option<SecretString>,
@@ -270,7 +271,7 @@ impl Connector {
                 dialling.await?
             }
         };
-        // Not before somebody answers: a server that is away costs no run of a command.
+        // Only once the server answers: while it is away, no password command is run.
         if password.is_none() {
             *password = server.password().await?;
         }
@@ -288,7 +289,7 @@ impl Connector {
     }
 }
 
-/// Where `node` is reached.
+/// The address at which `node` is reached.
 pub(in crate::redis) fn address_of(node: &Node) -> Address {
     Address::Tcp { host: node.host.clone(), port: node.port }
 }

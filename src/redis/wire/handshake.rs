@@ -1,4 +1,4 @@
-//! What is said first on a connection: credentials, database, name; and who we are to the server.
+//! The first commands on a connection: login, database, name, and the questions about the server.
 
 use std::collections::BTreeSet;
 
@@ -24,19 +24,19 @@ pub(super) struct Greeted {
     pub(super) refused: Vec<Step>,
 }
 
-/// Why a greeting came to nothing.
+/// Why a greeting failed.
 pub(super) enum Ungreeted {
     Failed(Trouble),
-    /// The server closed the connection, perhaps because of these commands; empty: it is not known
-    /// because of which.
+    /// The server closed the connection, perhaps because of these commands; empty: which ones is
+    /// not known.
     HungUp(Trouble, Vec<Step>),
-    /// All that could be said was hung up on before.
+    /// The server hung up on every command before, so that none is left to send.
     NothingToSay,
 }
 
-/// Says who we are and asks who the server is, leaving out what is `omitted`: in one go, or
-/// `one_by_one` to learn what the server hangs up on. The first refusal that matters counts: those
-/// behind it follow from it.
+/// Logs in, and asks about the connection and the server, without the `omitted` commands: all at
+/// once, or `one_by_one` to learn which one the server hangs up on. The first refusal that matters
+/// counts: later ones follow from it.
 pub(super) async fn greet(
     connection: &mut Connection,
     server: &ServerAccess,
@@ -75,7 +75,7 @@ pub(super) async fn greet(
     if let Err(cause) = done {
         let said = refused.pop();
         // A server that refuses a command and then hangs up does so because of that command.
-        let (suspects, error, is_tls) = match said {
+        let (unknown, error, is_tls) = match said {
             Some((step, _, error)) => (step.command(), error, false),
             None => {
                 let step = steps.get(replies.len()).map(|(step, _)| *step);
@@ -89,7 +89,7 @@ pub(super) async fn greet(
         }
         return Err(Ungreeted::HungUp(
             error,
-            if one_by_one { suspects.to_vec() } else { Vec::new() },
+            if one_by_one { unknown.to_vec() } else { Vec::new() },
         ));
     }
     let reply_to = |wanted| {
@@ -122,7 +122,7 @@ pub(super) async fn greet(
              or a failover"
         );
     }
-    // An ACL may be changed at any time, and that a sign of life is refused is one.
+    // An ACL may be changed at any time; and a refused sign of life is a sign of life, too.
     let lasting = |step: Step, forbidden: bool| !forbidden && !SIGNS_OF_LIFE.contains(&step);
     let refused = refused
         .into_iter()
@@ -132,7 +132,7 @@ pub(super) async fn greet(
     Ok(Greeted { identity, run_id, refused })
 }
 
-/// The error that a refusal of `step` is, unless writing works all the same.
+/// The trouble that a refused `step` means; `None`: writing works all the same.
 fn refusal(step: Step, code: &str, detail: &str, server: NamedServer<'_>) -> Option<Trouble> {
     let concerns_all = refusal::concerns_all(code, detail);
     match step {
@@ -195,7 +195,8 @@ fn steps(
     if server.primary_only {
         help(Step::Role, &["ROLE"]);
     }
-    // Last: a server that wants a password takes the connection without one, and says so only now.
+    // Last: a server that wants a password accepts the connection without one, and only the reply
+    // to this command shows it.
     match SIGNS_OF_LIFE.into_iter().find(|step| !omitted.contains(step)) {
         Some(Step::Hlen) => help(Step::Hlen, &["HLEN", &server.blank_key]),
         Some(Step::BareHset) => help(Step::BareHset, &["HSET", &server.blank_key]),
@@ -205,7 +206,7 @@ fn steps(
     steps
 }
 
-/// `host:port` of the server that the answer to ROLE says this one follows, if it is a replica.
+/// From the reply to ROLE of a replica: `host:port` of the primary that it follows.
 fn primary_of(role: &Value) -> Option<String> {
     let Value::Array(parts) = role else { return None };
     match &parts[..] {

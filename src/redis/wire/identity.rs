@@ -1,4 +1,4 @@
-//! How a server knows a connection. Pure.
+//! The id and address by which a server knows a connection. Pure.
 
 /// How the server knows a connection: enough to close exactly that one later.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The password of the next connection: it may have changed since the last one.
+//! The password for the next connection, which may have changed since the last one.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -19,7 +19,7 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of a command's output that are read; a longer password is none.
 const MAX_OUTPUT: u64 = 64 * 1024;
 
-/// Tells the password for each new connection.
+/// The source of the password for each new connection.
 pub(super) enum LivePassword {
     Fixed(SecretString),
     File { path: PathBuf, state: Mutex<FileState> },
@@ -27,9 +27,9 @@ pub(super) enum LivePassword {
 }
 
 pub(super) struct FileState {
-    /// What it held when it could last be read.
+    /// The password of the last time that the file could be read.
     good: SecretString,
-    /// It could not be read the last time, and that was said.
+    /// The file could not be read the last time, which was logged.
     failing: bool,
 }
 
@@ -39,10 +39,10 @@ pub(super) struct Run {
     outcome: Result<SecretString, String>,
 }
 
-/// Gets the password as for a connection.
+/// Gets the password once, to see that there is one.
 ///
 /// # Errors
-/// `redis.password_command` tells none; in plain words.
+/// `redis.password_command` prints none; in plain words.
 pub async fn check_password(password: &Password) -> Result<(), String> {
     LivePassword::new(password)
         .current()
@@ -68,7 +68,7 @@ impl LivePassword {
     /// The password to log in with now. A file that cannot be read leaves the one before in use.
     ///
     /// # Errors
-    /// Why the command told none, without what it printed.
+    /// Why the command printed no password, without its output.
     pub(super) async fn current(&self) -> Result<SecretString, String> {
         match self {
             Self::Fixed(password) => Ok(password.clone()),
@@ -97,7 +97,7 @@ async fn read_again(path: &Path, state: &Mutex<FileState>) -> SecretString {
     state.good.clone()
 }
 
-/// Lanes that connect at the same time share a run, if it began after they asked.
+/// Runs the command, or shares the run of another lane that began after this lane asked.
 async fn run_once(
     words: &[String],
     last: &tokio::sync::Mutex<Option<Run>>,
@@ -115,8 +115,8 @@ async fn run_once(
     }
 }
 
-/// What the command prints on standard output, without its one trailing newline. Only the program's
-/// name is told, neither its arguments nor what it prints.
+/// The output of the command, without its one trailing newline. Errors name the program, and
+/// neither its arguments nor its output.
 async fn run(words: &[String], limit: Duration) -> Result<SecretString, String> {
     let [program, arguments @ ..] = words else { return Err("names no program".to_owned()) };
     let failed = |what: &str| Err(format!("{:?} {what}", program_name(program)));
@@ -155,13 +155,13 @@ async fn run(words: &[String], limit: Duration) -> Result<SecretString, String> 
     }
 }
 
-/// The command and all that it started, unless that left the group: killed when dropped. Only while
-/// the command was not waited for: until then its process id, which names the group, is no other
-/// process's.
+/// The process group of the command: killed when dropped, with all that the command started in it.
+/// After the command was waited for, its process id, which names the group, may be that of another
+/// process.
 struct ProcessGroup(Option<Pid>);
 
 impl ProcessGroup {
-    /// The command ended by itself; what it leaves running is meant to go on.
+    /// The command ended by itself: processes that it leaves running may go on.
     fn ended(mut self) {
         self.0 = None;
     }

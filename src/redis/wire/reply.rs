@@ -1,4 +1,4 @@
-//! Taking replies, RESP2 and RESP3, off a buffer. Pure.
+//! Reads replies, RESP2 and RESP3, from a buffer. Pure.
 
 use bytes::{Buf, BytesMut};
 use memchr::memmem;
@@ -16,7 +16,7 @@ const MAX_DEPTH: usize = 8;
 pub(super) struct Malformed;
 
 /// Moves whole replies from `buffer` to `replies` until there are `wanted` of them or bytes are
-/// missing. What a server pushes besides (RESP3) answers nothing and is left out.
+/// missing. Pushed messages (RESP3) are no replies and are left out.
 pub(super) fn drain(
     buffer: &mut BytesMut,
     replies: &mut Vec<Value>,
@@ -56,14 +56,14 @@ fn next(bytes: &[u8]) -> Result<Option<(Value, usize)>, Malformed> {
         _ => redis::parse_redis_value(frame),
     };
     match value {
-        // Remarks on a reply.
+        // Attributes, which stand before the reply that they belong to.
         Ok(Value::Attribute { data, .. }) => Ok(Some((*data, len))),
         Ok(value) => Ok(Some((value, len))),
         Err(_) => Err(Malformed),
     }
 }
 
-/// `:n\r\n` with up to nine digits, what nearly every reply to HSET is.
+/// `:n\r\n` with up to nine digits: nearly every reply to HSET.
 fn small_integer(bytes: &[u8]) -> Option<(i64, usize)> {
     let digits = bytes.strip_prefix(b":")?;
     let mut number = 0;
@@ -103,7 +103,7 @@ fn frame_len(bytes: &[u8], depth: usize) -> Result<Option<usize>, Malformed> {
             let count = count(line, MAX_ITEMS)?.unwrap_or(0);
             let items = match kind {
                 b'%' => 2 * count,
-                // And what they belong to.
+                // The pairs, and the reply that they belong to.
                 b'|' => 2 * count + 1,
                 _ => count,
             };
@@ -274,7 +274,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_cut_gives_the_same_replies(frames in proptest::collection::vec(packed(), 1..6), cut in any::<prop::sample::Index>()) {
+        fn any_cut_gives_the_same_replies(
+            frames in proptest::collection::vec(packed(), 1..6),
+            cut in any::<prop::sample::Index>(),
+        ) {
             let bytes = frames.concat();
             let cut = cut.index(bytes.len() + 1);
             let (mut buffer, mut replies) = (BytesMut::new(), Vec::new());
@@ -282,7 +285,8 @@ mod tests {
                 buffer.extend_from_slice(part);
                 drain(&mut buffer, &mut replies, frames.len()).unwrap();
             }
-            let expected: Vec<_> = frames.iter().map(|frame| redis::parse_redis_value(frame).unwrap()).collect();
+            let parse = |frame: &Vec<u8>| redis::parse_redis_value(frame).unwrap();
+            let expected: Vec<_> = frames.iter().map(parse).collect();
             prop_assert_eq!(replies, expected);
             prop_assert!(buffer.is_empty());
         }

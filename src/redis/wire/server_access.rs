@@ -1,4 +1,4 @@
-//! One server, and how connections to it begin.
+//! One server, and all that is needed to connect to it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::redis::errors::{NamedServer, ServerNames, Trouble, hint};
 use crate::redis::loss_epochs::LossEpochs;
 use crate::tls::{LiveTls, TlsClient};
 
-/// What every connection begins with.
+/// All that is needed to connect to one server, and what is known of it.
 #[derive(Clone)]
 pub(super) struct ServerAccess {
     pub(super) address: Address,
@@ -27,17 +27,17 @@ pub(super) struct ServerAccess {
     pub(super) database: u32,
     pub(super) client_name: String,
     pub(super) protocol: Protocol,
-    /// No event is written to it: its user id is blank.
+    /// A key with a blank user id, to which no event is written.
     pub(super) blank_key: String,
     pub(super) connect_timeout: Duration,
     pub(super) response_timeout: Duration,
     pub(super) tcp: Tcp,
-    /// A restricted ACL is told once, not at every reconnect.
+    /// A restricted ACL was logged: once, not at every reconnect.
     pub(super) warned: Arc<AtomicBool>,
     pub(super) in_cluster: bool,
-    /// A server that is a replica is the wrong one.
+    /// A replica is an error when connecting.
     pub(super) primary_only: bool,
-    /// It is not meant to take writes.
+    /// The server is a replica, which takes no writes.
     pub(super) replica: bool,
     pub(super) durability: Option<Durability>,
     /// Logins of single nodes.
@@ -58,7 +58,7 @@ impl ServerAccess {
         NamedServer { node: &self.node, names: self.names }
     }
 
-    /// Files are read away from the threads that everything else runs on.
+    /// The TLS settings of now. Files are read away from the threads that everything else runs on.
     pub(super) async fn tls_client(&self) -> Option<Arc<TlsClient>> {
         let tls = Arc::clone(self.tls.as_ref()?);
         Some(
@@ -73,7 +73,7 @@ impl ServerAccess {
         password.current().await.map(Some).map_err(|why| hint::password(self.named(), &why))
     }
 
-    /// True once.
+    /// Whether a restricted ACL is still to be logged: true once.
     pub(super) fn warns(&self) -> bool {
         !self.warned.swap(true, Relaxed)
     }

@@ -1,6 +1,6 @@
 //! The commands that are sent first on a connection, and those that ask about the server later.
 
-/// One command of the greeting, or of what is asked later.
+/// One command of the greeting, or one that is sent later to ask about the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::redis) enum Step {
     Hello,
@@ -18,8 +18,8 @@ pub(in crate::redis) enum Step {
     Multi,
 }
 
-/// The last command of the greeting: the first of these that is not hung up on. Its answer,
-/// whatever it is, shows that somebody answers at all, and that no password is missing.
+/// The last command of the greeting: the first of these that the server does not hang up on. Any
+/// reply shows that the server answers, and that no password is missing.
 pub(super) const SIGNS_OF_LIFE: [Step; 3] = [Step::Ping, Step::Hlen, Step::BareHset];
 
 impl Step {
@@ -39,8 +39,8 @@ impl Step {
         }
     }
 
-    /// Login and database: without these, writes go wrong. An ACL may deny the others, an old
-    /// server or a proxy may not know them, and writing works all the same.
+    /// Whether writing works without it. Login and database are needed; an ACL may deny the others,
+    /// and an old server or a proxy may not know them.
     pub(super) const fn is_optional(self) -> bool {
         !matches!(self, Self::Hello | Self::Auth | Self::Select)
     }

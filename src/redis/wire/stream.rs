@@ -15,12 +15,13 @@ use crate::config::Tcp;
 use crate::redis::errors::{NamedServer, Trouble, hint, tls_hint};
 use crate::tls::TlsClient;
 
-/// What a connection reads and writes.
+/// A byte stream in both directions.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// Resolves, connects and shakes hands, all within `timeout`; messages call it `server`.
+/// Resolves the name, connects and makes the TLS handshake, all within `timeout`; messages call it
+/// `server`.
 pub(super) async fn dial_tcp(
     (host, port): (&str, u16),
     server: NamedServer<'_>,
@@ -78,7 +79,8 @@ async fn within<T>(deadline: Instant, step: impl Future<Output = io::Result<T>>)
     timeout_at(deadline, step).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// By default a peer that vanished is noticed in 10 s while sending and in 30 s while idle.
+/// Sets TCP options: by default, a peer that vanished is noticed in 10 s while sending and in 30 s
+/// while idle.
 fn tune(stream: &TcpStream, options: &Tcp) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);

@@ -1,8 +1,8 @@
-//! Whether a server takes writes: PING does not tell.
+//! Asks whether a server takes writes.
 //!
-//! A replica, a full server, one without its replicas and one whose ACL denies HSET all answer
-//! PING. A write that is queued in a transaction and discarded passes every check of Redis's except
-//! that of the key's type, and changes nothing.
+//! A reply to PING does not show it: a replica, a full server, a server without its replicas and a
+//! server whose ACL denies writes all reply. A write that is queued in a transaction and discarded
+//! passes every check of Redis's except that of the key's type, and changes nothing.
 
 use redis::Value;
 
@@ -10,10 +10,10 @@ use super::connection::Connection;
 use crate::redis::command::Writes;
 use crate::redis::errors::{Broken, QueryError, code_and_detail, refusal};
 
-/// How a server is asked: less and less, where it hangs up on more.
+/// How a server is asked: with less and less, where it hangs up on more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::redis) enum Question {
-    /// For a write in a transaction that is discarded.
+    /// With a write in a transaction that is discarded.
     Transaction,
     Ping,
     /// Nothing is sent: is the connection still open?
@@ -35,7 +35,7 @@ impl Question {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::redis) enum Writable {
     Yes,
-    /// Other keys, perhaps: the ACL denies the one that was asked about.
+    /// The ACL denies the key that was asked about; other keys may be taken.
     OtherKeys,
     /// The server answers; more cannot be known. `forbidden`: an ACL is the reason, which may
     /// change at any time.
@@ -48,8 +48,8 @@ pub(in crate::redis) enum Writable {
 /// `fields` where a form has fields.
 ///
 /// # Errors
-/// Why not. [`Broken::Closed`], [`Broken::Io`] and [`Broken::Unfinished`]: the question itself may
-/// be the reason.
+/// Why they would not. [`Broken::Closed`], [`Broken::Io`] and [`Broken::Unfinished`]: the question
+/// itself may be the reason.
 pub(in crate::redis) async fn ask(
     connection: &mut Connection,
     key: &str,
@@ -111,7 +111,7 @@ pub(in crate::redis) async fn ask(
     Ok(Writable::Yes)
 }
 
-/// Events may have other prefixes: whether their keys are denied, only they can tell.
+/// Whether the ACL denies the key: events may have other prefixes, whose keys it allows.
 fn denies_key(detail: &str) -> bool {
     detail.to_ascii_lowercase().contains(" key")
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use traitsink::pipeline::{Outcome, Receipts};
-use traitsink::redis::{Allowed, Apply, Class, Suspicion, Trouble, Verdict, Writes};
+use traitsink::redis::{Allowed, Apply, Class, Trouble, UnexplainedRefusal, Verdict, Writes};
 
 /// Redis as the lanes see it: for each key the numbers that its HSETs wrote, in the order in which
 /// they were applied.
@@ -43,7 +43,7 @@ impl Server {
         } else {
             return None;
         };
-        Some(Verdict::Suspect(Suspicion { text, server: 1, taken: self.taken }))
+        Some(Verdict::Unexplained(UnexplainedRefusal { text, server: 1, taken: self.taken }))
     }
 
     /// Applies bytes that were still on their way when their connection broke. Whoever was told the
