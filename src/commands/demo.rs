@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::app::{App, StartError};
 use crate::cli::Options;
-use crate::config::{Address, Config, ConfigArgs, Mode};
+use crate::config::{Address, Config, ConfigArgs, OwnServer};
 use crate::exit::Exit;
 use crate::lifecycle::Lifecycle;
 use crate::logging;
@@ -59,7 +59,8 @@ pub(super) fn demo(options: &Options, once: bool) -> ExitCode {
     exit::in_runtime(async {
         let lifecycle = Lifecycle::default();
         lifecycle.listen(config.delivery.stop_grace)?;
-        let (Some(_), Mode::Embedded(_)) = (&config.http, &config.redis.mode) else {
+        let own_server = config.redis.mode.own_server();
+        let (Some(_), Some(OwnServer::Embedded(_))) = (&config.http, own_server) else {
             return Err(failed("the demo", &"needs [http] and redis.mode = \"embedded\""));
         };
         let app = App::start(&config, lifecycle.clone()).await?;

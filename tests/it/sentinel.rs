@@ -1,6 +1,8 @@
 //! The worker with real sentinels: the master dies, freezes or is replaced, and no acknowledged
 //! event is lost.
 
+use redis::Value;
+
 use crate::harness::app::{App, run};
 use crate::harness::certs::Authority;
 use crate::harness::load::{Load, OnError, check_users, count_lost};
@@ -258,6 +260,8 @@ fn c6_sentinels_are_dead_or_wrong() {
             let load = load(&app);
             progress(&load, 300);
             check_users(&load.stop(), |key| trio.hgetall(0, key));
+            // The next load counts from 1 again.
+            assert_eq!(trio.servers[0].cli(&["FLUSHALL"]), Value::Okay);
             trio.sentinels[wrong].kill();
             let load = self::load(&app);
             progress(&load, 300);

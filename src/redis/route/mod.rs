@@ -70,7 +70,7 @@ impl Route {
         Ok(Self::One(Arc::new(One::new(redis, address)?)))
     }
 
-    /// Which of so many `lanes` writes which key.
+    /// Assigns every key to one of so many `lanes`.
     pub fn placement(&self, lanes: usize) -> Placement {
         match self {
             Self::One(_) | Self::Cluster(_) | Self::Sentinel(_) => Placement::by_slot(lanes),
@@ -96,8 +96,8 @@ impl Route {
         }
     }
 
-    /// Counts the times that confirmed writes may have been lost because another server took over:
-    /// see [`super::LossEpochs`].
+    /// A counter of the times that confirmed writes may have been lost because another server took
+    /// over: see [`super::LossEpochs`].
     pub fn loss_epochs(&self) -> watch::Receiver<u64> {
         let connector: &Connector = match self {
             Self::One(server) => server.connector(),
@@ -108,9 +108,9 @@ impl Route {
         connector.loss_epochs().subscribe()
     }
 
-    /// What [`probe()`] finds of each node that takes writes and of each replica that is
-    /// configured, with `all` of those besides that a cluster or a master has; what there is to say
-    /// of its place among others; and all that is wrong.
+    /// Probes each node that takes writes and each replica that is configured; with `all` also the
+    /// replicas that the cluster or the sentinels know. Finds the place of each among the others,
+    /// and all that is wrong.
     pub async fn survey(&self, all: bool) -> Survey {
         let servers = match self {
             Self::One(server) => Ok(server.servers()),

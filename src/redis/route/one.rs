@@ -14,7 +14,7 @@ use crate::tls::TlsError;
 /// The server, and its replicas, which only `check` reads.
 pub struct One {
     connector: Connector,
-    /// `None`: nothing is said of replicas.
+    /// `None`: the configuration names none.
     replicas: Option<Vec<Connector>>,
 }
 
@@ -40,7 +40,7 @@ impl One {
         &self.connector
     }
 
-    /// Whether the configuration says that it has replicas.
+    /// True when the configuration names its replicas.
     pub(super) fn is_primary_of_replicas(&self) -> bool {
         self.replicas.is_some()
     }
@@ -57,7 +57,7 @@ impl One {
 /// The writes of one lane to the one server that owns all its keys.
 pub struct OneWriter {
     link: Link,
-    /// Asked about when there is nothing to write.
+    /// The key to ask about when there is nothing to write.
     key: String,
     replies: Vec<NodeReply>,
 }

@@ -17,12 +17,12 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// The hash slot scaled to the number of lanes.
+    /// Scales the hash slot to the number of lanes.
     pub fn by_slot(lanes: usize) -> Self {
         Self { lanes, shards: None }
     }
 
-    /// At least one lane for each shard.
+    /// Gives each shard its part of the lanes; takes at least one lane for each shard.
     pub(super) fn by_shard(shards: Arc<Shards>, lanes: usize) -> Self {
         Self { lanes, shards: Some(shards) }
     }

@@ -1,4 +1,4 @@
-//! What `check --connect` finds: every server that will be used, and whether it is what the
+//! The survey of `check --connect`: every server that will be used, and whether it is what the
 //! configuration says.
 
 use crate::redis::{Connector, ServerReport, probe};

@@ -1,4 +1,4 @@
-//! What the other parts ask of the kind of Redis, besides where a write goes.
+//! The answers that depend on the kind of Redis, besides where a write goes.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -40,7 +40,7 @@ impl Mode {
         }
     }
 
-    /// How many servers take writes, as far as that is known; a cluster has three at least.
+    /// The number of servers that take writes, as far as is known; at least three in a cluster.
     pub(in crate::config) fn primaries(&self) -> usize {
         match self {
             Self::Cluster(_) => 3,
@@ -49,7 +49,7 @@ impl Mode {
         }
     }
 
-    /// Whether the servers are shards: each needs a lane of its own, and names its database.
+    /// True when the servers are shards: each needs a lane of its own, and names its database.
     pub fn is_sharded(&self) -> bool {
         matches!(self, Self::Sharded(_))
     }

@@ -1,4 +1,4 @@
-//! What all lanes share: the nodes of the cluster, and the map of its slots.
+//! The part of a cluster that all lanes share: its nodes, and the map of its slots.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -13,17 +13,17 @@ use crate::redis::wire::{ServerRole, address_of};
 use crate::redis::{ConnectionSettings, Connector, SLOTS, Trouble, slot_of};
 use crate::tls::TlsError;
 
-/// What is known of the cluster.
+/// The nodes of a cluster, and which of them owns which slot.
 pub struct Cluster {
-    /// To the first seed; others are made of it.
+    /// A connector to the first seed, of which those to other nodes are made.
     connector: Connector,
     seeds: Vec<Node>,
     nat_map: NatMap,
-    /// Times that a write is sent on before it is retried with a new map.
+    /// How many times a write is sent on before it is retried with a new map.
     pub(super) max_redirections: u32,
     refresh_every: Duration,
     latest: RwLock<LatestMap>,
-    /// Held by the lane that asks.
+    /// The lane that asks for the map holds this lock.
     asking: tokio::sync::Mutex<()>,
 }
 
@@ -31,7 +31,7 @@ pub struct Cluster {
 #[derive(Default)]
 struct LatestMap {
     map: Arc<SlotMap>,
-    /// When nodes last answered with a whole map; `None`: it is to be asked for soon.
+    /// When a node last replied with a whole map; `None`: a map is to be asked for soon.
     asked: Option<Instant>,
 }
 
@@ -53,7 +53,7 @@ impl Cluster {
         })
     }
 
-    /// What all nodes share.
+    /// A connector, for what those to all nodes share.
     pub(in crate::redis::route) fn base(&self) -> &Connector {
         &self.connector
     }
@@ -62,7 +62,8 @@ impl Cluster {
         self.connector.to(node)
     }
 
-    /// A key as those of events that `node` owns: a server is asked about its own keys only.
+    /// A key like those of events, in a slot that `node` owns: a node is asked about its own keys
+    /// only.
     pub(super) fn key_of(&self, node: &Node, map: &SlotMap) -> String {
         let mut tags = (0..SLOTS).map(|number| format!("{{{number}}}"));
         let tag = tags.find(|tag| map.owner(slot_of(tag.as_bytes())) == Some(node));
@@ -80,18 +81,18 @@ impl Cluster {
         map
     }
 
-    /// Whether nobody has asked for the map for a while.
+    /// True when nobody has asked for the map for `redis.cluster.refresh`.
     pub(super) fn is_due(&self) -> bool {
         let asked = self.latest.read().unwrap_or_else(PoisonError::into_inner).asked;
         asked.is_none_or(|asked| asked.elapsed() >= self.refresh_every)
     }
 
-    /// Notes where a write was sent on to; returns the node. Where that owned nothing before, the
-    /// whole map is asked for soon: it may have taken another's place.
+    /// Notes the node that a write was sent on to, and returns it. When that node owned nothing
+    /// before, the whole map is asked for soon: the node may have taken another's place.
     pub(super) fn learn(&self, redirect: &Redirect, from: &Node) -> Option<Node> {
         let (host, port) = redirect.place.rsplit_once(':')?;
         let host = if host.is_empty() { &from.host } else { host };
-        // "?" is a node that announces no name: only the map may say where it is.
+        // A node that announces no name is called "?": only the map may say where it is.
         let Some(node) =
             Node::announced(host, port.parse().ok()?).map(|node| self.nat_map.reached(node))
         else {
@@ -109,7 +110,7 @@ impl Cluster {
         Some(node)
     }
 
-    /// The map, newer than `seen`: asks all nodes that are known, and takes the first answer.
+    /// A map newer than the version `seen`: asks all known nodes, and takes the first reply.
     pub(super) async fn refresh(&self, seen: u64) -> Result<Arc<SlotMap>, Trouble> {
         let _asking = self.asking.lock().await;
         let map = self.map();
@@ -151,8 +152,8 @@ impl Cluster {
         Err(trouble.expect("there is at least one seed"))
     }
 
-    /// Each owner, with the number of its slots; with `all` the replicas that the map names, each
-    /// once.
+    /// The owners, each with the number of its slots; with `all` the replicas that the map names,
+    /// each once.
     pub(in crate::redis::route) async fn servers(&self, all: bool) -> Result<Servers, Vec<String>> {
         let seen = self.map().version;
         let map = self.refresh(seen).await.map_err(|trouble| vec![trouble.message])?;

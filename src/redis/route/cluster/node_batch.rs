@@ -1,4 +1,4 @@
-//! The writes of one batch that go to one node.
+//! The part of a batch that goes to one node.
 
 use crate::config::Node;
 use crate::redis::command::{Expected, Writes};
@@ -7,10 +7,10 @@ use crate::redis::{Allowed, Trouble};
 
 const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
-/// Writes on their way to one node.
+/// Writes of one batch that go to one node.
 pub(super) struct NodeBatch {
     pub(super) node: Node,
-    /// Positions in the batch.
+    /// Positions of the writes in the whole batch.
     pub(super) writes: Vec<usize>,
     packed: Vec<u8>,
     expected: Vec<Expected>,

@@ -1,4 +1,4 @@
-//! Which node owns which slot, as CLUSTER SLOTS tells. Pure.
+//! The map of slots to nodes, as read from CLUSTER SLOTS. Pure.
 
 use redis::Value;
 
@@ -6,20 +6,20 @@ use crate::config::Node;
 use crate::redis::SLOTS;
 
 const NOBODY: u16 = u16::MAX;
-/// All ranges together: far more than real clusters have, and all of them are asked when the map is
-/// to be made anew.
+/// The most replicas of all ranges together: far more than real clusters have. All of them are
+/// asked when a new map is needed.
 const MOST_REPLICAS: usize = 4 * SLOTS;
 
-/// Owners of all slots.
+/// The owner of each slot.
 #[derive(Debug, Clone)]
 pub(super) struct SlotMap {
-    /// Grows with every change.
+    /// Rises with every change.
     pub(super) version: u64,
-    /// Nodes that own slots, or did.
+    /// Nodes that own slots, or owned some before.
     pub(super) nodes: Vec<Node>,
-    /// Of each slot: its owner among `nodes`, or [`NOBODY`].
+    /// The owner of each slot: its position in `nodes`, or [`NOBODY`].
     owners: Box<[u16]>,
-    /// Nodes that own none, and may know more.
+    /// Nodes that own no slot, and can be asked for the map.
     pub(super) replicas: Vec<Node>,
 }
 
@@ -94,14 +94,14 @@ impl SlotMap {
         self.owners.iter().filter(|&&owner| owner == NOBODY).count()
     }
 
-    /// How many slots each node owns.
+    /// Each node, with the number of slots it owns.
     pub(super) fn shares(&self) -> Vec<(&Node, usize)> {
         let count =
             |index: usize| self.owners.iter().filter(|&&owner| usize::from(owner) == index).count();
         self.nodes.iter().enumerate().map(|(index, node)| (node, count(index))).collect()
     }
 
-    /// The same, but for one slot.
+    /// The same map with another owner of one slot.
     pub(super) fn with(&self, slot: u16, owner: Node) -> Self {
         let mut map = Self { version: self.version + 1, ..self.clone() };
         // Nodes that own nothing any more may fill the list: then the whole map is asked for, as

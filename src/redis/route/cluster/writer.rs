@@ -18,18 +18,18 @@ use crate::redis::link::{Link, NodeReply};
 use crate::redis::route::parts::part;
 use crate::redis::{Allowed, Class, SLOTS, Trouble};
 
-/// Before a write that may have reached a node is sent to another: for closing the first one's old
-/// connection. A node that does not answer then and is no longer the owner cannot apply it in the
-/// cluster's name.
+/// How long closing the old connection to one node may take, before a write that may have reached
+/// that node is sent to another. A node that does not answer then and is no longer the owner cannot
+/// apply the write in the cluster's name.
 const FENCE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// One lane's connections: one to each node that owns slots of its range.
+/// The connections of one lane: one to each node that owns slots of its range.
 pub struct ClusterWriter {
     cluster: Arc<Cluster>,
     /// The lane's slots.
     range: Range<usize>,
     links: HashMap<Node, Link>,
-    /// The version of the map that led nowhere.
+    /// The version of the map whose nodes could not be written to.
     stale: Option<u64>,
     /// The version of the map that `links` were last compared with.
     compared: u64,
@@ -57,7 +57,7 @@ impl ClusterWriter {
         let map = self.map().await?;
         if map.owners(self.range.clone()).is_empty() {
             self.stale = Some(map.version);
-            return Err(homeless());
+            return Err(no_owner());
         }
         for node in map.owners(self.range.clone()) {
             let key = self.cluster.key_of(node, &map);
@@ -96,7 +96,7 @@ impl ClusterWriter {
             batches = self.settle(batches, writes, &mut verdicts[from..], &mut trouble);
         }
         if !batches.is_empty() {
-            trouble.get_or_insert_with(astray);
+            trouble.get_or_insert_with(too_many_redirections);
         }
         if trouble.as_ref().is_some_and(|trouble| trouble.class != Class::Retry) {
             self.stale = Some(map.version);
@@ -104,7 +104,8 @@ impl ClusterWriter {
         trouble
     }
 
-    /// The map; a new one when the last led nowhere, or it is time to ask again.
+    /// The map; a new one when the last one's nodes could not be written to, or when it is time to
+    /// ask again.
     async fn map(&mut self) -> Result<Arc<SlotMap>, Trouble> {
         let map = self.cluster.map();
         match self.stale {
@@ -128,7 +129,7 @@ impl ClusterWriter {
             .or_insert_with(|| Link::new(cluster.connector(node), Arc::clone(metrics)))
     }
 
-    /// Closes what lost connections may still hold, and forgets nodes that own nothing any more.
+    /// Fences connections that were lost, and forgets nodes that own nothing any more.
     async fn fence_lost(&mut self, map: &SlotMap) {
         for link in self.links.values_mut().filter(|link| link.has_fence()) {
             let _unreachable = tokio::time::timeout(FENCE_TIMEOUT, link.open()).await;
@@ -142,7 +143,7 @@ impl ClusterWriter {
             .for_each(|(_, link)| link.retire());
     }
 
-    /// The writes by owner; those without one are left as they are.
+    /// The writes by owner; a write whose slot has no owner is left out.
     fn batches(
         &self,
         writes: &Writes,
@@ -153,7 +154,7 @@ impl ClusterWriter {
         for write in 0..writes.len() {
             match map.owner(writes.slot(write)) {
                 Some(node) => NodeBatch::add(&mut batches, node, false, write, writes),
-                None => *trouble = trouble.take().or_else(|| Some(homeless())),
+                None => *trouble = trouble.take().or_else(|| Some(no_owner())),
             }
         }
         batches
@@ -165,8 +166,8 @@ impl ClusterWriter {
             self.link(&batch.node);
         }
         let mut links: HashMap<&Node, &mut Link> = self.links.iter_mut().collect();
-        // The ones to be asked share a connection with others of the same node: after them, not
-        // beside them.
+        // Writes with ASKING share a connection with others to the same node, and are sent after
+        // them.
         let (mut first, mut second): (Vec<_>, Vec<_>) = (Vec::new(), Vec::new());
         for batch in batches {
             match links.remove(&batch.node) {
@@ -184,7 +185,7 @@ impl ClusterWriter {
         trouble
     }
 
-    /// Notes the verdicts; what was sent elsewhere comes back as new batches.
+    /// Notes the verdicts; returns new batches of the writes that nodes sent elsewhere.
     fn settle(
         &self,
         batches: Vec<NodeBatch>,
@@ -203,7 +204,7 @@ impl ClusterWriter {
                             Some(node) => {
                                 NodeBatch::add(&mut next, &node, redirect.ask, *write, writes)
                             }
-                            None => drop(trouble.get_or_insert_with(|| nowhere(&batch.node))),
+                            None => drop(trouble.get_or_insert_with(|| unnamed_node(&batch.node))),
                         }
                     }
                 }
@@ -213,13 +214,13 @@ impl ClusterWriter {
     }
 }
 
-fn homeless() -> Trouble {
+fn no_owner() -> Trouble {
     let message =
         "no node of the cluster owns the slot of a key: see `redis-cli --cluster check`".to_owned();
     Trouble { class: Class::Rediscover, code: "CLUSTERDOWN".into(), message }
 }
 
-fn nowhere(node: &Node) -> Trouble {
+fn unnamed_node(node: &Node) -> Trouble {
     let message = format!(
         "{node} sends a key to a node that it cannot name: set cluster-announce-hostname on each \
          node"
@@ -227,7 +228,7 @@ fn nowhere(node: &Node) -> Trouble {
     Trouble { class: Class::Rediscover, code: "MOVED".into(), message }
 }
 
-fn astray() -> Trouble {
+fn too_many_redirections() -> Trouble {
     let message =
         "nodes of the cluster send a key from one to the other (redis.cluster.max_redirections)"
             .to_owned();

@@ -7,7 +7,7 @@ use crate::config::Node;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Candidates {
     pub(super) epoch: u64,
-    /// Those first that more sentinels name; at least one.
+    /// At least one; nodes that more sentinels name come first.
     pub(super) nodes: Vec<Node>,
 }
 
@@ -20,7 +20,7 @@ pub(super) fn candidates(replies: Vec<SentinelReply>) -> Vec<Candidates> {
             None => counted.push((epoch, 1, node)),
         }
     }
-    // Stable: of equals, the first in the list of sentinels.
+    // The sort is stable: among equals, the first in the list of sentinels comes first.
     counted.sort_by_key(|(epoch, votes, _)| std::cmp::Reverse((*epoch, *votes)));
     let of_one_epoch = counted.chunk_by(|a, b| a.0 == b.0);
     of_one_epoch

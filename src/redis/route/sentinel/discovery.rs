@@ -1,4 +1,4 @@
-//! What all lanes share: the sentinels, and the master that they name.
+//! The part that all lanes share: the sentinels, and the master that they name.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -28,7 +28,7 @@ const SENTINEL: ServerNames = ServerNames {
         +subscribe and allchannels, and +sentinel|replicas with redis.read_from_replicas",
 };
 
-/// How long the other sentinels have once one has replied.
+/// The time that the other sentinels have once one has replied.
 const LATE_REPLIES: Duration = Duration::from_millis(300);
 
 /// The sentinels, and what is known of the master.
@@ -39,7 +39,7 @@ pub struct Sentinel {
     /// A connector to the first sentinel's host, of which those to masters are made.
     masters: Connector,
     state: Sender<MasterState>,
-    /// Held by the one who asks.
+    /// The lane that asks holds this lock.
     asking: Mutex<()>,
     /// The tasks that listen to the sentinels, once they have begun.
     pub(super) watching: OnceLock<Vec<AbortOnDropHandle<()>>>,
@@ -57,7 +57,7 @@ impl Sentinel {
             password: sentinel.login.password.clone(),
             logins: sentinel.logins.clone(),
             database: 0,
-            // What they publish would come as another type.
+            // In RESP3, published messages are of another type.
             protocol: Protocol::Resp2,
             tls: sentinel.tls.clone(),
             role: ServerRole::Any,
@@ -78,7 +78,7 @@ impl Sentinel {
         })
     }
 
-    /// What all masters share.
+    /// A connector, for what those to all masters share.
     pub(in crate::redis::route) fn base(&self) -> &Connector {
         &self.masters
     }
@@ -159,8 +159,7 @@ impl Sentinel {
                     }
                 }
             }
-            // What sentinels said before they agreed on another is believed only when the later is
-            // no master.
+            // An older epoch counts only when all that a newer one names are replicas.
             if !all_are_replicas {
                 break;
             }
@@ -177,7 +176,7 @@ impl Sentinel {
         let newest = self.candidates(replies).into_iter().next();
         let known = self.state.borrow().master().cloned();
         if newest.is_some_and(|newest| newest.nodes.first() != known.as_ref()) {
-            // Lanes tell what is wrong when they need the master.
+            // Lanes report what is wrong when they need the master.
             let _nobody_knows = self.ask_all().await;
         }
     }

@@ -96,9 +96,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_sentinel_publishes_is_a_notice_or_nothing(value in any_value(), text in any::<String>()) {
+        fn whatever_a_sentinel_publishes_is_a_notice_or_nothing(
+            value in any_value(),
+            text in any::<String>(),
+        ) {
             let _ = notice(&value, "m");
-            let message = ["message", ABOUT_TO_PROMOTE, text.as_str()].map(|word| Value::BulkString(word.into()));
+            let message = ["message", ABOUT_TO_PROMOTE, text.as_str()];
+            let message = message.map(|word| Value::BulkString(word.into()));
             let _ = notice(&Value::Array(message.into()), "m");
         }
     }

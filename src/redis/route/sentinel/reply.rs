@@ -44,8 +44,7 @@ pub(super) async fn master(
             "NONE",
             format!(
                 "sentinel {node} knows no master {name:?} (redis.sentinel.master); `redis-cli -p \
-                 PORT \
-                 SENTINEL MASTERS` lists those it knows"
+                 PORT SENTINEL MASTERS` lists those it knows"
             ),
         )),
         Value::ServerError(error) if error.code() == "ERR" => Err(trouble(

@@ -1,4 +1,4 @@
-//! What is known of the master: event -> state. Pure; times are values.
+//! The state of the master, as the sentinels report it: event -> state. Pure; times are values.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use super::candidates::{Candidates, candidates};
 use super::reply::SentinelReply;
 use crate::config::Node;
 
-/// How long nothing is written once a failover has begun, if the sentinels do not finish it.
+/// The longest time without writes once a failover has begun, if the sentinels do not finish it.
 const FAILOVER_MAX: Duration = Duration::from_secs(10);
-/// How long some sentinels may not know of a failover that is over.
+/// The time after a failover in which some sentinels may not know of it.
 const SPREAD_MAX: Duration = Duration::from_secs(10);
 
 /// The master of the moment. The default knows none.
@@ -21,7 +21,7 @@ pub(super) struct MasterState {
     since: Option<Instant>,
     /// Epoch of the failover that made it the master.
     epoch: u64,
-    /// Rises with each confirmation.
+    /// Rises with each confirmation that counts.
     version: u64,
     failover: Option<Failover>,
 }
@@ -75,7 +75,7 @@ impl MasterState {
         self.failover.as_ref().is_some_and(|failover| now < failover.until)
     }
 
-    /// Whether a write that `node` has confirmed by `now` stays.
+    /// True when a write that `node` has confirmed by `now` will stay.
     pub(super) fn takes_writes(&self, node: &Node, now: Instant) -> bool {
         !self.in_failover(now) && self.master.as_ref() == Some(node)
     }
@@ -122,9 +122,9 @@ impl MasterState {
         }
     }
 
-    /// Whether a confirmation is older than the state: while it was on its way another one came,
-    /// of another master, and not in an older epoch. A master that was frozen and replaced confirms
-    /// in the moment in which it wakes.
+    /// True when a confirmation is older than the state: while it was on its way, another master
+    /// was confirmed, and not in an older epoch. A master that was frozen and replaced confirms in
+    /// the moment in which it wakes.
     fn is_older(&self, master: &Node, epoch: u64, asked: u64) -> bool {
         asked < self.version && epoch <= self.epoch && self.master.as_ref() != Some(master)
     }

@@ -18,12 +18,12 @@ use super::state::Event;
 use crate::metrics::Metrics;
 use crate::redis::{Connection, Connector, Trouble};
 
-/// Between two questions to all sentinels: a failover whose notices nobody heard is noticed after
-/// at most this.
+/// The pause between two questions to all sentinels: a failover whose notices did not arrive is
+/// noticed after at most this.
 const ASK_EVERY: Duration = Duration::from_secs(1);
-/// Before a sentinel that could not be listened to is tried again.
+/// The pause before a sentinel that could not be listened to is tried again.
 const RETRY: Duration = Duration::from_secs(1);
-/// A sentinel that was not heard for this long is asked whether it is still there.
+/// A sentinel that has sent nothing for this long is asked whether it is still there.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// The role in `traitsink_redis_up`.
@@ -96,7 +96,7 @@ async fn next(connection: &mut Connection) -> Option<Value> {
     if let Ok(message) = timeout(SILENCE_MAX, connection.receive()).await {
         return message.ok();
     }
-    // The answer is a message that is about no master.
+    // The reply is a message that is about no master.
     connection.exchange(&redis::cmd("PING").get_packed_command(), 0, &mut Vec::new()).await.ok()?;
     timeout(SILENCE_MAX, connection.receive()).await.ok()?.ok()
 }

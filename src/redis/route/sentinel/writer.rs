@@ -16,10 +16,11 @@ use crate::redis::command::{Verdict, Writes};
 use crate::redis::link::{Link, NodeReply};
 use crate::redis::{Allowed, Class, Trouble};
 
-/// How long one attempt waits for a failover to end.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// The longest time that one attempt waits for a failover to end.
+const FAILOVER_WAIT: Duration = Duration::from_millis(500);
 
-/// One lane's connection to the master, and to earlier ones that may still hold what was sent.
+/// The connections of one lane: to the master, and to earlier masters that may still apply what was
+/// sent to them.
 pub struct SentinelWriter {
     sentinel: Arc<Sentinel>,
     state: Receiver<MasterState>,
@@ -62,24 +63,25 @@ impl SentinelWriter {
         };
         self.link(&master);
         let Self { links, state, .. } = self;
-        let (link, mut answers) =
-            (links.get_mut(&master).expect("made above"), Vec::with_capacity(writes.len()));
+        let link = links.get_mut(&master).expect("made above");
+        let mut replies = Vec::with_capacity(writes.len());
+        let (packed, expected) = (writes.packed(), writes.expected());
         let written = tokio::select! {
             biased;
-            trouble = link.write(writes.packed(), writes.expected(), false, allowed, &mut answers) => Some(trouble),
+            trouble = link.write(packed, expected, false, allowed, &mut replies) => Some(trouble),
             () = replaced(state, &master) => None,
         };
         let Some(trouble) = written else {
-            // What the old master has not confirmed by now it never will in the new one's name.
+            // A write that the old master has not confirmed by now is not in the new master's data.
             link.abandon();
             verdicts.resize(all, Verdict::Unknown);
-            return Some(Trouble::rediscover(format!("{master} is the master no more")));
+            return Some(Trouble::rediscover(format!("{master} is no longer the master")));
         };
         let from = verdicts.len();
-        verdicts.extend(answers.into_iter().map(NodeReply::verdict));
+        verdicts.extend(replies.into_iter().map(NodeReply::verdict));
         let is_master = state.borrow().takes_writes(&master, Instant::now());
         if !is_master {
-            // It may have been read after the last byte that the next master got.
+            // The old master may have read the write after it last sent anything to the next one.
             verdicts[from..]
                 .iter_mut()
                 .filter(|verdict| **verdict == Verdict::Written)
@@ -91,11 +93,12 @@ impl SentinelWriter {
         trouble.or_else(|| (!is_master).then(under_way))
     }
 
-    /// The master, and the version of the state that names it; asks when the last one led nowhere.
+    /// The master, and the version of the state that names it; asks when the last one could not be
+    /// written to.
     async fn master(&mut self) -> Result<(Node, u64), Trouble> {
         let in_failover = |state: &MasterState| state.in_failover(Instant::now());
         let ends = self.state.wait_for(|state| !in_failover(state));
-        let ended = timeout(PATIENCE, ends).await.is_ok();
+        let ended = timeout(FAILOVER_WAIT, ends).await.is_ok();
         if !ended && in_failover(&self.state.borrow()) {
             return Err(under_way());
         }

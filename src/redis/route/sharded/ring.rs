@@ -12,12 +12,12 @@ const POINTS: u32 = 160;
 
 /// Points of all shards.
 pub(super) struct Ring {
-    /// Each with the position of its shard in the list, in the order of the ring.
+    /// Each point with the position of its shard in the list, in the order of the ring.
     points: Vec<(u64, usize)>,
 }
 
 impl Ring {
-    /// At least one shard; each name once.
+    /// Takes at least one name, each once.
     pub(super) fn new(names: &[String]) -> Self {
         let of_shard = |(shard, name): (usize, &String)| {
             let points: Vec<_> =
@@ -25,7 +25,7 @@ impl Ring {
             points
         };
         let mut points: Vec<_> = names.iter().enumerate().flat_map(of_shard).collect();
-        // Where two points meet, the name decides: the order of the list must not.
+        // Where two points are equal, the name decides: the order of the list must not.
         points.sort_unstable_by_key(|&(point, shard)| (point, &names[shard]));
         Self { points }
     }
@@ -57,16 +57,16 @@ mod tests {
         numbers.into_iter().map(|number| format!("shard-{number}:6379/0")).collect()
     }
 
-    /// Whose name each key leads to.
+    /// The name of the shard of each key.
     fn owners<'a>(names: &'a [String], keys: &[String]) -> Vec<&'a str> {
         let ring = Ring::new(names);
         keys.iter().map(|key| names[ring.owner(key.as_bytes())].as_str()).collect()
     }
 
-    /// What has been written must be found again: these may never change.
+    /// Profiles that were written must be found again: these may never change.
     #[test]
     fn keys_stay_where_they_are() {
-        // As xxhash and 20 lines of Python have it.
+        // Computed with xxhash in Python.
         let names =
             ["10.0.0.1:6379/0", "redis-b.example.org:6380/2", "[::1]:6379/0"].map(str::to_owned);
         let ring = Ring::new(&names);
@@ -120,8 +120,10 @@ mod tests {
             keys in prop::collection::vec("[a-z0-9:{}]{0,20}", 1..50),
         ) {
             let gone = gone % shards;
-            let (before, after) = (names(0..shards), names((0..shards).filter(|number| *number != gone)));
-            for ((key, was), is) in keys.iter().zip(owners(&before, &keys)).zip(owners(&after, &keys)) {
+            let before = names(0..shards);
+            let after = names((0..shards).filter(|number| *number != gone));
+            let (was, is) = (owners(&before, &keys), owners(&after, &keys));
+            for ((key, was), is) in keys.iter().zip(was).zip(is) {
                 prop_assert!(was == before[gone as usize] || was == is, "{}", key);
             }
         }

@@ -32,7 +32,7 @@ impl Shards {
         &self.connectors[0]
     }
 
-    /// How many there are.
+    /// The number of shards.
     pub(in crate::redis::route) fn len(&self) -> usize {
         self.connectors.len()
     }
