@@ -125,10 +125,9 @@ pub enum ConfigVerb {
     /// Another system's settings for Redis as a configuration of this program
     #[command(
         long_about = "Another system's settings for Redis as a configuration of this \
-            program\n\nThe configuration goes to \
-                      standard output, secrets included; one line for each option to standard \
-                      error. Variables that the file \
-                      refers to are taken from the environment.",
+            program\n\nThe configuration goes to standard output, secrets included; one line for \
+            each option to standard error. Variables that the file refers to are taken from the \
+            environment.",
         after_help = "Example:\n  traitsink config import --from oxd \
             /opt/oxd-server/conf/oxd-server.yml > traitsink.toml"
     )]

@@ -160,8 +160,7 @@ fn warn_unverified(client: &str, tls: Option<&config::Tls>, metrics: &Metrics) {
     if unverified {
         tracing::warn!(
             "TLS CERTIFICATES OF {} ARE NOT VERIFIED ({client}.tls.skip_verify): anyone in between \
-             can read and change every \
-             profile; set {client}.tls.ca_file instead",
+             can read and change every profile; set {client}.tls.ca_file instead",
             client.to_uppercase()
         );
     }

@@ -171,8 +171,8 @@ async fn consume(source: KafkaSource, stop: CancellationToken, lifecycle: Lifecy
             lifecycle.stop_with(Exit::DATA);
             tracing::error!(
                 "too many events went into the dead letters (dead_letter.breaker); stopping before \
-                 more of the topic does: look \
-                 at their reasons, then start again, or raise the limits"
+                 more of the topic does: look at their reasons, then start again, or raise the \
+                 limits"
             );
         }
         kafka::Ended::Failed(reason) => tracing::error!("Kafka: {reason}"),
@@ -189,9 +189,8 @@ fn http_connections(http: &config::Http, lanes: usize, descriptors: u64) -> usiz
     if fit < http.max_connections {
         tracing::warn!(
             "the system grants {descriptors} descriptors, of which {others} are needed elsewhere: \
-             only {fit} HTTP connections are \
-             served at once, not {} (http.max_connections); raise the limit (ulimit -Hn, \
-             LimitNOFILE=)",
+             only {fit} HTTP connections are served at once, not {} (http.max_connections); raise \
+             the limit (ulimit -Hn, LimitNOFILE=)",
             http.max_connections
         );
     }

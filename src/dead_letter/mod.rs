@@ -59,8 +59,8 @@ impl DeadLetters {
                 let file = DeadLetterFile::open(path, *max_size).map_err(|error| {
                     format!(
                         "cannot open the dead-letter file {}: {error}; set data_dir or \
-                         dead_letter.path to a place this user may \
-                         write to, or dead_letter.to to \"log\" or \"discard\"",
+                         dead_letter.path to a place this user may write to, or dead_letter.to \
+                         to \"log\" or \"discard\"",
                         path.display()
                     )
                 })?;

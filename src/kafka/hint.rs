@@ -17,8 +17,8 @@ const CLIENT_CERTIFICATE: &str =
 const OUR_CERTIFICATE: &str = "the broker does not accept our client certificate: is \
     kafka.tls.cert_file valid and signed by the CA that the broker trusts?";
 const CERTIFICATE: &str = "the broker's certificate is not signed by what kafka.tls.ca_file holds \
-    (without it: by what this system trusts), or is for another host name; \
-    `traitsink check --connect` says which";
+    (without it: by what this system trusts), or is for another host name; `traitsink check \
+    --connect` says which";
 const TLS: &str = "see kafka.tls";
 const WANTS_SASL: &str = "the broker closed the connection as soon as something was asked: it may \
     want a login (kafka.sasl)";
@@ -219,17 +219,16 @@ mod tests {
         (
             E::SSL,
             "ssl://127.0.0.1:9093/bootstrap: SSL handshake failed: error:0A000086:SSL \
-             routines::certificate verify failed: broker \
-             certificate could not be verified, verify that ssl.ca.location is correctly \
-             configured or root CA certificates are \
-             installed (install ca-certificates package) (after 2ms in state SSL_HANDSHAKE)",
+             routines::certificate verify failed: broker certificate could not be verified, verify \
+             that ssl.ca.location is correctly configured or root CA certificates are installed \
+             (install ca-certificates package) (after 2ms in state SSL_HANDSHAKE)",
             CERTIFICATE,
         ),
         (
             E::BrokerTransportFailure,
             "ssl://127.0.0.1:9092/bootstrap: SSL handshake failed: Disconnected: SSL connection \
-             closed by peer: connecting to a \
-             PLAINTEXT broker listener? (after 1ms in state SSL_HANDSHAKE)",
+             closed by peer: connecting to a PLAINTEXT broker listener? (after 1ms in state \
+             SSL_HANDSHAKE)",
             PLAIN_PORT,
         ),
         (
@@ -241,15 +240,13 @@ mod tests {
         (
             E::BrokerTransportFailure,
             "[thrd:127.0.0.1:9093/bootstrap]: 127.0.0.1:9093/bootstrap: Disconnected: connection \
-             closed by peer: receive 0 after \
-             POLLIN (after 1ms in state APIVERSION_QUERY)",
+             closed by peer: receive 0 after POLLIN (after 1ms in state APIVERSION_QUERY)",
             TLS_PORT,
         ),
         (
             E::BrokerTransportFailure,
             "ssl://127.0.0.1:9094/bootstrap: Receive failed: error:0A000412:SSL routines::ssl/tls \
-             alert bad certificate: SSL alert \
-             number 42 (after 3ms in state APIVERSION_QUERY)",
+             alert bad certificate: SSL alert number 42 (after 3ms in state APIVERSION_QUERY)",
             CLIENT_CERTIFICATE,
         ),
         (
@@ -261,29 +258,28 @@ mod tests {
         (
             E::Authentication,
             "sasl_plaintext://127.0.0.1:9092/bootstrap: SASL PLAIN mechanism handshake failed: \
-             Broker: Request not valid in current \
-             SASL state: broker's supported mechanisms:  (after 0ms in state AUTH_HANDSHAKE)",
+             Broker: Request not valid in current SASL state: broker's supported mechanisms:  \
+             (after 0ms in state AUTH_HANDSHAKE)",
             NO_SASL,
         ),
         (
             E::Authentication,
             "sasl_ssl://127.0.0.1:9096/bootstrap: SASL PLAIN mechanism handshake failed: Broker: \
-             Unsupported SASL mechanism: broker's \
-             supported mechanisms: SCRAM-SHA-256 (after 300ms in state AUTH_HANDSHAKE)",
+             Unsupported SASL mechanism: broker's supported mechanisms: SCRAM-SHA-256 (after 300ms \
+             in state AUTH_HANDSHAKE)",
             MECHANISM,
         ),
         (
             E::Authentication,
             "sasl_plaintext://127.0.0.1:9095/bootstrap: SASL authentication error: Authentication \
-             failed: Invalid username or password \
-             (after 300ms in state AUTH_REQ)",
+             failed: Invalid username or password (after 300ms in state AUTH_REQ)",
             PASSWORD,
         ),
         (
             E::Authentication,
             "sasl_plaintext://127.0.0.1:9095/bootstrap: SASL authentication error: Authentication \
-             failed during authentication due to \
-             invalid credentials with SASL mechanism SCRAM-SHA-256 (after 316ms in state AUTH_REQ)",
+             failed during authentication due to invalid credentials with SASL mechanism \
+             SCRAM-SHA-256 (after 316ms in state AUTH_REQ)",
             PASSWORD,
         ),
         (

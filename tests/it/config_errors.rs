@@ -27,8 +27,7 @@ fn one_mistake_has_one_exact_error() {
         (
             "redis.mode=ring",
             "redis.mode (--set): \"ring\" is not known; known are: standalone, cluster, sentinel, \
-             sharded, primary_replicas, \
-             embedded, local",
+             sharded, primary_replicas, embedded, local",
         ),
         (
             "dead_letter.to=tape",
@@ -155,8 +154,7 @@ fn one_mistake_has_one_exact_error() {
         (
             "redis.username=u",
             "redis.username (--set): a user name has no effect without a password; a password \
-             alone is \
-             written redis://:PASSWORD@host",
+             alone is written redis://:PASSWORD@host",
         ),
         (
             "redis.password_command=a redis.password=p redis.url=redis://u@h",
@@ -322,8 +320,7 @@ fn one_mistake_has_one_exact_error() {
         (
             "http.write_keys=a:b",
             "http.write_keys[0] (--set): a write key holds a \":\", which ends the user name in \
-             Basic \
-             authentication: it could never match",
+             Basic authentication: it could never match",
         ),
         (
             "http.sources=[{name=\"n\"}]",
@@ -342,8 +339,7 @@ fn one_mistake_has_one_exact_error() {
         (
             "http.listen=0.0.0.0:80",
             "http.listen (--set): without a write key anyone who reaches 0.0.0.0:80 could write: \
-             set http.write_keys \
-                                    or [[http.sources]], or listen on 127.0.0.1",
+             set http.write_keys or [[http.sources]], or listen on 127.0.0.1",
         ),
     ] {
         // `a b` is one value; ` name.name=` starts the next flag.

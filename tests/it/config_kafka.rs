@@ -157,9 +157,8 @@ fn one_mistake_has_one_exact_error() {
         ("kafka.topics=[\"\"]", "kafka.topics[0] (--set): a topic needs a name"),
         (
             "kafka.topics=[\"a\", \"web.*\"]",
-            "kafka.topics[1] (--set): \"web.*\" is not the name of a topic: those are made of letters, \
-             digits, \".\", \"_\" and \"-\"; \
-             a pattern begins with \"^\"",
+            "kafka.topics[1] (--set): \"web.*\" is not the name of a topic: those are made of \
+             letters, digits, \".\", \"_\" and \"-\"; a pattern begins with \"^\"",
         ),
         (
             "kafka.auto_offset_reset=none",
@@ -197,14 +196,12 @@ fn one_mistake_has_one_exact_error() {
         (
             "kafka.librdkafka.enable.auto.commit=false",
             "kafka.librdkafka.enable.auto.commit (--set): cannot be changed: offsets are committed \
-             only once Redis has confirmed \
-             their events",
+             only once Redis has confirmed their events",
         ),
         (
             "kafka.librdkafka={\"enable.auto.offset.store\"=true}",
             "kafka.librdkafka.enable.auto.offset.store (--set): cannot be changed: offsets are \
-             committed only once Redis has \
-             confirmed their events",
+             committed only once Redis has confirmed their events",
         ),
         (
             "kafka.librdkafka.group.id=g",

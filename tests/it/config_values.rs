@@ -86,15 +86,11 @@ fn all_errors_are_told_at_once_each_with_its_origin() {
             "redis.ulr (file a.toml): unknown key; the nearest known key is redis.url",
             "htp (file b.json): unknown key; the nearest known key is http",
             "admin.listen (variable TRAITSINK_ADMIN__LISTEN): \"x\" is not an IP address and a \
-             port such as \"127.0.0.1:8080\" \
-             or \
-             \"[::]:8080\"",
+             port such as \"127.0.0.1:8080\" or \"[::]:8080\"",
             "redis.mode (variable TRAITSINK_REDIS__MODE): \"shardid\" is not known; known are: \
-             standalone, cluster, sentinel, \
-             sharded, primary_replicas, embedded, local",
+             standalone, cluster, sentinel, sharded, primary_replicas, embedded, local",
             "http.listen (--set): without a write key anyone who reaches 0.0.0.0:1 could write: \
-             set http.write_keys or \
-             [[http.sources]], or listen on 127.0.0.1",
+             set http.write_keys or [[http.sources]], or listen on 127.0.0.1",
             "delivery.retry_min (--set): 9s is more than 5s, which is delivery.retry_max",
         ]
     );

@@ -186,8 +186,7 @@ fn what_is_imported_reaches_the_master_of_its_sentinels() {
             "oxd",
             format!(
                 "storage: redis\nstorage_configuration: {{redisProviderType: SENTINEL, servers: \
-                 '{servers}', \
-                 sentinelMasterGroupName: {MASTER}, password: {PASSWORD}}}"
+                 '{servers}', sentinelMasterGroupName: {MASTER}, password: {PASSWORD}}}"
             ),
         ),
         (
@@ -203,8 +202,7 @@ fn what_is_imported_reaches_the_master_of_its_sentinels() {
             "deepstream",
             format!(
                 "cache: {{name: redis, options: {{sentinels: [{nodes}], name: {MASTER}, password: \
-                 {PASSWORD}, \
-                 sentinelPassword: {PASSWORD}}}}}"
+                 {PASSWORD}, sentinelPassword: {PASSWORD}}}}}"
             ),
         ),
     ] {

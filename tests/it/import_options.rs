@@ -8,44 +8,35 @@ use crate::import::{cases, expected};
 #[test]
 fn no_option_is_left_without_a_line() {
     const OXD: &str = "storage redisProviderType servers password sentinelMasterGroupName useSSL \
-        sslTrustStoreFilePath \
-        sslTrustStorePassword sslKeyStoreFilePath sslKeyStorePassword maxIdleConnections \
-        maxTotalConnections connectionTimeout \
-        soTimeout maxRetryAttempts defaultPutExpiration";
+        sslTrustStoreFilePath sslTrustStorePassword sslKeyStoreFilePath sslKeyStorePassword \
+        maxIdleConnections maxTotalConnections connectionTimeout soTimeout maxRetryAttempts \
+        defaultPutExpiration";
     const STALWART: &str = "@type url urls timeout authUsername authSecret maxRetries maxRetryWait \
-        minRetryWait \
-        readFromReplicas protocolVersion serviceName sentinelUsername sentinelSecret \
-        poolMaxConnections poolTimeoutCreate \
-        poolTimeoutWait poolTimeoutRecycle redis-type user password retry.total retry.max-wait \
-        retry.min-wait \
-        read-from-replicas protocol-version pool.max-connections pool.create-timeout \
-        pool.wait-timeout pool.recycle-timeout";
+        minRetryWait readFromReplicas protocolVersion serviceName sentinelUsername sentinelSecret \
+        poolMaxConnections poolTimeoutCreate poolTimeoutWait poolTimeoutRecycle redis-type user \
+        password retry.total retry.max-wait retry.min-wait read-from-replicas protocol-version \
+        pool.max-connections pool.create-timeout pool.wait-timeout pool.recycle-timeout";
     const REDWOOD: &str = "provider memurai.path password master replicas \
         deployment.dependencies.redis.values.replica.replicaCount \
         deployment.dependencies.redis.values.master.persistence.enabled \
         deployment.dependencies.redis.values.replica.persistence.enabled";
     const RUDDERSTACK: &str = "address password database prefix clusterMode cluster_mode secure \
-        skipVerify skip_verify \
-        caCertificate ca_certificate useJSONModule use_json_module \
-        consentManagement|consent_management \
-        oneTrustCookieCategories ketchConsentPurposes connectionMode connection_mode useNativeSDK";
+        skipVerify skip_verify caCertificate ca_certificate useJSONModule use_json_module \
+        consentManagement|consent_management oneTrustCookieCategories ketchConsentPurposes \
+        connectionMode connection_mode useNativeSDK";
     const DEEPSTREAM: &str = "host port serverName password db ttl tls url nodes maxRedirections \
-        redisOptions.username redisOptions.password redisOptions.db redisOptions.tls \
-        path family username connectTimeout disconnectTimeout commandTimeout keepAlive noDelay \
-        connectionName keyPrefix readOnly \
-        lazyConnect maxRetriesPerRequest maxLoadingRetryTime enableOfflineQueue enableReadyCheck \
-        autoResubscribe \
-        autoResendUnfulfilledCommands stringNumbers enableAutoPipelining \
-        autoPipeliningIgnoredCommands maxScriptsCachingTime \
+        redisOptions.username redisOptions.password redisOptions.db redisOptions.tls path family \
+        username connectTimeout disconnectTimeout commandTimeout keepAlive noDelay connectionName \
+        keyPrefix readOnly lazyConnect maxRetriesPerRequest maxLoadingRetryTime enableOfflineQueue \
+        enableReadyCheck autoResubscribe autoResendUnfulfilledCommands stringNumbers \
+        enableAutoPipelining autoPipeliningIgnoredCommands maxScriptsCachingTime \
         showFriendlyErrorStack dropBufferSupport sentinels name role preferredSlaves \
-        sentinelUsername sentinelPassword \
-        enableTLSForSentinelMode sentinelTLS sentinelCommandTimeout sentinelMaxConnections \
-        updateSentinels failoverDetector natMap \
+        sentinelUsername sentinelPassword enableTLSForSentinelMode sentinelTLS \
+        sentinelCommandTimeout sentinelMaxConnections updateSentinels failoverDetector natMap \
         scaleReads retryDelayOnFailover retryDelayOnClusterDown retryDelayOnTryAgain \
-        retryDelayOnMoved slotsRefreshTimeout \
-        slotsRefreshInterval useSRVRecords tls.ca tls.cert tls.key tls.passphrase tls.pfx \
-        tls.servername tls.rejectUnauthorized \
-        tls.minVersion tls.maxVersion tls.ciphers";
+        retryDelayOnMoved slotsRefreshTimeout slotsRefreshInterval useSRVRecords tls.ca tls.cert \
+        tls.key tls.passphrase tls.pfx tls.servername tls.rejectUnauthorized tls.minVersion \
+        tls.maxVersion tls.ciphers";
     for (system, options) in [
         ("oxd", OXD),
         ("stalwart", STALWART),

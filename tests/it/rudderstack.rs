@@ -211,8 +211,7 @@ fn keys_beside_the_settings_must_agree() {
             "redis.tls.skip_verify=true",
             Some(
                 "redis.tls.skip_verify (--set): true differs from false in the SETTINGS, which \
-                 stand for \
-                 [redis]: remove one",
+                 stand for [redis]: remove one",
             ),
         ),
     ] {

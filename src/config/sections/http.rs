@@ -121,8 +121,7 @@ impl RawHttp {
                 "http.listen",
                 format_args!(
                     "without a write key anyone who reaches {listen} could write: set \
-                     http.write_keys or [[http.sources]], \
-                     or listen on 127.0.0.1"
+                     http.write_keys or [[http.sources]], or listen on 127.0.0.1"
                 ),
             );
         }

@@ -10,8 +10,7 @@ use crate::config;
 pub enum LocalError {
     #[error(
         "redis.local.binary: there is no {0}: install Redis (apt-get install redis-server, brew \
-         install redis) or Valkey, or name the \
-         program"
+         install redis) or Valkey, or name the program"
     )]
     Missing(String),
     #[error("redis.local.binary: {0} cannot be started: {1}")]
@@ -22,8 +21,7 @@ pub enum LocalError {
     Taken(PathBuf),
     #[error(
         "redis.local.data_dir: the path of the socket in it, {path}, has {len} bytes, and a \
-         socket's path has at most {most}: choose a shorter \
-         directory",
+         socket's path has at most {most}: choose a shorter directory",
         path = .0.display(), len = .0.as_os_str().len(), most = config::Local::MAX_SOCKET
     )]
     TooLong(PathBuf),

@@ -142,8 +142,8 @@ impl<S: Apply> Worker<S> {
         tracing::warn!(
             code = trouble.code,
             "Redis refuses a write for a reason that is not known ({}): its key waits, and is \
-             tried again, while others are written; \
-             if that goes on, the event goes into the dead letters as `refused`",
+             tried again, while others are written; if that goes on, the event goes into the dead \
+             letters as `refused`",
             trouble.message
         );
     }

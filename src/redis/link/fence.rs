@@ -16,9 +16,8 @@ pub(super) async fn fence(connection: &mut Connection, old: &Identity) -> Result
             WARNED.call_once(|| {
                 tracing::warn!(
                     "Redis does not let this user run CLIENT KILL: after a lost connection, writes \
-                     that were held back on the way \
-                     could overwrite newer values; `traitsink check --connect` prints the ACL line \
-                     that allows it"
+                     that were held back on the way could overwrite newer values; `traitsink check \
+                     --connect` prints the ACL line that allows it"
                 );
             });
             Ok(())

@@ -329,8 +329,7 @@ fn missing(
     let node = connector.node();
     let message = format!(
         "{node}: {have} of {replicas} replicas have what was written after {timeout:?} \
-         (redis.durability.wait_replicas); it is \
-         written again until they do"
+         (redis.durability.wait_replicas); it is written again until they do"
     );
     Trouble { class: Class::Retry, code: "NOREPLICAS".into(), message }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -12,6 +12,7 @@ use tokio::process::Command;
 use tokio::time::{Instant, timeout};
 
 use crate::config::{Password, program_name, read_secret, without_newline};
+use crate::lock::lock;
 use crate::redis::errors::hint;
 
 /// How long a command may take to print the password.
@@ -83,7 +84,7 @@ async fn read_again(path: &Path, state: &Mutex<FileState>) -> SecretString {
     let read = tokio::task::spawn_blocking(move || read_secret(&owned))
         .await
         .expect("reading a file does not panic");
-    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut state = lock(state);
     let failed_before = std::mem::replace(&mut state.failing, read.is_err());
     match read {
         Ok(password) => state.good = password,

@@ -1,10 +1,12 @@
 //! The optional commands that a server does not take, remembered for all connections to it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::step::Step;
+
+use crate::lock::lock;
 
 /// After this time, a new connection tries all commands again: the proxy may have been replaced by
 /// one that knows more.
@@ -30,14 +32,14 @@ pub(super) struct UnsupportedByServer(Arc<Mutex<HashMap<String, Arc<UnsupportedC
 impl UnsupportedByServer {
     /// Shared by all connections to `node`.
     pub(super) fn of(&self, node: &str) -> Arc<UnsupportedCommands> {
-        let mut servers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut servers = lock(&self.0);
         Arc::clone(servers.entry(node.to_owned()).or_default())
     }
 }
 
 impl UnsupportedCommands {
     fn lock(&self) -> MutexGuard<'_, Learned> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// The commands that a new connection leaves out.

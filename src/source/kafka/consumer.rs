@@ -335,9 +335,8 @@ fn warn_of_untyped(topic: &str, value: &[u8]) -> bool {
         topic,
         seen,
         "most events of this topic have no `type` and are skipped as no_type; if they are in a \
-         wrapper, have it removed, or send \
-         {{\"message\":event}}, {{\"schema\":..,\"payload\":event}} or a CloudEvent with the event \
-         in `data`"
+         wrapper, have it removed, or send {{\"message\":event}}, \
+         {{\"schema\":..,\"payload\":event}} or a CloudEvent with the event in `data`"
     );
     true
 }

@@ -119,8 +119,7 @@ impl Consumer {
             topic,
             ?reached,
             "the topic was deleted and created again: its partitions are read from the beginning; \
-             what the old topic held and was not \
-             read is gone"
+             what the old topic held and was not read is gone"
         );
         // The stored and the committed offsets belong to the old topic: a worker that began there
         // would skip every record below them.

@@ -9,9 +9,6 @@ use std::path::{Path, PathBuf};
 
 use self::arrows::{Arrows, Crate, circles};
 
-/// Rules that the crate does not keep yet: the names of the tests that are not run.
-const WAITING: &[&str] = &["circles", "columns", "names"];
-
 /// Each room (a file or folder of `src`) and the rooms it may use.
 const ARROWS: &[(&str, &[&str])] = &[
     ("admin", &["metrics", "readiness"]),
@@ -69,7 +66,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("pipeline", &["dead_letter", "event", "lock", "metrics", "outcome", "readiness", "redis"]),
     ("printable", &[]),
     ("readiness", &["lock"]),
-    ("redis", &["config", "metrics", "printable", "tls"]),
+    ("redis", &["config", "lock", "metrics", "printable", "tls"]),
     ("server", &["lock", "logging"]),
     (
         "source",
@@ -90,7 +87,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Types that may share the name of the configuration section that describes them.
-const CONFIGURED: &[&str] = &["Breaker", "Cluster", "Local", "Sentinel"];
+const CONFIGURED: &[&str] = &["Admin", "Breaker", "Cluster", "Delivery", "Local", "Sentinel"];
 
 /// The largest number of characters in a line.
 const COLUMNS: usize = 100;
@@ -180,9 +177,6 @@ fn rooms_use_only_the_rooms_they_may() {
 
 #[test]
 fn rooms_form_no_circle() {
-    if WAITING.contains(&"circles") {
-        return;
-    }
     let mut table = Arrows::new();
     for (room, used) in ARROWS {
         for other in *used {
@@ -208,17 +202,11 @@ fn rooms_form_no_circle() {
 
 #[test]
 fn files_form_no_circle() {
-    if WAITING.contains(&"circles") {
-        return;
-    }
     assert_no_circles("files", &house().1);
 }
 
 #[test]
 fn a_type_name_is_defined_once() {
-    if WAITING.contains(&"names") {
-        return;
-    }
     let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let (tree, _) = house();
     for file in &tree.files {
@@ -249,15 +237,12 @@ fn no_file_outgrows_its_room() {
     assert!(files.len() > 250, "only {} files seen", files.len());
     for (path, text) in files {
         let lines = text.lines().count();
-        assert!(lines <= 600, "{path} has {lines} lines");
+        assert!(lines <= 400, "{path} has {lines} lines");
     }
 }
 
 #[test]
 fn no_line_is_too_long() {
-    if WAITING.contains(&"columns") {
-        return;
-    }
     let mut long = Vec::new();
     for (path, text) in sources(&["src", "tests", "benches"]) {
         for (number, line) in text.lines().enumerate() {

@@ -1,12 +1,13 @@
 //! The part of a cluster that all lanes share: its nodes, and the map of its slots.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
 use super::slots::{NoMap, SlotMap};
 use crate::config::{self, NatMap, Node};
+use crate::lock;
 use crate::redis::link::Redirect;
 use crate::redis::route::survey::Servers;
 use crate::redis::wire::{ServerRole, address_of};
@@ -71,19 +72,19 @@ impl Cluster {
     }
 
     pub(super) fn map(&self) -> Arc<SlotMap> {
-        Arc::clone(&self.latest.read().unwrap_or_else(PoisonError::into_inner).map)
+        Arc::clone(&lock::read(&self.latest).map)
     }
 
     fn put(&self, map: SlotMap) -> Arc<SlotMap> {
         let map = Arc::new(map);
-        let mut latest = self.latest.write().unwrap_or_else(PoisonError::into_inner);
+        let mut latest = lock::write(&self.latest);
         latest.map = Arc::clone(&map);
         map
     }
 
     /// True when nobody has asked for the map for `redis.cluster.refresh`.
     pub(super) fn is_due(&self) -> bool {
-        let asked = self.latest.read().unwrap_or_else(PoisonError::into_inner).asked;
+        let asked = lock::read(&self.latest).asked;
         asked.is_none_or(|asked| asked.elapsed() >= self.refresh_every)
     }
 
@@ -96,7 +97,7 @@ impl Cluster {
         let Some(node) =
             Node::announced(host, port.parse().ok()?).map(|node| self.nat_map.reached(node))
         else {
-            self.latest.write().unwrap_or_else(PoisonError::into_inner).asked = None;
+            lock::write(&self.latest).asked = None;
             return None;
         };
         let map = self.map();
@@ -104,7 +105,7 @@ impl Cluster {
             let is_new = !map.owners(0..SLOTS).contains(&&node);
             self.put(map.with(redirect.slot, node.clone()));
             if is_new {
-                self.latest.write().unwrap_or_else(PoisonError::into_inner).asked = None;
+                lock::write(&self.latest).asked = None;
             }
         }
         Some(node)
@@ -132,8 +133,7 @@ impl Cluster {
                 (node, Ok(reply)) => {
                     match SlotMap::read(&reply, &node, |node| self.nat_map.reached(node)) {
                         Ok(read) => {
-                            self.latest.write().unwrap_or_else(PoisonError::into_inner).asked =
-                                Some(Instant::now());
+                            lock::write(&self.latest).asked = Some(Instant::now());
                             let replaced = read.replaced(&map).cloned();
                             let map = self.put(read.newer_than(&map));
                             if let Some(node) = replaced {
@@ -193,8 +193,7 @@ fn no_map(node: &Node, why: NoMap) -> Trouble {
         ),
         NoMap::Nameless => format!(
             "{node} names a node of the cluster \"?\" (CLUSTER SLOTS): set \
-             cluster-announce-hostname on that node, or \
-             cluster-preferred-endpoint-type ip on all"
+             cluster-announce-hostname on that node, or cluster-preferred-endpoint-type ip on all"
         ),
         NoMap::TooLarge => {
             format!(

@@ -20,9 +20,8 @@ pub(super) fn resolve(redis: &RawRedis, state: &Path, report: &mut ConfigReport)
     if length > Local::MAX_SOCKET {
         let most = Local::MAX_SOCKET;
         let why = format_args!(
-            "the path of the socket in it, {}, has {length} bytes, and a socket's path has at \
-             most {most}: choose a shorter \
-             directory here, or with data_dir",
+            "the path of the socket in it, {}, has {length} bytes, and a socket's path has at most \
+             {most}: choose a shorter directory here, or with data_dir",
             socket.display()
         );
         report.error("redis.local.data_dir", why);

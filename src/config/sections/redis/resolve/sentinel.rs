@@ -17,11 +17,10 @@ pub(super) fn resolve(redis: &RawRedis, report: &mut ConfigReport) -> RedisTarge
         .is_some_and(|tls| tls.ca.is_none() && tls.server_name.is_none() && !tls.skip_verify);
     if trusts_all && sentinel.tls.is_none() {
         report.warn(
-            "redis.sentinel: whoever is between here and the sentinels, which are reached in \
-             plain text, can name another master, \
-             and any host with a public certificate would be believed and sent the password: \
-             set redis.tls.ca_file or \
-             redis.tls.server_name, or redis.sentinel.tls.enabled = true",
+            "redis.sentinel: whoever is between here and the sentinels, which are reached in plain \
+             text, can name another master, and any host with a public certificate would be \
+             believed and sent the password: set redis.tls.ca_file or redis.tls.server_name, or \
+             redis.sentinel.tls.enabled = true",
         );
     }
     let protocol = protocol(redis, "redis.nodes", &[], report);
