@@ -1,6 +1,6 @@
 //! `[redis]`: which server, how to log in, which prefix.
 //!
-//! [`raw`] is what is typed, [`valid`] what it comes to, [`mod@resolve`] the way from the one to the
+//! [`raw`] is what is typed, [`valid`] what it comes to, [`mod@resolve`] the way from one to the
 //! other, one file for each mode; [`mod@effective`] is the way back.
 
 mod address;
