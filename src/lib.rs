@@ -14,25 +14,26 @@
 //!
 //! # Five promises
 //! 1. **Ack after write.** No HTTP 200 and no Kafka offset before Redis replied OK to that event's
-//!    write, or the event is in the dead letters (fsync, or all replicas of a topic). Proven by
+//!    write, or the event is in the dead letters (fsync, or all in-sync replicas). Proven by
 //!    `tests/it/{cluster,faults,faults_network,faults_states,faults_roles,kafka_failover}.rs` and
 //!    `tests/it/{kafka_faults,model_kafka,sentinel,sharded}.rs`.
 //! 2. **Order.** Events of one key are written in the order in which they were accepted, also
 //!    across retries. A request that was given up, or a worker that lost its partitions, never
 //!    overwrites what a later one wrote. Proven by `tests/it/model/` and `tests/it/fence.rs`, and
 //!    the oracles in `tests/it/{faults,kafka_faults}.rs`.
-//! 3. **Bounded.** Bytes in flight never exceed `delivery.max_in_flight`, and resident memory never
-//!    that and 64 MiB. A lane that stands still cannot eat the others' share, nor slow clients the
-//!    share of those who send. Proven by [`pipeline::Budget`]'s tests, `tests/it/worker.rs`,
-//!    `tests/it/http_limits.rs` and `tests/it/attacks/`.
+//! 3. **Bounded.** Bytes in flight never exceed `delivery.max_in_flight`. Resident memory never
+//!    exceeds that plus 64 MiB (and what the Kafka client fetches ahead). A lane that stands still
+//!    cannot eat the others' share, nor slow clients the share of those who send. Proven by
+//!    [`pipeline::Budget`]'s tests, `tests/it/worker.rs`, `tests/it/http_limits.rs` and
+//!    `tests/it/attacks/`.
 //! 4. **Unsettled is failed.** An ack dropped without an outcome counts as failed. Proven by
 //!    [`pipeline::Ack`]'s tests.
 //! 5. **The ledger closes.** received = written + skipped + rejected + dead-lettered + failed + in
 //!    flight. Asserted at rest by the tests of faults (`App::assert_at_rest`).
 //!
 //! # Rooms
-//! Each room is a folder or a file of `src`, and begins with what it is for. A room uses only rooms
-//! below it; neither rooms nor files form a circle (`tests/it/layout/` holds the table).
+//! Each room is a folder or a file of `src`, and begins with what it is for. The table in
+//! `tests/it/layout/mod.rs` says which room may use which. Neither rooms nor files form a circle.
 //!
 //! * [`commands`], [`cli`], [`exit`]: One file for each verb; options; exit codes.
 //! * [`app`], [`lifecycle`]: Wires everything, in reading order; signals and stopping.
@@ -56,7 +57,7 @@
 //! * **A source**: a file or folder in `source/`, its section in `config/sections/`, its start in
 //!   `app/`, its name in [`outcome::Source`]. `docs/sources.md` shows it step by step.
 //! * **A write form** (expiry, deletion, JSON): a variant of [`redis::Write`] and a file beside
-//!   `redis/command/hash.rs`. The compiler names the other places. See `CONTRIBUTING.md`.
+//!   `redis/command/hash.rs`. `CONTRIBUTING.md` lists the other places; the compiler names some.
 //! * **What a failover of Sentinel means**: `redis/route/sentinel/state.rs`, a pure state machine
 //!   with a table of tests; its notices are read in `notice.rs`, and tasks feed it in `watch.rs`.
 //! * **An error of Redis**: one row in `redis/errors/table.rs`.

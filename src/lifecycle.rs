@@ -34,8 +34,8 @@ impl Lifecycle {
         let this = self.clone();
         tracker.spawn(async move {
             /// Dropped when the task ends, also by a panic.
-            struct Ended(Lifecycle, &'static str);
-            impl Drop for Ended {
+            struct EndGuard(Lifecycle, &'static str);
+            impl Drop for EndGuard {
                 fn drop(&mut self) {
                     if !self.0.soft.is_cancelled() {
                         lock(&self.0.crashed).get_or_insert(self.1);
@@ -44,7 +44,7 @@ impl Lifecycle {
                     }
                 }
             }
-            let _ended = Ended(this, name);
+            let _ended = EndGuard(this, name);
             task.await;
         });
     }

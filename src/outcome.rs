@@ -28,7 +28,7 @@ impl Source {
 /// Why an event is in the dead letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeadReason {
-    /// The event itself (files; over HTTP such an event is rejected).
+    /// The event itself (from Kafka and files; over HTTP such an event is only rejected).
     Rejected(RejectReason),
     /// Redis: the key holds another type.
     WrongType,

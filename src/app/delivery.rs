@@ -19,7 +19,7 @@ use crate::redis::Route;
 
 use super::start_error::StartError;
 
-/// Everything between the sources and Redis.
+/// The running parts between the sources and Redis, and how they are ended.
 pub struct Delivery {
     /// Where sources offer their events.
     pub intake: Arc<Intake>,

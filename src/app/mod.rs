@@ -1,5 +1,5 @@
-//! Wiring in reading order: configuration -> Redis, lanes, sources, admin; and the same backwards
-//! when stopping.
+//! Starts everything, in reading order: ports, dead letters, Redis, lanes, sources, admin. Stops in
+//! this order: not ready, sources, lanes, admin.
 
 mod delivery;
 mod start_error;

@@ -56,7 +56,7 @@ fn exposed(dead_letter: &DeadLetter) -> Vec<String> {
     }
 }
 
-/// What no client can be made of: certificates, properties of librdkafka.
+/// Settings of which no client can be made: certificates, properties of librdkafka.
 fn unusable(config: &Config) -> Vec<String> {
     let redis = Route::new(&config.redis).err().map(|error| error.to_string());
     #[cfg(feature = "kafka")]
@@ -179,7 +179,7 @@ fn redis(redis: &Redis) -> String {
         (None, None) => "without a password".to_owned(),
     };
     let database = match redis.mode.is_sharded() {
-        // Each names its own.
+        // Each shard names its own database.
         true => String::new(),
         false => format!("database {}, ", redis.database),
     };

@@ -17,8 +17,7 @@ use super::js::{MAX_EXACT, push_json_number, push_number, push_quoted};
 const MAX_LEVEL: usize = 64;
 
 /// Adds the fields of one traits object (raw, valid JSON text). `source` is the number of the
-/// traits
-/// object in its event; `path` is scratch space.
+/// traits object in its event; `path` is scratch space.
 ///
 /// # Errors
 /// The traits are unusual; `fields` is then incomplete and must be cleared.

@@ -1,11 +1,11 @@
-//! The Kafka consumer.
+//! The metrics of the Kafka source.
 
 use prometheus::{IntCounter, IntGauge, IntGaugeVec};
 
 use super::register::Register;
 
-/// The Kafka consumer. Registered in every build, so that dashboards and alerts need not know which
-/// one runs.
+/// The metrics of the Kafka source. Registered in every build, so that dashboards and alerts need
+/// not know which one runs.
 pub struct KafkaMetrics {
     /// Times the assigned partitions changed.
     pub rebalances: IntCounter,

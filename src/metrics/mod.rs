@@ -19,7 +19,7 @@ use labels::{REDIS_CLASSES, REDIS_CODES};
 use register::{LATENCY, Register};
 pub use source::SourceMetrics;
 
-/// Updates.
+/// The buckets of `traitsink_batch_updates`, in updates.
 const BATCH: &[f64] =
     &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
 
@@ -35,9 +35,9 @@ pub struct Metrics {
     pub updates_merged: IntCounter,
     /// Events whose keys are set aside.
     pub events_set_aside: IntGauge,
-    /// Updates in each pipeline.
+    /// Updates in each batch.
     pub batch_updates: Histogram,
-    /// Seconds from a pipeline's first byte to its last reply.
+    /// Seconds from a batch's first byte to its last reply.
     pub redis_write_seconds: Histogram,
     redis_up: IntGaugeVec,
     redis_errors: IntCounterVec,
@@ -73,12 +73,12 @@ impl Metrics {
             ),
             batch_updates: register.histogram(
                 "traitsink_batch_updates",
-                "Updates in one pipeline.",
+                "Updates in one batch.",
                 BATCH,
             ),
             redis_write_seconds: register.histogram(
                 "traitsink_redis_write_seconds",
-                "From a pipeline's first byte to its last reply.",
+                "From a batch's first byte to its last reply.",
                 LATENCY,
             ),
             redis_up: register.gauges(
@@ -98,7 +98,7 @@ impl Metrics {
             ),
             http_requests: http_requests(&register),
             tls_verify_disabled: tls_verify_disabled(&register),
-            ready: register.gauge("traitsink_ready", "1 when every sink and source is usable."),
+            ready: register.gauge("traitsink_ready", "1 when `/ready` answers 200."),
             registry: register.finish(),
         }
     }

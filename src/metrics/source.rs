@@ -7,7 +7,7 @@ use crate::outcome::{DeadReason, Source};
 
 use super::register::{LATENCY, Register};
 
-/// Seconds: events of a replay may be days old.
+/// The buckets of the freshness, in seconds: events of a replay may be days old.
 const FRESHNESS: &[f64] =
     &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 3600.0, 21600.0, 86400.0];
 

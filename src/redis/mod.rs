@@ -1,4 +1,6 @@
-//! Connections to Redis, writing, and what its errors mean.
+//! Writes to Redis. `command` says what is sent, `route` to which server, `link` and `wire` over
+//! which connection, `errors` what a refusal means, `probe` what `check --connect` asks. `apply.rs`
+//! is what a lane sees of it; `loss_epochs.rs` counts when confirmed writes may be lost.
 
 mod apply;
 mod command;

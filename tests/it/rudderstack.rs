@@ -84,6 +84,14 @@ fn what_is_not_built_says_what_to_set() {
             "SETTINGS: \"address\" is missing: set it to host:port",
         ),
         (
+            r#"{"address": "", "clusterMode": false}"#,
+            "SETTINGS: \"address\" is missing: set it to host:port",
+        ),
+        (
+            r#"{"address": " ", "clusterMode": false}"#,
+            "SETTINGS: \"address\" is missing: set it to host:port",
+        ),
+        (
             r#"{"address": "a:1, b:2", "clusterMode": false}"#,
             "SETTINGS: \"address\" lists several servers, but clusterMode is false: keep one",
         ),

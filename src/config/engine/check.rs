@@ -50,7 +50,7 @@ impl Check<'_> {
             (_, Value::String(text)) if text.is_empty() => Some(Value::Null),
             (KeyKind::List(item), Value::Array(items)) => {
                 let items = items.into_iter().enumerate().filter_map(|(n, value)| match value {
-                    // Left out, it would go unnoticed.
+                    // An empty entry of a list is an error: left out, it would go unnoticed.
                     Value::String(text) if text.is_empty() => match **item {
                         KeyKind::Text(form) | KeyKind::Either(form, _) => {
                             self.text(form, &format!("{path}[{n}]"), text)

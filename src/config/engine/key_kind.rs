@@ -31,7 +31,7 @@ pub(crate) enum KeyKind {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Form {
     Plain,
-    /// An empty one is a value of its own.
+    /// Any text; an empty one is a value of its own, not a key left out.
     OrEmpty,
     Duration,
     Size,
@@ -113,7 +113,7 @@ impl KeyKind {
         })
     }
 
-    /// The known key nearest to `path`, which is none.
+    /// The known key that is nearest to `path`, an unknown one.
     pub(crate) fn nearest(&self, path: &str) -> String {
         let mut known = Vec::new();
         self.paths("", &mut known);

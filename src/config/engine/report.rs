@@ -122,7 +122,7 @@ impl ConfigReport {
         }
     }
 
-    /// An error if a duration that must pass is none.
+    /// An error if a duration that must be longer than zero is zero.
     pub(crate) fn not_zero(&mut self, key: &str, span: Span) {
         if span.0.is_zero() {
             self.error(key, "must be longer than 0s");

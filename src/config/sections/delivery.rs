@@ -25,10 +25,10 @@ pub struct Delivery {
     /// Memory for all bodies that are being read, messages and packed updates together.
     #[serde(with = "As::<Size>")]
     pub max_in_flight: usize,
-    /// Events in one pipeline.
+    /// Events in one batch.
     #[schemars(range(min = 1, max = 100_000))]
     pub max_batch: usize,
-    /// Bytes in one pipeline; besides `max_in_flight`, each lane keeps a write buffer of this size.
+    /// Bytes in one batch; besides `max_in_flight`, each lane keeps a write buffer of this size.
     #[serde(with = "As::<Size>")]
     pub max_batch_bytes: usize,
     /// Failed tries in a row before Redis counts as down: not ready, and HTTP is refused at once.

@@ -1,4 +1,4 @@
-//! Key prefixes: trimmed as RudderStack trims them, and not templates yet.
+//! Key prefixes: trimmed as RudderStack trims them. Templates ("{{..}}") are refused for now.
 
 use crate::config::engine::report::ConfigReport;
 use crate::event::trim_js;

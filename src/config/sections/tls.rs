@@ -1,4 +1,4 @@
-//! `[redis.tls]`, and what it shares with TLS to others.
+//! `[redis.tls]`, and the rules that it shares with TLS to the sentinels and to Kafka.
 
 use std::path::PathBuf;
 

@@ -11,7 +11,7 @@ pub(in crate::event) enum Value<'a> {
     Number(f64),
     String(Cow<'a, [u8]>),
     Array(Vec<Value<'a>>),
-    /// ObjectBuilder in the order in which `Object.keys` lists them, every name once.
+    /// Members in the order in which `Object.keys` lists them, every name once.
     Object(Vec<ObjectMember<'a>>),
 }
 

@@ -69,7 +69,8 @@ pub(super) fn read(mut root: Table, variable: Option<VariableLookup<'_>>) -> Res
     if let Some(value) = variable {
         transfer.fill_in(&Variables { open: "{{", mark: ".", close: "}}", value });
     }
-    let mut reader = Reader { transfer, ineffective: Vec::new() };
+    let lenient = variable.is_some();
+    let mut reader = Reader { transfer, ineffective: Vec::new(), lenient };
     let destination = reader.destination();
     Ok(Found { destination, transfer: reader.transfer, ineffective: reader.ineffective })
 }
@@ -77,14 +78,20 @@ pub(super) fn read(mut root: Table, variable: Option<VariableLookup<'_>>) -> Res
 struct Reader {
     transfer: Transfer,
     ineffective: Vec<(String, &'static str)>,
+    /// True for files to import: in YAML, and where a variable is filled in, a number or a flag
+    /// may stand for a text and a text for a flag. RudderStack's own settings are strict.
+    lenient: bool,
 }
 
 impl Reader {
     fn destination(&mut self) -> Destination {
         let is_cluster = self.is_cluster();
         let servers = self.servers(is_cluster);
+        let detail = self.transfer.number_detail("password");
         let password = self.text("password");
-        self.note_mapped(password.is_some(), "password", "redis.password");
+        if password.is_some() {
+            self.transfer.mapped("password", "redis.password", detail);
+        }
         let database = if is_cluster { self.no_database() } else { self.database() };
         let prefix = self.prefix();
         let (secure, skip_verify, ca_certificate) = self.tls();
@@ -107,8 +114,7 @@ impl Reader {
         if self.transfer.has(&snake) { snake } else { name.to_owned() }
     }
 
-    /// Takes a text. Other types are wrong in RudderStack's own settings, too; `null` is the same
-    /// as missing.
+    /// Takes a text; `null` is the same as missing.
     fn text(&mut self, name: &str) -> Option<String> {
         match self.transfer.take(name)? {
             Value::String(text) if text.is_empty() => {
@@ -116,6 +122,8 @@ impl Reader {
                 None
             }
             Value::String(text) => Some(text),
+            Value::Number(number) if self.lenient => Some(number.to_string()),
+            Value::Bool(flag) if self.lenient => Some(flag.to_string()),
             _ => {
                 self.transfer.fail(name, "must be a text (in quotes)");
                 None
@@ -127,6 +135,9 @@ impl Reader {
     fn flag(&mut self, name: &str) -> Option<bool> {
         match self.transfer.take(name)? {
             Value::Bool(flag) => Some(flag),
+            Value::String(text) if self.lenient && text.parse::<bool>().is_ok() => {
+                text.parse().ok()
+            }
             _ => {
                 self.transfer.fail(name, "must be true or false");
                 None
@@ -146,32 +157,39 @@ impl Reader {
         self.ineffective.push((name.to_owned(), why));
     }
 
-    /// Whether it is a cluster: RudderStack takes a `clusterMode` that is missing or null for true.
+    /// True for a cluster. RudderStack takes a `clusterMode` that is missing or null for true, and
+    /// so any other value that is not a flag, should its own check let it pass.
     fn is_cluster(&mut self) -> bool {
         let name = self.name("clusterMode");
-        let is_missing = !self.transfer.has(&name);
-        match self.flag(&name) {
-            Some(is_cluster) => {
+        match self.transfer.take(&name) {
+            Some(Value::Bool(is_cluster)) => {
                 self.transfer.mapped(&name, "redis.mode", "");
-                is_cluster
+                return is_cluster;
             }
+            Some(_) if self.lenient => {
+                let why = "RudderStack takes all but false for true";
+                self.transfer.mapped(&name, "redis.mode", why);
+            }
+            Some(_) => self.transfer.fail(&name, "must be true or false"),
             None => {
-                if is_missing {
-                    let why = "clusterMode is missing, which RudderStack takes for true";
-                    self.transfer.defaulted("redis.mode = \"cluster\"", why);
-                }
-                true
+                let why = "clusterMode is missing, which RudderStack takes for true";
+                self.transfer.defaulted("redis.mode = \"cluster\"", why);
             }
         }
+        true
     }
 
     fn servers(&mut self, is_cluster: bool) -> Vec<ServerAddress> {
-        let typed = self.transfer.has("address");
-        let Some(text) = self.text("address") else {
-            if !typed {
+        let text = match self.transfer.take("address") {
+            Some(Value::String(text)) if !text.trim().is_empty() => text,
+            Some(Value::String(_)) | None => {
                 self.transfer.fail("address", "is missing: set it to host:port");
+                return Vec::new();
             }
-            return Vec::new();
+            Some(_) => {
+                self.transfer.fail("address", "must be a text (in quotes)");
+                return Vec::new();
+            }
         };
         if !is_cluster && text.contains(',') {
             let why = "lists several servers, but clusterMode is false: keep one";

@@ -1,4 +1,4 @@
-//! Runs each command. Any other command is answered with an error that lists these.
+//! Runs the commands that the embedded store knows. Any other is answered with their list.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::databases::{DATABASES, Database, Databases};
 use super::glob;
 use super::reply::RespReply;
 
-/// The commands that there are.
+/// The commands that the embedded store knows.
 const KNOWN: &str = "AUTH, CLIENT, COMMAND, DBSIZE, DEL, ECHO, EXISTS, HELLO, HGET, HGETALL, HLEN, \
     HSET, INFO, KEYS, PING, QUIT, SCAN, SELECT, TTL, TYPE";
 

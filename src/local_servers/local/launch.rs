@@ -1,4 +1,4 @@
-//! Starts the program.
+//! Starts the program of the local server: `redis-server` or `valkey-server`.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -14,9 +14,9 @@ use crate::pipeline::queue::Queue;
 /// Numbers of `[delivery]` that a lane needs.
 #[derive(Debug, Clone, Copy)]
 pub struct LaneLimits {
-    /// Events in one pipeline.
+    /// Events in one batch.
     pub max_batch: usize,
-    /// Bytes of updates in one pipeline.
+    /// Bytes of updates in one batch.
     pub max_batch_bytes: usize,
     /// Failures in a row, with their pauses, before the lane counts as down and refuses at once.
     pub retry_count: u32,
@@ -26,7 +26,7 @@ pub struct LaneLimits {
     pub retry_max: Duration,
 }
 
-/// The task that empties one queue into Redis.
+/// The parts of a lane. [`Lane::run`] is the task that empties its queue into Redis.
 pub struct Lane<S> {
     /// The jobs of the lane.
     pub queue: Arc<Queue>,

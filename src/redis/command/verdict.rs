@@ -1,4 +1,4 @@
-//! Redis's answer to one write.
+//! Verdicts: what a write came to, and refusals that no row of the error table explains. Pure.
 
 use redis::ServerError;
 

@@ -1,7 +1,8 @@
 //! The write forms: what can be written to one key. Pure.
 //!
 //! A new form is a variant of [`Write`], with a type that knows its commands as [`HashWrite`] does.
-//! It is added to `Write::forms`, too; the compiler names every other place.
+//! It is added to `Write::forms`, too. The compiler names the other places in this file, and none
+//! outside of it: see "Add a write form" in `CONTRIBUTING.md`.
 
 use redis::Value;
 

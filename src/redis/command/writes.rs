@@ -19,7 +19,7 @@ pub struct Writes {
 /// The replies that a write that was sent will have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::redis) struct Expected {
-    /// The one that can say what they mean.
+    /// The write, which can say what its replies mean.
     pub(in crate::redis) write: Write,
     pub(in crate::redis) replies: usize,
 }
@@ -109,7 +109,7 @@ impl Writes {
         samples
     }
 
-    /// Replies to all of them.
+    /// The number of replies to all writes.
     pub(in crate::redis) fn replies(&self) -> usize {
         self.commands.len()
     }

@@ -186,7 +186,7 @@ impl Link {
     /// is not known.
     async fn confirm(&mut self, durability: Durability) -> Option<Trouble> {
         let Durability { replicas, timeout } = durability;
-        // Closed because of another reply.
+        // The connection was closed because of another reply.
         let Some(connection) = &mut self.connection else { return Some(Broken::Closed.into()) };
         let wait = connection
             .query(redis::cmd("WAIT").arg(replicas).arg(timeout.as_millis() as u64))

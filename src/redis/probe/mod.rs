@@ -77,14 +77,14 @@ pub async fn probe(connector: &Connector) -> Result<ServerReport, Trouble> {
     }
     if connector.asks_nothing() {
         notes.push(
-            "redis.handshake is \"minimal\": whether writes are taken is not asked; there \
-            is no fencing"
+            "redis.handshake is \"minimal\": whether writes are taken is not asked; there is no \
+             fencing"
                 .to_owned(),
         );
     } else if asked.connection.identity().is_none() {
         notes.push(
-            "CLIENT INFO is not permitted: after a lost connection, writes it had sent may \
-            be applied late"
+            "CLIENT INFO is not permitted: after a lost connection, writes it had sent may be \
+             applied late"
                 .to_owned(),
         );
     }

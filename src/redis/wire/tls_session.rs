@@ -1,6 +1,6 @@
 //! What was agreed with a TLS server.
 
-/// What was agreed with a TLS server.
+/// The version, cipher and protocol that were agreed with a TLS server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsSession {
     /// `TLSv1_3`

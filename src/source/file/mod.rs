@@ -1,4 +1,4 @@
-//! Files of one event a line, or one list or batch of events, through the real pipeline.
+//! The file source, for `replay`: each line is an event, or a list or batch of events.
 
 mod counts;
 mod lines;

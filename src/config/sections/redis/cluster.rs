@@ -1,4 +1,4 @@
-//! `mode = "cluster"`.
+//! `[redis.cluster]`: the keys for `mode = "cluster"`, as typed and as valid.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `mode = "embedded"`.
+//! `[redis.embedded]`: the keys for `mode = "embedded"`, as typed and as valid.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

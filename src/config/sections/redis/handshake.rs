@@ -16,7 +16,7 @@ pub enum Handshake {
     Auto,
     /// All of them; a hang-up is an error.
     Full,
-    /// HELLO or AUTH, SELECT and writes only; no fencing, no notices of failovers, no probes but a
+    /// HELLO or AUTH, SELECT and writes only; no fencing, restarts are not seen, no probes but a
     /// connection.
     Minimal,
 }

@@ -1,4 +1,4 @@
-//! `mode = "local"`.
+//! `[redis.local]`: the keys for `mode = "local"`, as typed and as valid.
 
 use std::path::{Path, PathBuf};
 

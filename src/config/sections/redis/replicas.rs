@@ -1,4 +1,4 @@
-//! `mode = "primary_replicas"`.
+//! `[redis.replicas]`: the keys for `mode = "primary_replicas"`, as typed and as valid.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

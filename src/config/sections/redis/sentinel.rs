@@ -1,4 +1,4 @@
-//! `mode = "sentinel"`.
+//! `[redis.sentinel]`: the keys for `mode = "sentinel"`, as typed and as valid.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -50,8 +50,8 @@ pub(super) fn login(
         let key = if redis.username.is_some() { "redis.username" } else { "redis.url" };
         report.error(
             key,
-            "a user name has no effect without a password; a password alone is \
-            written redis://:PASSWORD@host",
+            "a user name has no effect without a password; a password alone is written \
+             redis://:PASSWORD@host",
         );
     }
     (username, password)

@@ -1,4 +1,4 @@
-//! `mode = "sharded"`.
+//! A shard, for `mode = "sharded"`.
 
 use std::fmt;
 

@@ -145,7 +145,7 @@ fn node(value: &Value, asked: &Node) -> Result<Node, NoMap> {
         host => words(host).ok_or(NoMap::Malformed)?,
     };
     let host = match host {
-        // The one that was asked.
+        // The node that was asked.
         "" => &asked.host,
         // The node is configured to announce a name, and has none.
         "?" => more.get(1).and_then(elsewhere_named).ok_or(NoMap::Nameless)?,

@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::candidates::Candidates;
 use super::connection::SentinelConnection;
 use super::reply::SentinelReply;
-use super::state::{Change, Event, MasterState};
+use super::state::{MasterChange, MasterState, SentinelNews};
 use crate::config::{self, NatMap, Node, Protocol};
 use crate::redis::errors::ServerNames;
 use crate::redis::route::survey::Servers;
@@ -98,22 +98,22 @@ impl Sentinel {
     }
 
     /// Applies `event` to the state, and says what it changed. Returns the state.
-    pub(super) fn apply(&self, event: Event) -> MasterState {
-        let (mut change, mut after) = (Change::Nothing, MasterState::default());
+    pub(super) fn apply(&self, event: SentinelNews) -> MasterState {
+        let (mut change, mut after) = (MasterChange::Nothing, MasterState::default());
         self.state.send_if_modified(|state| {
             change = state.apply(event);
             after = state.clone();
-            change != Change::Nothing
+            change != MasterChange::Nothing
         });
         match (change, after.master()) {
-            (Change::OtherMaster { old }, Some(master)) => {
+            (MasterChange::OtherMaster { old }, Some(master)) => {
                 tracing::info!(name = self.name, %master, "the sentinels name the master");
                 if let Some(old) = old {
                     let reason = format_args!("{master} is the master instead of {old}");
                     self.masters.loss_epochs().note(reason);
                 }
             }
-            (Change::FailoverBegins, _) => tracing::info!(
+            (MasterChange::FailoverBegins, _) => tracing::info!(
                 name = self.name,
                 "a failover begins: nothing is written until there is another master"
             ),
@@ -151,7 +151,12 @@ impl Sentinel {
                 match self.connector(&master).connect().await {
                     Ok(_takes_writes) => {
                         let now = Instant::now();
-                        return Ok(self.apply(Event::Confirmed { master, epoch, asked, now }));
+                        return Ok(self.apply(SentinelNews::Confirmed {
+                            master,
+                            epoch,
+                            asked,
+                            now,
+                        }));
                     }
                     Err(error) => {
                         all_are_replicas &= error.is_replica();

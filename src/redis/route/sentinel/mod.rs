@@ -4,6 +4,9 @@
 //! `state.rs`); each lane has its own connections ([`SentinelWriter`]). The sentinels are asked
 //! every second and whenever a connection fails; the notices that they publish (`watch.rs`) make it
 //! sooner.
+//!
+//! `notice` and `reply` read what sentinels say, `candidates` orders the nodes that they name,
+//! `state` decides, `discovery` asks, `watch` listens, `writer` writes.
 
 mod candidates;
 mod connection;

@@ -1,4 +1,4 @@
-//! The state of the master, as the sentinels report it: event -> state. Pure; times are values.
+//! The state of the master, as the sentinels report it: news -> state. Pure; times are values.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ struct Failover {
 
 /// What happens to a [`MasterState`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Event {
+pub(super) enum SentinelNews {
     /// The sentinels named `master` in `epoch`, and the server itself confirmed that it takes
     /// writes. The state had the version `asked` when the sentinels were asked.
     Confirmed { master: Node, epoch: u64, asked: u64, now: Instant },
@@ -47,10 +47,10 @@ pub(super) enum Event {
     FailoverAborted,
 }
 
-/// What an [`Event`] changed.
+/// What the news changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Change {
-    /// The event tells nothing new.
+pub(super) enum MasterChange {
+    /// The state was known already, or is older.
     Nothing,
     /// The same master was confirmed again.
     SameMaster,
@@ -99,25 +99,27 @@ impl MasterState {
         candidates(replies)
     }
 
-    pub(super) fn apply(&mut self, event: Event) -> Change {
+    pub(super) fn apply(&mut self, event: SentinelNews) -> MasterChange {
         match event {
-            Event::Confirmed { master, epoch, asked, .. }
+            SentinelNews::Confirmed { master, epoch, asked, .. }
                 if self.is_older(&master, epoch, asked) =>
             {
-                Change::Nothing
+                MasterChange::Nothing
             }
-            Event::Confirmed { master, epoch, now, .. } => self.confirm(master, epoch, now),
+            SentinelNews::Confirmed { master, epoch, asked, now } => {
+                self.confirm(master, epoch, asked, now)
+            }
             // A notice that comes late is about a failover that is over.
-            Event::FailoverBegins { next, .. } if self.master.as_ref() == Some(&next) => {
-                Change::Nothing
+            SentinelNews::FailoverBegins { next, .. } if self.master.as_ref() == Some(&next) => {
+                MasterChange::Nothing
             }
-            Event::FailoverBegins { next, now } => {
+            SentinelNews::FailoverBegins { next, now } => {
                 self.failover = Some(Failover { next, until: now + FAILOVER_MAX });
-                Change::FailoverBegins
+                MasterChange::FailoverBegins
             }
-            Event::FailoverAborted => {
+            SentinelNews::FailoverAborted => {
                 self.failover = None;
-                Change::FailoverAborted
+                MasterChange::FailoverAborted
             }
         }
     }
@@ -129,17 +131,18 @@ impl MasterState {
         asked < self.version && epoch <= self.epoch && self.master.as_ref() != Some(master)
     }
 
-    fn confirm(&mut self, master: Node, epoch: u64, now: Instant) -> Change {
-        self.epoch = epoch;
+    fn confirm(&mut self, master: Node, epoch: u64, asked: u64, now: Instant) -> MasterChange {
+        // A confirmation that was overtaken does not say that epochs began anew.
+        self.epoch = if asked < self.version { self.epoch.max(epoch) } else { epoch };
         self.version += 1;
         if self.master.as_ref() == Some(&master) {
-            return Change::SameMaster;
+            return MasterChange::SameMaster;
         }
         self.since = Some(now);
         // The first master that is known may be the one that is about to be replaced.
         let is_first = self.master.is_none();
         self.failover.take_if(|failover| !is_first || failover.next == master);
-        Change::OtherMaster { old: self.master.replace(master) }
+        MasterChange::OtherMaster { old: self.master.replace(master) }
     }
 }
 
@@ -152,26 +155,29 @@ mod tests {
     }
 
     /// The answer to a question that was asked when the state had this version.
-    fn confirmed(port: u16, epoch: u64, asked: u64) -> Event {
-        Event::Confirmed { master: node(port), epoch, asked, now: Instant::now() }
+    fn confirmed(port: u16, epoch: u64, asked: u64) -> SentinelNews {
+        SentinelNews::Confirmed { master: node(port), epoch, asked, now: Instant::now() }
     }
 
     fn reply(port: u16, epoch: u64) -> SentinelReply {
         SentinelReply { node: node(port), epoch }
     }
 
-    /// A table: at these seconds these events, what each changed, and who takes writes then.
-    fn play(rows: &[(u64, Event, Change, Option<u16>)]) -> MasterState {
+    /// Plays a table. Each row: the second, the news, the change that it must make, and the node
+    /// that takes writes then.
+    fn play(rows: &[(u64, SentinelNews, MasterChange, Option<u16>)]) -> MasterState {
         let start = Instant::now();
         let mut state = MasterState::default();
         for (number, (second, event, change, writes)) in rows.iter().enumerate() {
             let now = start + Duration::from_secs(*second);
             let event = match event.clone() {
-                Event::FailoverBegins { next, .. } => Event::FailoverBegins { next, now },
-                Event::Confirmed { master, epoch, asked, .. } => {
-                    Event::Confirmed { master, epoch, asked, now }
+                SentinelNews::FailoverBegins { next, .. } => {
+                    SentinelNews::FailoverBegins { next, now }
                 }
-                Event::FailoverAborted => Event::FailoverAborted,
+                SentinelNews::Confirmed { master, epoch, asked, .. } => {
+                    SentinelNews::Confirmed { master, epoch, asked, now }
+                }
+                SentinelNews::FailoverAborted => SentinelNews::FailoverAborted,
             };
             assert_eq!(state.apply(event), *change, "row {number}");
             let takes_writes = (1..=9).find(|port| state.takes_writes(&node(*port), now));
@@ -180,36 +186,36 @@ mod tests {
         state
     }
 
-    fn begins(port: u16) -> Event {
-        Event::FailoverBegins { next: node(port), now: Instant::now() }
+    fn begins(port: u16) -> SentinelNews {
+        SentinelNews::FailoverBegins { next: node(port), now: Instant::now() }
     }
 
     #[test]
     fn a_failover_stops_writes_until_there_is_another_master() {
         play(&[
-            (0, confirmed(1, 0, 0), Change::OtherMaster { old: None }, Some(1)),
-            (1, confirmed(1, 0, 1), Change::SameMaster, Some(1)),
-            (2, begins(2), Change::FailoverBegins, None),
+            (0, confirmed(1, 0, 0), MasterChange::OtherMaster { old: None }, Some(1)),
+            (1, confirmed(1, 0, 1), MasterChange::SameMaster, Some(1)),
+            (2, begins(2), MasterChange::FailoverBegins, None),
             // The old master goes on answering.
-            (3, confirmed(1, 0, 2), Change::SameMaster, None),
-            (4, confirmed(2, 1, 3), Change::OtherMaster { old: Some(node(1)) }, Some(2)),
+            (3, confirmed(1, 0, 2), MasterChange::SameMaster, None),
+            (4, confirmed(2, 1, 3), MasterChange::OtherMaster { old: Some(node(1)) }, Some(2)),
             // The notices of other sentinels come late.
-            (4, begins(2), Change::Nothing, Some(2)),
-            (5, begins(3), Change::FailoverBegins, None),
-            (6, Event::FailoverAborted, Change::FailoverAborted, Some(2)),
-            (6, Event::FailoverAborted, Change::FailoverAborted, Some(2)),
+            (4, begins(2), MasterChange::Nothing, Some(2)),
+            (5, begins(3), MasterChange::FailoverBegins, None),
+            (6, SentinelNews::FailoverAborted, MasterChange::FailoverAborted, Some(2)),
+            (6, SentinelNews::FailoverAborted, MasterChange::FailoverAborted, Some(2)),
         ]);
     }
 
     #[test]
     fn a_failover_that_nobody_finishes_stops_writes_for_a_while() {
         let state = play(&[
-            (0, confirmed(1, 0, 0), Change::OtherMaster { old: None }, Some(1)),
-            (0, begins(2), Change::FailoverBegins, None),
+            (0, confirmed(1, 0, 0), MasterChange::OtherMaster { old: None }, Some(1)),
+            (0, begins(2), MasterChange::FailoverBegins, None),
             // Another begins before the first has ended.
-            (8, begins(3), Change::FailoverBegins, None),
-            (12, confirmed(1, 0, 1), Change::SameMaster, None),
-            (18, confirmed(1, 0, 2), Change::SameMaster, Some(1)),
+            (8, begins(3), MasterChange::FailoverBegins, None),
+            (12, confirmed(1, 0, 1), MasterChange::SameMaster, None),
+            (18, confirmed(1, 0, 2), MasterChange::SameMaster, Some(1)),
         ]);
         assert_eq!(state.version(), 3);
     }
@@ -217,43 +223,55 @@ mod tests {
     #[test]
     fn a_failover_may_begin_before_any_master_is_known() {
         play(&[
-            (0, begins(2), Change::FailoverBegins, None),
-            (1, confirmed(1, 0, 0), Change::OtherMaster { old: None }, None),
-            (2, confirmed(2, 1, 1), Change::OtherMaster { old: Some(node(1)) }, Some(2)),
+            (0, begins(2), MasterChange::FailoverBegins, None),
+            (1, confirmed(1, 0, 0), MasterChange::OtherMaster { old: None }, None),
+            (2, confirmed(2, 1, 1), MasterChange::OtherMaster { old: Some(node(1)) }, Some(2)),
         ]);
         play(&[
-            (0, begins(2), Change::FailoverBegins, None),
-            (1, confirmed(2, 1, 0), Change::OtherMaster { old: None }, Some(2)),
+            (0, begins(2), MasterChange::FailoverBegins, None),
+            (1, confirmed(2, 1, 0), MasterChange::OtherMaster { old: None }, Some(2)),
         ]);
     }
 
     #[test]
     fn a_confirmation_that_was_overtaken_changes_nothing() {
         let state = play(&[
-            (0, confirmed(1, 0, 0), Change::OtherMaster { old: None }, Some(1)),
+            (0, confirmed(1, 0, 0), MasterChange::OtherMaster { old: None }, Some(1)),
             // The frozen master is asked here, and answers below.
-            (2, confirmed(2, 1, 1), Change::OtherMaster { old: Some(node(1)) }, Some(2)),
-            (3, confirmed(1, 0, 1), Change::Nothing, Some(2)),
-            (3, confirmed(1, 1, 1), Change::Nothing, Some(2)),
+            (2, confirmed(2, 1, 1), MasterChange::OtherMaster { old: Some(node(1)) }, Some(2)),
+            (3, confirmed(1, 0, 1), MasterChange::Nothing, Some(2)),
+            (3, confirmed(1, 1, 1), MasterChange::Nothing, Some(2)),
             // The same master, and one of a newer epoch, are news all the same.
-            (3, confirmed(2, 1, 1), Change::SameMaster, Some(2)),
-            (4, confirmed(3, 2, 1), Change::OtherMaster { old: Some(node(2)) }, Some(3)),
+            (3, confirmed(2, 1, 1), MasterChange::SameMaster, Some(2)),
+            (4, confirmed(3, 2, 1), MasterChange::OtherMaster { old: Some(node(2)) }, Some(3)),
         ]);
         assert_eq!((state.epoch, state.version()), (2, 4));
     }
 
     #[test]
+    fn a_confirmation_that_was_overtaken_does_not_bring_back_its_epoch() {
+        let state = play(&[
+            (0, confirmed(1, 0, 0), MasterChange::OtherMaster { old: None }, Some(1)),
+            (1, confirmed(2, 1, 1), MasterChange::OtherMaster { old: Some(node(1)) }, Some(2)),
+            (2, confirmed(1, 2, 2), MasterChange::OtherMaster { old: Some(node(2)) }, Some(1)),
+            (3, confirmed(1, 0, 1), MasterChange::SameMaster, Some(1)),
+        ]);
+        assert_eq!(state.epoch, 2);
+    }
+
+    #[test]
     fn epochs_may_begin_anew() {
         let state = play(&[
-            (0, confirmed(1, 7, 0), Change::OtherMaster { old: None }, Some(1)),
-            (1, confirmed(2, 0, 1), Change::OtherMaster { old: Some(node(1)) }, Some(2)),
+            (0, confirmed(1, 7, 0), MasterChange::OtherMaster { old: None }, Some(1)),
+            (1, confirmed(2, 0, 1), MasterChange::OtherMaster { old: Some(node(1)) }, Some(2)),
         ]);
         assert_eq!((state.epoch, state.master()), (0, Some(&node(2))));
     }
 
     #[test]
     fn older_replies_count_only_where_most_sentinels_reply_long_after_a_failover() {
-        let state = play(&[(0, confirmed(2, 5, 0), Change::OtherMaster { old: None }, Some(2))]);
+        let state =
+            play(&[(0, confirmed(2, 5, 0), MasterChange::OtherMaster { old: None }, Some(2))]);
         let since = state.since.expect("a master is known");
         let [old, same, newer] = [reply(1, 4), reply(2, 5), reply(3, 6)];
         for (replies, sentinels, soon, later) in [

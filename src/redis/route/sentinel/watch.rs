@@ -3,7 +3,7 @@
 //! Between the promotion of a replica and `+switch-master`, which comes seconds later, the old
 //! master goes on confirming writes that will be lost. The sentinel that leads a failover publishes
 //! a notice before it promotes: from then on nothing is written until there is another master.
-//! Notices only say when to ask: the master is the one that [`Sentinel::find`] finds.
+//! No notice names the master: the master is the one that [`Sentinel::find`] finds.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::discovery::Sentinel;
 use super::notice::{Notice, channels, notice};
-use super::state::Event;
+use super::state::SentinelNews;
 use crate::metrics::Metrics;
 use crate::redis::{Connection, Connector, Trouble};
 
@@ -82,10 +82,10 @@ async fn act_on(notice: Notice, sentinel: &Sentinel) {
     match notice {
         Notice::FailoverBegins(next) => {
             let (next, now) = (sentinel.reached(next), Instant::now());
-            sentinel.apply(Event::FailoverBegins { next, now });
+            sentinel.apply(SentinelNews::FailoverBegins { next, now });
         }
         Notice::FailoverAborted => {
-            sentinel.apply(Event::FailoverAborted);
+            sentinel.apply(SentinelNews::FailoverAborted);
         }
         Notice::MasterMoved => sentinel.look().await,
     }

@@ -1,4 +1,4 @@
-//! A Redis Cluster.
+//! Checks `[redis]` with `mode = "cluster"`, and makes its valid form.
 
 use crate::config::engine::report::ConfigReport;
 use crate::config::sections::redis::address::Address;

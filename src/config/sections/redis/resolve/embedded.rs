@@ -1,4 +1,4 @@
-//! The store inside this process.
+//! Checks `[redis]` with `mode = "embedded"`, and makes its valid form.
 
 use crate::config::engine::report::ConfigReport;
 use crate::config::sections::redis::raw::RawRedis;

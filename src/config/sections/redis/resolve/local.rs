@@ -1,4 +1,4 @@
-//! A server that is started with this process.
+//! Checks `[redis]` with `mode = "local"`, and makes its valid form.
 
 use std::path::Path;
 

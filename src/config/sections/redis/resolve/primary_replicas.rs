@@ -1,4 +1,4 @@
-//! One server that takes writes, and its replicas.
+//! Checks `[redis]` with `mode = "primary_replicas"`, and makes its valid form.
 
 use crate::config::engine::report::ConfigReport;
 use crate::config::sections::redis::node::PORT;

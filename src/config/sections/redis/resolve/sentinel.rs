@@ -1,4 +1,4 @@
-//! The master that sentinels name.
+//! Checks `[redis]` with `mode = "sentinel"`, and makes its valid form.
 
 use crate::config::engine::report::ConfigReport;
 use crate::config::sections::redis::raw::RawRedis;

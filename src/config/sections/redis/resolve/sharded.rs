@@ -1,4 +1,4 @@
-//! Independent servers, each with its part of the keys.
+//! Checks `[redis]` with `mode = "sharded"`, and makes its valid form.
 
 use crate::config::engine::report::ConfigReport;
 use crate::config::sections::redis::node::PORT;

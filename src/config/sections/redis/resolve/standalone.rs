@@ -1,4 +1,4 @@
-//! One server.
+//! Checks `[redis]` with `mode = "standalone"`, and makes its valid form.
 
 use crate::config::engine::report::ConfigReport;
 use crate::config::sections::redis::address::Address;
