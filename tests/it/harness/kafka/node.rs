@@ -1,11 +1,12 @@
 //! One broker: its files and its process.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
@@ -179,11 +180,14 @@ impl Drop for Node {
 }
 
 /// A free port below the range of outgoing connections: otherwise a client that tries to reach a
-/// stopped broker could take its port.
+/// stopped broker could take its port. No port is given out twice: the broker of another test may
+/// be stopped, and come back to it.
 fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap();
     let mut ports = std::iter::repeat_with(|| fastrand::u16(10_000..32_000));
     ports
-        .find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+        .find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok() && given.insert(port))
         .expect("the search does not end")
 }
 
