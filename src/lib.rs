@@ -51,7 +51,8 @@
 //! * [`config`]: `engine/` how keys are read, `sections/` one file or folder for each table.
 //! * [`import`]: Other systems' files as our settings (`config import`, `--rudderstack`).
 //! * `kafka`, [`tls`], [`server`]: Clients and the HTTP serving loop, without knowledge of events.
-//! * [`lock`], [`printable`]: Small helpers: a lock after a panic, text that is safe to print.
+//! * [`lock`], [`printable`], `words`: Small helpers: a lock after a panic, text that is safe to
+//!   print, enums whose values are words.
 //!
 //! # Where a change goes
 //! * **A source**: a file or folder in `source/`, its section in `config/sections/`, its start in
@@ -96,3 +97,4 @@ pub mod redis;
 pub mod server;
 pub mod source;
 pub mod tls;
+mod words;

@@ -2,26 +2,14 @@
 //! metrics share. Pure.
 
 use crate::event::{RejectReason, SkipReason};
+use crate::words::words;
 
-/// Where events come from: the label `source`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    Http,
-    Kafka,
-    File,
-}
-
-impl Source {
-    /// Every source; each has its series from the start.
-    pub const ALL: &'static [Self] = &[Self::Http, Self::Kafka, Self::File];
-
-    /// The word in metrics and dead letters.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Kafka => "kafka",
-            Self::File => "file",
-        }
+words! {
+    /// Where events come from: the label `source`. Each has its series from the start.
+    Source {
+        Http => "http",
+        Kafka => "kafka",
+        File => "file",
     }
 }
 

@@ -1,25 +1,8 @@
 //! The reasons why an event is not written: the same words in `explain`, metrics and dead letters.
 
-macro_rules! reasons {
-    ($(#[$doc:meta])* $name:ident {
-        $($(#[$vdoc:meta])* $variant:ident => $word:literal),+ $(,)?
-    }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name { $($(#[$vdoc])* $variant),+ }
+use crate::words::words;
 
-        impl $name {
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The word in metrics, dead letters and `explain`.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
-    };
-}
-
-reasons! {
+words! {
     /// Why a well-formed event needs no write.
     SkipReason {
         NotIdentify => "not_identify",
@@ -34,7 +17,7 @@ reasons! {
     }
 }
 
-reasons! {
+words! {
     /// Why an event cannot be used: it is unreadable or exceeds a limit of `[transform]`.
     RejectReason {
         InvalidJson => "invalid_json",

@@ -53,7 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("config", &["event"]),
     ("dead_letter", &["config", "kafka", "lock", "logging", "outcome"]),
-    ("event", &[]),
+    ("event", &["words"]),
     ("exit", &[]),
     ("import", &["config"]),
     ("kafka", &["config", "lock", "logging", "printable", "tls"]),
@@ -62,7 +62,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lock", &[]),
     ("logging", &["config", "lock"]),
     ("metrics", &["event", "logging", "outcome"]),
-    ("outcome", &["event"]),
+    ("outcome", &["event", "words"]),
     ("pipeline", &["dead_letter", "event", "lock", "metrics", "outcome", "readiness", "redis"]),
     ("printable", &[]),
     ("readiness", &["lock"]),
@@ -84,6 +84,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("tls", &["config", "lock", "printable"]),
+    ("words", &[]),
 ];
 
 /// Types that may share the name of the configuration section that describes them.
