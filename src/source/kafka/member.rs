@@ -11,6 +11,7 @@ use rdkafka::{Offset, Statistics, TopicPartitionList};
 
 use crate::kafka::ClientEvents;
 use crate::lock::lock;
+use crate::logging::Throttle;
 use crate::metrics::Metrics;
 use crate::pipeline::Intake;
 use crate::readiness::Readiness;
@@ -23,6 +24,9 @@ use super::topic_ids::TopicIds;
 
 /// The name of this part in `/ready`.
 pub(super) const PART: &str = "kafka";
+
+/// At most one log line in this time speaks of failed commits.
+pub(super) const FAILED_COMMITS_EVERY: Duration = Duration::from_secs(10);
 
 /// How long lanes may take to write the events of revoked partitions before those are taken back;
 /// Redis may be away.
@@ -44,6 +48,7 @@ pub(super) struct GroupMember {
     /// Why records cannot be read, if the broker said so.
     pub(super) obstacle: Mutex<Option<String>>,
     pub(super) topic_ids: Mutex<TopicIds>,
+    pub(super) failed_commits: Throttle,
     /// Whether the configuration asks for librdkafka's debug lines.
     pub(super) debug: bool,
 }
@@ -214,9 +219,16 @@ impl GroupMember {
             Ok(()) => self.metrics.kafka.commits.inc(),
             // There was nothing to commit.
             Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
-            Err(error) => tracing::warn!(
-                "Kafka: offsets are not committed, their records may be written again: {error}"
-            ),
+            // After an outage, all commits of its time fail at once.
+            Err(error) => {
+                if let Some(times) = self.failed_commits.admit(1) {
+                    tracing::warn!(
+                        times,
+                        "Kafka: offsets are not committed, their records may be written again: \
+                         {error}"
+                    );
+                }
+            }
         }
     }
 }

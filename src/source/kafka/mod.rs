@@ -40,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config;
 use crate::dead_letter::DeadLetters;
 use crate::kafka::{ClientError, ClientEvents, client_config, creation_error};
+use crate::logging::Throttle;
 use crate::metrics::Metrics;
 use crate::pipeline::{Health, Intake};
 use crate::readiness::Readiness;
@@ -49,7 +50,7 @@ use self::admission::RecordAdmission;
 use self::consumer::Consumer;
 pub use self::consumer::Ended;
 use self::lease::{Lease, heartbeat};
-use self::member::{GroupMember, PART};
+use self::member::{FAILED_COMMITS_EVERY, GroupMember, PART};
 use self::partition::Partitions;
 use self::rejected::{RejectedEvent, dead_letter_rejected};
 use self::shared_breaker::SharedBreaker;
@@ -121,6 +122,7 @@ impl KafkaSource {
             handover: kafka.session_timeout / 2,
             obstacle: Mutex::default(),
             topic_ids: Mutex::default(),
+            failed_commits: Throttle::new(FAILED_COMMITS_EVERY),
             debug: kafka.client.librdkafka.contains_key("debug"),
         };
         let settings = settings(kafka)?;

@@ -76,6 +76,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "event",
             "kafka",
             "lock",
+            "logging",
             "metrics",
             "outcome",
             "pipeline",
