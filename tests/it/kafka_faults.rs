@@ -276,8 +276,8 @@ fn d2_brokers_killed_frozen_and_restarted() {
         let fixture = LoadFixture { kafka: &kafka, redis, topic, group, stream };
         round.recovers(|| fixture.progress(1));
         fixture.check_committed();
-        fixture.finish();
         app.wait_ready();
+        fixture.finish();
         assert_eq!(recreations(&app), 0.0, "new leaders do not make a new topic");
         app.assert_at_rest();
     });

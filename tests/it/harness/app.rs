@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::eventually;
 use super::hosts::Hosts;
 use super::http::Client;
+use super::{eventually, eventually_or};
 
 /// Descriptors of a worker at rest: listeners, and the connections of each lane to each node.
 const MOST_DESCRIPTORS: usize = 128;
@@ -156,7 +156,15 @@ impl App {
     }
 
     pub(crate) fn wait_ready(&self) {
-        eventually("the worker is ready", || self.ready());
+        let reason = || Client::new(self.admin).get("/ready").map(|answer| answer.text());
+        eventually_or(
+            || {
+                let log = self.log();
+                let last = &log[log.len().saturating_sub(20)..];
+                format!("the worker is ready: {:?}\n{}", reason(), last.join("\n"))
+            },
+            || self.ready(),
+        );
     }
 
     pub(crate) fn metrics(&self) -> String {

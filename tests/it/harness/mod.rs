@@ -34,10 +34,15 @@ use traitsink::tls::TlsError;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until `condition` holds.
-pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, condition: impl FnMut() -> bool) {
+    eventually_or(|| what.to_owned(), condition);
+}
+
+/// Waits until `condition` holds; `what` says at the time limit what was waited for.
+pub(crate) fn eventually_or(what: impl Fn() -> String, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {}", what());
         pause();
     }
 }
