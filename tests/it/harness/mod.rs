@@ -13,10 +13,12 @@ pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod load;
 pub(crate) mod matrix;
+pub(crate) mod prometheus;
 pub(crate) mod proxy;
 #[cfg(feature = "kafka")]
 pub(crate) mod records;
 pub(crate) mod redis;
+pub(crate) mod schemas;
 pub(crate) mod sentinel;
 #[cfg(feature = "kafka")]
 pub(crate) mod stream;
@@ -68,6 +70,15 @@ pub(crate) fn run(program: &str, args: &[&str], dir: &Path) -> String {
         String::from_utf8_lossy(&stderr)
     );
     stdout
+}
+
+/// A YAML file as JSON.
+pub(crate) fn yaml(text: &str) -> serde_json::Value {
+    config::Config::builder()
+        .add_source(config::File::from_str(text, config::FileFormat::Yaml))
+        .build()
+        .and_then(config::Config::try_deserialize)
+        .expect("YAML with a map at its top")
 }
 
 /// The settings of an empty `[redis]` section, for `address`.
