@@ -45,6 +45,9 @@ mod demo;
 mod documents;
 /// The embedded store, used with `redis-cli`.
 mod embedded;
+/// The examples in `deploy/`: each one is accepted, and all that they name exists.
+#[cfg(feature = "kafka")]
+mod examples;
 /// Faults under load; acknowledged events must be in Redis.
 mod faults;
 /// Faults of the network between the worker and Redis, under load.
