@@ -11,8 +11,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::dashboards::dir;
-use crate::harness::prometheus::program;
-use crate::harness::yaml;
+use crate::harness::{prometheus_program, yaml};
 
 /// A recording rule or an alert.
 pub(crate) struct Rule {
@@ -46,8 +45,11 @@ fn alerts() -> Vec<(String, Value)> {
 }
 
 fn promtool(args: &[&str]) -> String {
-    let output =
-        Command::new(program("promtool")).args(args).current_dir(dir()).output().expect("promtool");
+    let output = Command::new(prometheus_program("promtool"))
+        .args(args)
+        .current_dir(dir())
+        .output()
+        .expect("promtool");
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
     assert!(output.status.success(), "promtool {args:?}:\n{text}");

@@ -7,9 +7,8 @@ use serde_json::Value;
 
 use super::{accepted, deploy, paths, read};
 use crate::harness::certs::Issued;
-use crate::harness::prometheus::program;
 use crate::harness::redis::Redis;
-use crate::harness::{run, schemas, yaml};
+use crate::harness::{prometheus_program, run, schemas, yaml};
 
 /// The files that name other services.
 const FILES: &[&str] =
@@ -181,7 +180,7 @@ fn the_worker_writes_to_redis_with_the_secrets_that_are_made() {
     let ca = format!("{secrets}/ca.pem");
     let login = ["--tls", "--cacert", &ca, "-p", &port, "--user", "reader", "--no-auth-warning"];
     let ask = |command: &[&str]| {
-        run("redis-cli", &[&login, &["--pass", password.trim()], command].concat(), dir.path())
+        run("redis-cli", &[&login[..], &["--pass", password.trim()], command].concat(), dir.path())
     };
     assert!(ask(&["PING"]).contains("PONG"));
     assert!(ask(&["HGETALL", "user:u1"]).trim().is_empty());
@@ -194,7 +193,7 @@ fn prometheus_accepts_its_configuration() {
     let rules = deploy().join("../dashboards").display().to_string();
     let text = read(&compose().join("prometheus.yml")).replace("/etc/prometheus", &rules);
     std::fs::write(dir.path().join("prometheus.yml"), text).expect("writing a copy");
-    let promtool = program("promtool").display().to_string();
+    let promtool = prometheus_program("promtool").display().to_string();
     let report = run(&promtool, &["check", "config", "prometheus.yml"], dir.path());
     assert!(report.contains("1 rule files found"), "{report}");
 }

@@ -4,7 +4,6 @@ mod compose;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 use crate::harness::app::run;
 use crate::harness::certs::Authority;

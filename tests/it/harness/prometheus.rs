@@ -1,30 +1,19 @@
-//! A real Prometheus that scrapes one worker, and its tool.
+//! A real Prometheus that scrapes one worker.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+use super::prometheus_program;
 use super::redis::free_port;
 
 /// Time limit for the server to start.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Path of `prometheus` or `promtool`, which `tests/run` fetches.
-pub(crate) fn program(name: &str) -> PathBuf {
-    let dir = std::env::var_os("TRAITSINK_PROMETHEUS").map(PathBuf::from).unwrap_or_else(|| {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-        cache.expect("$HOME or $XDG_CACHE_HOME is set").join("traitsink/prometheus-1")
-    });
-    let path = dir.join(name);
-    assert!(path.exists(), "there is no {}: run tests/run once, which fetches it", path.display());
-    path
-}
 
 /// A running server; killed when dropped.
 pub(crate) struct Prometheus {
@@ -95,7 +84,7 @@ impl Drop for Prometheus {
 /// Starts a server and waits until it is ready; `None` if it ended instead.
 fn launch(dir: &Path, address: SocketAddr) -> Option<Child> {
     let log = std::fs::File::create(dir.join("log")).expect("a log");
-    let mut child = Command::new(program("prometheus"))
+    let mut child = Command::new(prometheus_program("prometheus"))
         .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
         .arg(format!("--web.listen-address={address}"))
         .current_dir(dir)

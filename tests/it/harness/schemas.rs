@@ -11,16 +11,7 @@ pub(crate) fn check(kind: &str, files: &[PathBuf]) {
 
 /// One line for each part of `files` that does not follow the schema.
 pub(crate) fn faults(kind: &str, files: &[PathBuf]) -> String {
-    let fetched = std::env::var_os("TRAITSINK_SCHEMAS").map(PathBuf::from).unwrap_or_else(|| {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-        cache.expect("$HOME or $XDG_CACHE_HOME is set").join("traitsink/schemas-1")
-    });
-    assert!(
-        fetched.is_dir(),
-        "there is no {}: run tests/run once, which fetches it",
-        fetched.display()
-    );
+    let fetched = super::fetched("TRAITSINK_SCHEMAS", "schemas-1");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas/check.cjs");
     let output = Command::new("node")
         .arg(script)
