@@ -28,9 +28,12 @@ impl Prometheus {
     pub(crate) fn start(target: SocketAddr, rules: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let settings = format!(
-            "global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}}\n\
-             rule_files: [rules.yaml]\n\
-             scrape_configs: [{{job_name: traitsink, static_configs: [{{targets: ['{target}']}}]}}]\n"
+            "global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}}
+rule_files: [rules.yaml]
+scrape_configs:
+  - job_name: traitsink
+    static_configs: [{{targets: ['{target}']}}]
+"
         );
         std::fs::write(dir.path().join("prometheus.yml"), settings).expect("writing settings");
         std::fs::write(dir.path().join("rules.yaml"), rules).expect("writing rules");
