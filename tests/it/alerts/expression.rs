@@ -31,8 +31,8 @@ pub(super) fn sides(expression: &str) -> Vec<&str> {
 
 /// The length of `on (..)` at the beginning of `text`; 0 if it is not there.
 fn matching(text: &str) -> usize {
-    let labels = text.trim_start().strip_prefix("on (").is_some();
-    labels.then(|| text.find(')').map_or(0, |end| end + 1)).unwrap_or(0)
+    let labels = text.trim_start().starts_with("on (");
+    if labels { text.find(')').map_or(0, |end| end + 1) } else { 0 }
 }
 
 #[test]
