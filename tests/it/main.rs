@@ -2,6 +2,8 @@
 
 /// `/live`, `/ready`, `/metrics`.
 mod admin;
+/// Recording rules and alerts, with a real Prometheus.
+mod alerts;
 /// Attacks: the bytes that attackers send, and their effect on honest clients.
 mod attacks;
 /// Recordings of the official SDKs, sent again.
@@ -31,7 +33,7 @@ mod config_values;
 mod connection;
 /// Connections that break, stall or receive too many replies, and the fence.
 mod connection_lost;
-/// The dashboards use only metrics that the program exports.
+/// The dashboards: metrics that exist, panels that explain themselves, Grafana's schema.
 mod dashboards;
 /// The dead-letter file is moved, emptied, removed, locked or half written.
 mod dead_letters;
@@ -43,6 +45,9 @@ mod demo;
 mod documents;
 /// The embedded store, used with `redis-cli`.
 mod embedded;
+/// The examples in `deploy/`: each one is accepted, and all that they name exists.
+#[cfg(feature = "kafka")]
+mod examples;
 /// Faults under load; acknowledged events must be in Redis.
 mod faults;
 /// Faults of the network between the worker and Redis, under load.

@@ -13,16 +13,19 @@ pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod load;
 pub(crate) mod matrix;
+#[cfg(feature = "kafka")]
+pub(crate) mod prometheus;
 pub(crate) mod proxy;
 #[cfg(feature = "kafka")]
 pub(crate) mod records;
 pub(crate) mod redis;
+pub(crate) mod schemas;
 pub(crate) mod sentinel;
 #[cfg(feature = "kafka")]
 pub(crate) mod stream;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -73,6 +76,31 @@ pub(crate) fn run(program: &str, args: &[&str], dir: &Path) -> String {
         String::from_utf8_lossy(&stderr)
     );
     stdout
+}
+
+/// The directory that `variable` names, or else `name` in the cache: `tests/run` fetches it.
+pub(crate) fn fetched(variable: &str, name: &str) -> PathBuf {
+    let dir = std::env::var_os(variable).map(PathBuf::from).unwrap_or_else(|| {
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
+        cache.expect("$HOME or $XDG_CACHE_HOME is set").join("traitsink").join(name)
+    });
+    assert!(dir.is_dir(), "there is no {}: run tests/run once, which fetches it", dir.display());
+    dir
+}
+
+/// The path of `prometheus` or `promtool`.
+pub(crate) fn prometheus_program(name: &str) -> PathBuf {
+    fetched("TRAITSINK_PROMETHEUS", "prometheus-1").join(name)
+}
+
+/// A YAML file as JSON.
+pub(crate) fn yaml(text: &str) -> serde_json::Value {
+    config::Config::builder()
+        .add_source(config::File::from_str(text, config::FileFormat::Yaml))
+        .build()
+        .and_then(config::Config::try_deserialize)
+        .expect("YAML with a map at its top")
 }
 
 /// The settings of an empty `[redis]` section, for `address`.
