@@ -39,7 +39,7 @@ case $1 in
     key=$(printf '%s' "$WRITE_KEY" | head -n 1 | cut -d , -f 1)
     login=$(printf '%s:' "$key" | base64 | tr -d '\n')
     for attempt in 1 2 3 4 5 6; do
-      answer=$(wget -q -O - -T 10 --header "Authorization: Basic $login" \
+      answer=$(wget -q -O - --header "Authorization: Basic $login" \
         --post-data "$(cat "$WORK/event.json")" "$URL/v1/identify") &&
         [ "$answer" = OK ] && exit 0
       echo "attempt $attempt: $URL did not confirm the event" >&2

@@ -28,7 +28,7 @@
 {{- if dig "kafka" "group_instance_id" "" $config -}}
 {{- fail "config.kafka.group_instance_id would be the same for all pods: leave it out, and with kind: StatefulSet each pod uses its own name" -}}
 {{- end -}}
-{{- if and .Values.redis.enabled (or (dig "redis" "url" "" .Values.config) (dig "redis" "host" "" .Values.config) (dig "redis" "nodes" "" .Values.config) (dig "redis" "mode" "" .Values.config) (hasKey .Values.secrets "redis.url")) -}}
+{{- if and .Values.redis.enabled (or (dig "redis" "url" "" .Values.config) (dig "redis" "host" "" .Values.config) (dig "redis" "nodes" "" .Values.config) (dig "redis" "mode" "" .Values.config) (hasKey $secrets "redis.url")) -}}
 {{- fail "redis.enabled installs a Redis, and config.redis names another one: set one of them" -}}
 {{- end -}}
 

@@ -11,11 +11,30 @@
 {{- $_ := set $here (last $parts) .value -}}
 {{- end -}}
 
+{{/* Takes keys without a value out of a table: that is how a file of values removes what another
+one has set. */}}
+{{- define "traitsink.prune" -}}
+{{- range $key, $value := . -}}
+{{- if kindIs "invalid" $value -}}
+{{- $_ := unset $ $key -}}
+{{- else if kindIs "map" $value -}}
+{{- include "traitsink.prune" $value -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The file of the Secret. */}}
+{{- define "traitsink.secretConfig" -}}
+{{- $config := deepCopy .Values.secretConfig -}}
+{{- include "traitsink.prune" $config -}}
+{{- toYaml $config -}}
+{{- end -}}
+
 {{/* The file of the ConfigMap: `config`, the defaults that fit a pod, and the paths of mounted
 secrets. */}}
 {{- define "traitsink.config" -}}
 {{- $config := deepCopy .Values.config -}}
-{{- $secret := .Values.secretConfig -}}
+{{- include "traitsink.prune" $config -}}
 {{- $defaults := dict "data_dir" "/var/lib/traitsink" "admin" (dict "listen" "0.0.0.0:9464") -}}
 {{- if include "traitsink.hasHttp" . -}}
 {{- $_ := set $defaults "http" (dict "listen" "0.0.0.0:8080") -}}
@@ -44,12 +63,13 @@ secrets. */}}
 
 {{/* All keys that the chart knows: for its own decisions, never printed. */}}
 {{- define "traitsink.allConfig" -}}
-{{- toYaml (mergeOverwrite (include "traitsink.config" . | fromYaml) (deepCopy .Values.secretConfig)) -}}
+{{- toYaml (mergeOverwrite (include "traitsink.config" . | fromYaml) (include "traitsink.secretConfig" . | fromYaml)) -}}
 {{- end -}}
 
 {{/* `secrets`, and the password of the chart's own Redis. */}}
 {{- define "traitsink.secrets" -}}
 {{- $secrets := deepCopy .Values.secrets -}}
+{{- include "traitsink.prune" $secrets -}}
 {{- with .Values.redis -}}
 {{- if and .enabled .auth.existingSecret -}}
 {{- $_ := set $secrets "redis.password_file" (dict "secretName" .auth.existingSecret "key" .auth.key) -}}
@@ -80,7 +100,7 @@ TRAITSINK__{{ upper . }}
 {{- define "traitsink.hasSection" -}}
 {{- $prefix := printf "%s." .section -}}
 {{- $found := or (kindIs "map" (get .root.Values.config .section)) (kindIs "map" (get .root.Values.secretConfig .section)) -}}
-{{- range $key, $from := .root.Values.secrets -}}
+{{- range $key, $from := include "traitsink.secrets" .root | fromYaml -}}
 {{- if hasPrefix $prefix $key -}}{{- $found = true -}}{{- end -}}
 {{- end -}}
 {{- if $found -}}yes{{- end -}}

@@ -86,7 +86,7 @@ metadata:
   annotations:
     checksum/config: {{ include "traitsink.config" . | sha256sum }}
     {{- if .Values.secretConfig }}
-    checksum/secret-config: {{ toYaml .Values.secretConfig | sha256sum }}
+    checksum/secret-config: {{ include "traitsink.secretConfig" . | sha256sum }}
     {{- end }}
     {{- with mergeOverwrite (dict) .Values.commonAnnotations .Values.podAnnotations }}
     {{- toYaml . | nindent 4 }}

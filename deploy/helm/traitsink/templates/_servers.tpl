@@ -20,7 +20,8 @@ the address is in a Secret or is no network address. */}}
 {{- $mode := $redis.mode | default "standalone" -}}
 {{- $servers := list -}}
 {{- $sentinels := list -}}
-{{- $secret := or (hasKey .Values.secrets "redis.url") (hasKey .Values.secrets "redis.host") (hasKey .Values.secrets "redis.nodes") -}}
+{{- $secrets := include "traitsink.secrets" . | fromYaml -}}
+{{- $secret := or (hasKey $secrets "redis.url") (hasKey $secrets "redis.host") (hasKey $secrets "redis.nodes") -}}
 {{- if or $secret (has $mode (list "embedded" "local")) (hasPrefix "unix:" ($redis.url | default "")) -}}
 {{- else if eq $mode "sentinel" -}}
 {{- range dig "sentinel" "nodes" list $redis -}}
