@@ -1,0 +1,164 @@
+"""The pod of `helm test`, played on this machine: its steps as they are rendered, a real worker and
+real Redis servers. BusyBox takes the place of the image's tools."""
+
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+from config import Pod
+from helm import CHART, PROGRAM, container, expect, find, objects, program, run
+
+
+def free():
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Processes:
+    """Child processes that end with the check."""
+
+    def __init__(self):
+        self.started = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for child in reversed(self.started):
+            child.send_signal(signal.SIGTERM)
+        for child in reversed(self.started):
+            child.wait(timeout=30)
+
+    def start(self, *command, **options):
+        self.started.append(
+            subprocess.Popen(
+                list(map(str, command)),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                **options,
+            )
+        )
+
+    def redis(self, directory, *options):
+        port = free()
+        self.start(
+            "redis-server",
+            *[option for option in options if option.endswith(".conf")],
+            "--port",
+            port,
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            directory,
+            "--save",
+            "",
+            *[option for option in options if not option.endswith(".conf")],
+        )
+        return port
+
+
+def eventually(done, what):
+    for _ in range(300):
+        if done():
+            return
+        time.sleep(0.1)
+    expect(False, f"{what} does not happen")
+
+
+def ready(port):
+    try:
+        return urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=2).status == 200
+    except OSError:
+        return False
+
+
+def play(pod, url):
+    """Runs the containers of the test's pod one after the other; returns what they print."""
+    tools = pod.directory / "tools"
+    tools.mkdir()
+    for name in "sh wget head od tr cat cut base64 sed sleep printf".split():
+        (tools / name).symlink_to(shutil.which("busybox"))
+    (tools / "redis-cli").symlink_to(shutil.which("redis-cli"))
+    (pod.directory / "work").mkdir()
+    spec = find(pod.items, "Pod")["spec"]
+    printed = ""
+    for one in [*spec["initContainers"], *spec["containers"]]:
+        variables = pod.variables(one)
+        arguments = [pod.here(argument) for argument in one["args"]]
+        if one["name"] == "replay":
+            done = program(*arguments, env=variables)
+        else:
+            variables = {
+                name: value.replace("http://rel-traitsink.there:80", url)
+                for name, value in variables.items()
+            }
+            done = run(*one["command"], *arguments, env={"PATH": str(tools), **variables})
+        expect(done.returncode == 0, f"{one['name']}: {done.stdout}{done.stderr}")
+        printed += done.stdout + done.stderr
+    return printed
+
+
+def http():
+    """The event goes through the HTTP source, with the write key of a mounted file, and is read
+    with the worker's password and database."""
+    with tempfile.TemporaryDirectory() as directory, Processes() as processes:
+        redis = processes.redis(directory, "--requirepass", "a-secret")
+        listen, admin = free(), free()
+        items = objects(
+            CHART / "ci/http-values.yaml",
+            values={
+                "config": {
+                    "http": {"listen": f"0.0.0.0:{listen}"},
+                    "admin": {"listen": f"0.0.0.0:{admin}"},
+                    "redis": {"host": "127.0.0.1", "port": redis, "prefix": "shop"},
+                }
+            },
+        )
+        pod = Pod(items, directory)
+        one = container(items)
+        processes.start(
+            PROGRAM, *map(pod.here, one["args"]), env={"HOME": "/nonexistent", **pod.variables(one)}
+        )
+        eventually(lambda: ready(admin), "ready")
+        printed = play(pod, f"http://127.0.0.1:{listen}")
+        expect(f"shop:user:helm-test-rel is in Redis at 127.0.0.1:{redis}" in printed, printed)
+        left = run(
+            "redis-cli", "-p", redis, "-a", "a-secret", "--no-auth-warning", "-n", "1", "DBSIZE"
+        )
+        expect(left.stdout.strip() == "0", f"left behind: {left.stdout}")
+
+
+def replay():
+    """Without a write key the event goes through `replay`, here to the master of a sentinel."""
+    with tempfile.TemporaryDirectory() as directory, Processes() as processes:
+        redis = processes.redis(directory, "--requirepass", "a-secret")
+        settings = pathlib.Path(directory) / "sentinel.conf"
+        settings.write_text(
+            f"sentinel monitor mymaster 127.0.0.1 {redis} 1\nsentinel auth-pass mymaster a-secret\n"
+        )
+        port = free()
+        processes.start(
+            "redis-server",
+            settings,
+            "--sentinel",
+            "--port",
+            port,
+            "--bind",
+            "127.0.0.1",
+            cwd=directory,
+        )
+        asked = ("redis-cli", "-p", port, "SENTINEL", "get-master-addr-by-name", "mymaster")
+        eventually(lambda: str(redis) in run(*asked).stdout, "the sentinel knows the master")
+        items = objects(
+            CHART / "ci/kafka-values.yaml",
+            values={"config": {"redis": {"sentinel": {"nodes": [f"127.0.0.1:{port}"]}}}},
+        )
+        printed = play(Pod(items, directory), "")
+        expect(f"user:helm-test-rel is in Redis at 127.0.0.1:{redis}" in printed, printed)
