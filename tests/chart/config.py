@@ -95,29 +95,22 @@ def secrets():
         )
 
 
-def certificate(directory):
-    """A certificate and its key, PEM."""
-    cert, key = directory / "crt.pem", directory / "key.pem"
-    made = run(
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-subj",
-        "/CN=test",
-        "-days",
-        "1",
-        "-keyout",
-        key,
-        "-out",
-        cert,
+def certificates(directory):
+    """An authority's certificate; one that it gave to 127.0.0.1, and its key: files, PEM."""
+    ca, ca_key, cert, key, csr, names = (
+        directory / name for name in ("ca.crt", "ca.key", "tls.crt", "tls.key", "tls.csr", "names")
     )
-    expect(made.returncode == 0, made.stderr)
-    return cert.read_text(), key.read_text()
+    names.write_text("subjectAltName=IP:127.0.0.1")
+    new = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes".split()
+    for command in (
+        ["req", "-x509", *new, "-subj", "/CN=authority", "-days", 1, "-keyout", ca_key, "-out", ca],
+        ["req", "-new", *new, "-subj", "/CN=127.0.0.1", "-keyout", key, "-out", csr],
+        ["x509", "-req", "-in", csr, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", 1]
+        + ["-extfile", names, "-out", cert],
+    ):
+        made = run("openssl", *command)
+        expect(made.returncode == 0, made.stderr)
+    return ca, cert, key
 
 
 class Pod:
@@ -126,17 +119,9 @@ class Pod:
     def __init__(self, items, directory, secret="a-secret"):
         self.items, self.directory = items, pathlib.Path(directory)
         self.secret = secret
-        cert, key = certificate(self.directory)
-        self.contents = {"ca.crt": cert, "tls.crt": cert, "tls.key": key}
-        name = items and find(
-            [
-                one
-                for one in items
-                if one["kind"] == "ConfigMap" and "traitsink.yaml" in one.get("data", {})
-            ],
-            "ConfigMap",
-        )
-        self.write("etc/traitsink/config/traitsink.yaml", name["data"]["traitsink.yaml"])
+        self.contents = {file.name: file.read_text() for file in certificates(self.directory)}
+        settings = find(items, "ConfigMap", "rel-traitsink")["data"]["traitsink.yaml"]
+        self.write("etc/traitsink/config/traitsink.yaml", settings)
         for one in items:
             if one["kind"] == "Secret":
                 self.write(

@@ -47,20 +47,10 @@ class Processes:
         )
 
     def redis(self, directory, *options):
+        """Starts a Redis that keeps nothing; returns its port without TLS."""
         port = free()
-        self.start(
-            "redis-server",
-            *[option for option in options if option.endswith(".conf")],
-            "--port",
-            port,
-            "--bind",
-            "127.0.0.1",
-            "--dir",
-            directory,
-            "--save",
-            "",
-            *[option for option in options if not option.endswith(".conf")],
-        )
+        common = ("--port", port, "--bind", "127.0.0.1", "--dir", directory, "--save", "")
+        self.start("redis-server", *common, *options)
         return port
 
 
@@ -105,6 +95,14 @@ def play(pod, url):
     return printed
 
 
+def worker(pod, processes, admin):
+    """Starts the worker as its container would, and waits until it is ready."""
+    one = container(pod.items)
+    arguments = map(pod.here, one["args"])
+    processes.start(PROGRAM, *arguments, env={"HOME": "/nonexistent", **pod.variables(one)})
+    eventually(lambda: ready(admin), "ready")
+
+
 def http():
     """The event goes through the HTTP source, with the write key of a mounted file, and is read
     with the worker's password and database."""
@@ -122,17 +120,41 @@ def http():
             },
         )
         pod = Pod(items, directory)
-        one = container(items)
-        processes.start(
-            PROGRAM, *map(pod.here, one["args"]), env={"HOME": "/nonexistent", **pod.variables(one)}
-        )
-        eventually(lambda: ready(admin), "ready")
+        worker(pod, processes, admin)
         printed = play(pod, f"http://127.0.0.1:{listen}")
         expect(f"shop:user:helm-test-rel is in Redis at 127.0.0.1:{redis}" in printed, printed)
         left = run(
             "redis-cli", "-p", redis, "-a", "a-secret", "--no-auth-warning", "-n", "1", "DBSIZE"
         )
         expect(left.stdout.strip() == "0", f"left behind: {left.stdout}")
+
+
+def cluster():
+    """The same with a write key in a variable, and a cluster that wants TLS, a client certificate
+    and a user name."""
+    with tempfile.TemporaryDirectory() as directory, Processes() as processes:
+        listen, admin, redis = free(), free(), free()
+        listens = {
+            "http": {"listen": f"0.0.0.0:{listen}"},
+            "admin": {"listen": f"0.0.0.0:{admin}"},
+            "redis": {"nodes": [f"127.0.0.1:{redis}"]},
+        }
+        pod = Pod(objects(CHART / "ci/cluster-values.yaml", values={"config": listens}), directory)
+        files = [pod.directory / name for name in ("ca.crt", "tls.crt", "tls.key")]
+        processes.redis(
+            directory, "--cluster-enabled", "yes", "--cluster-port", free(), "--tls-cluster", "yes",
+            "--tls-port", redis, "--tls-ca-cert-file", files[0], "--tls-cert-file", files[1],
+            "--tls-key-file", files[2], "--user", "default", "off",
+            "--user", "traitsink", "on", ">a-secret", "~shop:*", "+@all",
+        )  # fmt: skip
+        cli = ["redis-cli", "-p", redis, "--tls", "--cacert", files[0], "--cert", files[1]]
+        cli += ["--key", files[2], "--user", "traitsink", "-a", "a-secret", "--no-auth-warning"]
+        given = ("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        eventually(lambda: "OK" in run(*cli, *given).stdout, "the slots are given")
+        eventually(lambda: "state:ok" in run(*cli, "CLUSTER", "INFO").stdout, "the cluster is up")
+        worker(pod, processes, admin)
+        printed = play(pod, f"http://127.0.0.1:{listen}")
+        expect(f"shop:user:helm-test-rel is in Redis at 127.0.0.1:{redis}" in printed, printed)
 
 
 def replay():

@@ -14,7 +14,6 @@ from helm import (
     helm,
     objects,
     run,
-    worker,
     yaml,
 )
 import kubernetes_validate

@@ -5,7 +5,7 @@ import pathlib
 import shutil
 import tempfile
 
-from helm import CHART, EXAMPLES, container, expect, find, objects, refusal, worker, yaml
+from helm import CHART, container, expect, find, objects, refusal, worker, yaml
 
 REFUSED = pathlib.Path(__file__).with_name("refused.yaml")
 HTTP, KAFKA = CHART / "ci/http-values.yaml", CHART / "ci/kafka-values.yaml"

@@ -48,6 +48,7 @@ checks! {
     #[cfg(feature = "kafka")]
     accepted
     http
+    cluster
     #[cfg(feature = "kafka")]
     replay
 }
