@@ -187,3 +187,25 @@ def accepted():
             # A key that was misspelled would be refused; a section that was lost would not.
             for text in ("0.0.0.0:9000", "[::]:8081") if file == EVERYTHING else ("0.0.0.0:9464",):
                 expect(text in shown.stdout, f"{file.name}: {text} is lost: {shown.stdout}")
+
+
+def checksums():
+    """A new configuration restarts the pods; nothing else of the values does."""
+
+    def template(values):
+        return worker(objects(HTTP, values=values))["spec"]["template"]
+
+    first = template({})
+    for values in (
+        {"config": {"log": {"level": "debug"}}},
+        {"secretConfig": {"redis": {"username": "other"}}},
+        {"secrets": {"redis.tls.ca_file": {"secretName": "redis-tls", "key": "ca.crt"}}},
+    ):
+        changed = template(values)["metadata"]["annotations"]
+        expect(changed != first["metadata"]["annotations"], f"{values} restart nothing")
+    for values in (
+        {"replicaCount": 5},
+        {"service": {"type": "NodePort"}, "networkPolicy": {"enabled": True}},
+        {"serviceMonitor": {"enabled": True}, "podDisruptionBudget": {"enabled": False}},
+    ):
+        expect(template(values) == first, f"{values} restart the pods")

@@ -1,6 +1,7 @@
 """The pod of `helm test`, played on this machine: its steps as they are rendered, a real worker and
 real Redis servers. BusyBox takes the place of the image's tools."""
 
+import os
 import pathlib
 import shutil
 import signal
@@ -184,3 +185,44 @@ def replay():
         )
         printed = play(Pod(items, directory), "")
         expect(f"user:helm-test-rel is in Redis at 127.0.0.1:{redis}" in printed, printed)
+
+
+def redis():
+    """The chart's own Redis starts with its rendered arguments, a replica follows it, every write
+    is on disk, and its probe fails without the password."""
+    values = {"redis": {"replicaCount": 1, "persistence": {"enabled": True}}}
+    items = objects(CHART / "ci/redis-values.yaml", values=values)
+    settings = find(items, "ConfigMap", "rel-traitsink")["data"]["traitsink.yaml"]
+    expect("- rel-traitsink-redis-replica-0.rel-traitsink-redis-replica:6379" in settings, settings)
+    with tempfile.TemporaryDirectory() as directory, Processes() as processes:
+        ports = []
+        for name in ("rel-traitsink-redis", "rel-traitsink-redis-replica"):
+            workload = find(items, "StatefulSet", name)
+            one = workload["spec"]["template"]["spec"]["containers"][0]
+            here = {
+                "$(REDISCLI_AUTH)": "a-secret",
+                "/data": f"{directory}/{name}",
+                "rel-traitsink-redis": "127.0.0.1",
+                "6379": str(ports[0] if ports else 6379),
+            }
+            pathlib.Path(here["/data"]).mkdir()
+            ports.append(free())
+            arguments = [here.get(argument, argument) for argument in one["args"]]
+            processes.start(*one["command"], *arguments, "--port", ports[-1])
+        probe = one["readinessProbe"]["exec"]["command"]
+
+        def ping(port, **env):
+            return run(*probe[:1], "-p", port, *probe[1:], env={"PATH": os.environ["PATH"], **env})
+
+        def ask(port, *command):
+            return run(
+                "redis-cli", "-p", port, "-a", "a-secret", "--no-auth-warning", *command
+            ).stdout
+
+        for port in ports:
+            eventually(lambda: ping(port, REDISCLI_AUTH="a-secret").returncode == 0, "an answer")
+            expect(ping(port).returncode != 0, "the probe passes without the password")
+        eventually(lambda: "master_link_status:up" in ask(ports[1], "INFO"), "the replica follows")
+        expect(ask(ports[0], "SET", "a", "b").strip() == "OK", "the master takes no writes")
+        for key, value in (("appendfsync", "always"), ("maxmemory-policy", "noeviction")):
+            expect(value in ask(ports[0], "CONFIG", "GET", key), f"{key} is not {value}")

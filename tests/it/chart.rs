@@ -47,8 +47,10 @@ checks! {
     secrets
     #[cfg(feature = "kafka")]
     accepted
+    checksums
     http
     cluster
     #[cfg(feature = "kafka")]
     replay
+    redis
 }
