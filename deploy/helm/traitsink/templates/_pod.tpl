@@ -55,7 +55,7 @@
         path: traitsink.yaml
 {{- end }}
 {{- with include "traitsink.secretFiles" . | fromYaml }}
-# Each file has the name of its key. New contents appear without a restart.
+# Each file has the name of its key. New contents appear in it while the pod runs.
 - name: secrets
   projected:
     defaultMode: 0440
