@@ -8,6 +8,8 @@ mod alerts;
 mod attacks;
 /// Recordings of the official SDKs, sent again.
 mod captures;
+/// The Helm chart and the plain manifests: valid, safe, and accepted by the program.
+mod chart;
 /// `check --connect`: writes that would be refused now, and the server's own data in the report.
 mod check_connect;
 /// The command line, with the real binary: help, exit codes, output, and secrets that are never
