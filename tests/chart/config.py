@@ -143,7 +143,7 @@ class Pod:
 
     def here(self, text):
         """A text with the pod's paths below the directory."""
-        for path in ("/etc/traitsink", "/var/lib/traitsink", "/work"):
+        for path in ("/etc/traitsink", "/var/lib/traitsink", "/profile"):
             text = text.replace(path, str(self.directory) + path)
         return text
 

@@ -76,7 +76,7 @@ def play(pod, url):
     for name in "sh wget head od tr cat cut base64 sed sleep printf".split():
         (tools / name).symlink_to(shutil.which("busybox"))
     (tools / "redis-cli").symlink_to(shutil.which("redis-cli"))
-    (pod.directory / "work").mkdir()
+    (pod.directory / "profile").mkdir()
     spec = find(pod.items, "Pod")["spec"]
     printed = ""
     for one in [*spec["initContainers"], *spec["containers"]]:

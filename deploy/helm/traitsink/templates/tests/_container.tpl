@@ -12,11 +12,11 @@ securityContext:
   {{- toYaml .root.Values.securityContext | nindent 2 }}
 volumeMounts:
   - name: work
-    mountPath: /work
+    mountPath: /profile
   {{- with .mounts }}
   {{- . | nindent 2 }}
   {{- end }}
 env:
   - name: WORK
-    value: /work
+    value: /profile
 {{- end -}}
