@@ -90,7 +90,7 @@ fn unreadable(key: &str, path: &Path) -> Option<String> {
     Some(format!("{key}: {} cannot be read: {error}", path.display()))
 }
 
-/// What the configuration would do, one line for each part.
+/// The effect of the configuration, one line for each part.
 fn summary(config: &Config) -> String {
     let dead_letters = match &config.dead_letter {
         DeadLetter::File { path, max_size } => {

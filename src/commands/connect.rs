@@ -141,7 +141,7 @@ mod kafka {
         }
     }
 
-    /// What a probe found; what is missing begins with the name of the part.
+    /// The result of a probe; each missing thing begins with the name of the part.
     async fn found(
         part: &'static str,
         probe: impl FnOnce() -> Result<BrokerReport, ProbeError> + Send + 'static,

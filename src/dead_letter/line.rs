@@ -82,28 +82,19 @@ mod tests {
             key: Some("u1".into()),
             headers: vec![("trace".to_owned(), Some("1".into()))],
         };
-        let line = serde_json::to_value(Line::of(&Letter::new(
-            DeadReason::WrongType,
-            Source::Http,
-            Some(b"user:1"),
-            b"{}",
-            Some(&record),
-        )))
-        .unwrap();
+        let line_of = |record: &KafkaRecord| {
+            let (reason, source) = (DeadReason::WrongType, Source::Kafka);
+            let letter = Letter::new(reason, source, Some(b"user:1"), b"{}", Some(record));
+            serde_json::to_value(Line::of(&letter)).unwrap()
+        };
+        let line = line_of(&record);
         assert_eq!(line["topic"], "events");
         assert_eq!(line["partition"], 3);
         assert_eq!(line["offset"], 42);
         assert_eq!(line["timestamp"], 1_700_000_000_123_i64);
         assert_eq!(line["key"], "user:1");
         record.timestamp = None;
-        let line = serde_json::to_value(Line::of(&Letter::new(
-            DeadReason::WrongType,
-            Source::Http,
-            Some(b"user:1"),
-            b"{}",
-            Some(&record),
-        )))
-        .unwrap();
+        let line = line_of(&record);
         assert_eq!((&line["offset"], line.get("timestamp")), (&42.into(), None));
     }
 

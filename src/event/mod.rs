@@ -64,7 +64,7 @@ pub struct Rules {
     pub destination: String,
 }
 
-/// What a source knows about an event besides its text.
+/// Facts about an event that its source knows, besides its text.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Origin<'a> {
     /// The prefix of the Redis key, without white space at both ends ([`trim_js`]); may be empty.

@@ -16,7 +16,7 @@ pub(super) struct ServerAddress {
 
 impl ServerAddress {
     /// # Errors
-    /// What is wrong with the host, without quoting it.
+    /// The fault of the host, without quoting it.
     pub(super) fn new(host: &str, port: u16) -> Result<Self, String> {
         Ok(Self { host: host_name(host)?, port, username: None, password: None })
     }

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use crate::config::LogLevel;
 
-    /// What is written at `level` in `format`, not on a terminal.
+    /// The log at `level` in `format`, not on a terminal.
     fn logged(format: LogFormat, level: LogLevel, log: impl FnOnce()) -> String {
         let mut file = tempfile::tempfile().unwrap();
         let writer = Mutex::new(file.try_clone().unwrap());

@@ -1,4 +1,4 @@
-//! What was built, and what the process uses.
+//! The metrics of the build and of the process.
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;

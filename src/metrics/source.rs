@@ -1,4 +1,4 @@
-//! What happened to the events of each source.
+//! The metrics of each source: how its events ended, and how long that took.
 
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
@@ -11,7 +11,7 @@ use super::register::{LATENCY, Register};
 const FRESHNESS: &[f64] =
     &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 3600.0, 21600.0, 86400.0];
 
-/// What happened to the events of one source.
+/// The metrics of one source.
 pub struct SourceMetrics {
     /// Events taken from the source.
     pub received: IntCounter,

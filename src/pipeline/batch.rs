@@ -1,4 +1,4 @@
-//! What a lane writes at once: each key at most once.
+//! A batch: the jobs that a lane writes at once, each key at most once.
 
 use hashbrown::DefaultHashBuilder;
 use hashbrown::HashTable;
@@ -15,7 +15,7 @@ pub struct Batch {
     groups: KeyGroups<Write>,
 }
 
-/// What is written for one update.
+/// The write for one update.
 fn write_for(update: &Update) -> Write {
     Write::Hash(HashWrite { fields: update.field_count() })
 }
@@ -44,7 +44,7 @@ struct KeyGroups<W> {
 struct KeyGroup<W> {
     first: u32,
     last: u32,
-    /// What is written for all of them.
+    /// The write for all of them.
     write: W,
 }
 

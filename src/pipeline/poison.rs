@@ -85,7 +85,7 @@ impl PoisonDetector {
     }
 }
 
-/// What is remembered of refused keys, by the hash of each.
+/// Notes about refused keys, by the hash of each.
 struct RefusedKeys {
     retry_count: u32,
     remembered: Duration,

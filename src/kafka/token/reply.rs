@@ -62,7 +62,7 @@ struct Claims {
 /// Reads a reply that came with status 200; `now` is the time since the Unix epoch.
 ///
 /// # Errors
-/// What is wrong or missing, without any of the reply's text.
+/// The fault of the reply, without any of its text.
 pub(super) fn read(body: &[u8], now: Duration) -> Result<TokenReply, &'static str> {
     let granted: Granted = serde_json::from_slice(body)
         .map_err(|_| "not a JSON object with access_token and expires_in")?;

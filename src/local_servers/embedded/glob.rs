@@ -31,7 +31,7 @@ pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
 /// How the first element of a pattern matches one byte.
 enum GlobStep {
     Star,
-    /// It matches; the element has this many bytes.
+    /// The element matches; it has this many bytes.
     One(usize),
     No,
 }

@@ -1,8 +1,8 @@
 //! The write forms: what can be written to one key. Pure.
 //!
 //! A new form is a variant of [`Write`], with a type that knows its commands as [`HashWrite`] does.
-//! It is added to `Write::forms`, too. The compiler names the other places in this file, and none
-//! outside of it: see "Add a write form" in `CONTRIBUTING.md`.
+//! The variant is added to `Write::forms`, too. The compiler names the other places in this file,
+//! and none outside of it: see "Add a write form" in `CONTRIBUTING.md`.
 
 use redis::Value;
 
@@ -10,7 +10,7 @@ use super::hash::HashWrite;
 use super::packed::PackedCommands;
 use super::verdict::Unconfirmed;
 
-/// What is written to one key. The payload, packed by the event, stays where it is: a form holds
+/// A write to one key. The payload, packed by the event, stays where it is: a form holds
 /// only what else its commands need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write {
@@ -45,14 +45,14 @@ impl Write {
         }
     }
 
-    /// What the replies say, one for each command that was packed.
+    /// Reads the replies, one for each command that was packed.
     pub(in crate::redis) fn judge(self, replies: &[Value]) -> Result<(), Unconfirmed<'_>> {
         match self {
             Self::Hash(hash) => hash.judge(replies),
         }
     }
 
-    /// What an ACL must permit: `+command`, with blanks between several.
+    /// The permissions that an ACL needs: `+command`, with blanks between several.
     pub(in crate::redis) const fn acl(self) -> &'static str {
         match self {
             Self::Hash(_) => HashWrite::ACL,

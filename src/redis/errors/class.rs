@@ -1,6 +1,6 @@
-//! What must be done about an error of Redis.
+//! Classes of errors by the remedy: try again, connect again, find the server again, ..
 
-/// What is done about an error; the label `class` of metrics.
+/// The remedy for an error; the label `class` of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
     /// Try again on the same connection, after a pause.

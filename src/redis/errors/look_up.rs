@@ -64,13 +64,13 @@ pub fn safe_code(code: &str) -> &str {
     if is_code(code) { code } else { "OTHER" }
 }
 
-/// What an operator can do about the error reply of a server with these `names`.
+/// Advice for an operator about the error reply of a server with these `names`.
 pub fn hint(code: &str, detail: &str, names: ServerNames) -> Option<String> {
     let hint = look_up(code, detail).map_or(UNKNOWN, |row| row.hint);
     (!hint.is_empty()).then(|| names.fill(hint))
 }
 
-/// What happened and what to do about it, in words that are safe to log.
+/// The error in words that are safe to log: what happened, and what to do about it.
 pub fn explain(code: &str, detail: &str, names: ServerNames) -> String {
     match hint(code, detail, names) {
         Some(hint) => format!("{}: {hint}", redact(code, detail)),

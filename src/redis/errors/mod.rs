@@ -1,4 +1,4 @@
-//! What is wrong with a server, or with the way to it: classes, Redis's error replies, hints.
+//! Faults of a server, or of the way to it: classes, Redis's error replies, hints.
 
 mod broken;
 mod class;

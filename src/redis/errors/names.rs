@@ -5,11 +5,12 @@ use std::fmt;
 /// The names for one kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerNames {
-    /// What stands before the server's address: nothing, or a word and a blank.
+    /// The text before the server's address: nothing, or a word and a blank.
     pub(in crate::redis) kind: &'static str,
     /// The table that holds its login and its TLS settings: `redis`.
     pub(in crate::redis) section: &'static str,
-    /// What is added where its user lacks a permission: nothing, or text that begins with `; `.
+    /// The text that is added where its user lacks a permission: nothing, or text that begins with
+    /// `; `.
     pub(in crate::redis) permissions: &'static str,
 }
 

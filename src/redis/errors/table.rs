@@ -12,9 +12,9 @@ pub(super) struct KnownError {
     pub(super) code: &'static str,
     pub(super) start: &'static str,
     pub(super) class: Class,
-    /// What happened, in our words.
+    /// The fault in our words.
     pub(super) says: &'static str,
-    /// What to do about it; empty: nothing but wait. `{section}` stands for the configuration table
+    /// The remedy; empty: nothing but wait. `{section}` stands for the configuration table
     /// of the server: `redis`.
     pub(super) hint: &'static str,
     /// Whether the write, its key or the server is the reason.

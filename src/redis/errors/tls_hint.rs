@@ -131,7 +131,7 @@ fn alert_hint(alert: AlertDescription, has_client_certificate: bool) -> &'static
     }
 }
 
-/// What is wrong with the server's certificate, and what to do.
+/// The fault of the server's certificate, and the remedy.
 fn certificate(
     tls: &TlsClient,
     error: &CertificateError,

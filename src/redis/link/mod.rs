@@ -262,7 +262,7 @@ impl Link {
         trouble
     }
 
-    /// What the replies to one write say; notes the trouble when it must be tried again.
+    /// Reads the replies to one write; notes the trouble when it must be tried again.
     fn judge(
         &mut self,
         write: Write,

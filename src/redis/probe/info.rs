@@ -1,4 +1,4 @@
-//! What a server's answer to INFO says. Pure.
+//! Reads a server's answer to INFO. Pure.
 
 use crate::printable::printable;
 use crate::redis::wire::field;

@@ -1,4 +1,4 @@
-//! What `check --connect` reports about one server.
+//! The report of `check --connect` about one server.
 
 use redis::{Cmd, Value};
 

@@ -26,7 +26,7 @@ impl Replication {
     /// Confirms, in words, that this is a replica of one of `primaries`.
     ///
     /// # Errors
-    /// What the server is instead.
+    /// The role that the server has instead.
     pub(in crate::redis) fn confirm(&self, primaries: &[&Self]) -> Result<String, String> {
         let Some(id) = &self.id else { return Ok("unknown (not permitted)".to_owned()) };
         let Some(primary) = &self.primary else {

@@ -77,7 +77,7 @@ impl Connection {
         self.tls.as_ref()
     }
 
-    /// What an error reply on this connection means.
+    /// The meaning of an error reply on this connection.
     pub(in crate::redis) fn trouble(&self, error: &ServerError) -> Trouble {
         Trouble::reply(error, self.names)
     }

@@ -1,4 +1,4 @@
-//! What a connection needs to be told: plain values, whichever kind of Redis they are for.
+//! The settings of a connection: plain values, whichever kind of Redis they are for.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub(in crate::redis) enum ServerRole {
 }
 
 impl ConnectionSettings {
-    /// What `[redis]` says of the servers that take writes, of any role.
+    /// The settings in `[redis]` for servers that take writes, of any role.
     pub fn of(redis: &config::Redis) -> Self {
         Self {
             username: redis.username.clone(),

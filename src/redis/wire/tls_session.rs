@@ -1,4 +1,4 @@
-//! What was agreed with a TLS server.
+//! The parameters that were agreed with a TLS server.
 
 /// The version, cipher and protocol that were agreed with a TLS server.
 #[derive(Debug, Clone, PartialEq, Eq)]

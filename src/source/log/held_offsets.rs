@@ -129,7 +129,7 @@ mod tests {
         held.read(5);
         held.note(20, begin);
         assert_eq!(held.void(), Some(5), "nothing is committed: back to the first");
-        // What was in flight is settled.
+        // Events in flight are settled.
         held.note(21, at(begin, 1));
         held.release(at(begin, 60));
         assert_eq!(held.due(), None);

@@ -18,7 +18,7 @@ pub(super) fn channels() -> Vec<&'static str> {
     std::iter::once(ABOUT_TO_PROMOTE).chain(ABORTED).chain(MOVED).collect()
 }
 
-/// What a sentinel published.
+/// A message that a sentinel published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Notice {
     /// This replica is about to be promoted; its address as it is announced.

@@ -35,7 +35,7 @@ struct Failover {
     until: Instant,
 }
 
-/// What happens to a [`MasterState`].
+/// News that may change a [`MasterState`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SentinelNews {
     /// The sentinels named `master` in `epoch`, and the server itself confirmed that it takes
@@ -47,7 +47,7 @@ pub(super) enum SentinelNews {
     FailoverAborted,
 }
 
-/// What the news changed.
+/// The change that news made to a [`MasterState`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum MasterChange {
     /// The state was known already, or is older.
