@@ -145,6 +145,7 @@ impl<S: Apply> Worker<S> {
     pub(super) async fn write(&mut self, batch: &Batch) -> Option<Trouble> {
         self.writes.clear();
         self.verdicts.clear();
+        self.writes.reserve(batch.bytes());
         for (write, key, payload) in batch.writes() {
             self.writes.add(write, key, payload);
         }

@@ -69,6 +69,12 @@ impl PackedCommands {
         self.bytes.capacity()
     }
 
+    /// Makes room for so many more bytes, and for no others: a buffer that grows by doubling would
+    /// hold up to three times as much for a moment.
+    pub(super) fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve_exact(bytes);
+    }
+
     /// Gives back the room for more than `limit` bytes.
     pub(super) fn shrink_to(&mut self, limit: usize) {
         self.bytes.shrink_to(limit);

@@ -50,6 +50,11 @@ impl Writes {
         self.places.clear();
     }
 
+    /// Makes room for writes of about so many bytes.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.commands.reserve(bytes);
+    }
+
     /// Adds the commands of `write`: `key` is one packed RESP bulk string; `payload` is that of
     /// each update that was joined, in order.
     pub fn add<'a>(&mut self, write: Write, key: &[u8], payload: impl Iterator<Item = &'a [u8]>) {

@@ -47,8 +47,9 @@ impl Encoding {
 const SLICE: usize = 1024;
 /// A body whose client is silent for longer is given up.
 const MAX_SILENCE: Duration = Duration::from_secs(10);
-/// Bytes, compressed and decompressed, after which other tasks have their turn.
-const TURN: usize = 64 * 1024;
+/// Bytes after which other tasks have their turn: of a body, compressed and decompressed, or of its
+/// events.
+pub(super) const TURN: usize = 64 * 1024;
 
 /// Reads all of `body`: its text and its compressed form have at most `bodies.limit()` bytes each,
 /// it comes within `bodies.timeout`, and memory is reserved for each byte as soon as it is here.

@@ -28,7 +28,7 @@ use crate::pipeline::{Ack, Busy, Intake, Message, NotAccepted, Origin, Outcome, 
 
 use auth::KeyDigests;
 use bodies::Bodies;
-use body::Encoding;
+use body::{Encoding, TURN};
 use problem::Problem;
 use receipts::Pending;
 
@@ -137,8 +137,9 @@ impl HttpSource {
         let (pending, receipts) = Pending::new(events.len());
         let delivery = async {
             let received = Instant::now();
-            let mut taken = 0;
+            let (mut taken, mut turn) = (0, 0);
             while let Some(event) = events.next(message.bytes()) {
+                turn += event.len();
                 let ack = Ack::new(
                     Source::Http,
                     Arc::clone(&receipts),
@@ -150,8 +151,12 @@ impl HttpSource {
                 self.push(offered, || taken > pending.settled()).await?;
                 taken += 1;
                 // A large batch must not keep other requests from this thread, nor its own deadline
-                // from passing.
+                // from passing, whether its events are many or large.
                 tokio::task::coop::consume_budget().await;
+                if turn >= TURN {
+                    turn = 0;
+                    tokio::task::yield_now().await;
+                }
             }
             drop(message);
             let outcome = pending.outcome().await;
