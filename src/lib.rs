@@ -38,6 +38,7 @@
 //! * [`commands`], [`cli`], [`exit`]: One file for each verb; options; exit codes.
 //! * [`app`], [`lifecycle`]: Wires everything, in reading order; signals and stopping.
 //! * [`admin`], [`readiness`]: `/live`, `/ready`, `/metrics`, and what `/ready` waits for.
+//! * [`status`]: The document of `/api/status`.
 //! * [`source`]: `http/`, `kafka/`, `file/`; `log/` is pure: offsets of any partitioned log.
 //! * [`pipeline`]: From an event to its outcome: intake, lanes, batches, acks, memory.
 //! * [`dead_letter`]: Keeps events that can never be written, and decides *dead-lettered* or
@@ -96,5 +97,6 @@ pub mod readiness;
 pub mod redis;
 pub mod server;
 pub mod source;
+pub mod status;
 pub mod tls;
 mod words;

@@ -84,6 +84,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "server",
         ],
     ),
+    ("status", &[]),
     ("tls", &["config", "lock", "printable"]),
     ("words", &[]),
 ];
