@@ -1,6 +1,8 @@
 //! The listener for operators. Each file has the routes of one purpose: `probes.rs` has `/live`,
-//! `/ready` and `/metrics`, `status.rs` has `/api/status`, `profile.rs` has `/api/profile`.
+//! `/ready` and `/metrics`, `status.rs` has `/api/status`, `profile.rs` has `/api/profile`, and
+//! `page/` has the status page.
 
+mod page;
 mod probes;
 mod problem;
 mod profile;
@@ -42,7 +44,8 @@ impl Admin {
     /// The service that answers `GET` and `HEAD`, for the serving loop.
     pub fn into_router(self) -> Router {
         let api = self.api.layer(map_response(private));
-        Router::new().merge(probes::routes(self.metrics, self.readiness)).merge(api)
+        let probes = probes::routes(self.metrics, self.readiness);
+        Router::new().merge(page::routes()).merge(probes).merge(api)
     }
 }
 
