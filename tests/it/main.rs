@@ -114,6 +114,8 @@ mod model;
 /// Kafka's watermark over lanes that are killed at any point.
 #[cfg(feature = "kafka")]
 mod model_kafka;
+/// The status page, in a real browser.
+mod page;
 /// `/api/profile` in each mode of Redis, and every answer that is not 200.
 mod profile_lookup;
 /// Proxies and managed services that support few commands.
