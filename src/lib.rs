@@ -37,7 +37,9 @@
 //!
 //! * [`commands`], [`cli`], [`exit`]: One file for each verb; options; exit codes.
 //! * [`app`], [`lifecycle`]: Wires everything, in reading order; signals and stopping.
-//! * [`admin`], [`readiness`]: `/live`, `/ready`, `/metrics`, and what `/ready` waits for.
+//! * [`admin`], [`readiness`]: The listener for operators (a file for the routes of each purpose),
+//!   and what `/ready` waits for.
+//! * [`status`]: What the worker is doing now: the document of `/api/status`, and its history.
 //! * [`source`]: `http/`, `kafka/`, `file/`; `log/` is pure: offsets of any partitioned log.
 //! * [`pipeline`]: From an event to its outcome: intake, lanes, batches, acks, memory.
 //! * [`dead_letter`]: Keeps events that can never be written, and decides *dead-lettered* or
@@ -96,5 +98,6 @@ pub mod readiness;
 pub mod redis;
 pub mod server;
 pub mod source;
+pub mod status;
 pub mod tls;
 mod words;

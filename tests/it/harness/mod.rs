@@ -3,6 +3,7 @@
 
 pub(crate) mod app;
 pub(crate) mod attack;
+pub(crate) mod browser;
 pub(crate) mod certs;
 pub(crate) mod cluster;
 pub(crate) mod command_proxy;

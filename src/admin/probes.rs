@@ -1,4 +1,4 @@
-//! `/live`, `/ready` and `/metrics`, for operators: on their own listener.
+//! `/live`, `/ready` and `/metrics`.
 
 use std::sync::Arc;
 
@@ -12,27 +12,22 @@ use serde::Serialize;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
-/// The data behind the routes.
-pub struct Admin {
+/// What the probes read.
+struct Probes {
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
 }
 
-impl Admin {
-    /// Reads `metrics` and `readiness`, and sets `metrics.ready`.
-    pub fn new(metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> Self {
-        Self { metrics, readiness }
-    }
+/// The routes that read `metrics` and `readiness`, and set `metrics.ready`.
+pub(super) fn routes(metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> Router {
+    Router::new()
+        .route("/live", get(live))
+        .route("/ready", get(ready))
+        .route("/metrics", get(render))
+        .with_state(Arc::new(Probes { metrics, readiness }))
+}
 
-    /// The service that answers `GET` and `HEAD`, for the serving loop.
-    pub fn into_router(self) -> Router {
-        Router::new()
-            .route("/live", get(live))
-            .route("/ready", get(ready))
-            .route("/metrics", get(metrics))
-            .with_state(Arc::new(self))
-    }
-
+impl Probes {
     /// The parts that are not ready. Also sets the gauge, so that a scrape shows the moment it was
     /// made.
     fn waiting_for(&self) -> Vec<NotReadyPart> {
@@ -60,8 +55,8 @@ async fn live() -> &'static str {
     "OK"
 }
 
-async fn ready(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
-    let waiting_for = admin.waiting_for();
+async fn ready(State(probes): State<Arc<Probes>>) -> impl IntoResponse {
+    let waiting_for = probes.waiting_for();
     let ready = waiting_for.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = serde_json::to_string(&ReadyAnswer { ready, waiting_for })
@@ -69,7 +64,7 @@ async fn ready(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
     (status, [(header::CONTENT_TYPE, "application/json")], body)
 }
 
-async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
-    admin.waiting_for();
-    ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], admin.metrics.render())
+async fn render(State(probes): State<Arc<Probes>>) -> impl IntoResponse {
+    probes.waiting_for();
+    ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], probes.metrics.render())
 }
