@@ -137,6 +137,9 @@ mod servers;
 mod sharded;
 /// SIGHUP ends no command of the program.
 mod signals;
+/// The long run: load and a fault a minute, while memory and descriptors stay where they are.
+#[cfg(feature = "kafka")]
+mod soak;
 /// Every way in which TLS fails, and the error messages.
 mod tls;
 /// Client certificates, as real servers demand them.
