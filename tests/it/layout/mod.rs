@@ -49,6 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "readiness",
             "redis",
             "source",
+            "trace",
         ],
     ),
     ("config", &["event"]),
@@ -63,10 +64,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("logging", &["config", "lock"]),
     ("metrics", &["event", "logging", "outcome"]),
     ("outcome", &["event", "words"]),
-    ("pipeline", &["dead_letter", "event", "lock", "metrics", "outcome", "readiness", "redis"]),
+    (
+        "pipeline",
+        &["dead_letter", "event", "lock", "metrics", "outcome", "readiness", "redis", "trace"],
+    ),
     ("printable", &[]),
     ("readiness", &["lock"]),
-    ("redis", &["config", "lock", "metrics", "printable", "tls"]),
+    ("redis", &["config", "lock", "metrics", "printable", "tls", "trace"]),
     ("server", &["lock", "logging"]),
     (
         "source",
@@ -82,10 +86,12 @@ const ARROWS: &[(&str, &[&str])] = &[
             "pipeline",
             "readiness",
             "server",
+            "trace",
         ],
     ),
     ("status", &[]),
     ("tls", &["config", "lock", "printable"]),
+    ("trace", &["config", "logging", "tls"]),
     ("words", &[]),
 ];
 
