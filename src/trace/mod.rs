@@ -12,10 +12,6 @@ mod otlp;
 
 use hyper::{HeaderMap, Method};
 
-/// How a batch names the spans of its messages: at most so many links.
-#[cfg(feature = "otlp")]
-const MAX_LINKS: usize = 32;
-
 /// A piece of work. The span ends when this is dropped.
 #[must_use]
 pub struct WorkSpan(#[cfg(feature = "otlp")] Option<otlp::Open>);

@@ -111,6 +111,9 @@ mod model;
 /// Kafka's watermark over lanes that are killed at any point.
 #[cfg(feature = "kafka")]
 mod model_kafka;
+/// Spans for OpenTelemetry, as a collector receives them.
+#[cfg(feature = "otlp")]
+mod otlp;
 /// Proxies and managed services that support few commands.
 mod proxies;
 /// An HTTP client that sends exactly the given bytes; no tests.

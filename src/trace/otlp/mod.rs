@@ -21,7 +21,8 @@ pub(super) use self::export::{Exporter, start};
 pub(super) use opentelemetry::Context as Open;
 pub(super) use opentelemetry::trace::SpanContext as Context;
 
-use super::MAX_LINKS;
+/// A batch links to so many spans of its messages, at most.
+const MAX_LINKS: usize = 32;
 
 /// Set once there is a collector.
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();

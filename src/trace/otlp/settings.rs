@@ -112,9 +112,7 @@ mod tests {
         ]);
         let settings = settings.unwrap().expect("an endpoint");
         assert_eq!(settings.timeout, Duration::from_secs(2));
-        assert!(
-            matches!(settings.tls.ca, Some(Pem::File(path)) if path == PathBuf::from("ca.pem"))
-        );
+        assert!(matches!(settings.tls.ca, Some(Pem::File(path)) if path.ends_with("ca.pem")));
     }
 
     #[test]
