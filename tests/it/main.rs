@@ -52,6 +52,8 @@ mod embedded;
 mod examples;
 /// Faults under load; acknowledged events must be in Redis.
 mod faults;
+/// This machine's clock jumps, and its processor has little time for the worker.
+mod faults_machine;
 /// Faults of the network between the worker and Redis, under load.
 mod faults_network;
 /// Under load, a primary becomes a replica, and replicas lose their primary.

@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fastrand::Rng;
 use nix::sys::signal::Signal;
@@ -108,15 +108,7 @@ impl Site {
                 assert!(self.dead_letter());
             }
             Fault::FewDescriptors => self.few_descriptors(time),
-            Fault::LittleProcessorTime => {
-                let end = Instant::now() + time;
-                while Instant::now() < end {
-                    self.app.signal(Signal::SIGSTOP);
-                    let_pass(Duration::from_millis(90));
-                    self.app.signal(Signal::SIGCONT);
-                    let_pass(Duration::from_millis(10));
-                }
-            }
+            Fault::LittleProcessorTime => self.app.starve(time),
         }
     }
 
