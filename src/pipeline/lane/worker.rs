@@ -153,9 +153,9 @@ impl<S: Apply> Worker<S> {
         let metrics = &self.lane.metrics;
         metrics.batch_updates.observe(batch.events() as f64);
         metrics.updates_merged.inc_by((batch.events() - batch.len()) as u64);
-        let start = Instant::now();
         let span =
             WorkSpan::batch(self.lane.health.lane(), batch.events(), batch.len(), batch.origins());
+        let start = Instant::now();
         let allowed = || !batch.revoked();
         let applied = self.lane.store.apply(&self.writes, &allowed, &mut self.verdicts);
         let trouble = span.around(applied).await;

@@ -10,7 +10,7 @@ use futures_util::future::Either;
 use hyper::{HeaderMap, Method};
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{
-    FutureExt, Link, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer,
+    FutureExt, Link, SpanBuilder, SpanKind, Status, TraceContextExt, TraceState, Tracer,
 };
 use opentelemetry::{Key, KeyValue};
 use opentelemetry_http::HeaderExtractor;
@@ -45,8 +45,13 @@ fn count(name: &'static str, count: usize) -> KeyValue {
 pub(super) fn request(method: &Method, route: &'static str, headers: &HeaderMap) -> Option<Open> {
     // Nothing is read from the headers without a collector.
     TRACER.get()?;
-    let parent =
+    let caller =
         TraceContextPropagator::new().extract_with_context(&Open::new(), &HeaderExtractor(headers));
+    let parent = match caller.span().span_context() {
+        one if one.is_valid() => Open::new().with_remote_span_context(without_state(one)),
+        // A parent that is none would count as one that is not sampled.
+        _ => Open::new(),
+    };
     open(&parent, || {
         let known = [Method::POST, Method::GET, Method::OPTIONS, Method::HEAD, Method::PUT];
         let name = if known.contains(method) { method.as_str() } else { "_OTHER" };
@@ -63,6 +68,12 @@ pub(super) fn request(method: &Method, route: &'static str, headers: &HeaderMap)
             builder(name, SpanKind::Server, attributes)
         }
     })
+}
+
+/// The same without `tracestate`: that is text of the caller's choice, and may be long.
+fn without_state(caller: &Context) -> Context {
+    let (trace, span) = (caller.trace_id(), caller.span_id());
+    Context::new(trace, span, caller.trace_flags(), true, TraceState::NONE)
 }
 
 pub(super) fn burst(group: &str) -> Option<Open> {

@@ -65,7 +65,8 @@ fn a_request_continues_its_trace_and_leads_to_redis() {
     ];
     let app = start(&redis, &variables, &["log.level=debug"]);
     let caller = format!("00-{TRACE}-{CALLER}-01");
-    assert_eq!(identify(&app, &[("traceparent", &caller), ("cookie", "secret")]).status, 200);
+    let headers = [("traceparent", &*caller), ("tracestate", "a=secret"), ("cookie", "secret")];
+    assert_eq!(identify(&app, &headers).status, 200);
 
     let request = collector.span("the request", |span| span["trace"] == TRACE);
     assert_eq!(
