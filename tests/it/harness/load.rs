@@ -39,11 +39,6 @@ impl User {
         ["seq".into(), format!("f{}", number % FIELDS)]
     }
 
-    /// The number of the last event that was acknowledged.
-    pub(crate) fn acknowledged(&self) -> u64 {
-        self.acked.get("seq").copied().unwrap_or_default()
-    }
-
     /// The number of acknowledged events that the hash does not show, and that no later
     /// acknowledged event overwrote.
     pub(crate) fn lost(&self, hash: &BTreeMap<Vec<u8>, Vec<u8>>) -> usize {

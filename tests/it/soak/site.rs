@@ -99,9 +99,9 @@ impl Site {
 
     /// Ends the load, and compares everything with what was acknowledged.
     pub(super) fn finish(self, figures: &mut Figures) {
+        let acked = self.load.acked();
         let (users, produced) = (self.load.stop(), self.stream.stop());
         wait_committed(&self.kafka, &self.group, &self.topic);
-        let acked = users.values().map(|user| user.acknowledged()).sum::<u64>();
         figures.events = acked + produced.received() as u64;
         let hash = |name: &String| self.redis.hgetall(&format!("user:{name}"));
         let differences = produced.differences(&self.redis);
