@@ -53,6 +53,7 @@
 //! * [`config`]: `engine/` how keys are read, `sections/` one file or folder for each table.
 //! * [`import`]: Other systems' files as our settings (`config import`, `--rudderstack`).
 //! * `kafka`, [`tls`], [`server`]: Clients and the HTTP serving loop, without knowledge of events.
+//! * [`trace`]: Spans of this work for OpenTelemetry; empty without the feature `otlp`.
 //! * [`lock`], [`printable`], `words`: Small helpers: a lock after a panic, text that is safe to
 //!   print, enums whose values are words.
 //!
@@ -100,4 +101,5 @@ pub mod server;
 pub mod source;
 pub mod status;
 pub mod tls;
+pub mod trace;
 mod words;

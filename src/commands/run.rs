@@ -10,6 +10,7 @@ use crate::exit::Exit;
 use crate::import::rudderstack_layer;
 use crate::lifecycle::Lifecycle;
 use crate::logging;
+use crate::trace;
 
 #[cfg(feature = "mimalloc")]
 use super::allocator;
@@ -39,6 +40,9 @@ pub(super) fn run(options: &Options, rudderstack: Option<PathBuf>) -> ExitCode {
     exit::in_runtime(async {
         let lifecycle = Lifecycle::default();
         lifecycle.listen(loaded.config.delivery.stop_grace)?;
-        Ok(App::start(&loaded, lifecycle).await?.run_until_stopped().await)
+        let (spans, hard) = (trace::start(), lifecycle.hard.clone());
+        let code = App::start(&loaded, lifecycle).await?.run_until_stopped().await;
+        hard.run_until_cancelled(spans.finish()).await;
+        Ok(code)
     })
 }

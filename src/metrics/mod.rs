@@ -126,8 +126,12 @@ impl Metrics {
     /// `class` is the word of a `redis::Class`; `code` is Redis's own first word, or `NONE` for a
     /// broken connection.
     pub fn redis_error(&self, class: &'static str, code: &str) -> IntCounter {
-        let code = if REDIS_CODES.contains(&code) { code } else { "OTHER" };
-        self.redis_errors.with_label_values(&[class, code])
+        self.redis_errors.with_label_values(&[class, Self::redis_code(code)])
+    }
+
+    /// Redis's own first word as one of few: `OTHER` when it is none of them.
+    pub fn redis_code(code: &str) -> &'static str {
+        REDIS_CODES.iter().find(|known| **known == code).copied().unwrap_or("OTHER")
     }
 
     /// Keeps the error as the last one of `node`, for [`Metrics::redis_nodes`]. `message` is shown

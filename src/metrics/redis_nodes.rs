@@ -85,15 +85,21 @@ impl RedisNodes {
         lock(&self.errors).remove(node);
     }
 
-    /// The nodes, by role and name.
+    /// The nodes, by role and name. Makes no series.
     pub(super) fn all(&self) -> Vec<RedisNode> {
+        let reconnects = self.reconnects.collect();
+        let reconnects: BTreeMap<&str, u64> = reconnects
+            .iter()
+            .flat_map(|family| family.get_metric())
+            .map(|series| (label(series, "node"), series.get_counter().get_value() as u64))
+            .collect();
         let mut nodes: Vec<RedisNode> = Vec::new();
         for series in self.up.collect().iter().flat_map(|family| family.get_metric()) {
             let node = label(series, "node").to_owned();
             nodes.push(RedisNode {
                 role: label(series, "role").to_owned(),
                 up: series.get_gauge().get_value() == 1.0,
-                reconnects: self.reconnects(&node).get(),
+                reconnects: reconnects.get(node.as_str()).copied().unwrap_or_default(),
                 last_error: lock(&self.errors).get(&node).cloned(),
                 node,
             });
@@ -137,6 +143,8 @@ mod tests {
         let known = nodes.all();
         assert_eq!(known[0], node("a:1", "primary", false, 1, Some(error("BUSY"))));
         assert_eq!(known[1..], others);
+        let series = nodes.reconnects.collect()[0].get_metric().len();
+        assert_eq!(series, 1, "looking makes no series");
         nodes.forget("a:1", "primary");
         assert_eq!(nodes.all(), others);
         nodes.up("a:1", "primary").set(1);

@@ -7,6 +7,7 @@ use std::hash::BuildHasher;
 use super::job::Job;
 use crate::event::Update;
 use crate::redis::{HashWrite, Write};
+use crate::trace::OriginSpan;
 
 /// Jobs grouped by key. A key occurs once: a retry of the first half of a batch could otherwise
 /// overwrite the second.
@@ -112,6 +113,11 @@ impl Batch {
     /// Whether an event of it may no longer be written.
     pub fn revoked(&self) -> bool {
         self.jobs.iter().any(Job::revoked)
+    }
+
+    /// The spans of its messages, with repetitions.
+    pub fn origins(&self) -> impl Iterator<Item = &OriginSpan> {
+        self.jobs.iter().map(|job| job.message().origin())
     }
 
     /// Events in the batch.

@@ -62,6 +62,11 @@ pub struct LaneHealth {
 }
 
 impl LaneHealth {
+    /// The number of the lane, from 0.
+    pub fn lane(&self) -> usize {
+        self.lane
+    }
+
     /// Whether the last attempt of this lane succeeded.
     pub fn is_up(&self) -> bool {
         self.health.lock()[self.lane] == LaneState::Up

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::dead_letter::KafkaRecord;
 use crate::event::Update;
+use crate::trace::OriginSpan;
 
 use super::ack::Ack;
 use super::budget::Reservation;
@@ -16,17 +17,18 @@ pub struct Message {
     bytes: Bytes,
     record: Option<KafkaRecord>,
     held: Reservation,
+    origin: OriginSpan,
 }
 
 impl Message {
     /// `held` covers at least `bytes.len()`.
     pub fn new(bytes: Bytes, held: Reservation) -> Arc<Self> {
-        Arc::new(Self { bytes, record: None, held })
+        Arc::new(Self { bytes, record: None, held, origin: OriginSpan::current() })
     }
 
     /// The value of a Kafka message; `held` also covers what comes with it.
     pub fn of_record(value: Bytes, record: KafkaRecord, held: Reservation) -> Arc<Self> {
-        Arc::new(Self { bytes: value, record: Some(record), held })
+        Arc::new(Self { bytes: value, record: Some(record), held, origin: OriginSpan::current() })
     }
 
     /// Bytes of the room that the message takes.
@@ -37,6 +39,11 @@ impl Message {
     /// Where the message came from, if that was Kafka.
     pub fn record(&self) -> Option<&KafkaRecord> {
         self.record.as_ref()
+    }
+
+    /// The span during which the message was received.
+    pub(super) fn origin(&self) -> &OriginSpan {
+        &self.origin
     }
 
     /// The text in which the events of the message stand.

@@ -52,6 +52,8 @@ mod embedded;
 mod examples;
 /// Faults under load; acknowledged events must be in Redis.
 mod faults;
+/// This machine's clock jumps, and its processor has little time for the worker.
+mod faults_machine;
 /// Faults of the network between the worker and Redis, under load.
 mod faults_network;
 /// Under load, a primary becomes a replica, and replicas lose their primary.
@@ -118,6 +120,9 @@ mod model_kafka;
 mod page;
 /// `/api/profile` in each mode of Redis, and every answer that is not 200.
 mod profile_lookup;
+/// Spans for OpenTelemetry, as a collector receives them.
+#[cfg(feature = "otlp")]
+mod otlp;
 /// Proxies and managed services that support few commands.
 mod proxies;
 /// An HTTP client that sends exactly the given bytes; no tests.
@@ -146,6 +151,9 @@ mod sharded;
 mod signals;
 /// `/api/status` under load and in trouble, and secrets that it never shows.
 mod status;
+/// The long run: load and a fault a minute, while memory and descriptors stay where they are.
+#[cfg(feature = "kafka")]
+mod soak;
 /// Every way in which TLS fails, and the error messages.
 mod tls;
 /// Client certificates, as real servers demand them.

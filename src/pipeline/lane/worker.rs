@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
+use crate::metrics::Metrics;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::job::Job;
 use crate::pipeline::set_aside::SetAsideKeys;
 use crate::redis::{Apply, Class, Trouble, Verdict, Writes};
+use crate::trace::WorkSpan;
 
 use super::parts::{Lane, LaneLimits};
 
@@ -152,9 +154,15 @@ impl<S: Apply> Worker<S> {
         let metrics = &self.lane.metrics;
         metrics.batch_updates.observe(batch.events() as f64);
         metrics.updates_merged.inc_by((batch.events() - batch.len()) as u64);
+        let span =
+            WorkSpan::batch(self.lane.health.lane(), batch.events(), batch.len(), batch.origins());
         let start = Instant::now();
-        let trouble =
-            self.lane.store.apply(&self.writes, &|| !batch.revoked(), &mut self.verdicts).await;
+        let allowed = || !batch.revoked();
+        let applied = self.lane.store.apply(&self.writes, &allowed, &mut self.verdicts);
+        let trouble = span.around(applied).await;
+        if let Some(trouble) = &trouble {
+            span.failed(Metrics::redis_code(&trouble.code));
+        }
         metrics.redis_write_seconds.observe(start.elapsed().as_secs_f64());
         assert_eq!(self.verdicts.len(), batch.len(), "one verdict for each write");
         self.writes.shrink_to(self.lane.limits.max_batch_bytes * 2);

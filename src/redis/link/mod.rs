@@ -13,6 +13,7 @@ use super::wire::writable;
 use super::wire::{Allowed, Connection, Connector, Identity};
 use crate::config::Durability;
 use crate::metrics::Metrics;
+use crate::trace::WorkSpan;
 
 mod fence;
 mod node_reply;
@@ -167,19 +168,27 @@ impl Link {
         allowed: Allowed<'_>,
         answers: &mut Vec<NodeReply>,
     ) -> Option<Trouble> {
+        let span = WorkSpan::redis_write(self.connector.node(), expected.len());
         let from = answers.len();
         let trouble = self.send(packed, expected, asking, allowed, answers).await;
-        let Some(durability) = self.connector.durability() else { return trouble };
-        let written = |answer: &&mut NodeReply| **answer == NodeReply::Is(Verdict::Written);
-        if !answers[from..].iter_mut().any(|answer| written(&answer)) {
-            return trouble;
+        let written = |answer: &NodeReply| *answer == NodeReply::Is(Verdict::Written);
+        let unconfirmed = match self.connector.durability() {
+            Some(durability) if answers[from..].iter().any(written) => {
+                self.confirm(durability).await
+            }
+            _ => None,
+        };
+        if unconfirmed.is_some() {
+            answers[from..]
+                .iter_mut()
+                .filter(|answer| written(answer))
+                .for_each(|answer| *answer = NodeReply::Is(Verdict::Unknown));
         }
-        let Some(unconfirmed) = self.confirm(durability).await else { return trouble };
-        answers[from..]
-            .iter_mut()
-            .filter(written)
-            .for_each(|answer| *answer = NodeReply::Is(Verdict::Unknown));
-        Trouble::graver(trouble, Some(unconfirmed))
+        let trouble = Trouble::graver(trouble, unconfirmed);
+        if let Some(trouble) = &trouble {
+            span.failed(Metrics::redis_code(&trouble.code));
+        }
+        trouble
     }
 
     /// Waits until enough replicas have all that was written on this connection; `Some`: why that

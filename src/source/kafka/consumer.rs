@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event::{SkipReason, events_of, untyped};
 use crate::kafka::explain;
 use crate::pipeline::{Health, Outcome, Source};
+use crate::trace::WorkSpan;
 
 use super::admission::{BusyLane, RecordAdmission};
 use super::idle_group::{IdleTimer, is_group_idle};
@@ -114,11 +115,16 @@ impl Consumer {
                 );
                 rejoining = true;
             }
-            let (mut wait, mut received) = (POLL, None::<Instant>);
+            let (mut wait, mut received) = (POLL, None::<(Instant, WorkSpan)>);
+            let mut records = 0;
             for _ in 0..BURST {
                 match self.consumer.poll(std::mem::take(&mut wait)) {
                     Some(Ok(message)) => {
-                        self.take(&message, *received.get_or_insert_with(Instant::now), &mut types)
+                        records += 1;
+                        let (received, span) = received.get_or_insert_with(|| {
+                            (Instant::now(), WorkSpan::burst(&self.group_id))
+                        });
+                        span.within(|| self.take(&message, *received, &mut types))
                     }
                     Some(Err(error)) => match self.failed(&error) {
                         Some(ended) => return ended,
@@ -127,7 +133,8 @@ impl Consumer {
                     None => break,
                 }
             }
-            if received.is_some() {
+            if let Some((_, span)) = received {
+                span.records(records);
                 self.member().unobstructed();
             }
             if Instant::now() >= next_tick {

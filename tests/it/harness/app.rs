@@ -226,6 +226,17 @@ impl App {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("own child");
     }
 
+    /// Lets the process run for a tenth of `time` only.
+    pub(crate) fn starve(&self, time: Duration) {
+        let start = Instant::now();
+        while start.elapsed() < time {
+            self.signal(Signal::SIGSTOP);
+            super::let_pass(Duration::from_millis(90));
+            self.signal(Signal::SIGCONT);
+            super::let_pass(Duration::from_millis(10));
+        }
+    }
+
     /// Waits until the process ends and the last line of its log is read.
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
         let start = Instant::now();

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::http::Client;
 
@@ -123,6 +124,17 @@ impl Load {
         users: usize,
         on_error: OnError,
     ) -> Self {
+        Self::start_paced(address, writers, users, on_error, Duration::ZERO)
+    }
+
+    /// [`Load::start`] with writers that pause for `pause` after each request.
+    pub(crate) fn start_paced(
+        address: SocketAddr,
+        writers: usize,
+        users: usize,
+        on_error: OnError,
+        pause: Duration,
+    ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let acked = Arc::new(AtomicU64::new(0));
         let refused = Arc::new(AtomicU64::new(0));
@@ -137,6 +149,7 @@ impl Load {
                     acked: Arc::clone(&acked),
                     refused: Arc::clone(&refused),
                     on_error,
+                    pause,
                 };
                 std::thread::spawn(move || work.run())
             })
@@ -169,6 +182,7 @@ struct LoadWriter {
     acked: Arc<AtomicU64>,
     refused: Arc<AtomicU64>,
     on_error: OnError,
+    pause: Duration,
 }
 
 impl LoadWriter {
@@ -181,6 +195,9 @@ impl LoadWriter {
                 (0..size).map(|offset| &names[(turn * 7 + offset) % names.len()]).collect();
             self.write(&chosen);
             turn += 1;
+            if !self.pause.is_zero() {
+                super::let_pass(self.pause);
+            }
         }
         self.users
     }

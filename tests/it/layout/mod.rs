@@ -50,6 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "readiness",
             "redis",
             "source",
+            "trace",
         ],
     ),
     ("config", &["event"]),
@@ -64,10 +65,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("logging", &["config", "lock"]),
     ("metrics", &["event", "lock", "logging", "outcome"]),
     ("outcome", &["event", "words"]),
-    ("pipeline", &["dead_letter", "event", "lock", "metrics", "outcome", "readiness", "redis"]),
+    (
+        "pipeline",
+        &["dead_letter", "event", "lock", "metrics", "outcome", "readiness", "redis", "trace"],
+    ),
     ("printable", &[]),
     ("readiness", &["lock"]),
-    ("redis", &["config", "lock", "metrics", "printable", "tls"]),
+    ("redis", &["config", "lock", "metrics", "printable", "tls", "trace"]),
     ("server", &["lock", "logging"]),
     (
         "source",
@@ -83,10 +87,12 @@ const ARROWS: &[(&str, &[&str])] = &[
             "pipeline",
             "readiness",
             "server",
+            "trace",
         ],
     ),
     ("status", &["config", "event", "lock", "metrics", "outcome", "pipeline", "readiness"]),
     ("tls", &["config", "lock", "printable"]),
+    ("trace", &["config", "logging", "tls"]),
     ("words", &[]),
 ];
 
