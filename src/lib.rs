@@ -38,6 +38,7 @@
 //! * [`commands`], [`cli`], [`exit`]: One file for each verb; options; exit codes.
 //! * [`app`], [`lifecycle`]: Wires everything, in reading order; signals and stopping.
 //! * [`admin`], [`readiness`]: `/live`, `/ready`, `/metrics`, and what `/ready` waits for.
+//! * [`live`]: Asks a running worker for `/live`.
 //! * [`status`]: The document of `/api/status`.
 //! * [`source`]: `http/`, `kafka/`, `file/`; `log/` is pure: offsets of any partitioned log.
 //! * [`pipeline`]: From an event to its outcome: intake, lanes, batches, acks, memory.
@@ -86,6 +87,7 @@ pub mod import;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod lifecycle;
+pub mod live;
 pub mod local_servers;
 pub mod lock;
 pub mod logging;

@@ -102,6 +102,8 @@ mod kafka_topics;
 mod kafka_wrappers;
 /// The rules of the layout: who may use whom, file sizes, the libraries of the binary.
 mod layout;
+/// `check --live` against listeners that are well, silent, wrong or gone.
+mod live;
 /// `redis.mode = local`: a server that starts and ends with the worker.
 mod local;
 /// A standard error that nobody reads.
