@@ -38,7 +38,7 @@
 //! * [`commands`], [`cli`], [`exit`]: One file for each verb; options; exit codes.
 //! * [`app`], [`lifecycle`]: Wires everything, in reading order; signals and stopping.
 //! * [`admin`], [`readiness`]: `/live`, `/ready`, `/metrics`, and what `/ready` waits for.
-//! * [`live`]: Asks a running worker for `/live`.
+//! * [`live`], [`systemd`]: Asks a running worker for `/live`; tells the manager of the service.
 //! * [`status`]: The document of `/api/status`.
 //! * [`source`]: `http/`, `kafka/`, `file/`; `log/` is pure: offsets of any partitioned log.
 //! * [`pipeline`]: From an event to its outcome: intake, lanes, batches, acks, memory.
@@ -100,5 +100,6 @@ pub mod redis;
 pub mod server;
 pub mod source;
 pub mod status;
+pub mod systemd;
 pub mod tls;
 mod words;

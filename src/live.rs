@@ -41,6 +41,9 @@ impl AdminUrl {
         if authority.as_str().contains('@') || uri.query().is_some() {
             return Err("is only http://host:port, without a login or a question mark");
         }
+        if authority.port_u16().is_none() && !authority.as_str().ends_with(host) {
+            return Err("has no port from 1 to 65535 behind the host's colon");
+        }
         let path = format!("{}/live", uri.path().trim_end_matches('/'));
         let host = host.trim_matches(['[', ']']).to_owned();
         Ok(Self {

@@ -8,6 +8,8 @@ mod alerts;
 mod attacks;
 /// Recordings of the official SDKs, sent again.
 mod captures;
+/// The metric of when certificates end.
+mod certificates;
 /// The Helm chart and the plain manifests: valid, safe, and accepted by the program.
 mod chart;
 /// `check --connect`: writes that would be refused now, and the server's own data in the report.
@@ -121,6 +123,8 @@ mod raw_http;
 mod reference;
 /// Servers that refuse some keys with unknown texts, and take the others.
 mod refused;
+/// The configuration is read again while the worker runs: all of it is taken over, or nothing.
+mod reload;
 /// Files through `replay` into Redis, all golden rows included.
 mod replay;
 /// A primary that takes the writes, and its replicas.
@@ -139,6 +143,8 @@ mod servers;
 mod sharded;
 /// SIGHUP ends no command of the program.
 mod signals;
+/// What the manager of the service is told: sd_notify(3), with real sockets.
+mod systemd;
 /// Every way in which TLS fails, and the error messages.
 mod tls;
 /// Client certificates, as real servers demand them.
