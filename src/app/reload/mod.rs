@@ -95,18 +95,18 @@ impl Reloading {
             }
             match self.reload().await {
                 Ok(changes) => {
-                    self.metrics.reload.applied();
                     let keys = named(&changes);
                     tracing::info!(keys, "the configuration was read again and is in use");
+                    self.metrics.reload.applied();
                 }
                 Err(reasons) => {
-                    self.metrics.reload.refused();
                     let reasons = some_of(&reasons, "; ");
                     tracing::error!(
                         reasons,
                         "the configuration was read again and is refused; nothing changed, the \
                          former one stays in use"
                     );
+                    self.metrics.reload.refused();
                 }
             }
             self.service.reloaded();
