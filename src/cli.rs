@@ -77,6 +77,10 @@ pub enum Verb {
         /// Also reach everything it will use
         #[arg(long)]
         connect: bool,
+        /// Only ask a running worker whether it makes progress: its admin listener, such as
+        /// http://127.0.0.1:9464; no configuration is read
+        #[arg(long, value_name = "URL", conflicts_with_all = ["connect", "file"])]
+        live: Option<String>,
         #[command(flatten)]
         rudderstack: Rudderstack,
     },

@@ -40,6 +40,7 @@
 //! * [`admin`], [`readiness`]: The listener for operators (a file for the routes of each purpose),
 //!   and what `/ready` waits for.
 //! * [`status`]: What the worker is doing now: the document of `/api/status`, and its history.
+//! * [`live`], [`systemd`]: Asks a running worker for `/live`; tells the manager of the service.
 //! * [`source`]: `http/`, `kafka/`, `file/`; `log/` is pure: offsets of any partitioned log.
 //! * [`pipeline`]: From an event to its outcome: intake, lanes, batches, acks, memory.
 //! * [`dead_letter`]: Keeps events that can never be written, and decides *dead-lettered* or
@@ -88,6 +89,7 @@ pub mod import;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod lifecycle;
+pub mod live;
 pub mod local_servers;
 pub mod lock;
 pub mod logging;
@@ -100,6 +102,7 @@ pub mod redis;
 pub mod server;
 pub mod source;
 pub mod status;
+pub mod systemd;
 pub mod tls;
 pub mod trace;
 mod words;

@@ -3,30 +3,44 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
+use tokio::sync::watch;
+
 use crate::lock::lock;
 
 /// The parts that are not usable now, each with the reason in plain words. Parts report themselves;
 /// `/ready` reads.
 pub struct Readiness {
     waiting: Mutex<BTreeMap<&'static str, String>>,
+    changed: watch::Sender<()>,
 }
 
 impl Readiness {
     /// Each of `parts` counts as starting until it reports.
     pub fn new(parts: impl IntoIterator<Item = &'static str>) -> Self {
         let waiting = parts.into_iter().map(|part| (part, "starting".to_owned())).collect();
-        Self { waiting: Mutex::new(waiting) }
+        Self { waiting: Mutex::new(waiting), changed: watch::Sender::default() }
     }
 
     /// `part` is usable.
     pub fn ready(&self, part: &'static str) {
-        self.lock().remove(part);
+        if self.lock().remove(part).is_some() {
+            self.changed.send_replace(());
+        }
     }
 
     /// `part` is not usable; `reason` is shown to operators, so it holds neither secrets nor
     /// personal data.
     pub fn waiting(&self, part: &'static str, reason: impl Into<String>) {
-        self.lock().insert(part, reason.into());
+        let reason = reason.into();
+        let before = self.lock().insert(part, reason.clone());
+        if before.is_none_or(|before| before != reason) {
+            self.changed.send_replace(());
+        }
+    }
+
+    /// Notices that what is waited for changed.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// Parts and reasons, by name; empty when everything is usable.
@@ -57,6 +71,24 @@ mod tests {
         assert_eq!(readiness.waiting_for(), [("redis", "connection refused".to_owned())]);
         readiness.ready("redis");
         assert!(readiness.is_ready());
+    }
+
+    #[test]
+    fn only_changes_are_noticed() {
+        let readiness = Readiness::new(["redis"]);
+        let mut changes = readiness.changes();
+        let mut changed = || {
+            let changed = changes.has_changed().unwrap();
+            changes.mark_unchanged();
+            changed
+        };
+        readiness.waiting("redis", "starting");
+        readiness.ready("http");
+        assert!(!changed());
+        readiness.waiting("redis", "connection refused");
+        assert!(changed());
+        readiness.ready("redis");
+        assert!(changed());
     }
 
     #[test]

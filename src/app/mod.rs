@@ -1,7 +1,11 @@
 //! Starts everything, in reading order: ports, dead letters, Redis, lanes, sources, admin. Stops in
 //! this order: not ready, sources, lanes, admin.
 
+mod certificates;
 mod delivery;
+mod faults;
+mod reload;
+mod service;
 mod start_error;
 
 use std::net::SocketAddr;
@@ -10,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,12 +25,17 @@ use crate::exit::Exit;
 use crate::lifecycle::Lifecycle;
 use crate::readiness::Readiness;
 use crate::server::{self, descriptors};
-use crate::source::http::HttpSource;
+use crate::source::http::{HttpSource, LiveKeys};
 #[cfg(feature = "kafka")]
 use crate::source::kafka::{self, KafkaSource};
 use crate::status::{Status, StatusParts};
+use crate::systemd::ServiceManager;
 
 pub use delivery::Delivery;
+pub use faults::faults;
+pub use reload::ConfigSource;
+use reload::{ReloadableParts, Reloading};
+use service::Service;
 pub use start_error::{StartError, bind};
 
 /// Descriptors for files, pipes, Kafka's client and the clients of the embedded store.
@@ -44,6 +54,8 @@ pub struct App {
     admin: TaskTracker,
     stop_admin: CancellationToken,
     stop_delay: Duration,
+    write_keys: Option<LiveKeys>,
+    service: Option<Service>,
     /// Where the HTTP source listens.
     pub http: Option<SocketAddr>,
     /// Where the embedded store listens.
@@ -70,7 +82,8 @@ impl App {
         let delivery = Delivery::start(config, Arc::clone(&readiness), &lifecycle).await?;
 
         let (sources, stop_sources) = (TaskTracker::new(), CancellationToken::new());
-        let mut http_address = None;
+        certificates::watch(config, delivery.route.clone(), Arc::clone(&delivery.metrics));
+        let (mut http_address, mut write_keys) = (None, None);
         if let Some((http, listener)) = http_listener {
             let intake = Arc::clone(&delivery.intake);
             let metrics = Arc::clone(&delivery.metrics);
@@ -81,6 +94,7 @@ impl App {
                 idle_timeout: http.idle_timeout,
             };
             http_address = Some(listening("http", &listener));
+            write_keys = Some(source.keys());
             let serving = server::serve(
                 listener,
                 source.into_router(),
@@ -153,16 +167,44 @@ impl App {
             admin,
             stop_admin,
             stop_delay,
+            write_keys,
+            service: None,
             http,
             store,
             admin_address,
         })
     }
 
+    /// The worker is a service from now on: its `manager` is told what it does, and at each of
+    /// `hangups` the configuration is read again from `source`. `running` is what the worker was
+    /// started with.
+    pub fn serve(
+        self,
+        running: &Loaded,
+        source: ConfigSource,
+        hangups: Signal,
+        manager: ServiceManager,
+    ) -> Self {
+        let own_server = running.config.redis.mode.own_server().is_some();
+        let parts = ReloadableParts {
+            write_keys: self.write_keys.clone(),
+            route: (!own_server).then(|| self.delivery.route.clone()),
+        };
+        let service = Service::new(manager, Arc::clone(&self.readiness));
+        let metrics = Arc::clone(&self.delivery.metrics);
+        let reloading = Reloading::new(running, source, parts, metrics, service.clone());
+        let reloading = reloading.run(hangups);
+        let stop = self.lifecycle.soft.clone();
+        tokio::spawn(async move { stop.run_until_cancelled(reloading).await });
+        service.start(self.admin_address, &self.lifecycle.soft);
+        Self { service: Some(service), ..self }
+    }
+
     /// Waits for the stop, then stops in order: not ready, sources, lanes, admin. Returns the exit
     /// code.
     pub async fn run_until_stopped(self) -> ExitCode {
         self.lifecycle.soft.cancelled().await;
+        self.service.iter().for_each(Service::stopping);
         self.readiness.waiting("process", "stopping");
         self.lifecycle.hard.run_until_cancelled(tokio::time::sleep(self.stop_delay)).await;
         let failed_before = self.delivery.failed();

@@ -1,10 +1,9 @@
 //! `check`: is the configuration valid, and what would it do?
 
-use std::fs::File;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::app;
 use crate::cli::Options;
 use crate::config::{
     Config, ConfigArgs, DeadLetter, Http, Kafka, KafkaClient, OffsetReset, Password, Pem, Redis,
@@ -12,7 +11,6 @@ use crate::config::{
 };
 use crate::dead_letter::exposures;
 use crate::import::rudderstack_layer;
-use crate::redis::{Route, check_password};
 
 use super::{connect, exit};
 
@@ -24,18 +22,14 @@ pub(super) fn check(options: &Options, reach: bool, rudderstack: Option<PathBuf>
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    let missing: Vec<_> =
-        loaded.pem_files.iter().filter_map(|(key, path)| unreadable(key, path)).collect();
-    if !missing.is_empty() {
-        return exit::misconfigured(&missing);
-    }
-    let unusable = unusable(&loaded.config);
-    if !unusable.is_empty() {
-        return exit::misconfigured(&unusable);
-    }
-    let told = password(&loaded.config.redis);
-    if told != ExitCode::SUCCESS {
-        return told;
+    let usable = exit::in_runtime(async {
+        Ok(match app::faults(&loaded).await {
+            faults if faults.is_empty() => ExitCode::SUCCESS,
+            faults => exit::misconfigured(&faults),
+        })
+    });
+    if usable != ExitCode::SUCCESS {
+        return usable;
     }
     if !options.quiet() {
         let warnings = loaded.warnings.iter().cloned().chain(exposed(&loaded.config.dead_letter));
@@ -54,40 +48,6 @@ fn exposed(dead_letter: &DeadLetter) -> Vec<String> {
         DeadLetter::File { path, .. } => exposures(path),
         _ => Vec::new(),
     }
-}
-
-/// Settings of which no client can be made: certificates, properties of librdkafka.
-fn unusable(config: &Config) -> Vec<String> {
-    let redis = Route::new(&config.redis).err().map(|error| error.to_string());
-    #[cfg(feature = "kafka")]
-    let kafka = config
-        .kafka
-        .as_ref()
-        .and_then(|kafka| crate::kafka::client_config(&kafka.client).err())
-        .map(|error| error.to_string());
-    #[cfg(not(feature = "kafka"))]
-    let kafka = None;
-    redis.into_iter().chain(kafka).collect()
-}
-
-/// Runs the command that tells the password, if there is one.
-fn password(redis: &Redis) -> ExitCode {
-    let Some(command @ Password::Command(_)) = &redis.password else { return ExitCode::SUCCESS };
-    exit::in_runtime(async {
-        Ok(check_password(command)
-            .await
-            .map_or_else(|error| exit::misconfigured(&[error]), |()| ExitCode::SUCCESS))
-    })
-}
-
-/// An error if the file that `key` names cannot be opened.
-fn unreadable(key: &str, path: &Path) -> Option<String> {
-    let error = match File::open(path).and_then(|file| file.metadata()) {
-        Ok(metadata) if metadata.is_dir() => ErrorKind::IsADirectory.into(),
-        Ok(_) => return None,
-        Err(error) => error,
-    };
-    Some(format!("{key}: {} cannot be read: {error}", path.display()))
 }
 
 /// The effect of the configuration, one line for each part.

@@ -10,6 +10,7 @@ mod demo;
 mod exit;
 mod explain;
 mod import;
+mod live;
 mod replay;
 mod run;
 
@@ -32,7 +33,10 @@ pub fn execute(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match verb {
         Verb::Run { rudderstack } => run::run(&options, rudderstack.file),
         Verb::Demo { once } => demo::demo(&options, once),
-        Verb::Check { connect, rudderstack } => check::check(&options, connect, rudderstack.file),
+        Verb::Check { live: Some(url), .. } => live::live(&url),
+        Verb::Check { connect, rudderstack, .. } => {
+            check::check(&options, connect, rudderstack.file)
+        }
         Verb::Explain { prefix } => explain::explain_stdin(&options, prefix),
         Verb::Replay { files } => replay::replay(&options, files),
         Verb::Config(verb) => config::config(&options, verb),

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::app::App;
+use crate::app::{App, ConfigSource};
 use crate::cli::Options;
 use crate::config::ConfigArgs;
 use crate::exit::Exit;
 use crate::import::rudderstack_layer;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{self, Lifecycle};
 use crate::logging;
+use crate::systemd::ServiceManager;
 use crate::trace;
 
 #[cfg(feature = "mimalloc")]
@@ -18,9 +19,14 @@ use super::exit;
 
 /// Runs until a signal asks it to stop.
 pub(super) fn run(options: &Options, rudderstack: Option<PathBuf>) -> ExitCode {
-    let settings = rudderstack.as_deref().map(rudderstack_layer);
-    let args = ConfigArgs { settings, ..options.config_args() };
-    let loaded = match exit::configured(&args) {
+    let files: Vec<PathBuf> =
+        options.config_args().files.into_iter().chain(rudderstack.clone()).collect();
+    let options = options.clone();
+    let args = move || {
+        let settings = rudderstack.as_deref().map(rudderstack_layer);
+        ConfigArgs { settings, ..options.config_args() }
+    };
+    let loaded = match exit::configured(&args()) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
@@ -30,9 +36,7 @@ pub(super) fn run(options: &Options, rudderstack: Option<PathBuf>) -> ExitCode {
     }
     #[cfg(feature = "mimalloc")]
     // A file that can be read only once, such as a pipe, would be empty after a second start.
-    if loaded.config.http.is_some()
-        && args.files.iter().chain(&rudderstack).all(|file| file.is_file())
-    {
+    if loaded.config.http.is_some() && files.iter().all(|file| file.is_file()) {
         allocator::give_back_at_once();
     }
     let _logging = logging::init(&loaded.config.log);
@@ -41,7 +45,12 @@ pub(super) fn run(options: &Options, rudderstack: Option<PathBuf>) -> ExitCode {
         let lifecycle = Lifecycle::default();
         lifecycle.listen(loaded.config.delivery.stop_grace)?;
         let (spans, hard) = (trace::start(), lifecycle.hard.clone());
-        let code = App::start(&loaded, lifecycle).await?.run_until_stopped().await;
+        // Also a signal that comes while the worker starts is not lost.
+        let hangups = lifecycle::hangups()?;
+        let app = App::start(&loaded, lifecycle).await?;
+        let source = ConfigSource::new(files, args);
+        let manager = ServiceManager::from_env();
+        let code = app.serve(&loaded, source, hangups, manager).run_until_stopped().await;
         hard.run_until_cancelled(spans.finish()).await;
         Ok(code)
     })

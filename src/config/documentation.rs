@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::engine::reference::{self, KeyOrder, markdown, skeleton};
+use super::reloadable::is_reloadable;
 use super::sections::http::RawHttp;
 use super::sections::raw::{Raw, schema};
 
@@ -14,7 +15,7 @@ pub fn default_file() -> String {
 
 /// All keys in tables, in Markdown.
 pub fn reference() -> String {
-    markdown(&schema(), &key_order())
+    markdown(&schema(), &key_order(), &is_reloadable)
 }
 
 /// The order in which the keys are declared.

@@ -7,6 +7,7 @@
 
 mod documentation;
 mod engine;
+mod reloadable;
 mod sections;
 
 use std::path::PathBuf;
@@ -16,11 +17,12 @@ use serde_json::{Value, json};
 use crate::event::Rules;
 
 pub use documentation::{default_file, reference};
+pub use engine::effective_keys::{ChangedKey, EffectiveKeys};
 pub use engine::host::host_port;
 pub use engine::layers::{ConfigArgs, SettingsLayer};
 pub use engine::quotable::quotable;
 pub use engine::report::{ConfigError, ConfigErrors};
-pub use engine::secrets::{read_secret, without_newline};
+pub use engine::secrets::{content_hash, read_secret, without_newline};
 pub use sections::admin::Admin;
 pub use sections::dead_letter::{Breaker, DeadLetter};
 pub use sections::delivery::Delivery;
@@ -32,6 +34,7 @@ pub use sections::redis::{
     Address, Cluster, Durability, Handshake, Local, Login, Mode, NatMap, Node, OwnServer, Password,
     PrimaryReplicas, Protocol, Redis, Sentinel, Shard, Tcp, program_name,
 };
+pub use sections::reload::Reload;
 pub use sections::tls::{Pem, Tls};
 
 pub(crate) use engine::host::{host_name, split_port};
@@ -60,6 +63,7 @@ pub struct Config {
     pub dead_letter: DeadLetter,
     pub admin: Admin,
     pub log: Log,
+    pub reload: Reload,
 }
 
 /// A valid configuration, and what to say about it.
@@ -71,12 +75,25 @@ pub struct Loaded {
     /// PEM files that are read when connecting: the key, with where it was given, and the path.
     pub pem_files: Vec<(String, PathBuf)>,
     effective: Raw,
+    keys: EffectiveKeys,
 }
 
 impl Loaded {
     /// The effective configuration as TOML, with `***` for every secret.
     pub fn to_toml(&self) -> String {
         toml::to_string(&self.effective).expect("plain tables of texts, numbers and lists")
+    }
+
+    /// The files that keys name, by key.
+    pub fn files(&self) -> Vec<(String, PathBuf)> {
+        self.keys.files().map(|(key, file)| (key.to_owned(), file.into())).collect()
+    }
+
+    /// All keys, with what their files hold now: to be compared with those of a later load.
+    pub fn keys(&self) -> EffectiveKeys {
+        self.files().into_iter().fold(self.keys.clone(), |keys, (key, file)| {
+            keys.with_content(&key, content_hash(&file))
+        })
     }
 }
 
@@ -90,14 +107,16 @@ pub fn load(args: &ConfigArgs) -> Result<Loaded, ConfigErrors> {
     // With no file at all the HTTP source is on.
     let base = if args.files.is_empty() { json!({ "http": {} }) } else { json!({}) };
     let base = base.as_object().cloned().unwrap_or_default();
-    let tree = layers::gather(args, &key_kinds(), base, &mut report);
-    let raw: Raw = serde_json::from_value(Value::Object(tree))
-        .expect("every value was checked against the schema");
+    let kinds = key_kinds();
+    let typed = Value::Object(layers::gather(args, &kinds, base, &mut report));
+    let raw: Raw =
+        serde_json::from_value(typed.clone()).expect("every value was checked against the schema");
     let config = resolve(&raw, args, &mut report);
     let pem_files = pem_files(&config, &report);
     let warnings = report.finish()?;
     let effective = effective(raw, &config);
-    Ok(Loaded { config, warnings, pem_files, effective })
+    let keys = EffectiveKeys::new(&kinds, &json!(effective), &typed);
+    Ok(Loaded { config, warnings, pem_files, effective, keys })
 }
 
 fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut ConfigReport) -> Config {
@@ -126,6 +145,7 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut ConfigReport) -> Config {
         kafka,
         admin: raw.admin.clone(),
         log: raw.log.clone(),
+        reload: raw.reload.clone(),
         data_dir,
     };
     if let (Some(kafka), DeadLetter::Kafka { client, topic }) =

@@ -4,21 +4,23 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tracing::Subscriber;
 use tracing::field::Field;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::Layer;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
 
-use crate::config::{Log, LogFormat, UserIds};
+use crate::config::{Log, LogFormat, LogLevel, UserIds};
 
 mod output;
 mod throttle;
@@ -29,6 +31,9 @@ pub use throttle::Throttle;
 
 /// How long the end of the process waits for the last log lines to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// The filter in use, which [`set_level`] replaces.
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// Waits, when dropped, until what was logged has been written, but for no longer than a second.
 #[must_use]
@@ -43,13 +48,22 @@ impl Drop for Logging {
 /// Starts logging on standard error, including panics. Logging never blocks: lines that nobody
 /// reads are dropped, see [`dropped_lines`]. A second call changes nothing.
 pub fn init(log: &Log) -> Logging {
-    let started =
-        subscriber(log, std::io::stderr().is_terminal(), LogOutput::stderr().clone()).try_init();
-    if started.is_ok() {
+    let (subscriber, filter) =
+        subscriber(log, std::io::stderr().is_terminal(), LogOutput::stderr().clone());
+    if subscriber.try_init().is_ok() {
+        let _first = FILTER.set(filter);
         // The default hook writes to standard error itself, and could block there.
         std::panic::set_hook(Box::new(panicked));
     }
     Logging(())
+}
+
+/// Logs from `level` up from now on. Without [`init`], nothing is changed.
+pub fn set_level(level: LogLevel) {
+    if let Some(filter) = FILTER.get() {
+        // An error says that the subscriber is gone: then nothing is logged any more.
+        let _gone = filter.reload(targets(level));
+    }
 }
 
 fn panicked(panic: &PanicHookInfo<'_>) {
@@ -69,7 +83,21 @@ fn panicked(panic: &PanicHookInfo<'_>) {
     tracing::error!(thread, place, backtrace, "panicked: {what}");
 }
 
-fn subscriber<W>(log: &Log, terminal: bool, writer: W) -> impl Subscriber + Send + Sync
+/// What is logged at `level`. Libraries may log what they send: only their warnings are wanted,
+/// whatever the level; librdkafka says only what kafka.librdkafka.debug asks for.
+fn targets(level: LogLevel) -> Targets {
+    let own = LevelFilter::from_level(level.into());
+    Targets::new()
+        .with_default(own.min(LevelFilter::WARN))
+        .with_target(env!("CARGO_CRATE_NAME"), own)
+        .with_target("librdkafka", own)
+}
+
+fn subscriber<W>(
+    log: &Log,
+    terminal: bool,
+    writer: W,
+) -> (impl Subscriber + Send + Sync, reload::Handle<Targets, Registry>)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -85,16 +113,10 @@ where
         let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         layer.with_ansi(colour).fmt_fields(debug_fn(write_field).delimited(" ")).boxed()
     };
-    // Libraries may log what they send: only their warnings are wanted, whatever the level;
-    // librdkafka says only what kafka.librdkafka.debug asks for.
-    let own = LevelFilter::from_level(log.level.into());
-    let targets = Targets::new()
-        .with_default(own.min(LevelFilter::WARN))
-        .with_target(env!("CARGO_CRATE_NAME"), own)
-        .with_target("librdkafka", own);
+    let (targets, filter) = reload::Layer::new(targets(log.level));
     // A filter of the layer itself would swallow a line after a library only asked whether it may
     // log.
-    tracing_subscriber::registry().with(targets).with(layer)
+    (tracing_subscriber::registry().with(targets).with(layer), filter)
 }
 
 /// Writes one field of a text line. tracing-subscriber escapes control characters only in the
@@ -153,18 +175,23 @@ mod tests {
     use crate::config::LogLevel;
 
     /// The log at `level` in `format`, not on a terminal.
-    fn logged(format: LogFormat, level: LogLevel, log: impl FnOnce()) -> String {
+    fn logged(
+        format: LogFormat,
+        level: LogLevel,
+        log: impl FnOnce(&reload::Handle<Targets, Registry>),
+    ) -> String {
         let mut file = tempfile::tempfile().unwrap();
         let writer = Mutex::new(file.try_clone().unwrap());
         let config = Log { format, level, ..Log::default() };
-        tracing::subscriber::with_default(subscriber(&config, false, writer), log);
+        let (subscriber, filter) = subscriber(&config, false, writer);
+        tracing::subscriber::with_default(subscriber, || log(&filter));
         file.seek(SeekFrom::Start(0)).unwrap();
         std::io::read_to_string(file).unwrap()
     }
 
     #[test]
     fn lines_are_json_unless_on_a_terminal_and_control_characters_are_escaped() {
-        let log = || tracing::info!(user = %"a\u{1b}[31m", "he\u{7}llo");
+        let log = |_: &_| tracing::info!(user = %"a\u{1b}[31m", "he\u{7}llo");
         for format in [LogFormat::Auto, LogFormat::Json] {
             let line: serde_json::Value =
                 serde_json::from_str(&logged(format, LogLevel::Info, log)).unwrap();
@@ -176,7 +203,7 @@ mod tests {
 
     #[test]
     fn libraries_are_heard_from_warnings_up() {
-        let log = || {
+        let log = |_: &_| {
             tracing::debug!("ours");
             tracing::info!(target: "library", "chatter");
             tracing::warn!(target: "library", "trouble");
@@ -190,8 +217,29 @@ mod tests {
     }
 
     #[test]
+    fn the_level_can_be_changed() {
+        let lines = logged(LogFormat::Text, LogLevel::Warn, |filter| {
+            for (level, word) in [(LogLevel::Debug, "first"), (LogLevel::Error, "second")] {
+                tracing::debug!("before {word}");
+                filter.reload(targets(level)).unwrap();
+                tracing::debug!("after {word}");
+                tracing::error!("error {word}");
+            }
+        });
+        for (words, is_there) in [
+            ("before first", false),
+            ("after first", true),
+            ("before second", true),
+            ("after second", false),
+            ("error second", true),
+        ] {
+            assert_eq!(lines.contains(words), is_there, "{words}: {lines}");
+        }
+    }
+
+    #[test]
     fn a_panic_is_an_error_with_its_place() {
-        let lines = logged(LogFormat::Json, LogLevel::Error, || {
+        let lines = logged(LogFormat::Json, LogLevel::Error, |_| {
             std::panic::set_hook(Box::new(panicked));
             let caught = std::panic::catch_unwind(|| panic!("number {}", 7));
             drop(std::panic::take_hook());

@@ -7,9 +7,11 @@ mod process;
 mod redis_nodes;
 mod register;
 mod rejections;
+mod reload;
 mod source;
 
 use jiff::Timestamp;
+use prometheus::core::Collector as _;
 use prometheus::{
     Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
@@ -24,6 +26,7 @@ use redis_nodes::RedisNodes;
 pub use redis_nodes::{NodeError, RedisNode};
 use register::{LATENCY, Register};
 pub use rejections::{Rejection, Rejections};
+pub use reload::ReloadMetrics;
 pub use source::SourceMetrics;
 
 /// The buckets of `traitsink_batch_updates`, in updates.
@@ -52,6 +55,9 @@ pub struct Metrics {
     pub redis_local_restarts: IntCounter,
     http_requests: IntCounterVec,
     tls_verify_disabled: IntGaugeVec,
+    certificate_expiry: IntGaugeVec,
+    /// Reloads of the configuration.
+    pub reload: ReloadMetrics,
     /// 1 when `/ready` answers 200.
     pub ready: IntGauge,
     /// The last events that were rejected or dead-lettered.
@@ -97,6 +103,13 @@ impl Metrics {
             ),
             http_requests: http_requests(&register),
             tls_verify_disabled: tls_verify_disabled(&register),
+            certificate_expiry: register.gauges(
+                "traitsink_certificate_expiry_timestamp_seconds",
+                "When the first certificate ends, in seconds since 1970: the worker's own, those \
+                 in its CA file, and those that the servers sent last. Absent without TLS.",
+                &["client"],
+            ),
+            reload: ReloadMetrics::new(&register),
             ready: register.gauge("traitsink_ready", "1 when `/ready` answers 200."),
             rejections: Rejections::default(),
             registry: register.finish(),
@@ -155,6 +168,29 @@ impl Metrics {
     /// `client` is one of [`TLS_CLIENTS`].
     pub fn tls_verify_disabled(&self, client: &str) -> IntGauge {
         self.tls_verify_disabled.with_label_values(&[client])
+    }
+
+    /// When the first certificate of `client`, one of [`TLS_CLIENTS`], ends, in seconds since 1970;
+    /// `None`: there is no TLS, or no end is known.
+    pub fn set_certificate_end(&self, client: &str, ends: Option<i64>) {
+        match ends {
+            Some(ends) => self.certificate_expiry.with_label_values(&[client]).set(ends),
+            // An error says that there was no series.
+            None => _ = self.certificate_expiry.remove_label_values(&[client]),
+        }
+    }
+
+    /// The clients whose first certificate has a known end, and that end in seconds since 1970.
+    pub fn certificate_ends(&self) -> Vec<(String, i64)> {
+        let families = self.certificate_expiry.collect();
+        let series = families.iter().flat_map(|family| family.get_metric());
+        series
+            .filter_map(|one| {
+                let client = one.get_label().first()?.value().to_owned();
+                // Whole seconds, far below 2^53.
+                Some((client, one.get_gauge().get_value() as i64))
+            })
+            .collect()
     }
 
     /// The Prometheus text format.
@@ -225,6 +261,19 @@ mod tests {
         metrics.kafka.remove_lag("events", 2);
         metrics.kafka.remove_lag("events", 3);
         assert!(!metrics.render().contains(series));
+    }
+
+    #[test]
+    fn the_end_of_a_certificate_is_absent_until_it_is_known() {
+        let metrics = Metrics::new();
+        let name = "traitsink_certificate_expiry_timestamp_seconds";
+        metrics.set_certificate_end("redis", None);
+        assert!(!metrics.render().contains(name) && metrics.certificate_ends().is_empty());
+        metrics.set_certificate_end("redis", Some(1_900_000_000));
+        assert!(metrics.render().contains(&format!("{name}{{client=\"redis\"}} 1900000000\n")));
+        assert_eq!(metrics.certificate_ends(), [("redis".to_owned(), 1_900_000_000)]);
+        metrics.set_certificate_end("redis", None);
+        assert!(!metrics.render().contains(name));
     }
 
     #[test]

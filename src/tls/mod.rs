@@ -1,5 +1,6 @@
 //! TLS clients: from the settings to a rustls configuration, and the handshake.
 
+mod ends;
 mod error;
 mod live;
 mod peer;
@@ -18,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+pub use self::ends::{chain_end, first_end};
 pub use self::error::TlsError;
 pub use self::live::LiveTls;
 pub use self::peer::PeerCertificate;

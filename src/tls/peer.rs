@@ -2,6 +2,9 @@
 //!
 //! rustls refuses old certificates before it reads their names; hence this small DER reader.
 
+use jiff::civil;
+use jiff::tz::TimeZone;
+
 use crate::printable::printable;
 
 /// The contents of a certificate, none of them verified.
@@ -19,6 +22,8 @@ pub struct PeerCertificate {
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const OBJECT_ID: u8 = 0x06;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
 const VERSION: u8 = 0xa0;
 const EXTENSIONS: u8 = 0xa3;
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
@@ -61,6 +66,30 @@ fn has_subject_alt_name(extensions: &[u8]) -> Option<bool> {
         }
     }
     Some(false)
+}
+
+/// The end of a certificate's validity, in seconds since 1970; `None` when `der` is no certificate,
+/// or its time is outside of the years 0 to 9999.
+pub(super) fn not_after(der: &[u8]) -> Option<i64> {
+    let mut body = Der(Der(Der(der).expect(SEQUENCE)?).expect(SEQUENCE)?);
+    if body.peek()? == VERSION {
+        body.any()?;
+    }
+    let _serial = body.any()?;
+    let _algorithm = body.any()?;
+    let _issuer = body.any()?;
+    let mut validity = Der(body.expect(SEQUENCE)?);
+    let _not_before = validity.any()?;
+    let (tag, text) = validity.any()?;
+    let text = str::from_utf8(text).ok()?;
+    // RFC 5280, section 4.1.2.5: always in UTC, with seconds and a Z.
+    let text = match tag {
+        UTC_TIME => format!("{}{text}", if text < "50" { "20" } else { "19" }),
+        GENERALIZED_TIME => text.to_owned(),
+        _ => return None,
+    };
+    let time = civil::DateTime::strptime("%Y%m%d%H%M%SZ", text).ok()?;
+    Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
 }
 
 /// An X.501 name: a sequence of sets of (object id, string).
@@ -141,9 +170,26 @@ mod tests {
         assert!(!PeerCertificate::read(&certificate(&[])).unwrap().has_names);
     }
 
+    #[test]
+    fn the_end_of_validity_is_read_in_both_forms() {
+        // date -u -d 2030-01-01 +%s
+        for (year, seconds) in [
+            (1999, 915_148_800),
+            (2030, 1_893_456_000),
+            (2050, 2_524_608_000),
+            (2100, 4_102_444_800),
+        ] {
+            let mut params = CertificateParams::new([]).unwrap();
+            params.not_after = rcgen::date_time_ymd(year, 1, 1);
+            let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+            assert_eq!(not_after(der.der()), Some(seconds), "{year}");
+        }
+    }
+
     proptest! {
         #[test]
         fn total(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = not_after(&bytes);
             let _ = PeerCertificate::read(&bytes);
         }
 
@@ -152,6 +198,7 @@ mod tests {
             let mut der = certificate(&["localhost"]);
             let at = at.index(der.len());
             der[at] = byte;
+            let _ = not_after(&der);
             let _ = PeerCertificate::read(&der);
         }
     }

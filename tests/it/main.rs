@@ -8,6 +8,8 @@ mod alerts;
 mod attacks;
 /// Recordings of the official SDKs, sent again.
 mod captures;
+/// The metric of when certificates end.
+mod certificates;
 /// The Helm chart and the plain manifests: valid, safe, and accepted by the program.
 mod chart;
 /// `check --connect`: writes that would be refused now, and the server's own data in the report.
@@ -107,6 +109,8 @@ mod kafka_topics;
 mod kafka_wrappers;
 /// The rules of the layout: who may use whom, file sizes, the libraries of the binary.
 mod layout;
+/// `check --live` against listeners that are well, silent, wrong or gone.
+mod live;
 /// `redis.mode = local`: a server that starts and ends with the worker.
 mod local;
 /// A standard error that nobody reads.
@@ -131,6 +135,8 @@ mod raw_http;
 mod reference;
 /// Servers that refuse some keys with unknown texts, and take the others.
 mod refused;
+/// The configuration is read again while the worker runs: all of it is taken over, or nothing.
+mod reload;
 /// Files through `replay` into Redis, all golden rows included.
 mod replay;
 /// A primary that takes the writes, and its replicas.
@@ -154,6 +160,8 @@ mod status;
 /// The long run: load and a fault a minute, while memory and descriptors stay where they are.
 #[cfg(feature = "kafka")]
 mod soak;
+/// What the manager of the service is told: sd_notify(3), with real sockets.
+mod systemd;
 /// Every way in which TLS fails, and the error messages.
 mod tls;
 /// Client certificates, as real servers demand them.

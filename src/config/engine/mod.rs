@@ -4,6 +4,7 @@
 //! Nothing here knows a section: those are in `sections`.
 
 pub(crate) mod check;
+pub(crate) mod effective_keys;
 pub(crate) mod host;
 pub(crate) mod key_kind;
 pub(crate) mod layers;

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use secrecy::SecretString;
+use sha2::{Digest, Sha256};
 
+use super::effective_keys::ContentHash;
 use super::report::ConfigReport;
 use super::units::Secret;
 
@@ -42,6 +44,13 @@ pub fn read_secret(path: &Path) -> Result<SecretString, String> {
         "" => Err(format!("{} is empty", path.display())),
         line => Ok(line.into()),
     }
+}
+
+/// The hash of a file's content; `None` where there is no regular file that can be read. Anything
+/// else, such as a pipe, is left alone: it could be read only once.
+pub fn content_hash(path: &Path) -> Option<ContentHash> {
+    let content = path.is_file().then(|| std::fs::read(path).ok())??;
+    Some(Sha256::digest(content).into())
 }
 
 /// `text` without its one trailing line end.

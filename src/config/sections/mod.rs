@@ -14,5 +14,6 @@ pub(crate) mod log;
 pub(crate) mod prefix;
 pub(crate) mod raw;
 pub(crate) mod redis;
+pub(crate) mod reload;
 pub(crate) mod tls;
 pub(crate) mod transform;

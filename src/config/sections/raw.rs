@@ -16,6 +16,7 @@ use super::kafka::RawKafka;
 use super::log::Log;
 use super::redis::url::RedisUrl;
 use super::redis::{RawRedis, parse_node};
+use super::reload::Reload;
 use super::transform::RawTransform;
 use crate::config::engine::key_kind::{KeyKind, TextForm};
 
@@ -37,6 +38,7 @@ pub(crate) struct Raw {
     pub(crate) dead_letter: RawDeadLetter,
     pub(crate) admin: Admin,
     pub(crate) log: Log,
+    pub(crate) reload: Reload,
 }
 
 /// Forms of text that sections define, by their `x-form`.

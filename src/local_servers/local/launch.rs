@@ -10,6 +10,7 @@ use tokio::process::{Child, Command};
 use super::LocalError;
 use super::output::ServerOutput;
 use crate::config::Address;
+use crate::systemd;
 
 /// The programs that are tried when the configuration names none.
 const BINARIES: [&str; 2] = ["redis-server", "valkey-server"];
@@ -62,6 +63,7 @@ impl LaunchPlan {
                 .args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""])
                 .arg("--dir")
                 .arg(&self.directory);
+            systemd::VARIABLES.iter().for_each(|name| _ = command.env_remove(name));
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()
         })?;
         let output = ServerOutput::of(&mut child);

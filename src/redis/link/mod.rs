@@ -121,6 +121,7 @@ impl Link {
     /// Closes the connection for good: its server takes no writes any more.
     pub(super) fn retire(mut self) {
         self.close(false);
+        self.connector.forget_certificate();
         self.metrics.forget_redis(self.connector.node(), ROLE);
     }
 

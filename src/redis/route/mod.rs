@@ -21,7 +21,7 @@ use self::sharded::Shards;
 pub use self::survey::{Survey, Surveyed};
 use super::command::{Verdict, Writes};
 use super::read::{ProfileReply, ReadError, StoredProfile, read};
-use super::{Allowed, Apply, Connector, Trouble, probe};
+use super::{Allowed, Apply, ConnectionSettings, Connector, Trouble, probe};
 use crate::config::{self, Address, Local, Mode};
 use crate::metrics::Metrics;
 use crate::tls::TlsError;
@@ -100,13 +100,38 @@ impl Route {
     /// A counter of the times that confirmed writes may have been lost because another server took
     /// over: see [`super::LossEpochs`].
     pub fn loss_epochs(&self) -> watch::Receiver<u64> {
-        let connector: &Connector = match self {
+        self.base().loss_epochs().subscribe()
+    }
+
+    /// New connections use the passwords and certificates of `redis`, which must be of the same
+    /// kind and name the same servers. Connections that are open stay.
+    pub fn reload(&self, redis: &config::Redis) {
+        match (self, &redis.mode) {
+            (Self::Sentinel(sentinel), Mode::Sentinel(settings)) => {
+                sentinel.reload(redis, settings);
+            }
+            _ => self.base().reload(&ConnectionSettings::of(redis)),
+        }
+    }
+
+    /// When the first certificate ends, in seconds since 1970: the worker's own, the authorities in
+    /// its files, and the chains of the servers as last seen. `None`: there is no TLS, or no end is
+    /// known. Reads the PEM files.
+    pub fn certificate_end(&self) -> Option<i64> {
+        match self {
+            Self::Sentinel(sentinel) => sentinel.certificate_end(),
+            _ => self.base().certificate_end(),
+        }
+    }
+
+    /// A connector, for what those to all servers that take writes share.
+    fn base(&self) -> &Connector {
+        match self {
             Self::One(server) => server.connector(),
             Self::Cluster(cluster) => cluster.base(),
             Self::Sentinel(sentinel) => sentinel.base(),
             Self::Sharded(shards) => shards.base(),
-        };
-        connector.loss_epochs().subscribe()
+        }
     }
 
     /// Probes each node that takes writes and each replica that is configured; with `all` also the

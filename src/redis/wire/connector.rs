@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use super::connection::Connection;
 use super::handshake::{Greeted, Ungreeted};
-use super::password::LivePassword;
+use super::live_passwords::LivePasswords;
 use super::server_access::ServerAccess;
 use super::settings::{ConnectionSettings, ServerRole};
 use super::step::Step;
@@ -50,7 +50,8 @@ impl Connector {
             address,
             tls: settings.tls.as_ref().map(LiveTls::new).transpose()?.map(Arc::new),
             username: settings.username.clone(),
-            password: settings.password.as_ref().map(LivePassword::new).map(Arc::new),
+            passwords: Arc::new(LivePasswords::new(settings)),
+            login_of: None,
             database: settings.database,
             client_name: settings.client_name.clone(),
             protocol: settings.protocol,
@@ -77,15 +78,35 @@ impl Connector {
         let mut server =
             ServerAccess { address, node: name, unsupported, ..(*self.server).clone() };
         server.taken = Arc::default();
-        if let Some(login) = self.server.logins.get(node) {
-            if login.username.is_some() {
-                server.username.clone_from(&login.username);
-            }
-            if let Some(password) = &login.password {
-                server.password = Some(Arc::new(LivePassword::new(password)));
-            }
+        server.login_of = Some(node.clone());
+        if let Some(login) = self.server.logins.get(node)
+            && login.username.is_some()
+        {
+            server.username.clone_from(&login.username);
         }
         Self { server: Arc::new(server) }
+    }
+
+    /// New connections, also those of connectors that were made from this one, use the passwords
+    /// and certificates of `settings`. Connections that are open stay.
+    pub(in crate::redis) fn reload(&self, settings: &ConnectionSettings) {
+        self.server.passwords.replace(settings);
+        if let (Some(live), Some(tls)) = (&self.server.tls, &settings.tls) {
+            live.replace(tls);
+        }
+    }
+
+    /// When the first certificate ends, in seconds since 1970; `None`: there is no TLS, or none is
+    /// known. Reads the PEM files.
+    pub(in crate::redis) fn certificate_end(&self) -> Option<i64> {
+        self.server.tls.as_ref()?.first_end()
+    }
+
+    /// The server is no longer used: its certificate does not count any more.
+    pub(in crate::redis) fn forget_certificate(&self) {
+        if let Some(tls) = &self.server.tls {
+            tls.note_server_end(&self.server.node, None);
+        }
     }
 
     /// The number of writes that the server has taken.
@@ -271,6 +292,9 @@ impl Connector {
                 dialling.await?
             }
         };
+        if let (Some(live), Some(session)) = (&server.tls, &tls) {
+            live.note_server_end(&server.node, session.ends);
+        }
         // Only once the server answers: while it is away, no password command is run.
         if password.is_none() {
             *password = server.password().await?;

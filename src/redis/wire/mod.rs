@@ -7,6 +7,7 @@ mod connector;
 mod handshake;
 mod identity;
 mod info;
+mod live_passwords;
 mod password;
 mod reply;
 mod server_access;

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use crate::config::{Password, program_name, read_secret, without_newline};
 use crate::lock::lock;
 use crate::redis::errors::hint;
+use crate::systemd;
 
 /// How long a command may take to print the password.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
@@ -129,6 +130,7 @@ async fn run(words: &[String], limit: Duration) -> Result<SecretString, String> 
         .stderr(Stdio::null())
         .kill_on_drop(true);
     command.process_group(0);
+    systemd::VARIABLES.iter().for_each(|name| _ = command.env_remove(name));
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return failed(&format!("cannot be started: {error}")),

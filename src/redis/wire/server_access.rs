@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::password::LivePassword;
+use super::live_passwords::LivePasswords;
 use super::unsupported::{UnsupportedByServer, UnsupportedCommands};
 use crate::config::{Address, Durability, Handshake, Login, Node, Protocol, Tcp};
 use crate::redis::errors::{NamedServer, ServerNames, Trouble, hint};
@@ -23,7 +23,9 @@ pub(super) struct ServerAccess {
     pub(super) names: ServerNames,
     pub(super) tls: Option<Arc<LiveTls>>,
     pub(super) username: Option<String>,
-    pub(super) password: Option<Arc<LivePassword>>,
+    pub(super) passwords: Arc<LivePasswords>,
+    /// The node whose own password is used, if it has one.
+    pub(super) login_of: Option<Node>,
     pub(super) database: u32,
     pub(super) client_name: String,
     pub(super) protocol: Protocol,
@@ -69,7 +71,7 @@ impl ServerAccess {
     }
 
     pub(super) async fn password(&self) -> Result<Option<SecretString>, Trouble> {
-        let Some(password) = &self.password else { return Ok(None) };
+        let Some(password) = self.passwords.of(self.login_of.as_ref()) else { return Ok(None) };
         password.current().await.map(Some).map_err(|why| hint::password(self.named(), &why))
     }
 

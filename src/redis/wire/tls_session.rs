@@ -1,5 +1,7 @@
 //! The parameters that were agreed with a TLS server.
 
+use crate::tls::chain_end;
+
 /// The version, cipher and protocol that were agreed with a TLS server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsSession {
@@ -7,6 +9,8 @@ pub struct TlsSession {
     pub protocol: String,
     pub cipher: String,
     pub verified: bool,
+    /// When the first certificate of the server's chain ends, in seconds since 1970.
+    pub ends: Option<i64>,
 }
 
 impl TlsSession {
@@ -17,6 +21,7 @@ impl TlsSession {
             .negotiated_cipher_suite()
             .map(|suite| format!("{:?}", suite.suite()))
             .unwrap_or_default();
-        Self { protocol, cipher, verified }
+        let ends = connection.peer_certificates().and_then(chain_end);
+        Self { protocol, cipher, verified, ends }
     }
 }

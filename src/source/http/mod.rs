@@ -6,6 +6,7 @@ mod bodies;
 mod body;
 mod count;
 mod decode;
+mod live_keys;
 mod origin;
 mod problem;
 mod receipts;
@@ -26,9 +27,9 @@ use crate::event::{self, Body, Elements, RejectReason, SplitError};
 use crate::metrics::Metrics;
 use crate::pipeline::{Ack, Busy, Intake, Message, NotAccepted, Origin, Outcome, Source, admit};
 
-use auth::KeyDigests;
 use bodies::Bodies;
 use body::{Encoding, TURN};
+pub use live_keys::LiveKeys;
 use problem::Problem;
 use receipts::Pending;
 
@@ -45,7 +46,7 @@ const PATHS: [(&str, Option<&str>); 7] = [
 
 /// The HTTP source: what all requests share.
 pub struct HttpSource {
-    keys: KeyDigests,
+    keys: LiveKeys,
     intake: Arc<Intake>,
     metrics: Arc<Metrics>,
     bodies: Arc<Bodies>,
@@ -62,12 +63,17 @@ impl HttpSource {
     ) -> Self {
         let bodies = Bodies::new(intake.budget(), config.max_body, config.body_timeout);
         Self {
-            keys: KeyDigests::new(&config.write_keys, default_prefix),
+            keys: LiveKeys::new(&config.write_keys, default_prefix),
             intake,
             metrics,
             bodies,
             wait: config.wait,
         }
+    }
+
+    /// The write keys, to be replaced while the source runs.
+    pub fn keys(&self) -> LiveKeys {
+        self.keys.clone()
     }
 
     /// The source as a service for the serving loop.
@@ -94,10 +100,11 @@ impl HttpSource {
         request: Request,
     ) -> Result<&'static str, Problem> {
         let (head, body) = request.into_parts();
-        if self.keys.is_empty() && !origin::is_local(&head) {
+        let keys = self.keys.current();
+        if keys.is_empty() && !origin::is_local(&head) {
             return Err(Problem::Foreign);
         }
-        let prefix = self.keys.prefix(&head.headers).ok_or(Problem::Unauthorized)?;
+        let prefix = keys.prefix(&head.headers).ok_or(Problem::Unauthorized)?;
         let encoding = Encoding::of(&head.headers)?;
         // The head is freed before the body, which may take long: both may be equally large.
         drop(head);

@@ -58,6 +58,21 @@ impl Authority {
         self.issue("client", params)
     }
 
+    /// A valid server certificate for 127.0.0.1 that ends when `year` begins; takes the place of
+    /// the one before.
+    pub(crate) fn server_until(&self, year: i32) -> Issued {
+        let mut params = params("redis server", &["127.0.0.1"]);
+        params.not_after = date_time_ymd(year, 1, 1);
+        self.issue("server", params)
+    }
+
+    /// The same for a client.
+    pub(crate) fn client_until(&self, year: i32) -> Issued {
+        let mut params = params("traitsink", &[]);
+        params.not_after = date_time_ymd(year, 1, 1);
+        self.issue("client", params)
+    }
+
     /// A certificate that expired in 2021.
     pub(crate) fn expired(&self) -> Issued {
         let mut params = params("redis server", &["localhost"]);

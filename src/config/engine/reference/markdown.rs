@@ -21,13 +21,19 @@ A key can stand in a file (`-c`, TOML, YAML or JSON), in an environment variable
 redis.url=redis://..`); flags win over variables over files. A duration is written `50ms`, `5s` or
 `2m`, a size `64KiB` or `4MiB`. In a variable, a list is separated by commas. An empty text is the
 same as leaving the key out, but for `redis.client_name`.
+
+*Reloaded* keys can be changed [without a
+restart](operations.md#change-the-configuration-without-a-restart).
 ";
 
+/// Whether a key, such as `http.sources[].prefix`, can be changed while the worker runs.
+type Reloadable<'a> = &'a dyn Fn(&str) -> bool;
+
 /// The reference: a table of keys for each table of the file, in Markdown.
-pub(crate) fn markdown(schema: &Value, order: &KeyOrder) -> String {
+pub(crate) fn markdown(schema: &Value, order: &KeyOrder, reloadable: Reloadable<'_>) -> String {
     let mut text = String::from(HEADER);
     let mut known = BTreeSet::new();
-    section(schema, Some(order), "", "", &mut known, &mut text);
+    section(schema, Some(order), ("", ""), reloadable, &mut known, &mut text);
     text
 }
 
@@ -35,8 +41,8 @@ pub(crate) fn markdown(schema: &Value, order: &KeyOrder) -> String {
 fn section(
     schema: &Value,
     order: Option<&KeyOrder>,
-    path: &str,
-    title: &str,
+    (path, title): (&str, &str),
+    reloadable: Reloadable<'_>,
     known: &mut BTreeSet<String>,
     text: &mut String,
 ) {
@@ -53,9 +59,10 @@ fn section(
             Value::Null => String::new(),
             value => format!("`{}`", toml(value)),
         };
+        let reloaded = if reloadable(&join(path, key.name)) { " *Reloaded.*" } else { "" };
         let _ = writeln!(
             text,
-            "| `{}` | {} | {default} | {} | {} |",
+            "| `{}` | {} | {default} | {} | {}{reloaded} |",
             key.name,
             key.type_name(),
             key.variable(path),
@@ -70,17 +77,12 @@ fn section(
                 let title =
                     if key.is_list() { format!("`[[{path}]]`") } else { format!("`[{path}]`") };
                 let described = key.with_help(inner);
-                section(&described, key.order, &format!("{path}{mark}"), &title, known, text);
+                let place = (&*format!("{path}{mark}"), &*title);
+                section(&described, key.order, place, reloadable, known, text);
             }
             (_, Some(entry)) if known.insert(entry.to_string()) => {
-                section(
-                    entry,
-                    key.order,
-                    &format!("{path}[]"),
-                    &format!("Tables in `{path}`"),
-                    known,
-                    text,
-                );
+                let place = (&*format!("{path}[]"), &*format!("Tables in `{path}`"));
+                section(entry, key.order, place, reloadable, known, text);
             }
             _ => {}
         }

@@ -68,7 +68,7 @@ impl Mode {
     }
 
     /// TLS with the sentinels.
-    pub(in crate::config) fn sentinel_tls(&self) -> Option<&Tls> {
+    pub(crate) fn sentinel_tls(&self) -> Option<&Tls> {
         match self {
             Self::Sentinel(sentinel) => sentinel.tls.as_ref(),
             _ => None,

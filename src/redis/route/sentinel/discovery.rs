@@ -37,12 +37,29 @@ pub struct Sentinel {
     pub(super) sentinels: Vec<Arc<SentinelConnection>>,
     nat_map: NatMap,
     /// A connector to the first sentinel's host, of which those to masters are made.
+    /// For what the connectors to all sentinels share.
+    asked: Connector,
     masters: Connector,
     state: Sender<MasterState>,
     /// The lane that asks holds this lock.
     asking: Mutex<()>,
     /// The tasks that listen to the sentinels, once they have begun.
     pub(super) watching: OnceLock<Vec<AbortOnDropHandle<()>>>,
+}
+
+/// The settings of connections to sentinels.
+fn asked(redis: &config::Redis, sentinel: &config::Sentinel) -> ConnectionSettings {
+    ConnectionSettings {
+        username: sentinel.login.username.clone(),
+        password: sentinel.login.password.clone(),
+        logins: sentinel.logins.clone(),
+        database: 0,
+        // In RESP3, published messages are of another type.
+        protocol: Protocol::Resp2,
+        tls: sentinel.tls.clone(),
+        names: SENTINEL,
+        ..ConnectionSettings::of(redis)
+    }
 }
 
 impl Sentinel {
@@ -52,24 +69,13 @@ impl Sentinel {
         sentinel: &config::Sentinel,
     ) -> Result<Self, TlsError> {
         let masters = ConnectionSettings::of(redis).with_role(ServerRole::Primary);
-        let asked = ConnectionSettings {
-            username: sentinel.login.username.clone(),
-            password: sentinel.login.password.clone(),
-            logins: sentinel.logins.clone(),
-            database: 0,
-            // In RESP3, published messages are of another type.
-            protocol: Protocol::Resp2,
-            tls: sentinel.tls.clone(),
-            role: ServerRole::Any,
-            names: SENTINEL,
-            ..masters.clone()
-        };
         let first = address_of(&sentinel.nodes[0]);
-        let connector = Connector::new(&asked, first.clone())?;
-        let connection = |node| Arc::new(SentinelConnection::new(connector.to(node)));
+        let asked = Connector::new(&asked(redis, sentinel), first.clone())?;
+        let connection = |node| Arc::new(SentinelConnection::new(asked.to(node)));
         Ok(Self {
             name: sentinel.master.clone(),
             sentinels: sentinel.nodes.iter().map(connection).collect(),
+            asked,
             nat_map: sentinel.nat_map.clone(),
             masters: Connector::new(&masters, first)?,
             state: Sender::default(),
@@ -81,6 +87,21 @@ impl Sentinel {
     /// A connector, for what those to all masters share.
     pub(in crate::redis::route) fn base(&self) -> &Connector {
         &self.masters
+    }
+
+    /// New connections to masters and sentinels use these passwords and certificates.
+    pub(in crate::redis::route) fn reload(
+        &self,
+        redis: &config::Redis,
+        sentinel: &config::Sentinel,
+    ) {
+        self.masters.reload(&ConnectionSettings::of(redis));
+        self.asked.reload(&asked(redis, sentinel));
+    }
+
+    /// When the first certificate ends, of masters and sentinels.
+    pub(in crate::redis::route) fn certificate_end(&self) -> Option<i64> {
+        [&self.masters, &self.asked].into_iter().filter_map(Connector::certificate_end).min()
     }
 
     /// A connector to the master at `node`.
