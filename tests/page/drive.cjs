@@ -106,7 +106,6 @@ const COMMANDS = {
   },
   count: ({ selector }) => page.locator(selector).count(),
   attribute: ({ selector, name }) => page.locator(selector).getAttribute(name),
-  title: () => page.title(),
   click: ({ selector }) => page.locator(selector).click(),
   press: ({ key }) => page.keyboard.press(key),
   type: ({ text }) => page.keyboard.type(text),
