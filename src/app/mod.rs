@@ -55,6 +55,7 @@ pub struct App {
     stop_admin: CancellationToken,
     stop_delay: Duration,
     write_keys: Option<LiveKeys>,
+    status: Arc<Status>,
     service: Option<Service>,
     /// Where the HTTP source listens.
     pub http: Option<SocketAddr>,
@@ -143,9 +144,9 @@ impl App {
         let routes = Admin::new(Arc::clone(&delivery.metrics), Arc::clone(&readiness))
             .with_api(Arc::clone(&status), lookup)
             .into_router();
-        let stop = stop_admin.clone();
+        let (stop, kept) = (stop_admin.clone(), Arc::clone(&status));
         lifecycle.spawn(&admin, "history of the status page", async move {
-            stop.run_until_cancelled(status.keep_history()).await;
+            stop.run_until_cancelled(kept.keep_history()).await;
         });
         let serving = server::serve(
             admin_listener,
@@ -168,6 +169,7 @@ impl App {
             stop_admin,
             stop_delay,
             write_keys,
+            status,
             service: None,
             http,
             store,
@@ -189,6 +191,7 @@ impl App {
         let parts = ReloadableParts {
             write_keys: self.write_keys.clone(),
             route: (!own_server).then(|| self.delivery.route.clone()),
+            status: Arc::clone(&self.status),
         };
         let service = Service::new(manager, Arc::clone(&self.readiness));
         let metrics = Arc::clone(&self.delivery.metrics);

@@ -9,8 +9,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::history::{History, STEP, Sample};
 use super::memory::resident_bytes;
 use super::report::{
-    ByReason, ByteUse, DeadLetterUse, KafkaReport, LaneReport, LastError, NodeReport,
-    PartitionReport, RedisReport, RejectionReport, SourceReport, StatusReport, WaitingPart,
+    ByReason, ByteUse, CertificateEnd, DeadLetterUse, KafkaReport, LaneReport, LastError,
+    NodeReport, PartitionReport, RedisReport, RejectionReport, SourceReport, StatusReport,
+    WaitingPart,
 };
 use crate::config::{Config, DeadLetter, Loaded};
 use crate::event::{RejectReason, SkipReason};
@@ -120,7 +121,7 @@ impl Status {
             kafka: self.config.kafka.as_ref().map(|_| kafka(metrics)),
             dead_letters,
             rejections: metrics.rejections.newest_first().into_iter().map(rejection).collect(),
-            certificates: Vec::new(),
+            certificates: certificates(metrics),
             profile_lookup: self.config.admin.profile_lookup,
             config: lock(&self.shown).clone(),
         }
@@ -184,6 +185,14 @@ fn node(node: RedisNode) -> NodeReport {
         message: error.message,
     });
     NodeReport { node, role, up, reconnects, last_error }
+}
+
+fn certificates(metrics: &Metrics) -> Vec<CertificateEnd> {
+    let ends = metrics.certificate_ends().into_iter();
+    ends.filter_map(|(client, seconds)| {
+        Timestamp::from_second(seconds).ok().map(|at| CertificateEnd { client, at })
+    })
+    .collect()
 }
 
 fn kafka(metrics: &Metrics) -> KafkaReport {

@@ -120,13 +120,13 @@ mod model;
 /// Kafka's watermark over lanes that are killed at any point.
 #[cfg(feature = "kafka")]
 mod model_kafka;
+/// Spans for OpenTelemetry, as a collector receives them.
+#[cfg(feature = "otlp")]
+mod otlp;
 /// The status page, in a real browser.
 mod page;
 /// `/api/profile` in each mode of Redis, and every answer that is not 200.
 mod profile_lookup;
-/// Spans for OpenTelemetry, as a collector receives them.
-#[cfg(feature = "otlp")]
-mod otlp;
 /// Proxies and managed services that support few commands.
 mod proxies;
 /// An HTTP client that sends exactly the given bytes; no tests.
@@ -155,11 +155,11 @@ mod servers;
 mod sharded;
 /// SIGHUP ends no command of the program.
 mod signals;
-/// `/api/status` under load and in trouble, and secrets that it never shows.
-mod status;
 /// The long run: load and a fault a minute, while memory and descriptors stay where they are.
 #[cfg(feature = "kafka")]
 mod soak;
+/// `/api/status` under load and in trouble, and secrets that it never shows.
+mod status;
 /// What the manager of the service is told: sd_notify(3), with real sockets.
 mod systemd;
 /// Every way in which TLS fails, and the error messages.

@@ -10,11 +10,12 @@ use std::time::Duration;
 use tokio::signal::unix::Signal;
 use tokio::time::timeout;
 
-use crate::config::{ChangedKey, Config, EffectiveKeys, Loaded};
+use crate::config::{ChangedKey, EffectiveKeys, Loaded};
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::redis::Route;
 use crate::source::http::LiveKeys;
+use crate::status::Status;
 
 use super::faults::faults;
 use super::service::Service;
@@ -33,11 +34,14 @@ pub(super) struct ReloadableParts {
     pub(super) write_keys: Option<LiveKeys>,
     /// `None`: Redis is a server of the worker's own, whose password nobody sets.
     pub(super) route: Option<Route>,
+    /// Shows the configuration in use.
+    pub(super) status: Arc<Status>,
 }
 
 impl ReloadableParts {
     /// Cannot fail: what could go wrong was tried before.
-    async fn apply(&self, config: &Config) {
+    async fn apply(&self, loaded: &Loaded) {
+        let config = &loaded.config;
         if let (Some(keys), Some(http)) = (&self.write_keys, &config.http) {
             keys.replace(&http.write_keys, &config.redis.prefix);
         }
@@ -48,6 +52,7 @@ impl ReloadableParts {
                 .expect("reading PEM does not panic");
         }
         logging::set_level(config.log.level);
+        self.status.show_config(loaded.to_toml());
     }
 }
 
@@ -133,7 +138,7 @@ impl Reloading {
         if !faults.is_empty() {
             return Err(faults);
         }
-        self.parts.apply(&loaded.config).await;
+        self.parts.apply(&loaded).await;
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         self.keys = keys;
         if let Some(watch) = &mut self.watch {
