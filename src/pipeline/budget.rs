@@ -37,8 +37,14 @@ impl Budget {
 
     /// Never waits: `None` when `bytes` more would exceed the limit.
     pub fn try_reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
+        self.try_reserve_below(bytes, self.limit)
+    }
+
+    /// Never waits: `None` when `bytes` more would exceed `limit`, which is at most that of the
+    /// budget: the rest is left for others.
+    pub fn try_reserve_below(self: &Arc<Self>, bytes: usize, limit: usize) -> Option<Reservation> {
         let mut reservation = Reservation { budget: Arc::clone(self), bytes: 0, reading: 0 };
-        reservation.try_grow(bytes).then_some(reservation)
+        reservation.try_grow_below(bytes, limit).then_some(reservation)
     }
 }
 
@@ -58,8 +64,12 @@ impl Reservation {
 
     /// Never waits: false, and nothing changes, when `more` bytes would exceed the limit.
     pub fn try_grow(&mut self, more: usize) -> bool {
-        let Budget { limit, held, gauge, .. } = &*self.budget;
-        let fits = |now: usize| now.checked_add(more).filter(|sum| sum <= limit);
+        self.try_grow_below(more, self.budget.limit)
+    }
+
+    fn try_grow_below(&mut self, more: usize, limit: usize) -> bool {
+        let Budget { held, gauge, .. } = &*self.budget;
+        let fits = |now: usize| now.checked_add(more).filter(|&sum| sum <= limit);
         if held.fetch_update(Relaxed, Relaxed, fits).is_err() {
             return false;
         }

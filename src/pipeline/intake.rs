@@ -124,6 +124,15 @@ impl Intake {
         }
     }
 
+    /// Bytes that may be held once `job` has its room. A large message leaves an eighth to others,
+    /// but for an event that could then never find room.
+    fn limit(&self, job: &Job) -> usize {
+        let limit = self.budget.limit();
+        let left = limit / 8;
+        let fits_alone = job.message().held() <= limit / 2 && job.cost() <= left;
+        if job.leaves_room() && fits_alone { limit - left } else { limit }
+    }
+
     /// Pushes an update. Never waits.
     pub fn offer(&self, mut job: Job) -> Result<(), NotAccepted> {
         let cost = job.cost();
@@ -131,7 +140,7 @@ impl Intake {
             return Err(NotAccepted::Rejected(RejectReason::TooLarge, job.ack));
         }
         let queue = &self.lanes[self.lane(&job)];
-        let Some(held) = self.budget.try_reserve(cost) else {
+        let Some(held) = self.budget.try_reserve_below(cost, self.limit(&job)) else {
             return Err(NotAccepted::Busy(queue.refuses().unwrap_or(Busy::Full), Box::new(job)));
         };
         job.hold(Some(held));

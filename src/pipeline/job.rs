@@ -52,6 +52,9 @@ impl Message {
     }
 }
 
+/// A message that holds more bytes is large: its events leave room to others.
+const LARGE: usize = 256 * 1024;
+
 /// An update on its way to Redis, with all that its outcome needs.
 pub struct Job {
     pub(super) update: Update,
@@ -85,6 +88,12 @@ impl Job {
     /// batch).
     pub(super) fn cost(&self) -> usize {
         self.update.cost() + 3 * size_of::<Self>()
+    }
+
+    /// Whether the job belongs to a large message. Its events leave room to others, who would find
+    /// all room taken again and again while a large batch takes each byte that is given back.
+    pub(super) fn leaves_room(&self) -> bool {
+        self.message.held() > LARGE
     }
 
     /// The message of the event.

@@ -63,14 +63,16 @@ impl Queue {
         (state.jobs.len(), state.bytes)
     }
 
-    /// Never waits. A job that finds no room comes back.
+    /// Never waits. A job that finds no room comes back. One of a large message leaves a part of
+    /// the lane's share to others.
     pub fn push(&self, job: Job) -> Result<(), (Busy, Box<Job>)> {
         let cost = job.cost();
+        let limit = if job.leaves_room() { self.share - self.share / 8 } else { self.share };
         let mut state = self.lock();
         if let Some(busy) = state.refuses() {
             return Err((busy, Box::new(job)));
         }
-        if state.bytes > 0 && state.bytes + cost > self.share {
+        if state.bytes > 0 && state.bytes + cost > limit {
             return Err((Busy::Full, Box::new(job)));
         }
         state.bytes += cost;
