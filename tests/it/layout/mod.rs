@@ -61,7 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("local_servers", &["config", "lock", "redis"]),
     ("lock", &[]),
     ("logging", &["config", "lock"]),
-    ("metrics", &["event", "logging", "outcome"]),
+    ("metrics", &["event", "lock", "logging", "outcome"]),
     ("outcome", &["event", "words"]),
     ("pipeline", &["dead_letter", "event", "lock", "metrics", "outcome", "readiness", "redis"]),
     ("printable", &[]),
