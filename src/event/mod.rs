@@ -14,6 +14,7 @@ mod flatten;
 mod integrations;
 mod js;
 mod json;
+mod key;
 mod literal;
 mod reason;
 mod shapes;
@@ -25,6 +26,7 @@ mod user_id;
 mod wrapper;
 
 pub use js::trim_js;
+pub use key::push_key_start;
 pub use reason::{RejectReason, SkipReason};
 pub use shapes::{events_of, is_blank};
 pub use split::{Body, Elements, SplitError, split};
