@@ -5,9 +5,10 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 
+use crate::event::RejectReason;
 use crate::lock::lock;
 use crate::logging;
-use crate::outcome::{Outcome, Source};
+use crate::outcome::{DeadReason, Source};
 
 /// The number of events that are remembered.
 const KEPT: usize = 50;
@@ -19,8 +20,10 @@ pub struct Rejection {
     pub at: Timestamp,
     /// Where it came from.
     pub source: Source,
-    /// [`Outcome::Rejected`] or [`Outcome::DeadLettered`].
-    pub outcome: Outcome,
+    /// Whether it is in the dead letters; else it was rejected.
+    pub dead_lettered: bool,
+    /// Why.
+    pub reason: DeadReason,
     /// The hash of its Redis key, as in the log; `None`: there was no key.
     pub user: Option<String>,
 }
@@ -31,10 +34,20 @@ pub struct Rejection {
 pub struct Rejections(Mutex<VecDeque<Rejection>>);
 
 impl Rejections {
-    /// Remembers the event; forgets the oldest one when there are too many.
-    pub fn note(&self, source: Source, outcome: Outcome, key: Option<&[u8]>) {
+    /// Remembers an event that was rejected.
+    pub fn rejected(&self, source: Source, reason: RejectReason) {
+        let (at, reason) = (Timestamp::now(), DeadReason::Rejected(reason));
+        self.note(Rejection { at, source, dead_lettered: false, reason, user: None });
+    }
+
+    /// Remembers an event that was dead-lettered, by the hash of its Redis `key` if it has one.
+    pub fn dead_lettered(&self, source: Source, reason: DeadReason, key: Option<&[u8]>) {
         let user = key.map(|key| logging::hashed(key).to_string());
-        let rejection = Rejection { at: Timestamp::now(), source, outcome, user };
+        self.note(Rejection { at: Timestamp::now(), source, dead_lettered: true, reason, user });
+    }
+
+    /// Forgets the oldest one when there are too many.
+    fn note(&self, rejection: Rejection) {
         let mut kept = lock(&self.0);
         if kept.len() == KEPT {
             kept.pop_front();
@@ -51,8 +64,6 @@ impl Rejections {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::RejectReason;
-    use crate::outcome::DeadReason;
 
     #[test]
     fn the_last_ones_are_kept_and_the_newest_is_first() {
@@ -60,23 +71,20 @@ mod tests {
         assert_eq!(rejections.newest_first(), []);
         for number in 0..KEPT + 10 {
             let reason = RejectReason::ALL[number % RejectReason::ALL.len()];
-            rejections.note(Source::Http, Outcome::Rejected(reason), None);
+            rejections.rejected(Source::Http, reason);
         }
-        rejections.note(
-            Source::Kafka,
-            Outcome::DeadLettered(DeadReason::WrongType),
-            Some(b"user:abc"),
-        );
+        rejections.dead_lettered(Source::Kafka, DeadReason::WrongType, Some(b"user:abc"));
         let kept = rejections.newest_first();
         assert_eq!(kept.len(), KEPT);
         assert_eq!(
-            (kept[0].source, kept[0].outcome),
-            (Source::Kafka, Outcome::DeadLettered(DeadReason::WrongType))
+            (kept[0].source, kept[0].dead_lettered, kept[0].reason),
+            (Source::Kafka, true, DeadReason::WrongType)
         );
         // printf user:abc | sha256sum
         assert_eq!(kept[0].user.as_deref(), Some("4dc0ddfa4a7ccd9e"));
         let last = RejectReason::ALL[(KEPT + 9) % RejectReason::ALL.len()];
-        assert_eq!((kept[1].outcome, kept[1].user.as_ref()), (Outcome::Rejected(last), None));
+        assert_eq!((kept[1].dead_lettered, &kept[1].user), (false, &None));
+        assert_eq!(kept[1].reason, DeadReason::Rejected(last));
         assert!(kept.is_sorted_by(|newer, older| newer.at >= older.at));
     }
 }

@@ -102,11 +102,11 @@ impl Ack {
             Outcome::Skipped(reason) => counts.skipped(reason).inc(),
             Outcome::Rejected(reason) => {
                 counts.rejected(reason).inc();
-                self.metrics.rejections.note(self.source, outcome, key);
+                self.metrics.rejections.rejected(self.source, reason);
             }
             Outcome::DeadLettered(reason) => {
                 counts.dead_lettered(reason).inc();
-                self.metrics.rejections.note(self.source, outcome, key);
+                self.metrics.rejections.dead_lettered(self.source, reason, key);
             }
             Outcome::Failed => counts.failed.inc(),
         }

@@ -11,7 +11,7 @@ use self::arrows::{Arrows, Crate, circles};
 
 /// Each room (a file or folder of `src`) and the rooms it may use.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("admin", &["metrics", "readiness"]),
+    ("admin", &["config", "event", "logging", "metrics", "readiness", "redis", "status"]),
     (
         "app",
         &[
@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "redis",
             "server",
             "source",
+            "status",
         ],
     ),
     ("cli", &["config", "import"]),
@@ -84,7 +85,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "server",
         ],
     ),
-    ("status", &[]),
+    ("status", &["config", "event", "lock", "metrics", "outcome", "pipeline", "readiness"]),
     ("tls", &["config", "lock", "printable"]),
     ("words", &[]),
 ];
