@@ -166,7 +166,7 @@ pub struct KafkaReport {
     pub assigned: u64,
     /// Of these, the ones that are paused.
     pub paused: u64,
-    /// The assigned partitions, by topic and number.
+    /// The assigned partitions, by topic and number, once something of them was read.
     pub partitions: Vec<PartitionReport>,
 }
 

@@ -22,6 +22,8 @@ fn partitions_have_their_lag_and_bad_records_their_reason() {
         (kafka.topic("status", 2, &[]), kafka.topic("status-dead", 1, &[]), unique("group"));
     redis.cli(&["SET", "user:text", "x"]);
     let (good, refused) = (identify("u", 1), identify("text", 1));
+    // A partition has a lag once something of it was read.
+    write_to(kafka, &topic, 1, &[value(good.as_bytes())]);
     write(kafka, &topic, &[value(good.as_bytes()), value(b"{"), value(refused.as_bytes())]);
     let letters = ["dead_letter.to=kafka".to_owned(), format!("dead_letter.topic={dead}")];
     let settings = [&letters[0], letters[1].as_str(), "redis.response_timeout=60s"];
@@ -42,7 +44,7 @@ fn partitions_have_their_lag_and_bad_records_their_reason() {
     let sources: Vec<&str> = seen.sources.iter().map(|source| source.source.as_str()).collect();
     assert_eq!(sources, ["http", "kafka"]);
     let source = &seen.sources[1];
-    assert_eq!((source.received, source.written), (3, 1));
+    assert_eq!((source.received, source.written), (4, 2));
     let mut told: Vec<_> = seen
         .rejections
         .iter()
