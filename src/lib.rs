@@ -39,6 +39,7 @@
 //! * [`app`], [`lifecycle`]: Wires everything, in reading order; signals and stopping.
 //! * [`admin`], [`readiness`]: `/live`, `/ready`, `/metrics`, and what `/ready` waits for.
 //! * [`status`]: The document of `/api/status`.
+//! * [`tap`]: Shows operators a sample of what becomes of events.
 //! * [`source`]: `http/`, `kafka/`, `file/`; `log/` is pure: offsets of any partitioned log.
 //! * [`pipeline`]: From an event to its outcome: intake, lanes, batches, acks, memory.
 //! * [`dead_letter`]: Keeps events that can never be written, and decides *dead-lettered* or
@@ -98,5 +99,6 @@ pub mod redis;
 pub mod server;
 pub mod source;
 pub mod status;
+pub mod tap;
 pub mod tls;
 mod words;

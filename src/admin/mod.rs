@@ -1,7 +1,8 @@
 //! The listener for operators. Each file has the routes of one purpose: `probes.rs` has `/live`,
-//! `/ready` and `/metrics`.
+//! `/ready` and `/metrics`; `tap.rs` has `/api/tap`.
 
 mod probes;
+mod tap;
 
 use std::sync::Arc;
 
@@ -9,6 +10,8 @@ use axum::Router;
 
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
+
+pub use tap::routes as tap_routes;
 
 /// The data behind the routes.
 pub struct Admin {

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, tap_routes};
 use crate::config::{self, Config};
 #[cfg(feature = "kafka")]
 use crate::exit::Exit;
@@ -32,6 +32,8 @@ const OTHER_DESCRIPTORS: usize = 128;
 /// Descriptors for the connections of a lane: to its server, to a new one, and to those that know
 /// which server that is.
 const DESCRIPTORS_OF_LANE: usize = 4;
+/// How long the end of the process waits for clients of the admin listener that do not read.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// The worker: delivery, its sources and the admin listener.
 pub struct App {
@@ -42,6 +44,7 @@ pub struct App {
     stop_sources: CancellationToken,
     admin: TaskTracker,
     stop_admin: CancellationToken,
+    drop_admin: CancellationToken,
     stop_delay: Duration,
     /// Where the HTTP source listens.
     pub http: Option<SocketAddr>,
@@ -115,15 +118,16 @@ impl App {
         }
 
         let (admin, stop_admin) = (TaskTracker::new(), CancellationToken::new());
+        let drop_admin = CancellationToken::new();
         let admin_address = listening("admin", &admin_listener);
         let routes =
             Admin::new(Arc::clone(&delivery.metrics), Arc::clone(&readiness)).into_router();
         let serving = server::serve(
             admin_listener,
-            routes,
+            routes.merge(tap_routes(Arc::clone(&delivery.tap))),
             server::ListenerLimits::default(),
             stop_admin.clone(),
-            stop_admin.clone(),
+            drop_admin.clone(),
         );
         lifecycle.spawn(&admin, "admin listener", serving);
 
@@ -137,6 +141,7 @@ impl App {
             stop_sources,
             admin,
             stop_admin,
+            drop_admin,
             stop_delay,
             http,
             store,
@@ -157,7 +162,11 @@ impl App {
         self.delivery.finish().await;
         self.stop_admin.cancel();
         self.admin.close();
-        self.admin.wait().await;
+        let answered = tokio::time::timeout(LAST_ANSWERS, self.admin.wait());
+        if !matches!(self.lifecycle.hard.run_until_cancelled(answered).await, Some(Ok(()))) {
+            self.drop_admin.cancel();
+            self.admin.wait().await;
+        }
         self.lifecycle.exit_code(self.delivery.failed().saturating_sub(failed_before))
     }
 }

@@ -9,6 +9,7 @@
 //! `literal` rejects an event because of a limit.
 
 mod envelope;
+mod explanation;
 mod field_map;
 mod flatten;
 mod integrations;
@@ -24,6 +25,7 @@ mod update;
 mod user_id;
 mod wrapper;
 
+pub use explanation::Explanation;
 pub use js::trim_js;
 pub use reason::{RejectReason, SkipReason};
 pub use shapes::{events_of, is_blank};

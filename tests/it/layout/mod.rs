@@ -11,7 +11,7 @@ use self::arrows::{Arrows, Crate, circles};
 
 /// Each room (a file or folder of `src`) and the rooms it may use.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("admin", &["metrics", "readiness"]),
+    ("admin", &["metrics", "readiness", "tap"]),
     (
         "app",
         &[
@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "redis",
             "server",
             "source",
+            "tap",
         ],
     ),
     ("cli", &["config", "import"]),
@@ -63,7 +64,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("logging", &["config", "lock"]),
     ("metrics", &["event", "logging", "outcome"]),
     ("outcome", &["event", "words"]),
-    ("pipeline", &["dead_letter", "event", "lock", "metrics", "outcome", "readiness", "redis"]),
+    (
+        "pipeline",
+        &["dead_letter", "event", "lock", "metrics", "outcome", "readiness", "redis", "tap"],
+    ),
     ("printable", &[]),
     ("readiness", &["lock"]),
     ("redis", &["config", "lock", "metrics", "printable", "tls"]),
@@ -85,6 +89,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("status", &[]),
+    ("tap", &["config", "event", "lock", "logging", "outcome"]),
     ("tls", &["config", "lock", "printable"]),
     ("words", &[]),
 ];
