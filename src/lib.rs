@@ -37,8 +37,9 @@
 //!
 //! * [`commands`], [`cli`], [`exit`]: One file for each verb; options; exit codes.
 //! * [`app`], [`lifecycle`]: Wires everything, in reading order; signals and stopping.
-//! * [`admin`], [`readiness`]: `/live`, `/ready`, `/metrics`, and what `/ready` waits for.
-//! * [`status`]: The document of `/api/status`.
+//! * [`admin`], [`readiness`]: The listener for operators (a file for the routes of each purpose),
+//!   and what `/ready` waits for.
+//! * [`status`]: What the worker is doing now: the document of `/api/status`, and its history.
 //! * [`tap`]: Shows operators a sample of what becomes of events.
 //! * [`source`]: `http/`, `kafka/`, `file/`; `log/` is pure: offsets of any partitioned log.
 //! * [`pipeline`]: From an event to its outcome: intake, lanes, batches, acks, memory.

@@ -1,15 +1,26 @@
 //! The listener for operators. Each file has the routes of one purpose: `probes.rs` has `/live`,
-//! `/ready` and `/metrics`; `tap.rs` has `/api/tap`.
+//! `/ready` and `/metrics`, `status.rs` has `/api/status`, `profile.rs` has `/api/profile`,
+//! `tap.rs` has `/api/tap`.
 
 mod probes;
+mod problem;
+mod profile;
+mod status;
 mod tap;
+mod token;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
 
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
+use crate::status::Status;
+
+pub use profile::ProfileLookup;
 
 pub use tap::routes as tap_routes;
 
@@ -17,16 +28,32 @@ pub use tap::routes as tap_routes;
 pub struct Admin {
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
+    api: Router,
 }
 
 impl Admin {
     /// Reads `metrics` and `readiness`, and sets `metrics.ready`.
     pub fn new(metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> Self {
-        Self { metrics, readiness }
+        Self { metrics, readiness, api: Router::new() }
+    }
+
+    /// The same with `/api`, which shows `status`, and profiles where there is a `lookup`.
+    pub fn with_api(self, status: Arc<Status>, lookup: Option<ProfileLookup>) -> Self {
+        let api = status::routes(status).merge(profile::routes(lookup));
+        Self { api: self.api.merge(api), ..self }
     }
 
     /// The service that answers `GET` and `HEAD`, for the serving loop.
     pub fn into_router(self) -> Router {
-        Router::new().merge(probes::routes(self.metrics, self.readiness))
+        let api = self.api.layer(map_response(private));
+        Router::new().merge(probes::routes(self.metrics, self.readiness)).merge(api)
     }
+}
+
+/// Nothing of `/api` is kept by a browser or a proxy, nor taken for another type than it says.
+async fn private(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }

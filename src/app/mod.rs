@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{Admin, tap_routes};
-use crate::config::{self, Config};
+use crate::admin::{Admin, ProfileLookup, tap_routes};
+use crate::config::{self, Loaded};
 #[cfg(feature = "kafka")]
 use crate::exit::Exit;
 use crate::lifecycle::Lifecycle;
@@ -23,6 +23,7 @@ use crate::server::{self, descriptors};
 use crate::source::http::HttpSource;
 #[cfg(feature = "kafka")]
 use crate::source::kafka::{self, KafkaSource};
+use crate::status::{Status, StatusParts};
 
 pub use delivery::Delivery;
 pub use start_error::{StartError, bind};
@@ -55,11 +56,12 @@ pub struct App {
 }
 
 impl App {
-    /// Starts everything that `config` names.
+    /// Starts everything that the configuration names.
     ///
     /// # Errors
     /// As [`Delivery::start`], and addresses that cannot be bound.
-    pub async fn start(config: &Config, lifecycle: Lifecycle) -> Result<Self, StartError> {
+    pub async fn start(loaded: &Loaded, lifecycle: Lifecycle) -> Result<Self, StartError> {
+        let config = &loaded.config;
         let readiness = Arc::new(Readiness::new([]));
         let descriptors = descriptors::raise();
         // Ports first: a second start of the program fails before anything else happens.
@@ -120,8 +122,21 @@ impl App {
         let (admin, stop_admin) = (TaskTracker::new(), CancellationToken::new());
         let drop_admin = CancellationToken::new();
         let admin_address = listening("admin", &admin_listener);
-        let routes =
-            Admin::new(Arc::clone(&delivery.metrics), Arc::clone(&readiness)).into_router();
+        let parts = StatusParts {
+            metrics: Arc::clone(&delivery.metrics),
+            readiness: Arc::clone(&readiness),
+            health: Arc::clone(&delivery.health),
+            intake: Arc::clone(&delivery.intake),
+        };
+        let status = Arc::new(Status::new(loaded, parts));
+        let lookup = ProfileLookup::new(config, delivery.route.clone());
+        let routes = Admin::new(Arc::clone(&delivery.metrics), Arc::clone(&readiness))
+            .with_api(Arc::clone(&status), lookup)
+            .into_router();
+        let stop = stop_admin.clone();
+        lifecycle.spawn(&admin, "history of the status page", async move {
+            stop.run_until_cancelled(status.keep_history()).await;
+        });
         let serving = server::serve(
             admin_listener,
             routes.merge(tap_routes(Arc::clone(&delivery.tap))),

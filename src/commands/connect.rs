@@ -116,7 +116,7 @@ fn acl(config: &Config, route: &Route) -> String {
     prefixes.sort_unstable();
     prefixes.dedup();
     let username = config.redis.username.as_deref().unwrap_or("traitsink");
-    route.minimal_acl(username, &prefixes, config.redis.durability)
+    route.minimal_acl(username, &prefixes, config.redis.durability, config.admin.profile_lookup)
 }
 
 #[cfg(feature = "kafka")]

@@ -51,10 +51,11 @@ const EXAMPLES: [(&str, &str, &str); 3] = [
 /// Stays up until ctrl-C, or exits after the examples with `once`.
 pub(super) fn demo(options: &Options, once: bool) -> ExitCode {
     let args = ConfigArgs { preset: Some(("demo", PRESET)), ..options.config_args() };
-    let config = match exit::configured(&args) {
-        Ok(loaded) => loaded.config,
+    let loaded = match exit::configured(&args) {
+        Ok(loaded) => loaded,
         Err(code) => return code,
     };
+    let config = &loaded.config;
     let _logging = logging::init(&config.log);
     exit::in_runtime(async {
         let lifecycle = Lifecycle::default();
@@ -63,9 +64,9 @@ pub(super) fn demo(options: &Options, once: bool) -> ExitCode {
         let (Some(_), Some(OwnServer::Embedded(_))) = (&config.http, own_server) else {
             return Err(failed("the demo", &"needs [http] and redis.mode = \"embedded\""));
         };
-        let app = App::start(&config, lifecycle.clone()).await?;
+        let app = App::start(&loaded, lifecycle.clone()).await?;
         let (http, store) = app.http.zip(app.store).expect("both are configured");
-        print(&lifecycle, examples(&config, http, store).await?).await;
+        print(&lifecycle, examples(config, http, store).await?).await;
         if once {
             lifecycle.soft.cancel();
         } else {

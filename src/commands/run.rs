@@ -39,6 +39,6 @@ pub(super) fn run(options: &Options, rudderstack: Option<PathBuf>) -> ExitCode {
     exit::in_runtime(async {
         let lifecycle = Lifecycle::default();
         lifecycle.listen(loaded.config.delivery.stop_grace)?;
-        Ok(App::start(&loaded.config, lifecycle).await?.run_until_stopped().await)
+        Ok(App::start(&loaded, lifecycle).await?.run_until_stopped().await)
     })
 }

@@ -134,6 +134,7 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut ConfigReport) -> Config {
     {
         kafka.dead_letters = Some(topic.clone());
     }
+    config.admin.check(report);
     across_sections(raw, &config, report);
     config
 }

@@ -15,6 +15,7 @@ mod flatten;
 mod integrations;
 mod js;
 mod json;
+mod key;
 mod literal;
 mod reason;
 mod shapes;
@@ -27,6 +28,7 @@ mod wrapper;
 
 pub use explanation::Explanation;
 pub use js::trim_js;
+pub use key::push_key_start;
 pub use reason::{RejectReason, SkipReason};
 pub use shapes::{events_of, is_blank};
 pub use split::{Body, Elements, SplitError, split};

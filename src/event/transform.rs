@@ -2,6 +2,7 @@
 
 use super::envelope::Envelope;
 use super::field_map::FieldMap;
+use super::key::push_key_start;
 use super::time::event_time;
 use super::user_id::push_user_id;
 use super::wrapper::unwrapped;
@@ -74,11 +75,7 @@ impl Transformer {
             return Err(SkipReason::IntegrationOff.into());
         }
         self.key.clear();
-        if !origin.prefix.is_empty() {
-            self.key.extend_from_slice(origin.prefix.as_bytes());
-            self.key.push(b':');
-        }
-        self.key.extend_from_slice(b"user:");
+        push_key_start(&mut self.key, origin.prefix);
         if !envelope.user_id.is_some_and(|raw| push_user_id(&mut self.key, raw)) {
             return Err(SkipReason::BlankUserId.into());
         }

@@ -116,6 +116,11 @@ impl UserIds {
     }
 }
 
+/// The id as the first 16 hexadecimal digits of its SHA-256, whatever `log.user_ids` says.
+pub fn hashed(id: &[u8]) -> UserId<'_> {
+    UserId { id, plain: false }
+}
+
 /// A user id that is hashed when it is displayed, unless asked otherwise.
 #[derive(Clone, Copy)]
 pub struct UserId<'a> {

@@ -1,7 +1,9 @@
 //! The metrics of the Kafka source.
 
+use prometheus::core::Collector;
 use prometheus::{IntCounter, IntGauge, IntGaugeVec};
 
+use super::labels::label;
 use super::register::Register;
 
 /// The metrics of the Kafka source. Registered in every build, so that dashboards and alerts need
@@ -73,6 +75,19 @@ impl KafkaMetrics {
         self.consumer_lag
             .with_label_values(&[topic, itoa::Buffer::new().format(partition)])
             .set(messages);
+    }
+
+    /// Topic, partition and lag of each partition that has a series.
+    pub fn lags(&self) -> Vec<(String, i32, i64)> {
+        let mut lags = Vec::new();
+        for series in self.consumer_lag.collect().iter().flat_map(|family| family.get_metric()) {
+            if let Ok(partition) = label(series, "partition").parse() {
+                let lag = series.get_gauge().get_value() as i64;
+                lags.push((label(series, "topic").to_owned(), partition, lag));
+            }
+        }
+        lags.sort();
+        lags
     }
 
     /// Ends the partition's series: another worker reports its lag now.

@@ -1,4 +1,6 @@
-//! Label values that are closed sets of words.
+//! Label values that are closed sets of words, and reading a label of a series.
+
+use prometheus::proto::Metric;
 
 /// Classes of Redis errors: what is done about one.
 pub(super) const REDIS_CLASSES: &[&str] =
@@ -49,3 +51,9 @@ pub const HTTP_STATUSES: &[&str] =
 
 /// Clients of `traitsink_tls_verify_disabled`.
 pub const TLS_CLIENTS: &[&str] = &["redis", "kafka"];
+
+/// The value of the label `name` of `series`; empty: it has no such label.
+pub(super) fn label<'a>(series: &'a Metric, name: &str) -> &'a str {
+    let found = series.get_label().iter().find(|label| label.name() == name);
+    found.map(|label| label.value()).unwrap_or_default()
+}

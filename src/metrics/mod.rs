@@ -4,9 +4,12 @@
 mod kafka;
 mod labels;
 mod process;
+mod redis_nodes;
 mod register;
+mod rejections;
 mod source;
 
+use jiff::Timestamp;
 use prometheus::{
     Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
@@ -16,7 +19,11 @@ use crate::outcome::Source;
 pub use kafka::KafkaMetrics;
 pub use labels::{HTTP_PATHS, HTTP_STATUSES, TLS_CLIENTS};
 use labels::{REDIS_CLASSES, REDIS_CODES};
+pub use process::REVISION;
+use redis_nodes::RedisNodes;
+pub use redis_nodes::{NodeError, RedisNode};
 use register::{LATENCY, Register};
+pub use rejections::{Rejection, Rejections};
 pub use source::SourceMetrics;
 
 /// The buckets of `traitsink_batch_updates`, in updates.
@@ -39,15 +46,16 @@ pub struct Metrics {
     pub batch_updates: Histogram,
     /// Seconds from a batch's first byte to its last reply.
     pub redis_write_seconds: Histogram,
-    redis_up: IntGaugeVec,
+    redis_nodes: RedisNodes,
     redis_errors: IntCounterVec,
-    redis_reconnects: IntCounterVec,
     /// Restarts of the local Redis.
     pub redis_local_restarts: IntCounter,
     http_requests: IntCounterVec,
     tls_verify_disabled: IntGaugeVec,
     /// 1 when `/ready` answers 200.
     pub ready: IntGauge,
+    /// The last events that were rejected or dead-lettered.
+    pub rejections: Rejections,
 }
 
 impl Metrics {
@@ -81,24 +89,16 @@ impl Metrics {
                 "From a batch's first byte to its last reply.",
                 LATENCY,
             ),
-            redis_up: register.gauges(
-                "traitsink_redis_up",
-                "1 while this node answers.",
-                &["node", "role"],
-            ),
+            redis_nodes: RedisNodes::new(&register),
             redis_errors: redis_errors(&register),
             redis_local_restarts: register.counter(
                 "traitsink_redis_local_restarts_total",
                 "Times that the local Redis ended by itself and was started again.",
             ),
-            redis_reconnects: register.counters(
-                "traitsink_redis_reconnects_total",
-                "Connections made again after one was lost.",
-                &["node"],
-            ),
             http_requests: http_requests(&register),
             tls_verify_disabled: tls_verify_disabled(&register),
             ready: register.gauge("traitsink_ready", "1 when `/ready` answers 200."),
+            rejections: Rejections::default(),
             registry: register.finish(),
         }
     }
@@ -110,17 +110,17 @@ impl Metrics {
 
     /// `node` is `host:port` (or a socket's path) from the configuration, never from data.
     pub fn redis_up(&self, node: &str, role: &str) -> IntGauge {
-        self.redis_up.with_label_values(&[node, role])
+        self.redis_nodes.up(node, role)
     }
 
     /// This node has the role no more.
     pub fn forget_redis(&self, node: &str, role: &str) {
-        let _was_forgotten_before = self.redis_up.remove_label_values(&[node, role]);
+        self.redis_nodes.forget(node, role);
     }
 
     /// Connections to `node` made again after one was lost.
     pub fn redis_reconnects(&self, node: &str) -> IntCounter {
-        self.redis_reconnects.with_label_values(&[node])
+        self.redis_nodes.reconnects(node)
     }
 
     /// `class` is the word of a `redis::Class`; `code` is Redis's own first word, or `NONE` for a
@@ -128,6 +128,18 @@ impl Metrics {
     pub fn redis_error(&self, class: &'static str, code: &str) -> IntCounter {
         let code = if REDIS_CODES.contains(&code) { code } else { "OTHER" };
         self.redis_errors.with_label_values(&[class, code])
+    }
+
+    /// Keeps the error as the last one of `node`, for [`Metrics::redis_nodes`]. `message` is shown
+    /// to operators, so it holds neither secrets nor personal data.
+    pub fn note_redis_error(&self, node: &str, class: &'static str, code: &str, message: &str) {
+        let (code, message) = (code.to_owned(), message.to_owned());
+        self.redis_nodes.note(node, NodeError { at: Timestamp::now(), class, code, message });
+    }
+
+    /// The nodes that are known now, by role and name.
+    pub fn redis_nodes(&self) -> Vec<RedisNode> {
+        self.redis_nodes.all()
     }
 
     /// Answers on `path` with `status`.
@@ -205,6 +217,7 @@ mod tests {
         let series = "traitsink_kafka_consumer_lag{partition=\"2\",topic=\"events\"}";
         metrics.kafka.set_lag("events", 2, 7);
         assert!(metrics.render().contains(&format!("{series} 7\n")));
+        assert_eq!(metrics.kafka.lags(), [("events".to_owned(), 2, 7)]);
         metrics.kafka.remove_lag("events", 2);
         metrics.kafka.remove_lag("events", 3);
         assert!(!metrics.render().contains(series));

@@ -8,11 +8,17 @@ use crate::logging;
 
 use super::register::Register;
 
+/// The revision of the code, or `unknown`.
+pub const REVISION: &str = match option_env!("TRAITSINK_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
 /// Registers `traitsink_build_info`, the dropped log lines, and on Linux the `process_*` metrics.
 pub(super) fn register(register: &Register) {
     let build_info = Opts::new("traitsink_build_info", "What was built, always 1.")
         .const_label("version", env!("CARGO_PKG_VERSION"))
-        .const_label("revision", option_env!("TRAITSINK_REVISION").unwrap_or("unknown"))
+        .const_label("revision", REVISION)
         .const_label("rustc", env!("TRAITSINK_RUSTC"));
     register.add(Gauge::with_opts(build_info)).set(1.0);
     register.collector(DroppedLines(dropped_lines(0)));

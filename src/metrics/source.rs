@@ -1,5 +1,7 @@
 //! The metrics of each source: how its events ended, and how long that took.
 
+use prometheus::core::Collector;
+use prometheus::proto::Bucket;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
 use crate::event::{RejectReason, SkipReason};
@@ -94,6 +96,16 @@ impl SourceMetrics {
                 }
             })
             .collect()
+    }
+
+    /// The buckets of the freshness: the upper bound of each, in seconds, and the events up to it.
+    /// The last bound is infinite.
+    pub fn freshness_buckets(&self) -> Vec<(f64, u64)> {
+        let families = self.freshness_seconds.collect();
+        let histogram = families[0].get_metric()[0].get_histogram();
+        let bucket = |bucket: &Bucket| (bucket.upper_bound(), bucket.cumulative_count());
+        let all = (f64::INFINITY, histogram.get_sample_count());
+        histogram.get_bucket().iter().map(bucket).chain([all]).collect()
     }
 
     /// Events that ask for nothing to be written.

@@ -78,10 +78,15 @@ impl Ack {
 
     /// Counts the outcome and reports it to the source.
     pub fn settle(mut self, outcome: Outcome) {
-        self.finish(outcome);
+        self.finish(outcome, None);
     }
 
-    fn finish(&mut self, outcome: Outcome) {
+    /// [`Ack::settle`] for an event whose Redis `key` is known.
+    pub fn settle_with_key(mut self, outcome: Outcome, key: &[u8]) {
+        self.finish(outcome, Some(key));
+    }
+
+    fn finish(&mut self, outcome: Outcome, key: Option<&[u8]>) {
         self.settled = true;
         let counts = self.metrics.source(self.source);
         match outcome {
@@ -95,8 +100,14 @@ impl Ack {
                 }
             }
             Outcome::Skipped(reason) => counts.skipped(reason).inc(),
-            Outcome::Rejected(reason) => counts.rejected(reason).inc(),
-            Outcome::DeadLettered(reason) => counts.dead_lettered(reason).inc(),
+            Outcome::Rejected(reason) => {
+                counts.rejected(reason).inc();
+                self.metrics.rejections.rejected(self.source, reason);
+            }
+            Outcome::DeadLettered(reason) => {
+                counts.dead_lettered(reason).inc();
+                self.metrics.rejections.dead_lettered(self.source, reason, key);
+            }
             Outcome::Failed => counts.failed.inc(),
         }
         counts.in_flight.dec();
@@ -114,7 +125,7 @@ fn freshness(at: i64, now: i64) -> f64 {
 impl Drop for Ack {
     fn drop(&mut self) {
         if !self.settled {
-            self.finish(Outcome::Failed);
+            self.finish(Outcome::Failed, None);
         }
     }
 }

@@ -34,6 +34,17 @@ impl Health {
         self.lock().iter().all(|state| *state == LaneState::Up)
     }
 
+    /// The state of each lane as a word (`starting`, `up` or `trouble`), and its trouble in plain
+    /// words.
+    pub fn lanes(&self) -> Vec<(&'static str, Option<String>)> {
+        let shown = |state: &LaneState| match state {
+            LaneState::Starting => ("starting", None),
+            LaneState::Up => ("up", None),
+            LaneState::Trouble(trouble) => ("trouble", Some(trouble.message.clone())),
+        };
+        self.lock().iter().map(shown).collect()
+    }
+
     /// The handle of one lane.
     pub fn lane(self: &Arc<Self>, lane: usize) -> LaneHealth {
         LaneHealth { health: Arc::clone(self), lane }
@@ -127,7 +138,10 @@ mod tests {
             lane.trouble(trouble);
             assert_eq!(reason().as_deref(), Some(shown));
         }
+        let states = [("trouble", Some("READONLY.".to_owned())), ("trouble", Some("OOM.".into()))];
+        assert_eq!(health.lanes(), states);
         a.up();
+        assert_eq!(health.lanes()[0], ("up", None));
         b.trouble(&lost);
         assert_eq!(reason().as_deref(), Some("NONE."));
         b.up();

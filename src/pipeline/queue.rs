@@ -57,6 +57,12 @@ impl Queue {
         state.refuses().is_none() && state.bytes <= self.share / 2
     }
 
+    /// Jobs that wait, and the bytes of these and of those that were taken and not yet released.
+    pub fn held(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.jobs.len(), state.bytes)
+    }
+
     /// Never waits. A job that finds no room comes back.
     pub fn push(&self, job: Job) -> Result<(), (Busy, Box<Job>)> {
         let cost = job.cost();

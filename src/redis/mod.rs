@@ -1,6 +1,7 @@
 //! Writes to Redis. `command` says what is sent, `route` to which server, `link` and `wire` over
-//! which connection, `errors` what a refusal means, `probe` what `check --connect` asks. `apply.rs`
-//! is what a lane sees of it; `loss_epochs.rs` counts when confirmed writes may be lost.
+//! which connection, `errors` what a refusal means, `probe` what `check --connect` asks. `read.rs`
+//! reads a profile for an operator. `apply.rs` is what a lane sees of it; `loss_epochs.rs` counts
+//! when confirmed writes may be lost.
 
 mod apply;
 mod command;
@@ -8,6 +9,7 @@ pub mod errors;
 mod link;
 mod loss_epochs;
 mod probe;
+mod read;
 mod route;
 mod slot;
 mod wire;
@@ -17,6 +19,7 @@ pub use command::{HashWrite, UnexplainedRefusal, Verdict, Write, Writes};
 pub use errors::{Broken, Class, QueryError, Trouble};
 pub use loss_epochs::LossEpochs;
 pub use probe::{Replication, ServerReport, probe};
+pub use read::{ReadError, StoredProfile};
 pub use route::{LaneWriter, Placement, Route, Survey, Surveyed};
 pub use slot::{SLOTS, slot_of};
 #[cfg(test)]

@@ -43,6 +43,9 @@ pub struct StatusReport {
     pub rejections: Vec<RejectionReport>,
     /// When certificates end; empty without TLS.
     pub certificates: Vec<CertificateEnd>,
+    /// Whether profiles can be looked up (`admin.profile_lookup`).
+    #[serde(default)]
+    pub profile_lookup: bool,
     /// The effective configuration as TOML, its secrets replaced by `***`.
     pub config: String,
 }
@@ -112,9 +115,9 @@ pub struct LaneReport {
     pub state: String,
     /// With `trouble`: why, in plain words.
     pub reason: Option<String>,
-    /// Events that wait in its queue.
+    /// Events that wait in its queue; those that are being written have left it.
     pub queued_events: u64,
-    /// Bytes that these hold.
+    /// Bytes that its events hold, those that are being written included.
     pub queued_bytes: u64,
 }
 
@@ -151,6 +154,9 @@ pub struct LastError {
     pub class: String,
     /// The code of `traitsink_redis_errors_total`.
     pub code: String,
+    /// What happened, in plain words.
+    #[serde(default)]
+    pub message: String,
 }
 
 /// The Kafka consumer.
@@ -160,7 +166,7 @@ pub struct KafkaReport {
     pub assigned: u64,
     /// Of these, the ones that are paused.
     pub paused: u64,
-    /// The assigned partitions, by topic and number.
+    /// The assigned partitions, by topic and number, once something of them was read.
     pub partitions: Vec<PartitionReport>,
 }
 
@@ -199,7 +205,7 @@ pub struct RejectionReport {
     pub outcome: String,
     /// The word of the reason.
     pub reason: String,
-    /// The hash of the Redis key or the user id, as in the log, where it is known.
+    /// The hash of the Redis key, as in the log, where there was one.
     pub user: Option<String>,
 }
 

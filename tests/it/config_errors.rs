@@ -53,6 +53,11 @@ fn one_mistake_has_one_exact_error() {
             "admin.listen (--set): \"localhost\" is not an IP address and a port such \
              as \"127.0.0.1:8080\" or \"[::]:8080\"",
         ),
+        (
+            "admin.profile_lookup=true",
+            "admin.profile_lookup (--set): needs admin.token_file: without a token anyone who \
+             reaches the admin listener could read profiles",
+        ),
         ("delivery.lanes=0", "delivery.lanes (--set): 0 is not a whole number from 1 to 1024"),
         (
             "delivery.lanes=1025",

@@ -239,8 +239,9 @@ async fn nobody_there() {
 async fn the_minimal_acl_is_enough() {
     let server = Redis::start();
     let route = Route::new(&plain(&server)).expect("no PEM files");
-    let line =
-        route.minimal_acl("writer", &["", "team a[1]\"*"], None).replace("PASSWORD", "s3cret");
+    let line = route
+        .minimal_acl("writer", &["", "team a[1]\"*"], None, false)
+        .replace("PASSWORD", "s3cret");
     std::fs::write(server.socket().with_file_name("typed"), line).unwrap();
     let typed =
         run("sh", &["-c", "redis-cli -s redis.sock < typed"], server.socket().parent().unwrap());

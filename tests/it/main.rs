@@ -94,6 +94,9 @@ mod kafka_groups;
 /// Topics into Redis: shapes, offsets, bad records, dead letters.
 #[cfg(feature = "kafka")]
 mod kafka_source;
+/// `/api/status` with a Kafka source.
+#[cfg(feature = "kafka")]
+mod kafka_status;
 /// Topics that are no plain logs: compacted, transactional, truncated.
 #[cfg(feature = "kafka")]
 mod kafka_topics;
@@ -111,6 +114,8 @@ mod model;
 /// Kafka's watermark over lanes that are killed at any point.
 #[cfg(feature = "kafka")]
 mod model_kafka;
+/// `/api/profile` in each mode of Redis, and every answer that is not 200.
+mod profile_lookup;
 /// Proxies and managed services that support few commands.
 mod proxies;
 /// An HTTP client that sends exactly the given bytes; no tests.
@@ -137,6 +142,8 @@ mod servers;
 mod sharded;
 /// SIGHUP ends no command of the program.
 mod signals;
+/// `/api/status` under load and in trouble, and secrets that it never shows.
+mod status;
 /// Every way in which TLS fails, and the error messages.
 mod tls;
 /// Client certificates, as real servers demand them.

@@ -18,6 +18,18 @@ pub enum DeadLetter {
     Discard,
 }
 
+impl DeadLetter {
+    /// The value of `dead_letter.to`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "file",
+            Self::Kafka { .. } => "kafka",
+            Self::Log => "log",
+            Self::Discard => "discard",
+        }
+    }
+}
+
 /// When the Kafka source stops (exit 65) rather than drain a topic into the dead letters. 0
 /// switches a rule off.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]

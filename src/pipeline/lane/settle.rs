@@ -69,7 +69,7 @@ impl<S: Apply> Worker<S> {
         let outcomes = self.lane.letters.keep(refused.iter().map(letter).collect()).await;
         let released = refused.iter().map(|(_, job)| job.cost()).sum();
         for ((_, job), outcome) in refused.into_iter().zip(outcomes) {
-            job.ack.settle(outcome);
+            job.ack.settle_with_key(outcome, job.update.key());
         }
         released
     }

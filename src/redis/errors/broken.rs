@@ -16,6 +16,8 @@ pub enum Broken {
     Malformed,
     #[error("the answer is TLS")]
     Tls,
+    #[error("the reply is larger than is read here")]
+    TooLarge,
     #[error("an earlier exchange was cut short")]
     Unfinished,
     #[error("what was being sent may no longer be written")]

@@ -116,7 +116,7 @@ pub(in crate::redis) fn greeting(
         (Broken::Timeout(_), _) => {
             Trouble::unreached(Class::Reconnect, server, cause, "is Redis overloaded or stopped?")
         }
-        (Broken::Unfinished | Broken::Withdrawn, _) => {
+        (Broken::Unfinished | Broken::Withdrawn | Broken::TooLarge, _) => {
             Trouble::unreached(Class::Reconnect, server, cause, "connect again")
         }
     }

@@ -304,7 +304,10 @@ impl Link {
     }
 
     fn count(&self, trouble: Trouble) -> Trouble {
-        self.metrics.redis_error(trouble.class.as_str(), &trouble.code).inc();
+        let Trouble { class, code, message } = &trouble;
+        let (node, class) = (self.connector.node(), class.as_str());
+        self.metrics.redis_error(class, code).inc();
+        self.metrics.note_redis_error(node, class, code, message);
         trouble
     }
 }

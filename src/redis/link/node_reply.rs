@@ -32,7 +32,7 @@ pub(in crate::redis) struct Redirect {
 
 impl Redirect {
     /// Reads `MOVED 3999 127.0.0.1:6381`.
-    pub(super) fn read(code: &str, detail: &str) -> Option<Self> {
+    pub(in crate::redis) fn read(code: &str, detail: &str) -> Option<Self> {
         let ask = match code {
             "MOVED" => false,
             "ASK" => true,

@@ -20,6 +20,7 @@ use self::sentinel::{Sentinel, SentinelWriter};
 use self::sharded::Shards;
 pub use self::survey::{Survey, Surveyed};
 use super::command::{Verdict, Writes};
+use super::read::{ProfileReply, ReadError, StoredProfile, read};
 use super::{Allowed, Apply, Connector, Trouble, probe};
 use crate::config::{self, Address, Local, Mode};
 use crate::metrics::Metrics;
@@ -124,14 +125,33 @@ impl Route {
         }
     }
 
+    /// The hash at `key`, from the server that takes its writes; `None`: there is none. Each call
+    /// makes a connection of its own.
+    ///
+    /// # Errors
+    /// The server cannot be asked, or the key holds no hash, or one that is too large.
+    pub async fn read(&self, key: &[u8]) -> Result<Option<StoredProfile>, ReadError> {
+        let connector = match self {
+            Self::One(server) => server.connector().clone(),
+            Self::Sharded(shards) => shards.of_key(key).clone(),
+            Self::Sentinel(sentinel) => sentinel.master().await?,
+            Self::Cluster(cluster) => return cluster.read(key).await,
+        };
+        match read(&connector, key, false).await? {
+            ProfileReply::Here(profile) => Ok(profile),
+            ProfileReply::Elsewhere(_) => unreachable!("only nodes of a cluster send elsewhere"),
+        }
+    }
+
     /// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys
     /// with these `prefixes` (`""`: none). To be typed at the prompt of `redis-cli`, with PASSWORD
-    /// replaced.
+    /// replaced. `reads`: profiles are looked up, too.
     pub fn minimal_acl(
         &self,
         username: &str,
         prefixes: &[&str],
         durability: Option<config::Durability>,
+        reads: bool,
     ) -> String {
         let commands = match self {
             Self::Cluster(_) => &["asking", "cluster|slots", "cluster|info"][..],
@@ -139,7 +159,8 @@ impl Route {
             Self::One(server) if server.is_primary_of_replicas() => &["role"],
             Self::One(_) | Self::Sharded(_) => &[],
         };
-        probe::minimal_acl(username, prefixes, commands, durability)
+        let reading = if reads { &["hgetall", "ttl"][..] } else { &[] };
+        probe::minimal_acl(username, prefixes, &[commands, reading].concat(), durability)
     }
 }
 

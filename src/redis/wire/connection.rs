@@ -28,6 +28,8 @@ pub struct Connection {
     /// Bytes of a reply that is not complete.
     received: BytesMut,
     response_timeout: Duration,
+    /// Bytes of replies that are held before they are read.
+    reply_limit: usize,
     unfinished: bool,
     identity: Option<Identity>,
     run_id: Option<String>,
@@ -48,6 +50,7 @@ impl Connection {
             stream,
             received,
             response_timeout,
+            reply_limit: usize::MAX,
             unfinished: false,
             identity: None,
             run_id: None,
@@ -59,6 +62,11 @@ impl Connection {
     /// The same, with what the server says of this connection and of itself.
     pub(super) fn identified(self, identity: Option<Identity>, run_id: Option<String>) -> Self {
         Self { identity, run_id, ..self }
+    }
+
+    /// The same, with an error for replies that are longer than so many bytes.
+    pub(in crate::redis) fn with_reply_limit(self, reply_limit: usize) -> Self {
+        Self { reply_limit, ..self }
     }
 
     /// How the server knows this connection; `None`: its ACL, or a proxy, does not allow to ask.
@@ -199,6 +207,9 @@ impl Connection {
             match pin!(self.stream.read_buf(&mut self.received)).poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(Broken::Closed)),
+                Poll::Ready(Ok(_)) if self.received.len() > self.reply_limit => {
+                    return Poll::Ready(Err(Broken::TooLarge));
+                }
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     return Poll::Ready(Err(Broken::Closed));

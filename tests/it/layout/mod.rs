@@ -11,7 +11,7 @@ use self::arrows::{Arrows, Crate, circles};
 
 /// Each room (a file or folder of `src`) and the rooms it may use.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("admin", &["metrics", "readiness", "tap"]),
+    ("admin", &["config", "event", "logging", "metrics", "readiness", "redis", "status", "tap"]),
     (
         "app",
         &[
@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "redis",
             "server",
             "source",
+            "status",
             "tap",
         ],
     ),
@@ -50,6 +51,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "readiness",
             "redis",
             "source",
+            "status",
+            "tls",
         ],
     ),
     ("config", &["event"]),
@@ -62,7 +65,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("local_servers", &["config", "lock", "redis"]),
     ("lock", &[]),
     ("logging", &["config", "lock"]),
-    ("metrics", &["event", "logging", "outcome"]),
+    ("metrics", &["event", "lock", "logging", "outcome"]),
     ("outcome", &["event", "words"]),
     (
         "pipeline",
@@ -88,7 +91,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "server",
         ],
     ),
-    ("status", &[]),
+    ("status", &["config", "event", "lock", "metrics", "outcome", "pipeline", "readiness"]),
     ("tap", &["config", "event", "lock", "logging", "outcome"]),
     ("tls", &["config", "lock", "printable"]),
     ("words", &[]),

@@ -28,6 +28,7 @@ pub(crate) fn report() -> StatusReport {
             at: at("2026-11-29T11:58:30Z"),
             class: "reconnect".to_owned(),
             code: "NONE".to_owned(),
+            message: "connection refused".to_owned(),
         }),
     };
     let wave = |n: u64| 400.0 + 300.0 * (n as f64 / 9.0).sin();
@@ -96,6 +97,7 @@ pub(crate) fn report() -> StatusReport {
             at: at("2026-12-10T00:00:00Z"),
         }],
         config: String::new(),
+        profile_lookup: false,
     }
 }
 

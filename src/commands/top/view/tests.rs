@@ -47,7 +47,7 @@ fn everything_on_a_large_terminal() {
         "127.0.0.1:9464  ready  cdp-1, up 3 d 4 h, 0.1.0 (01234567), 12:00:00Z",
         "received  5",
         "freshness 12 ms / 139 ms",
-        "http     1,234,567  1,234,540          0       0     2         5       20",
+        "http    1,234,567  1,234,540          0       0     2         5       20",
         "MEMORY  events in flight 1.0 MiB of 32.0 MiB (3 %), process 54.0 MiB",
         "LANES  4 of 4 up; queued 12 events, 3.9 KiB",
         "redis-2:6379            replica  DOWN            1  11:58:30Z reconnect NONE",

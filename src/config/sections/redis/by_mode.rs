@@ -27,6 +27,19 @@ impl OwnServer<'_> {
 }
 
 impl Mode {
+    /// The value of `redis.mode`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Standalone(_) => "standalone",
+            Self::Embedded(_) => "embedded",
+            Self::Cluster(_) => "cluster",
+            Self::Sentinel(_) => "sentinel",
+            Self::Sharded(_) => "sharded",
+            Self::PrimaryReplicas(_) => "primary_replicas",
+            Self::Local(_) => "local",
+        }
+    }
+
     /// The server to start, if this program is to start one.
     pub fn own_server(&self) -> Option<OwnServer<'_>> {
         match self {

@@ -5,6 +5,7 @@
 
 mod discovery;
 mod node_batch;
+mod reader;
 mod slots;
 mod writer;
 

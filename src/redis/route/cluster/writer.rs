@@ -214,13 +214,13 @@ impl ClusterWriter {
     }
 }
 
-fn no_owner() -> Trouble {
+pub(super) fn no_owner() -> Trouble {
     let message =
         "no node of the cluster owns the slot of a key: see `redis-cli --cluster check`".to_owned();
     Trouble { class: Class::Rediscover, code: "CLUSTERDOWN".into(), message }
 }
 
-fn unnamed_node(node: &Node) -> Trouble {
+pub(super) fn unnamed_node(node: &Node) -> Trouble {
     let message = format!(
         "{node} sends a key to a node that it cannot name: set cluster-announce-hostname on each \
          node"
@@ -228,7 +228,7 @@ fn unnamed_node(node: &Node) -> Trouble {
     Trouble { class: Class::Rediscover, code: "MOVED".into(), message }
 }
 
-fn too_many_redirections() -> Trouble {
+pub(super) fn too_many_redirections() -> Trouble {
     let message =
         "nodes of the cluster send a key from one to the other (redis.cluster.max_redirections)"
             .to_owned();

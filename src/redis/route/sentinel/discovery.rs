@@ -133,6 +133,12 @@ impl Sentinel {
         }
     }
 
+    /// A connector to the master that is known, or that the sentinels name now.
+    pub(in crate::redis::route) async fn master(&self) -> Result<Connector, Trouble> {
+        let state = self.find(0).await?;
+        Ok(self.connector(state.master().expect("a confirmation names a master")))
+    }
+
     /// Asks all sentinels, and has the server that they name confirm that it takes writes.
     async fn ask_all(&self) -> Result<MasterState, Trouble> {
         let mut trouble = None;

@@ -62,13 +62,18 @@ async fn listen(connector: Connector, sentinel: Weak<Sentinel>, metrics: Arc<Met
     let up = metrics.redis_up(connector.node(), ROLE);
     loop {
         up.set(0);
-        if let Ok(mut connection) = subscribe(&connector).await {
-            up.set(1);
-            while let Some(message) = next(&mut connection).await {
-                let Some(sentinel) = sentinel.upgrade() else { return };
-                if let Some(notice) = notice(&message, &sentinel.name) {
-                    act_on(notice, &sentinel).await;
+        match subscribe(&connector).await {
+            Ok(mut connection) => {
+                up.set(1);
+                while let Some(message) = next(&mut connection).await {
+                    let Some(sentinel) = sentinel.upgrade() else { return };
+                    if let Some(notice) = notice(&message, &sentinel.name) {
+                        act_on(notice, &sentinel).await;
+                    }
                 }
+            }
+            Err(Trouble { class, code, message }) => {
+                metrics.note_redis_error(connector.node(), class.as_str(), &code, &message);
             }
         }
         if sentinel.strong_count() == 0 {

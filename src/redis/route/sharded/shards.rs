@@ -42,6 +42,11 @@ impl Shards {
         self.ring.owner(key)
     }
 
+    /// A connector to the shard that `key` belongs to.
+    pub(in crate::redis::route) fn of_key(&self, key: &[u8]) -> &Connector {
+        &self.connectors[self.owner(key)]
+    }
+
     /// A connector to the shard that the lane `number` of `lanes` writes to.
     pub(in crate::redis::route) fn of_lane(&self, (number, lanes): (usize, usize)) -> &Connector {
         &self.connectors[part_of(number, lanes, self.len())]
