@@ -144,6 +144,8 @@ mod sharded;
 mod signals;
 /// `/api/status` under load and in trouble, and secrets that it never shows.
 mod status;
+/// `tap` and `/api/tap`: what is shown, and that the worker never waits; `top` without a terminal.
+mod tap;
 /// Every way in which TLS fails, and the error messages.
 mod tls;
 /// Client certificates, as real servers demand them.

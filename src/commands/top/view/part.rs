@@ -27,7 +27,7 @@ impl Part {
         let missing = self.lines.len().saturating_sub(count);
         self.lines.truncate(count);
         if missing > 0
-            && count > 1
+            && count > 2
             && let Some(last) = self.lines.last_mut()
         {
             let text = format!("… and {} more lines", missing + 1);
