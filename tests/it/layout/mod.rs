@@ -92,7 +92,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("status", &["config", "event", "lock", "metrics", "outcome", "pipeline", "readiness"]),
-    ("tap", &["config", "event", "lock", "logging", "outcome"]),
+    ("tap", &["config", "event", "lock", "outcome"]),
     ("tls", &["config", "lock", "printable"]),
     ("words", &[]),
 ];
