@@ -91,6 +91,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_full_tap_that_others_can_reach_is_warned_of() {
+        for (listen, tap, warned) in [
+            ("127.0.0.1:9464", TapMode::Full, false),
+            ("[::1]:9464", TapMode::Full, false),
+            ("0.0.0.0:9464", TapMode::Redacted, false),
+            ("0.0.0.0:9464", TapMode::Full, true),
+        ] {
+            let admin = Admin { listen: listen.parse().unwrap(), tap, ..Admin::default() };
+            assert_eq!(admin.exposure().is_some(), warned, "{listen} {tap:?}");
+        }
+    }
+
+    #[test]
     fn look_ups_need_a_token_that_a_request_can_carry() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("token");
