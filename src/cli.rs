@@ -99,6 +99,25 @@ pub enum Verb {
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
     },
+    /// Watch workers: rates, freshness, lag, lanes, Redis, the last rejections
+    #[command(after_help = "Keys: q, Esc and ctrl-C end it; arrows, j and k choose a worker; ? \
+            explains the words")]
+    Top {
+        /// Admin listeners of the workers [default: http://127.0.0.1:9464]
+        #[arg(value_name = "URL")]
+        urls: Vec<String>,
+    },
+    /// Print what a worker decides on its events, one JSON line each
+    #[command(after_help = "`admin.tap` of the worker says what is shown: off, redacted or full. \
+            Of more than 500 events a second a sample is shown.")]
+    Tap {
+        /// Admin listener of the worker [default: http://127.0.0.1:9464]
+        #[arg(value_name = "URL")]
+        url: Option<String>,
+        /// End after so many lines
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        limit: Option<u64>,
+    },
     /// Print a configuration or its schema
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigVerb),

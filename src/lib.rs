@@ -41,6 +41,7 @@
 //!   and what `/ready` waits for.
 //! * [`status`]: What the worker is doing now: the document of `/api/status`, and its history.
 //! * [`live`], [`systemd`]: Asks a running worker for `/live`; tells the manager of the service.
+//! * [`tap`]: Shows operators a sample of what becomes of events.
 //! * [`source`]: `http/`, `kafka/`, `file/`; `log/` is pure: offsets of any partitioned log.
 //! * [`pipeline`]: From an event to its outcome: intake, lanes, batches, acks, memory.
 //! * [`dead_letter`]: Keeps events that can never be written, and decides *dead-lettered* or
@@ -103,6 +104,7 @@ pub mod server;
 pub mod source;
 pub mod status;
 pub mod systemd;
+pub mod tap;
 pub mod tls;
 pub mod trace;
 mod words;

@@ -28,6 +28,20 @@ pub fn escaped(text: &str) -> String {
     })
 }
 
+/// JSON of one line with the same meaning, whose texts are safe to print.
+pub fn escaped_json(line: &str) -> String {
+    line.chars().fold(String::with_capacity(line.len()), |mut shown, c| {
+        match c {
+            // These characters have one UTF-16 unit each.
+            _ if c.is_control() || is_misleading(c) => {
+                write!(shown, "\\u{:04x}", u32::from(c)).expect("writing to a string")
+            }
+            _ => shown.push(c),
+        }
+        shown
+    })
+}
+
 /// True for line and paragraph separators, and for invisible characters that change how text looks.
 const fn is_misleading(c: char) -> bool {
     matches!(

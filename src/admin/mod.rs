@@ -1,12 +1,13 @@
 //! The listener for operators. Each file has the routes of one purpose: `probes.rs` has `/live`,
-//! `/ready` and `/metrics`, `status.rs` has `/api/status`, `profile.rs` has `/api/profile`, and
-//! `page/` has the status page.
+//! `/ready` and `/metrics`, `status.rs` has `/api/status`, `profile.rs` has `/api/profile`, `tap.rs`
+//! has `/api/tap`, and `page/` has the status page.
 
 mod page;
 mod probes;
 mod problem;
 mod profile;
 mod status;
+mod tap;
 mod token;
 
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use crate::readiness::Readiness;
 use crate::status::Status;
 
 pub use profile::ProfileLookup;
+
+pub use tap::routes as tap_routes;
 
 /// The data behind the routes.
 pub struct Admin {

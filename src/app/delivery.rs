@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::{Budget, Health, Intake, Lane, LaneLimits, PoisonDetector, Source};
 use crate::readiness::Readiness;
 use crate::redis::Route;
+use crate::tap::Tap;
 
 use super::start_error::StartError;
 
@@ -29,6 +30,8 @@ pub struct Delivery {
     pub metrics: Arc<Metrics>,
     /// The embedded store's address, when there is one.
     pub store: Option<SocketAddr>,
+    /// Where operators watch what becomes of events.
+    pub tap: Arc<Tap>,
     /// The state of the lanes.
     pub health: Arc<Health>,
     /// The servers, and which of them takes a key.
@@ -87,8 +90,9 @@ impl Delivery {
 
         let delivery = &config.delivery;
         let budget = Budget::new(delivery.max_in_flight, metrics.in_flight_bytes.clone());
-        let intake =
-            Arc::new(Intake::new(config.rules.clone(), budget, route.placement(delivery.lanes)));
+        let tap = Arc::new(Tap::new(config.admin.tap));
+        let intake = Intake::new(config.rules.clone(), budget, route.placement(delivery.lanes));
+        let intake = Arc::new(intake.with_tap(Arc::clone(&tap)));
         let health = Health::new(delivery.lanes, readiness);
         let limits = LaneLimits {
             max_batch: delivery.max_batch,
@@ -117,6 +121,7 @@ impl Delivery {
             letters,
             metrics,
             store: store_address,
+            tap,
             health,
             route,
             lanes,

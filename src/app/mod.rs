@@ -18,7 +18,7 @@ use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{Admin, ProfileLookup};
+use crate::admin::{Admin, ProfileLookup, tap_routes};
 use crate::config::{self, Loaded};
 #[cfg(feature = "kafka")]
 use crate::exit::Exit;
@@ -43,6 +43,8 @@ const OTHER_DESCRIPTORS: usize = 128;
 /// Descriptors for the connections of a lane: to its server, to a new one, and to those that know
 /// which server that is.
 const DESCRIPTORS_OF_LANE: usize = 4;
+/// How long the end of the process waits for clients of the admin listener that do not read.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// The worker: delivery, its sources and the admin listener.
 pub struct App {
@@ -53,6 +55,7 @@ pub struct App {
     stop_sources: CancellationToken,
     admin: TaskTracker,
     stop_admin: CancellationToken,
+    drop_admin: CancellationToken,
     stop_delay: Duration,
     write_keys: Option<LiveKeys>,
     status: Arc<Status>,
@@ -132,6 +135,7 @@ impl App {
         }
 
         let (admin, stop_admin) = (TaskTracker::new(), CancellationToken::new());
+        let drop_admin = CancellationToken::new();
         let admin_address = listening("admin", &admin_listener);
         let parts = StatusParts {
             metrics: Arc::clone(&delivery.metrics),
@@ -150,10 +154,10 @@ impl App {
         });
         let serving = server::serve(
             admin_listener,
-            routes,
+            routes.merge(tap_routes(Arc::clone(&delivery.tap))),
             server::ListenerLimits::default(),
             stop_admin.clone(),
-            stop_admin.clone(),
+            drop_admin.clone(),
         );
         lifecycle.spawn(&admin, "admin listener", serving);
 
@@ -167,6 +171,7 @@ impl App {
             stop_sources,
             admin,
             stop_admin,
+            drop_admin,
             stop_delay,
             write_keys,
             status,
@@ -217,7 +222,11 @@ impl App {
         self.delivery.finish().await;
         self.stop_admin.cancel();
         self.admin.close();
-        self.admin.wait().await;
+        let answered = tokio::time::timeout(LAST_ANSWERS, self.admin.wait());
+        if !matches!(self.lifecycle.hard.run_until_cancelled(answered).await, Some(Ok(()))) {
+            self.drop_admin.cancel();
+            self.admin.wait().await;
+        }
         self.lifecycle.exit_code(self.delivery.failed().saturating_sub(failed_before))
     }
 }

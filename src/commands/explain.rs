@@ -3,10 +3,8 @@
 use std::io::{self, BufRead, BufWriter, ErrorKind, Read, Write};
 use std::process::ExitCode;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-
 use crate::cli::Options;
-use crate::event::{Decision, Origin, Rules, SkipReason, Transformer, Update, is_blank};
+use crate::event::{Decision, Explanation, Origin, Rules, SkipReason, Transformer, is_blank};
 use crate::exit::Exit;
 
 use super::exit;
@@ -52,7 +50,7 @@ pub fn explain(
         } else {
             transformer.transform(rules, origin, &line)
         };
-        serde_json::to_writer(&mut output, &ExplainLine(&decision))?;
+        serde_json::to_writer(&mut output, &Explanation::new(&decision))?;
         output.write_all(b"\n")?;
     }
     output.flush()
@@ -72,30 +70,4 @@ fn read_line(input: &mut impl BufRead, max: usize, line: &mut Vec<u8>) -> io::Re
         input.skip_until(b'\n')?;
     }
     Ok(true)
-}
-
-struct ExplainLine<'a>(&'a Decision);
-
-impl Serialize for ExplainLine<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        match self.0 {
-            Decision::Update(update) => {
-                map.serialize_entry("key", &String::from_utf8_lossy(update.key()))?;
-                map.serialize_entry("fields", &ExplainFields(update))?;
-            }
-            Decision::Skipped(reason) => map.serialize_entry("skipped", reason.as_str())?,
-            Decision::Rejected(reason) => map.serialize_entry("rejected", reason.as_str())?,
-        }
-        map.end()
-    }
-}
-
-struct ExplainFields<'a>(&'a Update);
-
-impl Serialize for ExplainFields<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = |(name, value)| (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
-        serializer.collect_map(self.0.fields().map(text))
-    }
 }

@@ -13,6 +13,10 @@ mod import;
 mod live;
 mod replay;
 mod run;
+mod stop;
+mod tap;
+mod top;
+mod worker;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -39,6 +43,8 @@ pub fn execute(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Verb::Explain { prefix } => explain::explain_stdin(&options, prefix),
         Verb::Replay { files } => replay::replay(&options, files),
+        Verb::Top { urls } => top::top(&urls),
+        Verb::Tap { url, limit } => tap::tap(url.as_deref(), limit, options.quiet()),
         Verb::Config(verb) => config::config(&options, verb),
         Verb::Completions { shell } => completions::completions(shell),
     }

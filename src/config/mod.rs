@@ -23,7 +23,7 @@ pub use engine::layers::{ConfigArgs, SettingsLayer};
 pub use engine::quotable::quotable;
 pub use engine::report::{ConfigError, ConfigErrors};
 pub use engine::secrets::{content_hash, read_secret, without_newline};
-pub use sections::admin::Admin;
+pub use sections::admin::{Admin, TapMode};
 pub use sections::dead_letter::{Breaker, DeadLetter};
 pub use sections::delivery::Delivery;
 pub use sections::http::{Http, WriteKey};
@@ -181,6 +181,7 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut ConfigReport) {
             report.error("kafka.failover_replay", why);
         }
     }
+    config.admin.exposure().into_iter().for_each(|warning| report.warn(warning));
     let in_flight = Size(raw.delivery.max_in_flight as u64);
     let bodies = raw.http.as_ref().map(|http| ("http.max_body", http.max_body));
     for (key, size) in bodies.into_iter().chain([("transform.max_event", raw.transform.max_event)])

@@ -9,6 +9,7 @@
 //! `literal` rejects an event because of a limit.
 
 mod envelope;
+mod explanation;
 mod field_map;
 mod flatten;
 mod integrations;
@@ -25,6 +26,7 @@ mod update;
 mod user_id;
 mod wrapper;
 
+pub use explanation::Explanation;
 pub use js::trim_js;
 pub use key::push_key_start;
 pub use reason::{RejectReason, SkipReason};

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use crate::event::{Decision, Origin, RejectReason, Rules, Transformer};
 use crate::outcome::Outcome;
 use crate::redis::Placement;
+use crate::tap::Tap;
 
 use super::ack::Ack;
 use super::budget::Budget;
@@ -38,6 +39,7 @@ pub struct Intake {
     lanes: Vec<Arc<Queue>>,
     placement: Placement,
     room: Arc<Notify>,
+    tap: Option<Arc<Tap>>,
 }
 
 impl Intake {
@@ -48,7 +50,12 @@ impl Intake {
         let lanes = (0..placement.lanes())
             .map(|_| Arc::new(Queue::new(share, Arc::clone(&room))))
             .collect();
-        Self { rules, budget, lanes, placement, room }
+        Self { rules, budget, lanes, placement, room, tap: None }
+    }
+
+    /// Shows every decision to whoever watches `tap`.
+    pub fn with_tap(self, tap: Arc<Tap>) -> Self {
+        Self { tap: Some(tap), ..self }
     }
 
     /// The queues, for the lanes that empty them.
@@ -73,9 +80,11 @@ impl Intake {
         let _ = tokio::time::timeout(ROOM_RECHECK, self.room.notified()).await;
     }
 
-    /// Takes no more updates; queued ones are still delivered.
+    /// Takes no more updates; queued ones are still delivered. Those who watch the tap have seen
+    /// everything.
     pub fn close(&self) {
         self.lanes.iter().for_each(|queue| queue.close());
+        self.tap.iter().for_each(|tap| tap.close());
     }
 
     /// Fails the queued updates whose sources took them back, without waiting for their lanes.
@@ -109,9 +118,12 @@ impl Intake {
         mut ack: Ack,
     ) -> Result<(), NotAccepted> {
         let bytes = &message.bytes()[text.clone()];
-        match TRANSFORMER
-            .with_borrow_mut(|transformer| transformer.transform(&self.rules, origin, bytes))
-        {
+        let decision = TRANSFORMER
+            .with_borrow_mut(|transformer| transformer.transform(&self.rules, origin, bytes));
+        if let Some(tap) = self.tap.as_ref().filter(|tap| tap.is_watched()) {
+            tap.show(ack.source(), &decision);
+        }
+        match decision {
             Decision::Update(update) => {
                 ack.set_event_time(update.event_time());
                 self.offer(Job::new(update, ack, message, text))

@@ -36,7 +36,7 @@ enum Phase {
     Body(MinRate),
     /// A request is being answered; its own deadlines hold.
     Answering,
-    /// The next request is expected, or a response is being sent.
+    /// The next request is expected, or a response is being sent: time counts from its last part.
     Idle(Instant),
 }
 
@@ -75,6 +75,14 @@ impl Activity {
 
     pub(super) fn request_ended(&self) {
         *self.lock() = Current { phase: Phase::Idle(Instant::now()), answered: true };
+    }
+
+    /// The client took so much of a response that its next part was asked for.
+    pub(super) fn response_continues(&self) {
+        let mut current = self.lock();
+        if let Phase::Idle(since) = &mut current.phase {
+            *since = Instant::now();
+        }
     }
 
     /// When the connection is to be closed; `None`: not as long as this phase lasts.

@@ -18,6 +18,7 @@ use tower::ServiceExt;
 
 use super::activity::Activity;
 use super::body::WatchedBody;
+use super::response::WatchedResponse;
 use super::socket::Socket;
 
 /// Bytes of a request's head, and of a body that are read at once, at most. This is hyper's
@@ -43,7 +44,7 @@ pub(super) async fn run(
             async move {
                 let answer = app.oneshot(request).await;
                 activity.request_ended();
-                answer
+                answer.map(|response| response.map(|body| WatchedResponse::new(body, activity)))
             }
         })
     };

@@ -8,6 +8,7 @@ mod connections;
 pub mod descriptors;
 mod limits;
 mod min_rate;
+mod response;
 mod socket;
 
 use std::io;

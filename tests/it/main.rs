@@ -162,6 +162,8 @@ mod soak;
 mod status;
 /// What the manager of the service is told: sd_notify(3), with real sockets.
 mod systemd;
+/// `tap` and `/api/tap`: what is shown, and that the worker never waits; `top` without a terminal.
+mod tap;
 /// Every way in which TLS fails, and the error messages.
 mod tls;
 /// Client certificates, as real servers demand them.

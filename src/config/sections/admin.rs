@@ -18,6 +18,9 @@ pub struct Admin {
     /// IP address and port.
     #[serde(with = "As::<Listen>")]
     pub listen: SocketAddr,
+    /// What `/api/tap` and `traitsink tap` show of events. There is no access control: whoever
+    /// reaches the listener sees it.
+    pub tap: TapMode,
     /// Whether `/api/profile` answers with the stored profile of a user, to requests with the token
     /// of `token_file`.
     pub profile_lookup: bool,
@@ -26,14 +29,39 @@ pub struct Admin {
     pub token_file: Option<PathBuf>,
 }
 
+/// What a tap shows of events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TapMode {
+    /// Nothing; `/api/tap` answers 404.
+    Off,
+    /// Outcomes, hashed user ids and the names of fields; `***` in place of every value.
+    #[default]
+    Redacted,
+    /// Keys and values, too: personal data.
+    Full,
+}
+
 impl Default for Admin {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 9464));
-        Self { listen, profile_lookup: false, token_file: None }
+        Self { listen, profile_lookup: false, token_file: None, tap: TapMode::default() }
     }
 }
 
 impl Admin {
+    /// A warning when whoever reaches this machine sees personal data.
+    pub(crate) fn exposure(&self) -> Option<String> {
+        let exposed = self.tap == TapMode::Full && !self.listen.ip().to_canonical().is_loopback();
+        exposed.then(|| {
+            format!(
+                "admin.tap = \"full\": whoever reaches {} sees the keys and values of events; \
+                 admin.listen is no loopback address, and asks nobody for a password",
+                self.listen
+            )
+        })
+    }
+
     /// Errors for look-ups without a token, and for a token that no request could carry.
     pub(crate) fn check(&self, report: &mut ConfigReport) {
         if !self.profile_lookup {
@@ -61,6 +89,19 @@ impl Admin {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_tap_that_others_can_reach_is_warned_of() {
+        for (listen, tap, warned) in [
+            ("127.0.0.1:9464", TapMode::Full, false),
+            ("[::1]:9464", TapMode::Full, false),
+            ("0.0.0.0:9464", TapMode::Redacted, false),
+            ("0.0.0.0:9464", TapMode::Full, true),
+        ] {
+            let admin = Admin { listen: listen.parse().unwrap(), tap, ..Admin::default() };
+            assert_eq!(admin.exposure().is_some(), warned, "{listen} {tap:?}");
+        }
+    }
 
     #[test]
     fn look_ups_need_a_token_that_a_request_can_carry() {

@@ -11,7 +11,7 @@ use self::arrows::{Arrows, Crate, circles};
 
 /// Each room (a file or folder of `src`) and the rooms it may use.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("admin", &["config", "event", "logging", "metrics", "readiness", "redis", "status"]),
+    ("admin", &["config", "event", "logging", "metrics", "readiness", "redis", "status", "tap"]),
     (
         "app",
         &[
@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "source",
             "status",
             "systemd",
+            "tap",
             "tls",
         ],
     ),
@@ -56,7 +57,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "readiness",
             "redis",
             "source",
+            "status",
             "systemd",
+            "tls",
             "trace",
         ],
     ),
@@ -75,7 +78,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("outcome", &["event", "words"]),
     (
         "pipeline",
-        &["dead_letter", "event", "lock", "metrics", "outcome", "readiness", "redis", "trace"],
+        &[
+            "dead_letter",
+            "event",
+            "lock",
+            "metrics",
+            "outcome",
+            "readiness",
+            "redis",
+            "tap",
+            "trace",
+        ],
     ),
     ("printable", &[]),
     ("readiness", &["lock"]),
@@ -100,6 +113,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("status", &["config", "event", "lock", "metrics", "outcome", "pipeline", "readiness"]),
     ("systemd", &[]),
+    ("tap", &["config", "event", "lock", "outcome"]),
     ("tls", &["config", "lock", "printable"]),
     ("trace", &["config", "logging", "tls"]),
     ("words", &[]),

@@ -1,0 +1,126 @@
+//! A decision as JSON: the line that `explain` prints, and that a tap shows.
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::{Decision, Update};
+
+/// What stands in place of a key or value that is not shown.
+const HIDDEN: &str = "***";
+
+/// Serializes a decision as `{"key":..,"fields":{..}}` with fields in write order,
+/// `{"skipped":REASON}` or `{"rejected":REASON}`. Bytes that are no UTF-8 become `U+FFFD`.
+pub struct Explanation<'a> {
+    decision: &'a Decision,
+    redacted: bool,
+    max_bytes: usize,
+}
+
+impl<'a> Explanation<'a> {
+    /// Everything.
+    pub fn new(decision: &'a Decision) -> Self {
+        Self { decision, redacted: false, max_bytes: usize::MAX }
+    }
+
+    /// With `***` for the key and every value.
+    pub fn redacted(self) -> Self {
+        Self { redacted: true, ..self }
+    }
+
+    /// With as many fields as have `max_bytes` of names and values together, and an entry
+    /// `fields_left_out` with the number of the others.
+    pub fn at_most(self, max_bytes: usize) -> Self {
+        Self { max_bytes, ..self }
+    }
+
+    /// `text` if it is shown.
+    fn visible<'b>(&self, text: &'b [u8]) -> &'b [u8] {
+        if self.redacted { HIDDEN.as_bytes() } else { text }
+    }
+}
+
+impl Serialize for Explanation<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self.decision {
+            Decision::Update(update) => {
+                map.serialize_entry("key", &String::from_utf8_lossy(self.visible(update.key())))?;
+                let shown = ExplainedFields::of(self, update);
+                map.serialize_entry("fields", &shown)?;
+                let left_out = update.field_count() as usize - shown.count;
+                if left_out > 0 {
+                    map.serialize_entry("fields_left_out", &left_out)?;
+                }
+            }
+            Decision::Skipped(reason) => map.serialize_entry("skipped", reason.as_str())?,
+            Decision::Rejected(reason) => map.serialize_entry("rejected", reason.as_str())?,
+        }
+        map.end()
+    }
+}
+
+/// The first `count` fields of an update.
+struct ExplainedFields<'a> {
+    explanation: &'a Explanation<'a>,
+    update: &'a Update,
+    count: usize,
+}
+
+impl<'a> ExplainedFields<'a> {
+    fn of(explanation: &'a Explanation<'a>, update: &'a Update) -> Self {
+        let mut room = explanation.max_bytes;
+        let fits = |(name, value): &(&[u8], &[u8])| {
+            let left = room.checked_sub(name.len() + explanation.visible(value).len());
+            room = left.unwrap_or(room);
+            left.is_some()
+        };
+        Self { explanation, update, count: update.fields().take_while(fits).count() }
+    }
+}
+
+impl Serialize for ExplainedFields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = |(name, value)| {
+            let value = self.explanation.visible(value);
+            (String::from_utf8_lossy(name), String::from_utf8_lossy(value))
+        };
+        serializer.collect_map(self.update.fields().take(self.count).map(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::SkipReason;
+
+    fn json(explanation: &Explanation<'_>) -> String {
+        serde_json::to_string(explanation).unwrap()
+    }
+
+    #[test]
+    fn keys_and_values_can_be_hidden_and_large_updates_cut() {
+        let fields: [(&[u8], &[u8]); 2] = [(b"plan", b"free"), (b"long", &[b'x'; 1000])];
+        let decision = Decision::Update(Update::pack(b"user:u1", fields.into_iter(), None));
+        let all = json(&Explanation::new(&decision));
+        assert!(all.starts_with(r#"{"key":"user:u1","fields":{"plan":"free","long":"xx"#), "{all}");
+        for (explanation, line) in [
+            (
+                Explanation::new(&decision).redacted(),
+                r#"{"key":"***","fields":{"plan":"***","long":"***"}}"#,
+            ),
+            (
+                Explanation::new(&decision).at_most(1000),
+                r#"{"key":"user:u1","fields":{"plan":"free"},"fields_left_out":1}"#,
+            ),
+            (
+                Explanation::new(&decision).at_most(0).redacted(),
+                r#"{"key":"***","fields":{},"fields_left_out":2}"#,
+            ),
+            (
+                Explanation::new(&Decision::Skipped(SkipReason::NoType)).redacted(),
+                r#"{"skipped":"no_type"}"#,
+            ),
+        ] {
+            assert_eq!(json(&explanation), line);
+        }
+    }
+}
