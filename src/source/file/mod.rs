@@ -119,7 +119,8 @@ impl Replay {
 
     /// Puts an event that can never be written into the dead letters.
     async fn dead_letter(&self, reason: RejectReason, ack: Ack, text: &[u8]) {
-        let letter = Letter::new(DeadReason::Rejected(reason), Source::File, None, text, None);
+        let letter = Letter::new(DeadReason::Rejected(reason), Source::File, None, text, None)
+            .with_origin(&self.prefix, None);
         let outcomes = self.letters.keep(vec![letter]).await;
         ack.settle(outcomes[0]);
     }
