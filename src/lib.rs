@@ -39,7 +39,8 @@
 //! * [`app`], [`lifecycle`]: Wires everything, in reading order; signals and stopping.
 //! * [`admin`], [`readiness`]: `/live`, `/ready`, `/metrics`, and what `/ready` waits for.
 //! * [`status`]: The document of `/api/status`.
-//! * [`source`]: `http/`, `kafka/`, `file/`; `log/` is pure: offsets of any partitioned log.
+//! * [`source`]: `http/`, `kafka/`, `file/`, `letter_topic`; `log/` is pure: offsets of any
+//!   partitioned log.
 //! * [`pipeline`]: From an event to its outcome: intake, lanes, batches, acks, memory.
 //! * [`dead_letter`]: Keeps events that can never be written, and decides *dead-lettered* or
 //!   *failed*.

@@ -2,6 +2,7 @@
 //! this order: not ready, sources, lanes, admin.
 
 mod delivery;
+mod dry_run;
 mod start_error;
 
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ use crate::source::http::HttpSource;
 use crate::source::kafka::{self, KafkaSource};
 
 pub use delivery::Delivery;
+pub use dry_run::DryDelivery;
 pub use start_error::{StartError, bind};
 
 /// Descriptors for files, pipes, Kafka's client and the clients of the embedded store.

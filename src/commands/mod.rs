@@ -34,7 +34,7 @@ pub fn execute(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Demo { once } => demo::demo(&options, once),
         Verb::Check { connect, rudderstack } => check::check(&options, connect, rudderstack.file),
         Verb::Explain { prefix } => explain::explain_stdin(&options, prefix),
-        Verb::Replay { files } => replay::replay(&options, files),
+        Verb::Replay(args) => replay::replay(&options, args),
         Verb::Config(verb) => config::config(&options, verb),
         Verb::Completions { shell } => completions::completions(shell),
     }

@@ -32,8 +32,8 @@ impl RejectedEvent {
     }
 }
 
-/// Ends when all senders are gone; `prefix` is that of Redis keys. Once `breaker` has tripped nothing more becomes a dead letter:
-/// dropped acks fail.
+/// Ends when all senders are gone. `prefix` is that of Redis keys. Once `breaker` has tripped
+/// nothing more becomes a dead letter: dropped acks fail.
 pub(super) async fn dead_letter_rejected(
     mut rejected: UnboundedReceiver<RejectedEvent>,
     letters: DeadLetters,

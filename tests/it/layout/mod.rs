@@ -45,6 +45,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "lifecycle",
             "local_servers",
             "logging",
+            "metrics",
+            "pipeline",
             "printable",
             "readiness",
             "redis",
