@@ -93,12 +93,10 @@ pub enum Verb {
         #[arg(long, value_name = "PREFIX")]
         prefix: Option<String>,
     },
-    /// Send files of events, one JSON event per line, through to Redis
-    Replay {
-        /// Files to read in this order; - is standard input
-        #[arg(value_name = "FILE", required = true)]
-        files: Vec<PathBuf>,
-    },
+    /// Send files of events, dead letters or archives, one JSON object per line, through to Redis
+    #[command(after_help = "Examples:\n  traitsink replay --dry-run repair.ndjson\n  \
+            traitsink replay --rate 5000 --resume '/backup/2026-11-*/'")]
+    Replay(ReplayArgs),
     /// Watch workers: rates, freshness, lag, lanes, Redis, the last rejections
     #[command(after_help = "Keys: q, Esc and ctrl-C end it; arrows, j and k choose a worker; ? \
             explains the words")]
@@ -126,6 +124,50 @@ pub enum Verb {
         after_help = "Example:\n  traitsink completions bash > /etc/bash_completion.d/traitsink"
     )]
     Completions { shell: Shell },
+}
+
+/// What `replay` reads, and how.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArgs {
+    /// Files, directories and patterns to read in this order; - is standard input. Gzip and zstd
+    /// are found by content
+    #[arg(value_name = "FILE", required_unless_present = "dead_letter_topic")]
+    pub files: Vec<PathBuf>,
+    /// Read dead_letter.topic instead, to its end as of now
+    #[arg(long, conflicts_with_all = ["files", "resume", "format"])]
+    pub dead_letter_topic: bool,
+    /// What the lines hold; auto looks at each
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    pub format: ReplayFormat,
+    /// Go on where an earlier replay of the same files was ended
+    #[arg(long)]
+    pub resume: bool,
+    /// The most events a second, of all files together
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub rate: Option<u64>,
+    /// Write nothing and say what would be written, as JSON; needs no Redis
+    #[arg(long, conflicts_with_all = ["resume", "dead_letter_topic"])]
+    pub dry_run: bool,
+    /// How progress is shown; by default a bar on a terminal, and else lines
+    #[arg(long, value_name = "HOW")]
+    pub progress: Option<ProgressKind>,
+}
+
+/// What the lines of replayed files hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReplayFormat {
+    Auto,
+    Events,
+    DeadLetters,
+    Archive,
+}
+
+/// How the progress of a replay is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressKind {
+    Bar,
+    Plain,
+    None,
 }
 
 /// Where `[redis]` may come from besides files, variables and flags.

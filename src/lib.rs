@@ -42,7 +42,8 @@
 //! * [`status`]: What the worker is doing now: the document of `/api/status`, and its history.
 //! * [`live`], [`systemd`]: Asks a running worker for `/live`; tells the manager of the service.
 //! * [`tap`]: Shows operators a sample of what becomes of events.
-//! * [`source`]: `http/`, `kafka/`, `file/`; `log/` is pure: offsets of any partitioned log.
+//! * [`source`]: `http/`, `kafka/`, `file/`, `letter_topic`; `log/` is pure: offsets of any
+//!   partitioned log.
 //! * [`pipeline`]: From an event to its outcome: intake, lanes, batches, acks, memory.
 //! * [`dead_letter`]: Keeps events that can never be written, and decides *dead-lettered* or
 //!   *failed*.

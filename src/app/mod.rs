@@ -3,6 +3,7 @@
 
 mod certificates;
 mod delivery;
+mod dry_run;
 mod faults;
 mod reload;
 mod service;
@@ -32,6 +33,7 @@ use crate::status::{Status, StatusParts};
 use crate::systemd::ServiceManager;
 
 pub use delivery::Delivery;
+pub use dry_run::DryDelivery;
 pub use faults::faults;
 pub use reload::ConfigSource;
 use reload::{ReloadableParts, Reloading};

@@ -42,7 +42,7 @@ pub fn execute(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             check::check(&options, connect, rudderstack.file)
         }
         Verb::Explain { prefix } => explain::explain_stdin(&options, prefix),
-        Verb::Replay { files } => replay::replay(&options, files),
+        Verb::Replay(args) => replay::replay(&options, args),
         Verb::Top { urls } => top::top(&urls),
         Verb::Tap { url, limit } => tap::tap(url.as_deref(), limit, options.quiet()),
         Verb::Config(verb) => config::config(&options, verb),

@@ -33,6 +33,8 @@ pub struct Letter {
     pub(super) key: Option<Vec<u8>>,
     pub(super) event: Vec<u8>,
     pub(super) record: Option<KafkaRecord>,
+    pub(super) prefix: Option<String>,
+    pub(super) path_type: Option<String>,
 }
 
 impl Letter {
@@ -52,6 +54,14 @@ impl Letter {
             key: key.map(<[u8]>::to_vec),
             event: event.to_vec(),
             record: record.cloned(),
+            prefix: None,
+            path_type: None,
         }
+    }
+
+    /// What the event's text does not say, and `replay` needs: the prefix of its Redis key, and the
+    /// type that an HTTP path imposed.
+    pub fn with_origin(self, prefix: &str, path_type: Option<&str>) -> Self {
+        Self { prefix: Some(prefix.to_owned()), path_type: path_type.map(str::to_owned), ..self }
     }
 }

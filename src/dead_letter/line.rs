@@ -24,6 +24,12 @@ struct Line<'a> {
     source: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<std::borrow::Cow<'a, str>>,
+    /// The prefix of the event's source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefix: Option<&'a str>,
+    /// The type that an HTTP path imposed on the event.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    path_type: Option<&'a str>,
     /// The original text, when it is UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<&'a str>,
@@ -51,6 +57,8 @@ impl<'a> Line<'a> {
             reason: letter.reason.as_str(),
             source: letter.source.as_str(),
             key: letter.key.as_deref().map(String::from_utf8_lossy),
+            prefix: letter.prefix.as_deref(),
+            path_type: letter.path_type.as_deref(),
             event,
             event_base64: event
                 .is_none()
@@ -113,5 +121,8 @@ mod tests {
         );
         assert_eq!(lines[0].as_object().unwrap().len(), 5);
         assert_eq!(lines[1]["event_base64"], "/w==");
+        let [letter, _] = letters.map(|letter| letter.with_origin("", Some("identify")));
+        let line = serde_json::to_value(Line::of(&letter)).unwrap();
+        assert_eq!((&line["prefix"], &line["type"]), (&"".into(), &"identify".into()));
     }
 }

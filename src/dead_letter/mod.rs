@@ -89,8 +89,17 @@ impl DeadLetters {
                 LetterDestination::Discard
             }
         };
+        Ok(Self::to(destination, user_ids))
+    }
+
+    /// Keeps no letter: for a run that writes nothing.
+    pub fn none(user_ids: UserIds) -> Self {
+        Self::to(LetterDestination::Discard, user_ids)
+    }
+
+    fn to(destination: LetterDestination, user_ids: UserIds) -> Self {
         let (notices, failures) = (Throttle::new(NOTICE_EVERY), Throttle::new(NOTICE_EVERY));
-        Ok(Self(Arc::new(DeadLettersState { destination, user_ids, notices, failures })))
+        Self(Arc::new(DeadLettersState { destination, user_ids, notices, failures }))
     }
 
     /// Whether letters contain the headers of a Kafka message.

@@ -91,7 +91,11 @@ impl DeadLetterTopic {
     }
 
     fn send(&self, producer: &Producer, letter: &Letter) -> Result<DeliveryFuture, KafkaError> {
-        let key = letter.record.as_ref().and_then(|record| record.key.as_deref());
+        // Without a record the Redis key keeps the letters of a user in one partition, in order.
+        let key = match &letter.record {
+            Some(record) => record.key.as_deref(),
+            None => letter.key.as_deref(),
+        };
         let mut record = FutureRecord::<[u8], [u8]>::to(&self.topic)
             .payload(letter.event.as_slice())
             .headers(headers(letter));
@@ -113,6 +117,12 @@ fn headers(letter: &Letter) -> OwnedHeaders {
     add("traitsink-source", letter.source.as_str().as_bytes());
     if let Some(key) = &letter.key {
         add("traitsink-key", key);
+    }
+    if let Some(prefix) = &letter.prefix {
+        add("traitsink-prefix", prefix.as_bytes());
+    }
+    if let Some(path_type) = &letter.path_type {
+        add("traitsink-type", path_type.as_bytes());
     }
     if let Some(record) = &letter.record {
         add("traitsink-topic", record.topic.as_bytes());

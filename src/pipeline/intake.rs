@@ -126,7 +126,7 @@ impl Intake {
         match decision {
             Decision::Update(update) => {
                 ack.set_event_time(update.event_time());
-                self.offer(Job::new(update, ack, message, text))
+                self.offer(Job::new(update, ack, message, text, origin))
             }
             Decision::Skipped(reason) => {
                 ack.settle(Outcome::Skipped(reason));

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::dead_letter::KafkaRecord;
-use crate::event::Update;
+use crate::dead_letter::{KafkaRecord, Letter};
+use crate::event::{Origin, Update};
+use crate::outcome::DeadReason;
 use crate::trace::OriginSpan;
 
 use super::ack::Ack;
@@ -63,6 +64,10 @@ pub struct Job {
     text: Range<usize>,
     /// Room for the update; `None` while no lane takes it.
     held: Option<Reservation>,
+    /// Bytes of the prefix with which the key begins.
+    prefix: u32,
+    /// A path imposed the type.
+    path_type: bool,
     /// The write was sent and its reply is lost: perhaps it was applied.
     sent: bool,
 }
@@ -74,8 +79,18 @@ impl Job {
         ack: Ack,
         message: &Arc<Message>,
         text: Range<usize>,
+        origin: Origin<'_>,
     ) -> Self {
-        Self { update, ack, message: Arc::clone(message), text, held: None, sent: false }
+        Self {
+            update,
+            ack,
+            message: Arc::clone(message),
+            text,
+            held: None,
+            prefix: origin.prefix.len() as u32,
+            path_type: origin.path_type.is_some(),
+            sent: false,
+        }
     }
 
     /// Gives the job its room, or takes that away.
@@ -104,6 +119,15 @@ impl Job {
     /// The event's text as its source sent it.
     pub(super) fn text(&self) -> &[u8] {
         &self.message.bytes()[self.text.clone()]
+    }
+
+    /// The event as a dead letter: Redis refuses it because of `reason`.
+    pub(super) fn letter(&self, reason: DeadReason) -> Letter {
+        let key = self.update.key();
+        let prefix = String::from_utf8_lossy(&key[..self.prefix as usize]);
+        let record = self.message.record();
+        Letter::new(reason, self.ack.source(), Some(key), self.text(), record)
+            .with_origin(&prefix, self.path_type.then_some("identify"))
     }
 
     /// Where in its message the event's text stands.

@@ -24,6 +24,7 @@ mod lane;
 mod poison;
 mod queue;
 mod set_aside;
+mod unwritten;
 
 pub use crate::event::Origin;
 pub use crate::outcome::{DeadReason, Outcome, Source};
@@ -37,3 +38,4 @@ pub use job::{Busy, Job, Message};
 pub use lane::{Lane, LaneLimits};
 pub use poison::PoisonDetector;
 pub use queue::Queue;
+pub use unwritten::settle_unwritten;

@@ -240,6 +240,7 @@ fn a_poison_record_goes_to_the_dead_letter_topic() {
             header("traitsink-reason", "wrong_type"),
             header("traitsink-source", "kafka"),
             header("traitsink-key", "user:string"),
+            header("traitsink-prefix", ""),
             header("traitsink-topic", &topic),
             header("traitsink-partition", "0"),
             header("traitsink-offset", "2"),

@@ -95,6 +95,9 @@ mod kafka_faults;
 /// The topics and offsets that a group reads, and the report of `check` about its brokers.
 #[cfg(feature = "kafka")]
 mod kafka_groups;
+/// `replay --dead-letter-topic`.
+#[cfg(feature = "kafka")]
+mod kafka_letters;
 /// Topics into Redis: shapes, offsets, bad records, dead letters.
 #[cfg(feature = "kafka")]
 mod kafka_source;
@@ -139,6 +142,10 @@ mod refused;
 mod reload;
 /// Files through `replay` into Redis, all golden rows included.
 mod replay;
+/// What `replay` reads: formats, compressed and damaged files, directories, dry runs.
+mod replay_files;
+/// How `replay` is ended and goes on: kills, `--resume`, its rate and progress.
+mod replay_resume;
 /// A primary that takes the writes, and its replicas.
 mod replicas;
 /// RESP3, chosen with `redis.protocol`.

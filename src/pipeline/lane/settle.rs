@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::dead_letter::Letter;
 use crate::outcome::{DeadReason, Outcome};
 use crate::pipeline::batch::Batch;
 use crate::pipeline::job::Job;
@@ -62,11 +61,8 @@ impl<S: Apply> Worker<S> {
     /// Puts refused jobs into the dead letters, each event by itself; returns the room that they
     /// gave back.
     async fn dead_letter(&mut self, refused: Vec<(DeadReason, Job)>) -> usize {
-        let letter = |(reason, job): &(DeadReason, Job)| {
-            let (source, key) = (job.ack.source(), Some(job.update.key()));
-            Letter::new(*reason, source, key, job.text(), job.message().record())
-        };
-        let outcomes = self.lane.letters.keep(refused.iter().map(letter).collect()).await;
+        let letters = refused.iter().map(|(reason, job)| job.letter(*reason)).collect();
+        let outcomes = self.lane.letters.keep(letters).await;
         let released = refused.iter().map(|(_, job)| job.cost()).sum();
         for ((_, job), outcome) in refused.into_iter().zip(outcomes) {
             job.ack.settle_with_key(outcome, job.update.key());

@@ -156,10 +156,9 @@ impl KafkaSource {
         } = self;
         let Self { rejected: (sender, rejected), letters, breaker, intake, .. } = self;
         let keep_headers = letters.keep_headers();
-        let dead_lettering = tokio::spawn(
-            hard.clone()
-                .run_until_cancelled_owned(dead_letter_rejected(rejected, letters, breaker)),
-        );
+        let dead_lettering = tokio::spawn(hard.clone().run_until_cancelled_owned(
+            dead_letter_rejected(rejected, letters, prefix.clone(), breaker),
+        ));
         let runtime = Handle::current();
         let admission = RecordAdmission { intake, prefix, rejected: sender, runtime };
         let consumer = Consumer {

@@ -24,18 +24,20 @@ pub(super) struct RejectedEvent {
 }
 
 impl RejectedEvent {
-    fn letter(&self) -> Letter {
+    fn letter(&self, prefix: &str) -> Letter {
         let event = &self.message.bytes()[self.text.clone()];
         let reason = DeadReason::Rejected(self.reason);
         Letter::new(reason, Source::Kafka, None, event, self.message.record())
+            .with_origin(prefix, None)
     }
 }
 
-/// Ends when all senders are gone. Once `breaker` has tripped nothing more becomes a dead letter:
-/// dropped acks fail.
+/// Ends when all senders are gone. `prefix` is that of Redis keys. Once `breaker` has tripped
+/// nothing more becomes a dead letter: dropped acks fail.
 pub(super) async fn dead_letter_rejected(
     mut rejected: UnboundedReceiver<RejectedEvent>,
     letters: DeadLetters,
+    prefix: String,
     breaker: Arc<SharedBreaker>,
 ) {
     let mut some = Vec::with_capacity(MOST);
@@ -44,7 +46,7 @@ pub(super) async fn dead_letter_rejected(
             some.clear();
             continue;
         }
-        let outcomes = letters.keep(some.iter().map(RejectedEvent::letter).collect()).await;
+        let outcomes = letters.keep(some.iter().map(|event| event.letter(&prefix)).collect()).await;
         for (event, outcome) in some.drain(..).zip(outcomes) {
             event.ack.settle(outcome);
         }

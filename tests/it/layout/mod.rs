@@ -53,6 +53,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "live",
             "local_servers",
             "logging",
+            "metrics",
+            "pipeline",
             "printable",
             "readiness",
             "redis",

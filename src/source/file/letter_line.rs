@@ -1,0 +1,139 @@
+//! Reading a dead letter back from its line. Pure.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use serde::Deserialize;
+
+use crate::event::trim_js;
+use crate::pipeline::Source;
+
+/// The event types that an HTTP path may impose.
+const TYPES: [&str; 6] = ["identify", "track", "page", "screen", "group", "alias"];
+
+/// The event of a dead letter, and what its source knew about it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct KeptEvent<'a> {
+    /// The event's text.
+    pub(crate) text: Cow<'a, [u8]>,
+    /// The prefix of its Redis key; `None` in letters that do not say it.
+    pub(crate) prefix: Option<String>,
+    /// The type that an HTTP path imposed.
+    pub(crate) path_type: Option<&'static str>,
+    /// The event is as an SDK sent it: neither in a wrapper nor in a list.
+    pub(crate) bare: bool,
+}
+
+impl<'a> KeptEvent<'a> {
+    /// `source` and `path_type` are the words of the letter.
+    pub(crate) fn new(
+        text: Cow<'a, [u8]>,
+        prefix: Option<&str>,
+        path_type: Option<&str>,
+        source: &str,
+    ) -> Self {
+        let path_type = TYPES.into_iter().find(|known| Some(*known) == path_type);
+        let prefix = prefix.map(|prefix| trim_js(prefix).to_owned());
+        let bare = path_type.is_some() || source == Source::Http.as_str();
+        Self { text, prefix, path_type, bare }
+    }
+}
+
+/// What a line is to a reader of dead letters.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum LetterLine<'a> {
+    Letter(KeptEvent<'a>),
+    /// A dead letter whose event cannot be read.
+    Unreadable,
+    /// Something else.
+    Other,
+}
+
+/// The members of a line that are read.
+#[derive(Deserialize)]
+struct Members<'a> {
+    #[serde(borrow)]
+    at: Cow<'a, str>,
+    #[serde(borrow)]
+    reason: Cow<'a, str>,
+    #[serde(borrow)]
+    source: Cow<'a, str>,
+    #[serde(default, borrow)]
+    prefix: Option<Cow<'a, str>>,
+    #[serde(default, rename = "type", borrow)]
+    path_type: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    event: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    event_base64: Option<Cow<'a, str>>,
+}
+
+/// Reads a line as a dead letter: an object with the texts `at` (a time), `reason` and `source`,
+/// and with `event` or `event_base64`.
+pub(super) fn letter(line: &[u8]) -> LetterLine<'_> {
+    let Ok(members) = serde_json::from_slice::<Members<'_>>(line) else { return LetterLine::Other };
+    if members.at.parse::<jiff::Timestamp>().is_err() || members.reason.is_empty() {
+        return LetterLine::Other;
+    }
+    let text = match (members.event, members.event_base64) {
+        (Some(event), None) => event.into_owned().into_bytes(),
+        (None, Some(encoded)) => {
+            let standard = base64::engine::general_purpose::STANDARD;
+            match standard.decode(encoded.as_bytes()) {
+                Ok(event) => event,
+                Err(_) => return LetterLine::Unreadable,
+            }
+        }
+        _ => return LetterLine::Unreadable,
+    };
+    let (prefix, path_type) = (members.prefix.as_deref(), members.path_type.as_deref());
+    LetterLine::Letter(KeptEvent::new(text.into(), prefix, path_type, &members.source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(line: &str) -> (String, Option<String>, Option<&'static str>, bool) {
+        match letter(line.as_bytes()) {
+            LetterLine::Letter(kept) => {
+                let text = String::from_utf8_lossy(&kept.text).into_owned();
+                (text, kept.prefix, kept.path_type, kept.bare)
+            }
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    const HEAD: &str = r#""at":"2026-11-29T06:00:00.1Z","reason":"wrong_type""#;
+
+    #[test]
+    fn letters_of_today_and_of_before() {
+        let line = format!(
+            r#"{{{HEAD},"source":"http","prefix":" p ","type":"identify","event":"{{\"a\":1}}"}}"#
+        );
+        let text = r#"{"a":1}"#.to_owned();
+        let expected = (text.clone(), Some("p".into()), Some("identify"), true);
+        assert_eq!(kept(&line), expected);
+        let line =
+            format!(r#"{{{HEAD},"source":"kafka","event":"{{\"a\":1}}","topic":"t","offset":1}}"#);
+        assert_eq!(kept(&line), (text, None, None, false));
+        let line = format!(r#"{{{HEAD},"source":"file","prefix":"","event_base64":"e30="}}"#);
+        assert_eq!(kept(&line), ("{}".into(), Some(String::new()), None, false));
+    }
+
+    #[test]
+    fn other_lines_and_letters_that_are_damaged() {
+        for line in [
+            "{\"at\":\"2026",
+            "[]",
+            r#"{"type":"track","event":"Signed Up","userId":"u"}"#,
+            r#"{"at":"noon","reason":"r","source":"s","event":"Signed Up"}"#,
+        ] {
+            assert_eq!(letter(line.as_bytes()), LetterLine::Other, "{line}");
+        }
+        for rest in [r#""event_base64":"!""#, r#""key":"user:u""#, r#""event":null"#] {
+            let line = format!(r#"{{{HEAD},"source":"kafka",{rest}}}"#);
+            assert_eq!(letter(line.as_bytes()), LetterLine::Unreadable, "{line}");
+        }
+    }
+}
