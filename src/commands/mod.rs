@@ -11,6 +11,7 @@ mod exit;
 mod explain;
 mod import;
 mod live;
+mod man;
 mod replay;
 mod run;
 
@@ -41,6 +42,7 @@ pub fn execute(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Replay { files } => replay::replay(&options, files),
         Verb::Config(verb) => config::config(&options, verb),
         Verb::Completions { shell } => completions::completions(shell),
+        Verb::Man => man::man(),
     }
 }
 
