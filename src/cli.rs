@@ -19,6 +19,9 @@ Examples:
   TRAITSINK_REDIS__URL=redis://cache traitsink run   or by variables
   traitsink config default > traitsink.toml          every key, commented";
 
+/// What stands above the options of every verb in a help text.
+pub const OPTIONS_HEADING: &str = "Options for every verb";
+
 /// Writes the traits of analytics identify events to Redis hashes.
 ///
 /// Each identify event becomes one HSET on `[prefix:]user:<id>`; sources get their answer after
@@ -39,7 +42,7 @@ struct Cli {
 // Options before and after the verb. (A doc comment would become the description of every verb.)
 // Not `Debug`: `--set` may hold a secret.
 #[derive(Clone, Default, Args)]
-#[command(next_help_heading = "Options for every verb")]
+#[command(next_help_heading = OPTIONS_HEADING)]
 pub struct Options {
     /// Configuration file (.toml, .yaml, .yml, .json); repeat it to lay one over the other
     #[arg(short, long, value_name = "FILE")]
@@ -124,6 +127,9 @@ pub enum Verb {
         after_help = "Example:\n  traitsink completions bash > /etc/bash_completion.d/traitsink"
     )]
     Completions { shell: Shell },
+    /// Print the manual page traitsink(1), for `man -l`
+    #[command(hide = true)]
+    Man,
 }
 
 /// What `replay` reads, and how.

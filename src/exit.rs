@@ -21,6 +21,34 @@ impl Exit {
     pub const UNSETTLED: Self = Self(75);
     /// The configuration is wrong.
     pub const CONFIG: Self = Self(78);
+
+    /// Every code with its meaning, one or more sentences, in ascending order.
+    pub const ALL: &[(Self, &str)] = &[
+        (Self(0), "All is well."),
+        (Self::USAGE, "The command line is wrong."),
+        (
+            Self::DATA,
+            "`replay` put something into the dead letters, or the Kafka source too much \
+             (`dead_letter.breaker`).",
+        ),
+        (Self::UNAVAILABLE, "Something outside cannot be used: a server, a port."),
+        (
+            Self::INTERNAL,
+            "A part of the program ended early. The log says why: the committed offset is gone \
+             with `kafka.auto_offset_reset = \"error\"`, the Kafka client gave up, or a bug.",
+        ),
+        (Self::IO, "A file cannot be read or written."),
+        (
+            Self::UNSETTLED,
+            "The program stopped before everything was written. The senders still own the rest.",
+        ),
+        (Self::CONFIG, "The configuration is wrong."),
+    ];
+
+    /// The number that the process ends with.
+    pub fn code(self) -> u8 {
+        self.0
+    }
 }
 
 impl From<Exit> for ExitCode {

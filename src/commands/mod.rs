@@ -11,6 +11,7 @@ mod exit;
 mod explain;
 mod import;
 mod live;
+mod man;
 mod replay;
 mod run;
 mod stop;
@@ -47,6 +48,7 @@ pub fn execute(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Tap { url, limit } => tap::tap(url.as_deref(), limit, options.quiet()),
         Verb::Config(verb) => config::config(&options, verb),
         Verb::Completions { shell } => completions::completions(shell),
+        Verb::Man => man::man(),
     }
 }
 
