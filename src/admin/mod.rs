@@ -1,6 +1,6 @@
 //! The listener for operators. Each file has the routes of one purpose: `probes.rs` has `/live`,
-//! `/ready` and `/metrics`, `status.rs` has `/api/status`, `profile.rs` has `/api/profile`, `tap.rs`
-//! has `/api/tap`, and `page/` has the status page.
+//! `/ready` and `/metrics`, `status.rs` has `/api/status`, `profile.rs` has `/api/profile`,
+//! `tap.rs` has `/api/tap`, and `page/` has the status page.
 
 mod page;
 mod probes;
