@@ -65,6 +65,11 @@ impl Produced {
         hashes
     }
 
+    /// The number of users that have a hash in the end.
+    pub(crate) fn users(&self) -> usize {
+        self.hashes().len()
+    }
+
     /// The number of messages that a worker receives if it reads each record once. A record without
     /// events for Redis counts as one.
     pub(crate) fn received(&self) -> usize {

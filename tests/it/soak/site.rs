@@ -111,7 +111,7 @@ impl Site {
         self.redis.cli(&["DEL", &format!("user:{REFUSED}")]);
         crate::harness::load::check_users(&users, |key| self.redis.hgetall(key));
         let keys: usize = redis::from_redis_value(self.redis.cli(&["DBSIZE"])).expect("a number");
-        assert_eq!(keys, users.len() + USERS_OF_STREAM, "keys that nobody sent");
+        assert_eq!(keys, users.len() + produced.users(), "keys that nobody sent");
 
         self.app.assert_at_rest();
         let lines = |path: &PathBuf| {
