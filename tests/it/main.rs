@@ -79,6 +79,8 @@ mod http;
 mod http_corpus;
 /// Limits on HTTP clients that stay silent, send too much, or come from other sites.
 mod http_limits;
+/// The image of `deploy/Dockerfile`, put together by hand and started.
+mod image;
 /// `config import` with other systems' files. A new case goes into `tests/import`.
 mod import;
 /// `config import` prints one line for each option of another system's file.
