@@ -89,6 +89,7 @@ impl Delivery {
         );
 
         let delivery = &config.delivery;
+        metrics.max_in_flight_bytes.set(delivery.max_in_flight.try_into().unwrap_or(i64::MAX));
         let budget = Budget::new(delivery.max_in_flight, metrics.in_flight_bytes.clone());
         let tap = Arc::new(Tap::new(config.admin.tap));
         let intake = Intake::new(config.rules.clone(), budget, route.placement(delivery.lanes));

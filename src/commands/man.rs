@@ -12,6 +12,9 @@ use crate::exit::Exit;
 
 use super::exit;
 
+/// The day on which the page's own texts changed last.
+const WRITTEN: &str = "2026-11-29";
+
 /// Files that the page explains.
 const FILES: &[(&str, &str)] = &[
     ("/etc/traitsink/traitsink.toml", "The configuration of the service."),
@@ -47,7 +50,10 @@ const SIGNALS: &[(&str, &str)] = &[
     ),
     (
         "SIGHUP",
-        "The worker goes on. It closes the dead-letter file; the next dead letter opens it again.",
+        "The worker goes on. It closes the dead-letter file; the next dead letter opens it again. \
+         It reads its configuration again: write keys, sources with their prefixes, passwords and \
+         certificates of Redis, and `log.level`. It takes over all changes or, if one of them is \
+         wrong or needs a restart, none; the log says which key is the reason.",
     ),
 ];
 
@@ -66,7 +72,7 @@ pub(super) fn man() -> ExitCode {
 fn page() -> io::Result<String> {
     let mut command = command().disable_help_subcommand(true);
     command.build();
-    let man = Man::new(command.clone()).manual("traitsink");
+    let man = Man::new(command.clone()).manual("traitsink").date(WRITTEN);
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     let mut body = Vec::new();
@@ -96,7 +102,23 @@ fn page() -> io::Result<String> {
     rest.control("PP", []);
     rest.text(prose("`traitsink config default` prints every key of the configuration."));
     page.extend(without_preambles(rest.render().as_bytes()));
-    Ok(String::from_utf8_lossy(&page).into_owned())
+    Ok(without_idle(&String::from_utf8_lossy(&page)))
+}
+
+/// `text` without requests that do nothing: a break beside an empty line, a paragraph below a
+/// heading.
+fn without_idle(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let line = |at: Option<usize>| at.and_then(|at| lines.get(at)).copied();
+    let idle = |at: usize| {
+        let (before, after) = (line(at.checked_sub(1)), line(Some(at + 1)));
+        match lines[at] {
+            ".br" => before == Some("") || after == Some(""),
+            ".PP" => before.is_some_and(|line| line.starts_with(".SH ")),
+            _ => false,
+        }
+    };
+    (0..lines.len()).filter(|at| !idle(*at)).map(|at| format!("{}\n", lines[at])).collect()
 }
 
 /// Adds the part about `verb`, or about the verbs behind it.

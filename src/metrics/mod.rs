@@ -41,6 +41,8 @@ pub struct Metrics {
     pub kafka: KafkaMetrics,
     /// Bytes held by the budget.
     pub in_flight_bytes: IntGauge,
+    /// The most that the budget may hold, in bytes.
+    pub max_in_flight_bytes: IntGauge,
     /// Updates merged into an earlier one of the same key and batch.
     pub updates_merged: IntCounter,
     /// Events whose keys are set aside.
@@ -75,6 +77,10 @@ impl Metrics {
             in_flight_bytes: register.gauge(
                 "traitsink_in_flight_bytes",
                 "Bytes held: bodies being read, messages, packed updates.",
+            ),
+            max_in_flight_bytes: register.gauge(
+                "traitsink_max_in_flight_bytes",
+                "The most that `traitsink_in_flight_bytes` may reach: `delivery.max_in_flight`.",
             ),
             events_set_aside: register.gauge(
                 "traitsink_events_set_aside",

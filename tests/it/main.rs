@@ -79,6 +79,8 @@ mod http;
 mod http_corpus;
 /// Limits on HTTP clients that stay silent, send too much, or come from other sites.
 mod http_limits;
+/// The image of `deploy/Dockerfile`, put together by hand and started.
+mod image;
 /// `config import` with other systems' files. A new case goes into `tests/import`.
 mod import;
 /// `config import` prints one line for each option of another system's file.
@@ -118,6 +120,8 @@ mod live;
 mod local;
 /// A standard error that nobody reads.
 mod logging;
+/// `traitsink man`: the manual page.
+mod man;
 /// Lanes and retries with a simulated Redis.
 mod model;
 /// Kafka's watermark over lanes that are killed at any point.
@@ -169,6 +173,8 @@ mod soak;
 mod status;
 /// What the manager of the service is told: sd_notify(3), with real sockets.
 mod systemd;
+/// The unit for systemd: valid, hardened, and its commands run by hand.
+mod systemd_unit;
 /// `tap` and `/api/tap`: what is shown, and that the worker never waits; `top` without a terminal.
 mod tap;
 /// Every way in which TLS fails, and the error messages.

@@ -1,6 +1,9 @@
-//! A real Prometheus scrapes a worker with Kafka and TLS, under load; Redis is stopped and returns.
+//! A real Prometheus scrapes a worker with Kafka and TLS, under load; Redis is stopped and returns,
+//! and a reload is refused.
 
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
 
 use super::expression::sides;
 use super::{read, rules};
@@ -32,11 +35,7 @@ fn short(rules: &str) -> String {
 
 /// An expression of a panel as Grafana sends it for all workers.
 fn filled_in(expression: &str) -> String {
-    expression
-        .replace("$job", ".*")
-        .replace("$instance", ".*")
-        .replace("$__rate_interval", "1m")
-        .replace("$max_in_flight", "33554432")
+    expression.replace("$job", ".*").replace("$instance", ".*").replace("$__rate_interval", "1m")
 }
 
 /// Every expression of dashboards, records and alerts, and each side of an alert's comparisons.
@@ -55,15 +54,18 @@ fn expressions() -> Vec<String> {
 }
 
 #[test]
-fn every_expression_returns_data_and_a_stopped_redis_raises_and_clears_its_alerts() {
+fn every_expression_returns_data_and_faults_raise_and_clear_their_alerts() {
     let authority = Authority::new("private CA");
+    let (dir, good) = (tempfile::tempdir().expect("a directory"), authority.ca_file());
+    let ca_file = dir.path().join("ca.pem");
+    std::fs::copy(&good, &ca_file).expect("a copy");
     let mut redis = Redis::builder().tls(&authority.server(&["127.0.0.1"])).start();
     let kafka = Kafka::shared();
     let topic = kafka.topic("watched", 1, &[]);
     let app = App::start(
         &format!("rediss://127.0.0.1:{}", redis.port()),
         &[
-            &format!("redis.tls.ca_file={}", authority.ca_file().display()),
+            &format!("redis.tls.ca_file={}", ca_file.display()),
             &format!("kafka.bootstrap_servers={}", kafka.servers()),
             &format!("kafka.topics={topic}"),
             &format!("kafka.group_id={}", unique("group")),
@@ -107,7 +109,21 @@ fn every_expression_returns_data_and_a_stopped_redis_raises_and_clears_its_alert
     for rule in prometheus.rules() {
         assert_eq!(rule["health"], "ok", "{rule}");
     }
-    for alert in ["TraitsinkDown", "TraitsinkRestarting", "TraitsinkTlsUnverified"] {
+    for alert in [
+        "TraitsinkDown",
+        "TraitsinkRestarting",
+        "TraitsinkTlsUnverified",
+        "TraitsinkCertificateNearEnd",
+        "TraitsinkConfigReloadRefused",
+    ] {
         assert!(quiet(&alert), "{alert} fires without a cause");
     }
+
+    let refused = "TraitsinkConfigReloadRefused";
+    std::fs::write(&ca_file, "no certificate").expect("writing");
+    app.signal(Signal::SIGHUP);
+    eventually(&format!("{refused} fires"), || prometheus.fires(refused));
+    std::fs::copy(&good, &ca_file).expect("a copy");
+    app.signal(Signal::SIGHUP);
+    eventually(&format!("{refused} clears"), || quiet(&refused));
 }

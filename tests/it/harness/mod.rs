@@ -22,6 +22,7 @@ pub(crate) mod records;
 pub(crate) mod redis;
 pub(crate) mod schemas;
 pub(crate) mod sentinel;
+pub(crate) mod started;
 #[cfg(feature = "kafka")]
 pub(crate) mod stream;
 

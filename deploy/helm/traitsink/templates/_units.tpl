@@ -45,17 +45,11 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Bytes of delivery.max_in_flight. */}}
-{{- define "traitsink.maxInFlight" -}}
-{{- $size := dig "delivery" "max_in_flight" "32MiB" (include "traitsink.allConfig" . | fromYaml) -}}
-{{- include "traitsink.bytes" (dict "key" "delivery.max_in_flight" "text" $size) -}}
-{{- end -}}
-
 {{/* Memory that the program may use, in MiB: docs/operations.md, "Memory and other limits". */}}
 {{- define "traitsink.memory" -}}
 {{- $config := include "traitsink.allConfig" . | fromYaml -}}
 {{- $delivery := $config.delivery | default dict -}}
-{{- $bytes := int64 (include "traitsink.maxInFlight" .) -}}
+{{- $bytes := int64 (include "traitsink.bytes" (dict "key" "delivery.max_in_flight" "text" ($delivery.max_in_flight | default "32MiB"))) -}}
 {{- $batch := int64 (include "traitsink.bytes" (dict "key" "delivery.max_batch_bytes" "text" ($delivery.max_batch_bytes | default "1MiB"))) -}}
 {{- $mode := dig "redis" "mode" "standalone" $config -}}
 {{- $lanes := 4 -}}
