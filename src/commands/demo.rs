@@ -127,6 +127,7 @@ Try next, until ctrl-C:
   '{{\"userId\":\"me\",\"traits\":{{\"plan\":{{\"name\":\"free\"}}}}}}'
   redis-cli -p {} HGETALL user:me
   curl http://{admin}/metrics
+  http://{admin}/ in a browser: what the worker does now
 ",
         store.port()
     )
