@@ -94,7 +94,7 @@ impl LetterTopic {
         for partition in found.partitions() {
             wanted.add_partition(&self.topic, partition.id());
         }
-        let committed = self.consumer.committed_offsets(wanted, TIMEOUT).map_err(why)?;
+        let committed = self.committed(&wanted).map_err(why)?;
         let mut assigned = TopicPartitionList::new();
         for partition in committed.elements() {
             let id = partition.partition();
@@ -115,6 +115,30 @@ impl LetterTopic {
             assigned.add_partition_offset(&self.topic, id, Offset::Offset(start)).map_err(why)?;
         }
         self.consumer.assign(&assigned).map_err(why)
+    }
+
+    /// What an earlier replay committed. A group's first question finds no coordinator yet.
+    fn committed(&self, wanted: &TopicPartitionList) -> Result<TopicPartitionList, KafkaError> {
+        use rdkafka::types::RDKafkaErrorCode as Code;
+        let asked = Instant::now();
+        loop {
+            match self.consumer.committed_offsets(wanted.clone(), TIMEOUT) {
+                Err(error)
+                    if asked.elapsed() < TIMEOUT
+                        && matches!(
+                            error.rdkafka_error_code(),
+                            Some(
+                                Code::NotCoordinator
+                                    | Code::CoordinatorNotAvailable
+                                    | Code::CoordinatorLoadInProgress
+                            )
+                        ) =>
+                {
+                    std::thread::sleep(POLL);
+                }
+                answered => return answered,
+            }
+        }
     }
 
     /// Letters that are to be read, at most.
