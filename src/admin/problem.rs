@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::redis::ReadError;
+use crate::tap::{MAX_WATCHERS, NotWatched};
 
 /// Why a request to `/api` is not answered 200.
 #[derive(Debug)]
@@ -22,6 +23,9 @@ pub(super) enum AdminProblem {
     /// Redis did not answer within this many milliseconds.
     Late(u128),
     Unread(ReadError),
+    /// The request names another host or origin than this machine.
+    Foreign,
+    NotWatched(NotWatched),
 }
 
 #[derive(Serialize)]
@@ -59,6 +63,26 @@ impl AdminProblem {
             Self::NoSuchKey => (S::NOT_FOUND, "no_such_key", "Redis has no such key"),
             Self::Busy => {
                 (S::TOO_MANY_REQUESTS, "busy", "too many profiles are being looked up: try again")
+            }
+            Self::Foreign => (
+                S::FORBIDDEN,
+                "foreign_origin",
+                "this listener is on a loopback address: Host and Origin must name localhost or a \
+                 loopback address, such as http://127.0.0.1:9464",
+            ),
+            Self::NotWatched(NotWatched::Off) => (
+                S::NOT_FOUND,
+                "tap_off",
+                "the tap of this worker is off: set admin.tap = \"redacted\" (or \"full\"), and \
+                 start it again",
+            ),
+            Self::NotWatched(NotWatched::TooMany) => {
+                let message =
+                    format!("{MAX_WATCHERS} taps watch this worker already: end one of them");
+                return (S::SERVICE_UNAVAILABLE, "too_many_taps", message);
+            }
+            Self::NotWatched(NotWatched::Stopping) => {
+                (S::SERVICE_UNAVAILABLE, "stopping", "this worker is stopping")
             }
             Self::Late(limit) => {
                 let message = format!("Redis did not answer within {limit} ms");

@@ -19,7 +19,7 @@ use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{Admin, ProfileLookup, tap_routes};
+use crate::admin::{Admin, ProfileLookup};
 use crate::config::{self, Loaded};
 #[cfg(feature = "kafka")]
 use crate::exit::Exit;
@@ -147,16 +147,18 @@ impl App {
         };
         let status = Arc::new(Status::new(loaded, parts));
         let lookup = ProfileLookup::new(config, delivery.route.clone());
-        let routes = Admin::new(Arc::clone(&delivery.metrics), Arc::clone(&readiness))
-            .with_api(Arc::clone(&status), lookup)
-            .into_router();
+        let mut routes = Admin::new(Arc::clone(&delivery.metrics), Arc::clone(&readiness))
+            .with_api(Arc::clone(&status), Arc::clone(&delivery.tap), lookup);
+        if admin_address.ip().to_canonical().is_loopback() {
+            routes = routes.for_this_machine();
+        }
         let (stop, kept) = (stop_admin.clone(), Arc::clone(&status));
         lifecycle.spawn(&admin, "history of the status page", async move {
             stop.run_until_cancelled(kept.keep_history()).await;
         });
         let serving = server::serve(
             admin_listener,
-            routes.merge(tap_routes(Arc::clone(&delivery.tap))),
+            routes.into_router(),
             server::ListenerLimits::default(),
             stop_admin.clone(),
             drop_admin.clone(),

@@ -8,6 +8,7 @@ mod connections;
 pub mod descriptors;
 mod limits;
 mod min_rate;
+mod origin;
 mod response;
 mod socket;
 
@@ -26,6 +27,7 @@ use activity::Activity;
 use connections::Connections;
 pub use limits::ListenerLimits;
 pub use min_rate::MinRate;
+pub use origin::is_local;
 
 /// Serves `app` until `soft` is cancelled and every connection has ended, or until `hard` is
 /// cancelled.

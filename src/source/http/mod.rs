@@ -7,7 +7,6 @@ mod body;
 mod count;
 mod decode;
 mod live_keys;
-mod origin;
 mod problem;
 mod receipts;
 mod room;
@@ -26,6 +25,7 @@ use crate::config;
 use crate::event::{self, Body, Elements, RejectReason, SplitError};
 use crate::metrics::Metrics;
 use crate::pipeline::{Ack, Busy, Intake, Message, NotAccepted, Origin, Outcome, Source, admit};
+use crate::server::is_local;
 
 use bodies::Bodies;
 use body::{Encoding, TURN};
@@ -101,7 +101,7 @@ impl HttpSource {
     ) -> Result<&'static str, Problem> {
         let (head, body) = request.into_parts();
         let keys = self.keys.current();
-        if keys.is_empty() && !origin::is_local(&head) {
+        if keys.is_empty() && !is_local(&head) {
             return Err(Problem::Foreign);
         }
         let prefix = keys.prefix(&head.headers).ok_or(Problem::Unauthorized)?;

@@ -11,7 +11,10 @@ use self::arrows::{Arrows, Crate, circles};
 
 /// Each room (a file or folder of `src`) and the rooms it may use.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("admin", &["config", "event", "logging", "metrics", "readiness", "redis", "status", "tap"]),
+    (
+        "admin",
+        &["config", "event", "logging", "metrics", "readiness", "redis", "server", "status", "tap"],
+    ),
     (
         "app",
         &[

@@ -1,5 +1,5 @@
-//! Keeps websites out when no write key is set: a page that is open in a browser on this machine
-//! can reach the machine's loopback ports.
+//! Keeps websites out of listeners that ask nobody for a password: a page that is open in a browser
+//! on this machine can reach the machine's loopback ports.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, Uri, header};
 
 /// True when the request's head names this machine alone, as its origin and as its host. A request
 /// may lack `Origin` (which browsers send with every POST) and `Host`.
-pub(super) fn is_local(parts: &Parts) -> bool {
+pub fn is_local(parts: &Parts) -> bool {
     let all = |name, good: fn(&str) -> bool| {
         parts
             .headers
