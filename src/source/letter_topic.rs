@@ -134,7 +134,8 @@ impl LetterTopic {
                             )
                         ) =>
                 {
-                    std::thread::sleep(POLL);
+                    // Nothing is assigned yet: this only waits, and lets librdkafka log.
+                    let _ = self.consumer.poll(POLL);
                 }
                 answered => return answered,
             }

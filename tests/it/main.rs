@@ -2,6 +2,8 @@
 
 /// `/live`, `/ready`, `/metrics`.
 mod admin;
+/// `/api/` of an admin listener on this machine is closed to websites.
+mod admin_origin;
 /// Recording rules and alerts, with a real Prometheus.
 mod alerts;
 /// Attacks: the bytes that attackers send, and their effect on honest clients.
@@ -183,6 +185,8 @@ mod tls;
 mod tls_client;
 /// Redis behind stunnel.
 mod tls_stunnel;
+/// `top` in a terminal.
+mod top;
 /// The transform against the reference, on generated events.
 mod transform_property;
 /// Events and lists as generated text; no tests.

@@ -115,6 +115,20 @@ fn a_reader_that_stands_still_does_not_hold_up_the_worker() {
     child.wait().unwrap();
 }
 
+#[test]
+fn a_reader_that_leaves_ends_the_tap() {
+    let (_redis, app) = worker(&[]);
+    let mut child = tap(&app, &[]);
+    drop(child.stdout.take());
+    let mut client = app.client();
+    eventually("the tap ends", || {
+        assert_eq!(client.post("/v1/identify", EVENT).expect("an answer").status, 200);
+        child.try_wait().unwrap().is_some()
+    });
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
 fn event_of_many_fields() -> String {
     let fields: Vec<String> = (0..200).map(|n| format!("\"field_{n}\":{n}")).collect();
     format!(r#"{{"type":"identify","userId":"u2","traits":{{{}}}}}"#, fields.join(","))
