@@ -102,14 +102,13 @@ fn the_worker_is_ready_without_redis_and_says_what_it_waits_for() {
     let _app = start(&path.display().to_string(), &[], &[&url]);
     let first = manager.next();
     assert!(first.starts_with("READY=1\nSTATUS=waiting for redis: "), "{first}");
-    let reason = loop {
-        let message = manager.next();
-        if message.contains(&port.to_string()) {
-            break message;
-        }
-    };
-    assert!(reason.starts_with("STATUS=waiting for redis: "), "{reason}");
-    assert!(!reason.contains('\n'), "{reason:?}");
+    // A lane may have found that nobody answers before the worker is ready.
+    let mut status = first.trim_start_matches("READY=1\n").to_owned();
+    while !status.contains(&port.to_string()) {
+        status = manager.next();
+    }
+    assert!(status.starts_with("STATUS=waiting for redis: "), "{status}");
+    assert!(!status.contains('\n'), "{status:?}");
 }
 
 #[test]
