@@ -19,7 +19,7 @@ Examples:
   TRAITSINK_REDIS__URL=redis://cache traitsink run   or by variables
   traitsink config default > traitsink.toml          every key, commented";
 
-/// What stands above the options of every verb in a help text.
+/// The heading of the options that every verb takes, in help texts.
 pub const OPTIONS_HEADING: &str = "Options for every verb";
 
 /// Writes the traits of analytics identify events to Redis hashes.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
-/// What the probes read.
+/// Readiness and metrics, which the probes and scrapes read.
 struct Probes {
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,

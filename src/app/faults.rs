@@ -1,5 +1,5 @@
-//! What is wrong with a configuration although each of its values is valid: what it names cannot be
-//! used.
+//! Faults of a configuration whose values are all valid: files, certificates and commands that it
+//! names and that cannot be used.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -8,8 +8,8 @@ use std::path::Path;
 use crate::config::{Config, Loaded, Password};
 use crate::redis::{Route, check_password};
 
-/// What cannot be used, one line each; empty: all is well. Connects to nothing, and runs
-/// `redis.password_command`.
+/// Everything that the configuration names and that cannot be used, one line each. Connects to
+/// nothing, and runs `redis.password_command`.
 pub async fn faults(loaded: &Loaded) -> Vec<String> {
     let unreadable: Vec<_> =
         loaded.pem_files.iter().filter_map(|(key, path)| unreadable(key, path)).collect();

@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn a_policy_names_the_hashes_of_what_is_inline() {
         let policy = policy("", "alert(1)");
-        // Of the empty text, from FIPS 180-4's examples.
+        // FIPS 180-4's examples give this hash for the empty text.
         let empty = "style-src 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='";
         assert!(policy.contains(empty), "{policy}");
         let alert = "script-src 'sha256-bhHHL3z2vDgxUt0W3dWQOrprscmda2Y5pLsLg4GF+pI='";

@@ -33,7 +33,7 @@ impl FileWatch {
         }
     }
 
-    /// What is in the files now is no change any more.
+    /// Takes the files as they are now for known: only later changes count.
     pub(super) async fn note(&mut self) {
         self.known = self.look().await;
     }
