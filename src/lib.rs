@@ -40,7 +40,8 @@
 //! * [`admin`], [`readiness`]: The listener for operators (a file for the routes of each purpose),
 //!   and what `/ready` waits for.
 //! * [`status`]: What the worker is doing now: the document of `/api/status`, and its history.
-//! * [`live`], [`systemd`]: Asks a running worker for `/live`; tells the manager of the service.
+//! * [`worker_client`], [`systemd`]: Asks a running worker's admin listener; tells the manager of
+//!   the service.
 //! * [`tap`]: Shows operators a sample of what becomes of events.
 //! * [`source`]: `http/`, `kafka/`, `file/`, `letter_topic`; `log/` is pure: offsets of any
 //!   partitioned log.
@@ -91,7 +92,6 @@ pub mod import;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod lifecycle;
-pub mod live;
 pub mod local_servers;
 pub mod lock;
 pub mod logging;
@@ -109,3 +109,4 @@ pub mod tap;
 pub mod tls;
 pub mod trace;
 mod words;
+pub mod worker_client;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::live::AdminUrl;
 use crate::readiness::Readiness;
 use crate::systemd::ServiceManager;
+use crate::worker_client::WorkerClient;
 
 /// The worker as its manager sees it.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ impl Service {
         let telling = self.clone().tell(changes);
         let stop = stop.clone();
         tokio::spawn(async move { stop.run_until_cancelled(telling).await });
-        tokio::spawn(self.clone().keep_alive(AdminUrl::of(admin)));
+        tokio::spawn(self.clone().keep_alive(WorkerClient::of(admin)));
     }
 
     /// A reload begins.
@@ -67,12 +67,12 @@ impl Service {
 
     /// Signs of life, twice as often as they are needed, while `/live` is answered: also while the
     /// worker stops.
-    async fn keep_alive(self, admin: AdminUrl) {
+    async fn keep_alive(self, worker: WorkerClient) {
         let Some(watchdog) = self.manager.watchdog() else { return };
         let mut every = tokio::time::interval(watchdog / 2);
         loop {
             every.tick().await;
-            if admin.live().await.is_ok() {
+            if worker.live().await.is_ok() {
                 self.manager.alive();
             }
         }

@@ -17,7 +17,6 @@ mod run;
 mod stop;
 mod tap;
 mod top;
-mod worker;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

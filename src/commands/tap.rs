@@ -12,10 +12,10 @@ use serde::Deserialize;
 use crate::app::StartError;
 use crate::exit::Exit;
 use crate::printable::escaped_json;
+use crate::worker_client::{DEFAULT_URL, WorkerClient};
 
 use super::exit;
 use super::stop::asked_to_stop;
-use super::worker::{DEFAULT_URL, WorkerClient};
 
 /// Longest silence of a worker: it says something each ten seconds.
 const MAX_SILENCE: Duration = Duration::from_secs(30);

@@ -27,8 +27,8 @@ fn a_closed_port_is_not_live() {
     let address = format!("127.0.0.1:{}", free_port());
     let (code, said) = live(&format!("http://{address}"));
     assert_eq!(code, Some(69));
-    let words = format!("traitsink: the worker is not live: cannot connect to {address}: ");
-    assert!(said.starts_with(&words) && said.lines().count() == 1, "{said}");
+    let words = "traitsink: the worker is not live: cannot connect (Connection refused";
+    assert!(said.starts_with(words) && said.lines().count() == 1, "{said}");
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_port_that_never_answers_is_given_up() {
     assert!(start.elapsed() >= Duration::from_secs(3));
     assert_eq!(
         (code, said.as_str()),
-        (Some(69), "traitsink: the worker is not live: no answer to /live within 3s\n")
+        (Some(69), "traitsink: the worker is not live: no answer within 3s\n")
     );
 }
 
@@ -56,12 +56,12 @@ fn another_status_is_not_live() {
     let (code, said) = live(&format!("http://{address}"));
     server.join().unwrap();
     assert_eq!(code, Some(69));
-    assert!(said.contains("/live is answered 404 Not Found"), "{said}");
+    assert!(said.contains("it answers 404 Not Found"), "{said}");
 }
 
 #[test]
 fn a_wrong_url_is_wrong_usage() {
-    for url in ["", "127.0.0.1:9464", "https://127.0.0.1:9464", "http://u:canary@h:1"] {
+    for url in ["", "ftp://127.0.0.1:9464", "http://h?a=b", "http://u:canary@h:1"] {
         let (code, said) = live(url);
         assert_eq!(code, Some(64), "{url}: {said}");
         assert!(!said.contains("canary"), "{said}");

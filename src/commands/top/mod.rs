@@ -14,10 +14,10 @@ use tokio::sync::mpsc;
 use crate::app::StartError;
 use crate::exit::Exit;
 use crate::status::StatusReport;
+use crate::worker_client::{DEFAULT_URL, NoAnswer, WorkerClient};
 
 use super::exit;
 use super::stop::asked_to_stop;
-use super::worker::{DEFAULT_URL, NoAnswer, WorkerClient};
 
 use self::state::TopState;
 use self::terminal::Screen;

@@ -1,6 +1,8 @@
-//! The admin listener of a worker, for `top` and `tap`: where it is, and requests to it.
+//! Requests to the admin listener of a running worker: for `top`, `tap`, `check --live`, and for
+//! the worker's own signs of life.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,16 +22,16 @@ use crate::printable::printable;
 use crate::tls::TlsClient;
 
 /// Where a worker's admin listener is by default.
-pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:9464";
+pub const DEFAULT_URL: &str = "http://127.0.0.1:9464";
 /// Time limit from the look-up of the name to the head of the answer, and for a whole answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of an answer, at most.
 const MAX_ANSWER: usize = 16 << 20;
 
 /// The admin listener of one worker.
-pub(super) struct WorkerClient {
+pub struct WorkerClient {
     /// Its URL, as it was given.
-    pub(super) name: String,
+    pub name: String,
     host: String,
     authority: String,
     port: u16,
@@ -41,7 +43,7 @@ pub(super) struct WorkerClient {
 
 /// Why a worker gave no answer. Holds no text that a terminal obeys.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoAnswer {
+pub enum NoAnswer {
     #[error("cannot connect ({0}): does a worker run there, and is it its admin.listen?")]
     Connect(io::Error),
     #[error("the TLS handshake failed ({0})")]
@@ -72,11 +74,12 @@ impl WorkerClient {
     /// The worker at `url`: the base of its admin listener; `http://` may be left out.
     ///
     /// # Errors
-    /// It is no such URL, or the system has no certificates for `https://`.
-    pub(super) fn at(url: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("{:?} {why}, such as {DEFAULT_URL}", printable(url));
+    /// It is no such URL, which is not quoted as it may hold a password; or the system has no
+    /// certificates for `https://`.
+    pub fn at(url: &str) -> Result<Self, String> {
+        let wrong = |why: &str| format!("the URL {why}, such as {DEFAULT_URL}");
         let whole = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let uri: Uri = whole.parse().map_err(|_| wrong("is not a URL"))?;
+        let uri: Uri = whole.parse().map_err(|_| wrong("is not one"))?;
         let tls = match uri.scheme_str() {
             Some("http") => None,
             Some("https") => Some(
@@ -99,11 +102,37 @@ impl WorkerClient {
         })
     }
 
+    /// The listener of this process that is bound to `address`.
+    pub fn of(address: SocketAddr) -> Self {
+        let ip = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        let authority = SocketAddr::new(ip, address.port()).to_string();
+        Self {
+            name: authority.clone(),
+            host: ip.to_string(),
+            authority,
+            port: address.port(),
+            base: String::new(),
+            tls: None,
+        }
+    }
+
+    /// Succeeds when the worker makes progress: `/live` is answered 200 within three seconds.
+    ///
+    /// # Errors
+    /// There is no such answer.
+    pub async fn live(&self) -> Result<(), NoAnswer> {
+        self.open("/live").await.map(drop)
+    }
+
     /// The whole answer to `GET` on `path`.
     ///
     /// # Errors
     /// There is none within three seconds, or it is not 200.
-    pub(super) async fn fetch(&self, path: &str) -> Result<Bytes, NoAnswer> {
+    pub async fn fetch(&self, path: &str) -> Result<Bytes, NoAnswer> {
         let answer = self.open(path).await?;
         timeout(TIMEOUT, whole(answer)).await.map_err(|_| NoAnswer::Timeout)?
     }
@@ -112,7 +141,7 @@ impl WorkerClient {
     ///
     /// # Errors
     /// Its head does not come within three seconds, or it is not 200.
-    pub(super) async fn open(&self, path: &str) -> Result<Response<Incoming>, NoAnswer> {
+    pub async fn open(&self, path: &str) -> Result<Response<Incoming>, NoAnswer> {
         let answer =
             timeout(TIMEOUT, self.request(path)).await.map_err(|_| NoAnswer::Timeout)??;
         if answer.status() == StatusCode::OK {
@@ -178,13 +207,22 @@ mod tests {
             );
         }
         for (url, why) in [
-            ("", "\"\" is not a URL, such as http://127.0.0.1:9464"),
-            ("ftp://a", "\"ftp://a\" must begin with http:// or https://, such as"),
+            ("", "the URL is not one, such as http://127.0.0.1:9464"),
+            ("ftp://a", "the URL must begin with http:// or https://, such as"),
             ("http://u:p@a", "must be a host, a port and perhaps a path, such as"),
             ("http://a?b=c", "must be a host, a port and perhaps a path, such as"),
         ] {
             let error = WorkerClient::at(url).err().unwrap();
-            assert!(error.contains(why), "{url}: {error}");
+            assert!(error.contains(why) && !error.contains("u:p"), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_listener_on_all_addresses_is_asked_on_this_machine() {
+        for (address, authority) in
+            [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:2", "[::1]:2"), ("10.0.0.1:3", "10.0.0.1:3")]
+        {
+            assert_eq!(WorkerClient::of(address.parse().unwrap()).authority, authority);
         }
     }
 }
