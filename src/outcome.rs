@@ -54,6 +54,8 @@ impl DeadReason {
 pub enum Outcome {
     /// Redis confirmed the write.
     Written,
+    /// Redis confirmed that all that the event would change is newer already.
+    Stale,
     /// The event asks for nothing to be written.
     Skipped(SkipReason),
     /// The event cannot be read or exceeds a limit.

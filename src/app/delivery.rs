@@ -15,7 +15,7 @@ use crate::local_servers::{Embedded, Local};
 use crate::metrics::Metrics;
 use crate::pipeline::{Budget, Health, Intake, Lane, LaneLimits, PoisonDetector, Source};
 use crate::readiness::Readiness;
-use crate::redis::Route;
+use crate::redis::{Forms, Route};
 use crate::tap::Tap;
 
 use super::start_error::StartError;
@@ -80,7 +80,8 @@ impl Delivery {
             }
             None => {}
         }
-        let route = Route::new(&redis).map_err(StartError::config)?;
+        let forms: Arc<Forms> = Arc::default();
+        let route = Route::new(&redis, &forms).map_err(StartError::config)?;
         warn_unverified("redis", redis.tls.as_ref(), &metrics);
         warn_unverified(
             "kafka",

@@ -30,7 +30,8 @@ pub async fn faults(loaded: &Loaded) -> Vec<String> {
 
 /// Settings of which no client can be made: certificates, properties of librdkafka.
 fn unusable(config: &Config) -> Vec<String> {
-    let redis = Route::new(&config.redis).err().map(|error| error.to_string());
+    let redis =
+        Route::new(&config.redis, &std::sync::Arc::default()).err().map(|error| error.to_string());
     #[cfg(feature = "kafka")]
     let kafka = config
         .kafka

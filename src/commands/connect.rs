@@ -59,7 +59,7 @@ async fn redis(config: &Config) -> Result<Told, StartError> {
         }
         None => {}
     }
-    let route = Route::new(&config.redis)
+    let route = Route::new(&config.redis, &std::sync::Arc::default())
         .map_err(|error| StartError { message: error.to_string(), code: Exit::CONFIG })?;
     let Survey { found, mut missing } = route.survey(config.redis.read_from_replicas).await;
     let denied = found.iter().filter(|node| node.report.prefix_denied && uses_redis_prefix(config));

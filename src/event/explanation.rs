@@ -99,7 +99,12 @@ mod tests {
     #[test]
     fn keys_and_values_can_be_hidden_and_large_updates_cut() {
         let fields: [(&[u8], &[u8]); 2] = [(b"plan", b"free"), (b"long", &[b'x'; 1000])];
-        let decision = Decision::Update(Update::pack(b"user:u1", fields.into_iter(), None));
+        let decision = Decision::Update(Update::pack(
+            b"user:u1",
+            fields.into_iter(),
+            std::iter::empty(),
+            None,
+        ));
         let all = json(&Explanation::new(&decision));
         assert!(all.starts_with(r#"{"key":"user:u1","fields":{"plan":"free","long":"xx"#), "{all}");
         for (explanation, line) in [

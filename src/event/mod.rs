@@ -33,7 +33,7 @@ pub use reason::{RejectReason, SkipReason};
 pub use shapes::{events_of, is_blank};
 pub use split::{Body, Elements, SplitError, split};
 pub use transform::Transformer;
-pub use update::Update;
+pub use update::{Action, Expiry, Update};
 pub use wrapper::untyped;
 
 /// Limits for one event. An event beyond a limit is rejected with the reason of the same name.

@@ -86,7 +86,8 @@ impl Transformer {
         if self.key.len() > rules.limits.max_key {
             return Err(RejectReason::KeyTooLong.into());
         }
-        Ok(Update::pack(&self.key, self.fields.iter(), event_time(&envelope)))
+        let removed = std::iter::empty();
+        Ok(Update::pack(&self.key, self.fields.iter(), removed, event_time(&envelope)))
     }
 
     fn flatten(&mut self, envelope: &Envelope<'_>, rules: &Rules) -> Result<(), RejectReason> {

@@ -1,43 +1,94 @@
-//! One Redis key and the fields to set, already in the form in which Redis reads them.
+//! One Redis key and what is done with it, already in the form in which Redis reads it.
 
 use std::ops::Range;
 
-/// One Redis key and its fields, packed as RESP bulk strings: `$n\r\nKEY\r\n`, then for each field
-/// `$n\r\nNAME\r\n$m\r\nVALUE\r\n`, in the order in which they must be written.
+/// One Redis key and its change, packed as RESP bulk strings: `$n\r\nKEY\r\n`, then for each field
+/// `$n\r\nNAME\r\n$m\r\nVALUE\r\n`, in the order in which they must be written, then the name of each
+/// field that is removed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Update {
     packed: Box<[u8]>,
     /// Where the bare key stands in `packed`.
     key: Range<u32>,
     fields: u32,
+    removed: u32,
+    action: Action,
     event_time: Option<i64>,
+    at: Option<i64>,
+    expiry: Option<Expiry>,
+}
+
+/// What is done with the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Action {
+    /// Fields are set, and some removed; the others stay.
+    #[default]
+    Merge,
+    /// The fields become all that the key holds.
+    Replace,
+    /// The key is deleted: the update has no fields.
+    Delete,
+}
+
+/// The end of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// Milliseconds from the write on.
+    After(u64),
+    /// Milliseconds since the epoch.
+    At(u64),
 }
 
 impl Update {
-    /// Packs `key` and `fields` into one exact allocation; `event_time` is in milliseconds since
-    /// the epoch.
+    /// Packs `key`, `fields` and the names of `removed` fields into one exact allocation;
+    /// `event_time` is in milliseconds since the epoch.
     pub fn pack<'a>(
         key: &[u8],
         fields: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+        removed: impl Iterator<Item = &'a [u8]> + Clone,
         event_time: Option<i64>,
     ) -> Self {
         let size =
-            fields.clone().map(|(name, value)| bulk_len(name) + bulk_len(value)).sum::<usize>();
+            fields.clone().map(|(name, value)| bulk_len(name) + bulk_len(value)).sum::<usize>()
+                + removed.clone().map(bulk_len).sum::<usize>();
         let mut packed = Vec::with_capacity(bulk_len(key) + size);
         bulk(&mut packed, key);
         let end = packed.len() as u32 - 2;
-        let mut count = 0;
+        let (mut count, mut removals) = (0, 0);
         for (name, value) in fields {
             bulk(&mut packed, name);
             bulk(&mut packed, value);
             count += 1;
         }
+        for name in removed {
+            bulk(&mut packed, name);
+            removals += 1;
+        }
         Self {
             packed: packed.into_boxed_slice(),
             key: end - key.len() as u32..end,
             fields: count,
+            removed: removals,
+            action: Action::default(),
             event_time,
+            at: None,
+            expiry: None,
         }
+    }
+
+    /// The same, with this action.
+    pub fn doing(self, action: Action) -> Self {
+        Self { action, ..self }
+    }
+
+    /// The same, guarded by its time in milliseconds since the epoch: what is newer in Redis stays.
+    pub fn guarded(self, at: i64) -> Self {
+        Self { at: Some(at), ..self }
+    }
+
+    /// The same, with this end of the key.
+    pub fn expiring(self, expiry: Option<Expiry>) -> Self {
+        Self { expiry, ..self }
     }
 
     /// The Redis key.
@@ -50,18 +101,40 @@ impl Update {
         &self.packed[..self.key.end as usize + 2]
     }
 
-    /// Names and values as RESP bulk strings, `2 * field_count()` of them.
-    pub fn packed_fields(&self) -> &[u8] {
+    /// All behind the key as RESP bulk strings: names and values, `2 * field_count()` of them, then
+    /// `removed_count()` names.
+    pub fn payload(&self) -> &[u8] {
         &self.packed[self.key.end as usize + 2..]
     }
 
+    /// Fields that are set.
     pub fn field_count(&self) -> u32 {
         self.fields
+    }
+
+    /// Fields that are removed.
+    pub fn removed_count(&self) -> u32 {
+        self.removed
+    }
+
+    pub fn action(&self) -> Action {
+        self.action
     }
 
     /// The event's own time, milliseconds since the epoch, when it had a readable one.
     pub fn event_time(&self) -> Option<i64> {
         self.event_time
+    }
+
+    /// The time by which the guard tells what is newer, milliseconds since the epoch; `None`: there
+    /// is no guard.
+    pub fn at(&self) -> Option<i64> {
+        self.at
+    }
+
+    /// The end that the key gets; `None`: it keeps the one it has.
+    pub fn expiry(&self) -> Option<Expiry> {
+        self.expiry
     }
 
     /// Bytes this update holds in memory.
@@ -71,8 +144,15 @@ impl Update {
 
     /// Names and values, in write order.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut rest = self.packed_fields();
+        let mut rest = self.payload();
         (0..self.fields).map(move |_| (unbulk(&mut rest), unbulk(&mut rest)))
+    }
+
+    /// Names of fields that are removed.
+    pub fn removed(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.payload();
+        (0..2 * self.fields).for_each(|_| _ = unbulk(&mut rest));
+        (0..self.removed).map(move |_| unbulk(&mut rest))
     }
 }
 
@@ -125,16 +205,22 @@ mod tests {
             (b"n", &long.as_bytes()[..99]),
             (b"l", long.as_bytes()),
         ];
-        let update = Update::pack(b"user:1", fields.into_iter(), Some(7));
+        let removed: [&[u8]; 2] = [b"", b"gone"];
+        let update =
+            Update::pack(b"user:1", fields.into_iter(), removed.into_iter(), Some(7)).guarded(8);
         assert_eq!(
-            (update.key(), update.field_count(), update.event_time()),
-            (b"user:1".as_slice(), 4, Some(7))
+            (update.key(), update.field_count(), update.removed_count()),
+            (b"user:1".as_slice(), 4, 2)
         );
+        assert_eq!((update.event_time(), update.at(), update.expiry()), (Some(7), Some(8), None));
         assert_eq!(update.packed_key(), b"$6\r\nuser:1\r\n");
-        assert!(update.packed_fields().starts_with(b"$0\r\n\r\n$0\r\n\r\n$3\r\na\r\n\r\n"));
+        assert!(update.payload().starts_with(b"$0\r\n\r\n$0\r\n\r\n$3\r\na\r\n\r\n"));
+        assert!(update.payload().ends_with(b"\r\n$0\r\n\r\n$4\r\ngone\r\n"));
         assert_eq!(update.fields().collect::<Vec<_>>(), fields);
+        assert_eq!(update.removed().collect::<Vec<_>>(), removed);
         let size =
-            fields.iter().map(|(name, value)| bulk_len(name) + bulk_len(value)).sum::<usize>();
-        assert_eq!(update.packed_fields().len(), size);
+            fields.iter().map(|(name, value)| bulk_len(name) + bulk_len(value)).sum::<usize>()
+                + removed.iter().map(|name| bulk_len(name)).sum::<usize>();
+        assert_eq!(update.payload().len(), size);
     }
 }

@@ -19,6 +19,8 @@ pub struct SourceMetrics {
     pub received: IntCounter,
     /// Events that Redis confirmed.
     pub written: IntCounter,
+    /// Events that Redis confirmed, and that changed nothing: newer ones came before.
+    pub stale: IntCounter,
     /// Events given back unwritten.
     pub failed: IntCounter,
     /// Events taken and not yet settled.
@@ -38,6 +40,11 @@ impl SourceMetrics {
         let per_source = |name: &str, help: &str| register.counters(name, help, &["source"]);
         let received = per_source("traitsink_events_received_total", "Events taken from a source.");
         let written = per_source("traitsink_events_written_total", "Events that Redis confirmed.");
+        let stale = per_source(
+            "traitsink_events_stale_total",
+            "Events that changed nothing, because all that they say is newer in Redis already \
+             (profile.newest_wins).",
+        );
         let failed = per_source(
             "traitsink_events_failed_total",
             "Events given back to their source unwritten (a deadline passed, or the process \
@@ -81,6 +88,7 @@ impl SourceMetrics {
                 SourceMetrics {
                     received: received.with_label_values(&[name]),
                     written: written.with_label_values(&[name]),
+                    stale: stale.with_label_values(&[name]),
                     failed: failed.with_label_values(&[name]),
                     in_flight: in_flight.with_label_values(&[name]),
                     delivery_seconds: delivery.with_label_values(&[name]),

@@ -99,6 +99,7 @@ impl Ack {
                         .observe(freshness(at, jiff::Timestamp::now().as_millisecond()));
                 }
             }
+            Outcome::Stale => counts.stale.inc(),
             Outcome::Skipped(reason) => counts.skipped(reason).inc(),
             Outcome::Rejected(reason) => {
                 counts.rejected(reason).inc();

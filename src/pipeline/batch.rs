@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 
 use super::job::Job;
 use crate::event::Update;
-use crate::redis::{HashWrite, Write};
+use crate::redis::{HashWrite, Part, Write};
 use crate::trace::OriginSpan;
 
 /// Jobs grouped by key. A key occurs once: a retry of the first half of a batch could otherwise
@@ -18,7 +18,7 @@ pub struct Batch {
 
 /// The write for one update.
 fn write_for(update: &Update) -> Write {
-    Write::Hash(HashWrite { fields: update.field_count() })
+    Write::Hash(HashWrite { fields: update.field_count(), expire: None })
 }
 
 /// How many of `jobs`, all of one key, can be one write.
@@ -135,12 +135,16 @@ impl Batch {
         self.jobs.iter().map(|job| job.cost()).sum()
     }
 
-    /// For each key, in the order of first appearance: the write, the packed key, and the packed
-    /// fields of each job.
-    pub fn writes(&self) -> impl Iterator<Item = (Write, &[u8], impl Iterator<Item = &[u8]>)> {
+    /// For each key, in the order of first appearance: the write, the packed key, and the part of
+    /// each job.
+    pub fn writes(&self) -> impl Iterator<Item = (Write, &[u8], impl Iterator<Item = Part<'_>>)> {
         self.groups.keys.iter().map(|group| {
-            let payload = self.groups.chain(group).map(|at| self.jobs[at].update.packed_fields());
-            (group.write, self.jobs[group.first as usize].update.packed_key(), payload)
+            let part = |at: usize| {
+                let update = &self.jobs[at].update;
+                Part { write: write_for(update), payload: update.payload() }
+            };
+            let key = self.jobs[group.first as usize].update.packed_key();
+            (group.write, key, self.groups.chain(group).map(part))
         })
     }
 

@@ -15,7 +15,9 @@ mod slot;
 mod wire;
 
 pub use apply::Apply;
-pub use command::{HashWrite, UnexplainedRefusal, Verdict, Write, Writes};
+pub use command::{
+    Expire, ExpireMode, Forms, HashWrite, Part, UnexplainedRefusal, Verdict, Write, Writes,
+};
 pub use errors::{Broken, Class, QueryError, Trouble};
 pub use loss_epochs::LossEpochs;
 pub use probe::{Replication, ServerReport, probe};

@@ -142,13 +142,15 @@ impl Status {
     fn source(&self, source: Source) -> SourceReport {
         let counts = self.parts.metrics.source(source);
         // What has ended is read first: it must not exceed what was received.
-        let (written, failed) = (counts.written.get(), counts.failed.get());
+        let (written, stale) = (counts.written.get(), counts.stale.get());
+        let failed = counts.failed.get();
         let skipped = SkipReason::ALL.iter().map(|&r| (r.as_str(), counts.skipped(r).get()));
         let rejected = RejectReason::ALL.iter().map(|&r| (r.as_str(), counts.rejected(r).get()));
         let dead = DeadReason::all().map(|r| (r.as_str(), counts.dead_lettered(r).get()));
         SourceReport {
             source: source.as_str().to_owned(),
             written,
+            stale,
             skipped: by_reason(skipped),
             rejected: by_reason(rejected),
             dead_lettered: by_reason(dead),

@@ -68,6 +68,9 @@ pub struct SourceReport {
     pub received: u64,
     /// Events that Redis confirmed.
     pub written: u64,
+    /// Events that changed nothing, because Redis has newer ones.
+    #[serde(default)]
+    pub stale: u64,
     /// Events that ask for nothing to be written.
     pub skipped: ByReason,
     /// Events that cannot be read or exceed a limit, over HTTP.

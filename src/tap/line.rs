@@ -56,7 +56,8 @@ mod tests {
             String::from_utf8(line(at, Source::Http, decision, mode).to_vec()).unwrap()
         };
         let field: (&[u8], &[u8]) = (b"plan", b"free");
-        let update = Decision::Update(Update::pack(b"user:u1", std::iter::once(field), None));
+        let (fields, removed) = (std::iter::once(field), std::iter::empty());
+        let update = Decision::Update(Update::pack(b"user:u1", fields, removed, None));
         // printf user:u1 | sha256sum
         let begin = r#"{"at":"2026-11-28T10:00:00Z","source":"http","user":"6daf61bb15aa1c6e","#;
         assert_eq!(

@@ -238,7 +238,7 @@ async fn nobody_there() {
 #[tokio::test]
 async fn the_minimal_acl_is_enough() {
     let server = Redis::start();
-    let route = Route::new(&plain(&server)).expect("no PEM files");
+    let route = Route::new(&plain(&server), &std::sync::Arc::default()).expect("no PEM files");
     let line = route
         .minimal_acl("writer", &["", "team a[1]\"*"], None, false)
         .replace("PASSWORD", "s3cret");

@@ -210,7 +210,7 @@ mod tests {
             fs::write(&two, "{}\n").unwrap();
         };
         reset();
-        let counts = PositionCounts { written: 2, skipped: 1, dead_lettered: 0 };
+        let counts = PositionCounts { written: 2, stale: 0, skipped: 1, dead_lettered: 0 };
         let position = ReplayPosition { file: 1, offset: 3, counts };
         let append = |path: &Path| {
             OpenOptions::new().append(true).open(path).unwrap().write_all(b"{}\n").unwrap();

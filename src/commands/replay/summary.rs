@@ -11,12 +11,13 @@ use crate::source::file::{PositionCounts, ReplayCounts};
 pub(super) fn line(counts: &ReplayCounts, elapsed: Duration, dry: bool) -> String {
     let failed = counts.failed.load(Relaxed);
     let total = counts.total();
-    let PositionCounts { written, skipped, dead_lettered } = total;
+    let PositionCounts { written, stale, skipped, dead_lettered } = total;
+    let stale = if stale > 0 { format!("{stale} stale, ") } else { String::new() };
     let seconds = elapsed.as_secs_f64();
     let rate = counts.settled() as f64 / seconds;
     let would = if dry { "nothing was written; it would be " } else { "" };
     format!(
-        "{} events in {seconds:.1} s ({rate:.0}/s): {would}{written} written, {skipped} skipped, \
+        "{} events in {seconds:.1} s ({rate:.0}/s): {would}{written} written, {stale}{skipped} skipped, \
          {dead_lettered} dead-lettered, {failed} failed",
         total.events() + failed
     )

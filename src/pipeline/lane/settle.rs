@@ -19,10 +19,11 @@ impl<S: Apply> Worker<S> {
         let mut by_key: BTreeMap<usize, Vec<Job>> = BTreeMap::new();
         for (write, mut job) in batch.into_jobs() {
             match self.verdicts[write] {
-                Verdict::Written => {
+                verdict @ (Verdict::Written | Verdict::Stale) => {
                     released += job.cost();
                     self.forget(job.update.key());
-                    job.ack.settle(Outcome::Written);
+                    let is_stale = verdict == Verdict::Stale;
+                    job.ack.settle(if is_stale { Outcome::Stale } else { Outcome::Written });
                 }
                 Verdict::WrongType => refused.push((DeadReason::WrongType, job)),
                 Verdict::Refused | Verdict::Unexplained(_) => {

@@ -114,7 +114,9 @@ impl<S: Apply> Worker<S> {
             }
         }
         match refused {
-            Some((trouble, taken)) if !self.verdicts.contains(&Verdict::Written) => {
+            Some((trouble, taken))
+                if !self.verdicts.iter().any(|verdict| verdict.is_confirmed()) =>
+            {
                 // A lane that takes nothing could not learn from other writes.
                 if self.failures > 0 {
                     self.reached();

@@ -148,8 +148,8 @@ impl<S: Apply> Worker<S> {
         self.writes.clear();
         self.verdicts.clear();
         self.writes.reserve(batch.bytes());
-        for (write, key, payload) in batch.writes() {
-            self.writes.add(write, key, payload);
+        for (write, key, parts) in batch.writes() {
+            self.writes.add(write, key, parts);
         }
         let metrics = &self.lane.metrics;
         metrics.batch_updates.observe(batch.events() as f64);

@@ -1,15 +1,21 @@
 //! The write forms: how one is packed, when two may be joined, what its replies mean, which ACL it
 //! needs. Pure.
 
+mod expire;
+mod forms;
 mod hash;
 mod packed;
+mod script;
 mod verdict;
 mod write;
 mod writes;
 
+pub use expire::Expire;
+pub use forms::{ExpireMode, Forms};
 pub use hash::HashWrite;
-pub(super) use verdict::Unconfirmed;
+pub(super) use packed::PackedCommands;
+pub(super) use verdict::{Applied, Unconfirmed};
 pub use verdict::{UnexplainedRefusal, Verdict};
-pub use write::Write;
+pub use write::{Part, Write};
 pub use writes::Writes;
-pub(super) use writes::{Expected, replies_by_write};
+pub(super) use writes::{Expected, PackedWrites, replies_by_write};

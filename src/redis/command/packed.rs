@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// A reused buffer of packed commands, one behind the other.
 #[derive(Default)]
-pub(super) struct PackedCommands {
+pub(in crate::redis) struct PackedCommands {
     bytes: Vec<u8>,
     /// Where each command ends.
     ends: Vec<usize>,
@@ -28,7 +28,7 @@ impl PackedCommands {
     }
 
     /// The bytes of one command.
-    pub(super) fn command(&self, number: usize) -> &[u8] {
+    pub(in crate::redis) fn command(&self, number: usize) -> &[u8] {
         let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.bytes[start..self.ends[number]]
     }
@@ -42,7 +42,7 @@ impl PackedCommands {
     }
 
     /// Appends packed words.
-    pub(super) fn push(&mut self, packed: &[u8]) {
+    pub(in crate::redis) fn push(&mut self, packed: &[u8]) {
         self.bytes.extend_from_slice(packed);
     }
 
@@ -55,7 +55,7 @@ impl PackedCommands {
     }
 
     /// The command is complete.
-    pub(super) fn end(&mut self) {
+    pub(in crate::redis) fn end(&mut self) {
         self.ends.push(self.bytes.len());
     }
 

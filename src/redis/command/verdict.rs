@@ -13,11 +13,21 @@ pub(in crate::redis) enum Unconfirmed<'a> {
     Mismatch,
 }
 
+/// Whether a confirmed write changed anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::redis) enum Applied {
+    Yes,
+    /// All that it would change is newer already.
+    Stale,
+}
+
 /// Redis's answer to one write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Redis replied OK.
     Written,
+    /// Redis replied OK: all that the write would change is newer already.
+    Stale,
     /// Redis refuses this write for good: the key holds another type.
     WrongType,
     /// Redis refuses this write for good for another reason.
@@ -30,6 +40,13 @@ pub enum Verdict {
     /// Perhaps written: it was sent, and the connection was lost before the reply. The connection
     /// is fenced before anything is sent again.
     Unknown,
+}
+
+impl Verdict {
+    /// Whether Redis confirmed the write.
+    pub fn is_confirmed(self) -> bool {
+        matches!(self, Self::Written | Self::Stale)
+    }
 }
 
 /// A refusal whose text is not in the table of errors.

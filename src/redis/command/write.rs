@@ -1,14 +1,15 @@
 //! The write forms: what can be written to one key. Pure.
 //!
 //! A new form is a variant of [`Write`], with a type that knows its commands as [`HashWrite`] does.
-//! The variant is added to `Write::forms`, too. The compiler names the other places in this file,
-//! and none outside of it: see "Add a write form" in `CONTRIBUTING.md`.
+//! The variant is added to [`Forms::samples`](super::Forms), too. The compiler names the other
+//! places in this file, and none outside of it: see "Add a write form" in `CONTRIBUTING.md`.
 
 use redis::Value;
 
+use super::expire::Expire;
 use super::hash::HashWrite;
 use super::packed::PackedCommands;
-use super::verdict::Unconfirmed;
+use super::verdict::{Applied, Unconfirmed};
 
 /// A write to one key. The payload, packed by the event, stays where it is: a form holds
 /// only what else its commands need.
@@ -18,12 +19,16 @@ pub enum Write {
     Hash(HashWrite),
 }
 
-impl Write {
-    /// Every form, with `fields` fields where a form has fields.
-    pub(in crate::redis) fn forms(fields: u32) -> impl Iterator<Item = Self> {
-        [Self::Hash(HashWrite { fields })].into_iter()
-    }
+/// One of the updates that were joined to one write.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// The write for this update alone.
+    pub write: Write,
+    /// Its packed payload.
+    pub payload: &'a [u8],
+}
 
+impl Write {
     /// This write and a `later` one to the same key as one write with both payloads; `None`: they
     /// cannot be one, and the later write waits for the next batch.
     pub fn join(self, later: Self) -> Option<Self> {
@@ -32,30 +37,48 @@ impl Write {
         }
     }
 
-    /// Appends the commands. `key` is one packed bulk string; `payload` is that of each update that
-    /// was joined, in order. Each command has one reply.
+    /// Appends the commands. `key` is one packed bulk string; `parts` are the updates that were
+    /// joined, in order. Each command has one reply.
     pub(super) fn pack<'a>(
         self,
         key: &[u8],
-        payload: impl Iterator<Item = &'a [u8]>,
+        parts: impl Iterator<Item = Part<'a>>,
         out: &mut PackedCommands,
     ) {
         match self {
-            Self::Hash(hash) => hash.pack(key, payload, out),
+            Self::Hash(hash) => hash.pack(key, parts, out),
+        }
+    }
+
+    /// Appends the commands that are sent once the write is confirmed: none of them would be right
+    /// if it was refused. Each has one reply, which [`Write::judge_follow_up`] reads.
+    pub(super) fn pack_follow_ups(self, key: &[u8], out: &mut PackedCommands) {
+        match self {
+            Self::Hash(HashWrite { expire, .. }) => {
+                expire.into_iter().for_each(|expire| expire.pack(key, out));
+            }
         }
     }
 
     /// Reads the replies, one for each command that was packed.
-    pub(in crate::redis) fn judge(self, replies: &[Value]) -> Result<(), Unconfirmed<'_>> {
+    pub(in crate::redis) fn judge(self, replies: &[Value]) -> Result<Applied, Unconfirmed<'_>> {
         match self {
-            Self::Hash(hash) => hash.judge(replies),
+            Self::Hash(hash) => hash.judge(replies).map(|()| Applied::Yes),
+        }
+    }
+
+    /// Reads the reply to one command of [`Write::pack_follow_ups`].
+    pub(in crate::redis) fn judge_follow_up(self, reply: &Value) -> Result<(), Unconfirmed<'_>> {
+        match self {
+            Self::Hash(_) => Expire::judge(reply),
         }
     }
 
     /// The permissions that an ACL needs: `+command`, with blanks between several.
     pub(in crate::redis) const fn acl(self) -> &'static str {
         match self {
-            Self::Hash(_) => HashWrite::ACL,
+            Self::Hash(HashWrite { expire: None, .. }) => "+hset",
+            Self::Hash(HashWrite { expire: Some(_), .. }) => "+hset +pexpire +pexpireat",
         }
     }
 

@@ -4,10 +4,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use redis::Value;
+use redis::{ServerError, Value};
 
 use self::fence::fence;
-use super::command::{Expected, Unconfirmed, UnexplainedRefusal, Verdict, Write, replies_by_write};
+use super::command::{
+    Applied, PackedWrites, Unconfirmed, UnexplainedRefusal, Verdict, Writes, replies_by_write,
+};
 use super::errors::{self, Broken, Cause, Class, QueryError, Trouble, code_and_detail};
 use super::wire::writable;
 use super::wire::{Allowed, Connection, Connector, Identity};
@@ -16,8 +18,10 @@ use crate::metrics::Metrics;
 use crate::trace::WorkSpan;
 
 mod fence;
+mod follow_up;
 mod node_reply;
 
+pub(super) use self::follow_up::ASKING;
 pub(super) use self::node_reply::{NodeReply, Redirect};
 
 /// The role in `traitsink_redis_up` of a node that takes writes.
@@ -79,6 +83,11 @@ impl Link {
                 }
                 fenced.map_err(|broken| self.count(broken.into()))?;
             }
+            for script in self.connector.forms().scripts() {
+                let mut load = redis::cmd("SCRIPT");
+                load.arg("LOAD").arg(script.source);
+                connection.query(&load).await.map_err(|error| self.count(error.into()))?;
+            }
             if std::mem::take(&mut self.lost) {
                 self.metrics.redis_reconnects(self.connector.node()).inc();
             }
@@ -137,7 +146,8 @@ impl Link {
             self.open().await?;
             let connection = self.connection.as_mut().expect("just opened");
             let question = less.unwrap_or_else(|| self.connector.question());
-            let error = match writable::ask(connection, key, 1, question).await {
+            let samples = Writes::samples(self.connector.forms(), key, 1);
+            let error = match writable::ask(connection, &samples, question).await {
                 Ok(answer) => {
                     self.connector.asked(question, answer);
                     return Ok(());
@@ -158,23 +168,23 @@ impl Link {
         }
     }
 
-    /// Sends `packed` writes, each command behind an ASKING when `asking`, waits for the replicas
-    /// that must have them, and pushes one answer for each write in `expected` onto `answers`,
-    /// [`Verdict::Retry`] when nothing was sent.
+    /// Sends `writes`, each command behind an ASKING when `asking`, and then what follows those
+    /// that were confirmed; waits for the replicas that must have them, and pushes one answer for
+    /// each write onto `answers`, [`Verdict::Retry`] when nothing was sent.
     pub(super) async fn write(
         &mut self,
-        packed: &[u8],
-        expected: &[Expected],
+        writes: PackedWrites<'_>,
         asking: bool,
         allowed: Allowed<'_>,
         answers: &mut Vec<NodeReply>,
     ) -> Option<Trouble> {
-        let span = WorkSpan::redis_write(self.connector.node(), expected.len());
+        let span = WorkSpan::redis_write(self.connector.node(), writes.expected.len());
         let from = answers.len();
-        let trouble = self.send(packed, expected, asking, allowed, answers).await;
-        let written = |answer: &NodeReply| *answer == NodeReply::Is(Verdict::Written);
+        let trouble = self.send(writes, asking, allowed, answers).await;
+        let not_followed = self.follow_up(writes, asking, allowed, &mut answers[from..]).await;
+        let trouble = Trouble::graver(trouble, not_followed);
         let unconfirmed = match self.connector.durability() {
-            Some(durability) if answers[from..].iter().any(written) => {
+            Some(durability) if answers[from..].iter().any(NodeReply::is_confirmed) => {
                 self.confirm(durability).await
             }
             _ => None,
@@ -182,7 +192,7 @@ impl Link {
         if unconfirmed.is_some() {
             answers[from..]
                 .iter_mut()
-                .filter(|answer| written(answer))
+                .filter(|answer| answer.is_confirmed())
                 .for_each(|answer| *answer = NodeReply::Is(Verdict::Unknown));
         }
         let trouble = Trouble::graver(trouble, unconfirmed);
@@ -215,8 +225,7 @@ impl Link {
 
     async fn send(
         &mut self,
-        packed: &[u8],
-        expected: &[Expected],
+        PackedWrites { commands: packed, expected, .. }: PackedWrites<'_>,
         asking: bool,
         allowed: Allowed<'_>,
         answers: &mut Vec<NodeReply>,
@@ -253,11 +262,21 @@ impl Link {
             replies.retain(|_| at.next().is_some_and(|at: usize| at % 2 == 1));
         }
         for (write, replies) in replies_by_write(expected, &replies) {
-            answers.push(self.judge(write, replies, &mut trouble));
+            let answer = match write.judge(replies) {
+                Ok(applied) => {
+                    self.connector.taken().fetch_add(1, Relaxed);
+                    NodeReply::Is(match applied {
+                        Applied::Yes => Verdict::Written,
+                        Applied::Stale => Verdict::Stale,
+                    })
+                }
+                Err(unconfirmed) => self.judge(unconfirmed, &mut trouble),
+            };
+            answers.push(answer);
         }
         replies.clear();
         self.replies = replies;
-        if answers[from..].contains(&NodeReply::Is(Verdict::Written)) {
+        if answers[from..].iter().any(NodeReply::is_confirmed) {
             self.seen = seen;
         }
         if let Err(broken) = sent {
@@ -272,23 +291,14 @@ impl Link {
         trouble
     }
 
-    /// Reads the replies to one write; notes the trouble when it must be tried again.
-    fn judge(
-        &mut self,
-        write: Write,
-        replies: &[Value],
-        trouble: &mut Option<Trouble>,
-    ) -> NodeReply {
-        let error = match write.judge(replies) {
-            Ok(()) => {
-                self.connector.taken().fetch_add(1, Relaxed);
-                return NodeReply::Is(Verdict::Written);
-            }
-            Err(Unconfirmed::Mismatch) => {
+    /// The answer to a write that is not confirmed; notes the trouble when it must be tried again.
+    fn judge(&mut self, unconfirmed: Unconfirmed<'_>, trouble: &mut Option<Trouble>) -> NodeReply {
+        let error: &ServerError = match unconfirmed {
+            Unconfirmed::Error(error) => error,
+            Unconfirmed::Mismatch => {
                 trouble.get_or_insert(self.count(Broken::Malformed.into()));
                 return NodeReply::Is(Verdict::Unknown);
             }
-            Err(Unconfirmed::Error(error)) => error,
         };
         let (code, detail) = code_and_detail(error);
         let found = self.count(Trouble::reply(error, self.connector.named().names));

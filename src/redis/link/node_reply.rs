@@ -11,6 +11,11 @@ pub(in crate::redis) enum NodeReply {
 }
 
 impl NodeReply {
+    /// Whether the node confirmed the write.
+    pub(in crate::redis) fn is_confirmed(&self) -> bool {
+        matches!(self, Self::Is(verdict) if verdict.is_confirmed())
+    }
+
     /// The verdict of a server that is no part of a cluster.
     pub(in crate::redis) fn verdict(self) -> Verdict {
         match self {

@@ -1,7 +1,7 @@
 //! The permissions that the worker needs on a server. Pure.
 
 use crate::config::Durability;
-use crate::redis::command::Write;
+use crate::redis::command::Forms;
 
 /// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys with
 /// these `prefixes` (`""`: none), and `commands` besides. To be typed at the prompt of `redis-cli`,
@@ -9,6 +9,7 @@ use crate::redis::command::Write;
 pub(in crate::redis) fn minimal_acl(
     username: &str,
     prefixes: &[&str],
+    forms: &Forms,
     commands: &[&str],
     durability: Option<Durability>,
 ) -> String {
@@ -22,10 +23,8 @@ pub(in crate::redis) fn minimal_acl(
         line.push(' ');
         line.push_str(&quoted(keys));
     }
-    for write in Write::forms(1) {
-        line.push(' ');
-        line.push_str(write.acl());
-    }
+    line.push(' ');
+    line.push_str(&forms.acl());
     line.push_str(" +multi +discard +ping +select +info +client|setname +client|info +client|kill");
     if durability.is_some() {
         line.push_str(" +wait");
@@ -64,7 +63,8 @@ mod tests {
 
     #[test]
     fn acl_line() {
-        let minimal_acl = |prefixes: &[&str]| minimal_acl("w", prefixes, &[], None);
+        let minimal_acl =
+            |prefixes: &[&str]| minimal_acl("w", prefixes, &Forms::default(), &[], None);
         let tail =
             " +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill";
         assert_eq!(minimal_acl(&[""]), format!("ACL SETUSER w reset on >PASSWORD ~user:*{tail}"));

@@ -3,6 +3,7 @@
 use redis::{Cmd, Value};
 
 use self::info::{notes, product};
+use super::command::Writes;
 use super::errors::{Broken, QueryError, Trouble, hint};
 use super::wire::writable::{self, Question, Writable};
 use super::wire::{Connection, Connector, TlsSession, config_value, field, text};
@@ -175,7 +176,9 @@ impl Asked<'_> {
     }
 
     async fn writable(&mut self, fields: u32, question: Question) -> Result<Writable, QueryError> {
-        writable::ask(&mut self.connection, self.connector.blank_key(), fields, question).await
+        let Self { connector, connection } = self;
+        let samples = Writes::samples(connector.forms(), connector.blank_key(), fields);
+        writable::ask(connection, &samples, question).await
     }
 }
 

@@ -19,7 +19,7 @@ pub use self::placement::Placement;
 use self::sentinel::{Sentinel, SentinelWriter};
 use self::sharded::Shards;
 pub use self::survey::{Survey, Surveyed};
-use super::command::{Verdict, Writes};
+use super::command::{Forms, Verdict, Writes};
 use super::read::{ProfileReply, ReadError, StoredProfile, read};
 use super::{Allowed, Apply, ConnectionSettings, Connector, Trouble, probe};
 use crate::config::{self, Address, Local, Mode};
@@ -44,31 +44,34 @@ pub enum LaneWriter {
 }
 
 impl Route {
-    /// Reads the PEM files; connects to nothing.
+    /// For writes of these `forms`. Reads the PEM files; connects to nothing.
     ///
     /// # Errors
     /// A PEM file that cannot be used.
-    pub fn new(redis: &config::Redis) -> Result<Self, TlsError> {
+    pub fn new(redis: &config::Redis, forms: &Arc<Forms>) -> Result<Self, TlsError> {
+        let settings = ConnectionSettings::of(redis).with_forms(forms);
         Ok(match &redis.mode {
-            Mode::Standalone(address) => Self::one(redis, address.clone())?,
+            Mode::Standalone(address) => Self::one(&settings, address.clone())?,
             Mode::Embedded(listen) => {
                 let (host, port) = (listen.ip().to_string(), listen.port());
-                Self::one(redis, Address::Tcp { host, port })?
+                Self::one(&settings, Address::Tcp { host, port })?
             }
             Mode::Local(local) => {
-                Self::one(redis, Address::Unix(Local::socket_in(&local.data_dir)))?
+                Self::one(&settings, Address::Unix(Local::socket_in(&local.data_dir)))?
             }
             Mode::PrimaryReplicas(servers) => {
-                Self::One(Arc::new(One::with_replicas(redis, servers)?))
+                Self::One(Arc::new(One::with_replicas(settings, servers)?))
             }
-            Mode::Cluster(cluster) => Self::Cluster(Arc::new(Cluster::new(redis, cluster)?)),
-            Mode::Sentinel(sentinel) => Self::Sentinel(Arc::new(Sentinel::new(redis, sentinel)?)),
-            Mode::Sharded(shards) => Self::Sharded(Arc::new(Shards::new(redis, shards)?)),
+            Mode::Cluster(cluster) => Self::Cluster(Arc::new(Cluster::new(settings, cluster)?)),
+            Mode::Sentinel(sentinel) => {
+                Self::Sentinel(Arc::new(Sentinel::new(settings, sentinel)?))
+            }
+            Mode::Sharded(shards) => Self::Sharded(Arc::new(Shards::new(&settings, shards)?)),
         })
     }
 
-    fn one(redis: &config::Redis, address: Address) -> Result<Self, TlsError> {
-        Ok(Self::One(Arc::new(One::new(redis, address)?)))
+    fn one(settings: &ConnectionSettings, address: Address) -> Result<Self, TlsError> {
+        Ok(Self::One(Arc::new(One::new(settings, address)?)))
     }
 
     /// Assigns every key to one of so many `lanes`.
@@ -108,7 +111,7 @@ impl Route {
     pub fn reload(&self, redis: &config::Redis) {
         match (self, &redis.mode) {
             (Self::Sentinel(sentinel), Mode::Sentinel(settings)) => {
-                sentinel.reload(redis, settings);
+                sentinel.reload(&ConnectionSettings::of(redis), settings);
             }
             _ => self.base().reload(&ConnectionSettings::of(redis)),
         }
@@ -185,7 +188,8 @@ impl Route {
             Self::One(_) | Self::Sharded(_) => &[],
         };
         let reading = if reads { &["hgetall", "ttl"][..] } else { &[] };
-        probe::minimal_acl(username, prefixes, &[commands, reading].concat(), durability)
+        let commands = [commands, reading].concat();
+        probe::minimal_acl(username, prefixes, self.base().forms(), &commands, durability)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::survey::Servers;
-use crate::config::{self, Address, PrimaryReplicas};
+use crate::config::{Address, PrimaryReplicas};
 use crate::metrics::Metrics;
 use crate::redis::command::{Verdict, Writes};
 use crate::redis::link::{Link, NodeReply};
@@ -20,17 +20,17 @@ pub struct One {
 
 impl One {
     /// Reads the PEM files; connects to nothing.
-    pub(super) fn new(redis: &config::Redis, address: Address) -> Result<Self, TlsError> {
-        let connector = Connector::new(&ConnectionSettings::of(redis), address)?;
+    pub(super) fn new(settings: &ConnectionSettings, address: Address) -> Result<Self, TlsError> {
+        let connector = Connector::new(settings, address)?;
         Ok(Self { connector, replicas: None })
     }
 
     /// Reads the PEM files; connects to nothing.
     pub(super) fn with_replicas(
-        redis: &config::Redis,
+        settings: ConnectionSettings,
         servers: &PrimaryReplicas,
     ) -> Result<Self, TlsError> {
-        let settings = ConnectionSettings::of(redis).with_role(ServerRole::Primary);
+        let settings = settings.with_role(ServerRole::Primary);
         let connector = Connector::new(&settings, servers.primary.clone())?;
         let replicas = servers.replicas.iter().map(|node| connector.to_replica(node)).collect();
         Ok(Self { connector, replicas: Some(replicas) })
@@ -82,7 +82,7 @@ impl OneWriter {
         verdicts: &mut Vec<Verdict>,
     ) -> Option<Trouble> {
         let Self { link, replies, .. } = self;
-        let trouble = link.write(writes.packed(), writes.expected(), false, allowed, replies).await;
+        let trouble = link.write(writes.whole(), false, allowed, replies).await;
         verdicts.extend(replies.drain(..).map(NodeReply::verdict));
         trouble
     }

@@ -17,6 +17,7 @@ use super::unsupported::UnsupportedByServer;
 use super::writable::{Question, Writable};
 use super::{handshake, stream};
 use crate::config::{Address, Durability, Handshake, Node};
+use crate::redis::command::Forms;
 use crate::redis::errors::{NamedServer, Trouble, hint};
 use crate::redis::loss_epochs::LossEpochs;
 use crate::tls::{LiveTls, TlsError};
@@ -45,6 +46,7 @@ impl Connector {
             unsupported: servers.of(&node),
             unsupported_by_server: servers,
             handshake: settings.handshake,
+            forms: Arc::clone(&settings.forms),
             node,
             names: settings.names,
             address,
@@ -173,6 +175,11 @@ impl Connector {
     /// A key like those of events, to which no event is written: for asking whether it could be.
     pub(in crate::redis) fn blank_key(&self) -> &str {
         &self.server.blank_key
+    }
+
+    /// What is written.
+    pub(in crate::redis) fn forms(&self) -> &Forms {
+        &self.server.forms
     }
 
     /// Whether a server that hangs up on a command is tried without it.

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use super::live_passwords::LivePasswords;
 use super::unsupported::{UnsupportedByServer, UnsupportedCommands};
 use crate::config::{Address, Durability, Handshake, Login, Node, Protocol, Tcp};
+use crate::redis::command::Forms;
 use crate::redis::errors::{NamedServer, ServerNames, Trouble, hint};
 use crate::redis::loss_epochs::LossEpochs;
 use crate::tls::{LiveTls, TlsClient};
@@ -47,6 +48,8 @@ pub(super) struct ServerAccess {
     pub(super) loss_epochs: LossEpochs,
     /// Writes that the server has taken.
     pub(super) taken: Arc<AtomicU64>,
+    /// What is written.
+    pub(super) forms: Arc<Forms>,
     pub(super) handshake: Handshake,
     /// The commands that this server does not take.
     pub(super) unsupported: Arc<UnsupportedCommands>,

@@ -1,9 +1,11 @@
 //! The settings of a connection: plain values, whichever kind of Redis they are for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{self, Durability, Handshake, Login, Node, Password, Protocol, Tcp, Tls};
+use crate::redis::command::Forms;
 use crate::redis::errors::ServerNames;
 
 /// Login, TLS, limits and names, the same for all servers of one kind; the address is apart.
@@ -29,6 +31,8 @@ pub struct ConnectionSettings {
     pub(in crate::redis) durability: Option<Durability>,
     pub(in crate::redis) role: ServerRole,
     pub(in crate::redis) names: ServerNames,
+    /// What is written.
+    pub(in crate::redis) forms: Arc<Forms>,
 }
 
 /// The role that a server must have.
@@ -61,12 +65,18 @@ impl ConnectionSettings {
             durability: redis.durability,
             role: ServerRole::Any,
             names: ServerNames::REDIS,
+            forms: Arc::default(),
         }
     }
 
     /// The same, with another password; `None`: without one.
     pub fn with_password(self, password: Option<Password>) -> Self {
         Self { password, ..self }
+    }
+
+    /// The same, for writes of these `forms`.
+    pub(in crate::redis) fn with_forms(self, forms: &Arc<Forms>) -> Self {
+        Self { forms: Arc::clone(forms), ..self }
     }
 
     /// The same, for servers that must have this `role`.

@@ -44,16 +44,14 @@ pub(in crate::redis) enum Writable {
     },
 }
 
-/// Asks without writing whether writes of every form to `key` would be taken now, of so many
-/// `fields` where a form has fields.
+/// Asks without writing whether such writes as the `samples` would be taken now.
 ///
 /// # Errors
 /// Why they would not. [`Broken::Closed`], [`Broken::Io`] and [`Broken::Unfinished`]: the question
 /// itself may be the reason.
 pub(in crate::redis) async fn ask(
     connection: &mut Connection,
-    key: &str,
-    fields: u32,
+    samples: &Writes,
     question: Question,
 ) -> Result<Writable, QueryError> {
     match question {
@@ -73,8 +71,7 @@ pub(in crate::redis) async fn ask(
         }
         return ping(connection, code == "NOPERM").await;
     }
-    let samples = Writes::samples(key, fields);
-    let mut packed = samples.packed().to_vec();
+    let mut packed = [samples.packed(), samples.packed_follow_ups()].concat();
     packed.extend(redis::cmd("DISCARD").get_packed_command());
     replies.clear();
     connection.exchange(&packed, samples.replies() + 1, &mut replies).await?;

@@ -10,6 +10,8 @@ use crate::pipeline::{DeadReason, Outcome};
 pub struct ReplayCounts {
     /// Events that Redis confirmed.
     pub written: AtomicU64,
+    /// Events that changed nothing, because Redis has newer ones.
+    pub stale: AtomicU64,
     /// Events that were not written.
     pub failed: AtomicU64,
     skipped: Vec<AtomicU64>,
@@ -22,6 +24,8 @@ pub struct ReplayCounts {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PositionCounts {
     pub written: u64,
+    #[serde(default)]
+    pub stale: u64,
     pub skipped: u64,
     pub dead_lettered: u64,
 }
@@ -29,12 +33,13 @@ pub struct PositionCounts {
 impl PositionCounts {
     /// All events.
     pub fn events(self) -> u64 {
-        self.written + self.skipped + self.dead_lettered
+        self.written + self.stale + self.skipped + self.dead_lettered
     }
 
     /// Adds those of the next lines.
     pub(super) fn add(&mut self, more: Self) {
         self.written += more.written;
+        self.stale += more.stale;
         self.skipped += more.skipped;
         self.dead_lettered += more.dead_lettered;
     }
@@ -46,6 +51,7 @@ impl ReplayCounts {
         let zeros = |count| (0..count).map(|_| AtomicU64::new(0)).collect();
         Self {
             written: AtomicU64::new(0),
+            stale: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             skipped: zeros(SkipReason::ALL.len()),
             dead_lettered: zeros(DeadReason::all().count()),
@@ -57,6 +63,7 @@ impl ReplayCounts {
     pub(super) fn count(&self, outcome: Outcome) {
         let count = match outcome {
             Outcome::Written => &self.written,
+            Outcome::Stale => &self.stale,
             Outcome::Skipped(reason) => &self.skipped[reason as usize],
             Outcome::Rejected(reason) => &self.dead_lettered[DeadReason::Rejected(reason).index()],
             Outcome::DeadLettered(reason) => &self.dead_lettered[reason.index()],
@@ -70,6 +77,7 @@ impl ReplayCounts {
         let sum =
             |counts: &[AtomicU64]| counts.iter().map(|count| count.load(Relaxed)).sum::<u64>();
         self.written.load(Relaxed)
+            + self.stale.load(Relaxed)
             + self.failed.load(Relaxed)
             + sum(&self.skipped)
             + sum(&self.dead_lettered)
@@ -81,6 +89,7 @@ impl ReplayCounts {
         let mut total = self.before;
         total.add(PositionCounts {
             written: self.written.load(Relaxed),
+            stale: self.stale.load(Relaxed),
             skipped: sum(&self.skipped),
             dead_lettered: sum(&self.dead_lettered),
         });

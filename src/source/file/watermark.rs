@@ -108,6 +108,7 @@ pub(super) struct LineBlock {
     pending: AtomicU64,
     /// Not all of its events were taken, or one failed: the position stays before this block.
     failed: AtomicBool,
+    stale: AtomicU64,
     skipped: AtomicU64,
     dead_lettered: AtomicU64,
     /// Known once the block is closed.
@@ -129,6 +130,7 @@ impl LineBlock {
             counts: Arc::clone(counts),
             pending: AtomicU64::new(OPEN),
             failed: AtomicBool::new(false),
+            stale: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
             dead_lettered: AtomicU64::new(0),
             extent: OnceLock::new(),
@@ -162,10 +164,11 @@ impl LineBlock {
         let mut state = self.watermark.lock();
         state.pending -= 1;
         if !self.failed.load(Ordering::Relaxed) {
-            let (skipped, dead_lettered) =
-                (self.skipped.load(Ordering::Relaxed), self.dead_lettered.load(Ordering::Relaxed));
-            let written = extent.events - skipped - dead_lettered;
-            state.settled.insert(extent.end, PositionCounts { written, skipped, dead_lettered });
+            let [stale, skipped, dead_lettered] = [&self.stale, &self.skipped, &self.dead_lettered]
+                .map(|count| count.load(Ordering::Relaxed));
+            let written = extent.events - stale - skipped - dead_lettered;
+            let counts = PositionCounts { written, stale, skipped, dead_lettered };
+            state.settled.insert(extent.end, counts);
             state.offsets.settle(extent.position);
             let reached = state.offsets.watermark().unwrap_or(0);
             while let Some(first) = state.settled.first_entry().filter(|at| *at.key() <= reached) {
@@ -186,6 +189,7 @@ impl Receipts for LineBlock {
         self.counts.count(outcome);
         match outcome {
             Outcome::Written => {}
+            Outcome::Stale => _ = self.stale.fetch_add(1, Ordering::Relaxed),
             Outcome::Skipped(_) => _ = self.skipped.fetch_add(1, Ordering::Relaxed),
             Outcome::Rejected(_) | Outcome::DeadLettered(_) => {
                 self.dead_lettered.fetch_add(1, Ordering::Relaxed);

@@ -23,7 +23,7 @@ impl Receipts for RequestReceipts {
         match outcome {
             Outcome::Failed => self.failed.store(true, Ordering::Relaxed),
             Outcome::Rejected(reason) => _ = self.rejected.set(reason),
-            Outcome::Written | Outcome::Skipped(_) | Outcome::DeadLettered(_) => {}
+            Outcome::Written | Outcome::Stale | Outcome::Skipped(_) | Outcome::DeadLettered(_) => {}
         }
         // Release here pairs with Acquire where the count is read: a task that sees the last event
         // settled also sees how the others ended.

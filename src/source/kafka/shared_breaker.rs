@@ -22,7 +22,7 @@ impl SharedBreaker {
     pub(super) fn count(&self, outcome: Outcome) {
         let dead = match outcome {
             Outcome::DeadLettered(_) | Outcome::Rejected(_) => true,
-            Outcome::Written | Outcome::Skipped(_) => false,
+            Outcome::Written | Outcome::Stale | Outcome::Skipped(_) => false,
             // The event is delivered again, and has its outcome then.
             Outcome::Failed => return,
         };

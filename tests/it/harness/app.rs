@@ -186,7 +186,7 @@ impl App {
     pub(crate) fn assert_at_rest(&self) {
         eventually("nothing is in flight", || self.metric("traitsink_events_in_flight", "") == 0.0);
         let sum = |name: &str| self.metric(&format!("traitsink_events_{name}_total"), "");
-        let ended: f64 = ["written", "skipped", "rejected", "dead_lettered", "failed"]
+        let ended: f64 = ["written", "stale", "skipped", "rejected", "dead_lettered", "failed"]
             .into_iter()
             .map(sum)
             .sum();

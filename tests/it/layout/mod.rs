@@ -95,7 +95,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("printable", &[]),
     ("readiness", &["lock"]),
-    ("redis", &["config", "lock", "metrics", "printable", "systemd", "tls", "trace"]),
+    ("redis", &["config", "event", "lock", "metrics", "printable", "systemd", "tls", "trace"]),
     ("server", &["lock", "logging"]),
     (
         "source",

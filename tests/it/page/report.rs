@@ -28,6 +28,7 @@ pub(super) fn report(mark: &str) -> StatusReport {
             source: text("http"),
             received: 1_234_567,
             written: 1_234_540,
+            stale: 0,
             skipped: reasons(),
             rejected: reasons(),
             dead_lettered: reasons(),

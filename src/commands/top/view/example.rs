@@ -13,6 +13,7 @@ pub(crate) fn report() -> StatusReport {
         source: source.to_owned(),
         received,
         written: received - 27,
+        stale: 0,
         skipped: BTreeMap::from([("not_identify".to_owned(), 20)]),
         rejected: BTreeMap::from([("invalid_json".to_owned(), 4), ("too_deep".to_owned(), 1)]),
         dead_lettered: BTreeMap::from([("wrong_type".to_owned(), 2)]),

@@ -39,10 +39,10 @@ struct LatestMap {
 impl Cluster {
     /// Reads the PEM files; connects to nothing.
     pub(in crate::redis::route) fn new(
-        redis: &config::Redis,
+        settings: ConnectionSettings,
         cluster: &config::Cluster,
     ) -> Result<Self, TlsError> {
-        let settings = ConnectionSettings::of(redis).with_role(ServerRole::ClusterNode);
+        let settings = settings.with_role(ServerRole::ClusterNode);
         Ok(Self {
             connector: Connector::new(&settings, address_of(&cluster.seeds[0]))?,
             seeds: cluster.seeds.clone(),

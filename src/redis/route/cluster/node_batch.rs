@@ -1,11 +1,9 @@
 //! The part of a batch that goes to one node.
 
 use crate::config::Node;
-use crate::redis::command::{Expected, Writes};
-use crate::redis::link::{Link, NodeReply};
+use crate::redis::command::{Expected, PackedCommands, PackedWrites, Writes};
+use crate::redis::link::{ASKING, Link, NodeReply};
 use crate::redis::{Allowed, Trouble};
-
-const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
 /// Writes of one batch that go to one node.
 pub(super) struct NodeBatch {
@@ -13,6 +11,7 @@ pub(super) struct NodeBatch {
     /// Positions of the writes in the whole batch.
     pub(super) writes: Vec<usize>,
     packed: Vec<u8>,
+    follow_ups: PackedCommands,
     expected: Vec<Expected>,
     pub(super) replies: Vec<NodeReply>,
     /// Each command is preceded by ASKING.
@@ -36,6 +35,7 @@ impl NodeBatch {
                     node: node.clone(),
                     writes: Vec::new(),
                     packed: Vec::new(),
+                    follow_ups: PackedCommands::default(),
                     expected: Vec::new(),
                     replies: Vec::new(),
                     ask,
@@ -44,16 +44,22 @@ impl NodeBatch {
             });
         let batch = &mut batches[at];
         batch.writes.push(write);
-        batch.expected.push(writes.expected()[write]);
+        batch.expected.push(writes.expected(write));
         for command in writes.commands(write) {
             if ask {
                 batch.packed.extend_from_slice(ASKING);
             }
             batch.packed.extend_from_slice(command);
         }
+        for command in writes.follow_ups(write) {
+            batch.follow_ups.push(command);
+            batch.follow_ups.end();
+        }
     }
 
     pub(super) async fn send(&mut self, link: &mut Link, allowed: Allowed<'_>) -> Option<Trouble> {
-        link.write(&self.packed, &self.expected, self.ask, allowed, &mut self.replies).await
+        let Self { packed, follow_ups, expected, ask, replies, .. } = self;
+        let writes = PackedWrites { commands: packed, follow_ups, expected };
+        link.write(writes, *ask, allowed, replies).await
     }
 }

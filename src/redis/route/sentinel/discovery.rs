@@ -48,7 +48,7 @@ pub struct Sentinel {
 }
 
 /// The settings of connections to sentinels.
-fn asked(redis: &config::Redis, sentinel: &config::Sentinel) -> ConnectionSettings {
+fn asked(settings: &ConnectionSettings, sentinel: &config::Sentinel) -> ConnectionSettings {
     ConnectionSettings {
         username: sentinel.login.username.clone(),
         password: sentinel.login.password.clone(),
@@ -58,19 +58,19 @@ fn asked(redis: &config::Redis, sentinel: &config::Sentinel) -> ConnectionSettin
         protocol: Protocol::Resp2,
         tls: sentinel.tls.clone(),
         names: SENTINEL,
-        ..ConnectionSettings::of(redis)
+        ..settings.clone()
     }
 }
 
 impl Sentinel {
     /// Reads the PEM files; connects to nothing.
     pub(in crate::redis::route) fn new(
-        redis: &config::Redis,
+        settings: ConnectionSettings,
         sentinel: &config::Sentinel,
     ) -> Result<Self, TlsError> {
-        let masters = ConnectionSettings::of(redis).with_role(ServerRole::Primary);
         let first = address_of(&sentinel.nodes[0]);
-        let asked = Connector::new(&asked(redis, sentinel), first.clone())?;
+        let asked = Connector::new(&asked(&settings, sentinel), first.clone())?;
+        let masters = settings.with_role(ServerRole::Primary);
         let connection = |node| Arc::new(SentinelConnection::new(asked.to(node)));
         Ok(Self {
             name: sentinel.master.clone(),
@@ -92,11 +92,11 @@ impl Sentinel {
     /// New connections to masters and sentinels use these passwords and certificates.
     pub(in crate::redis::route) fn reload(
         &self,
-        redis: &config::Redis,
+        settings: &ConnectionSettings,
         sentinel: &config::Sentinel,
     ) {
-        self.masters.reload(&ConnectionSettings::of(redis));
-        self.asked.reload(&asked(redis, sentinel));
+        self.masters.reload(settings);
+        self.asked.reload(&asked(settings, sentinel));
     }
 
     /// When the first certificate ends, of masters and sentinels.

@@ -65,10 +65,9 @@ impl SentinelWriter {
         let Self { links, state, .. } = self;
         let link = links.get_mut(&master).expect("made above");
         let mut replies = Vec::with_capacity(writes.len());
-        let (packed, expected) = (writes.packed(), writes.expected());
         let written = tokio::select! {
             biased;
-            trouble = link.write(packed, expected, false, allowed, &mut replies) => Some(trouble),
+            trouble = link.write(writes.whole(), false, allowed, &mut replies) => Some(trouble),
             () = replaced(state, &master) => None,
         };
         let Some(trouble) = written else {
@@ -84,7 +83,7 @@ impl SentinelWriter {
             // The old master may have read the write after it last sent anything to the next one.
             verdicts[from..]
                 .iter_mut()
-                .filter(|verdict| **verdict == Verdict::Written)
+                .filter(|verdict| verdict.is_confirmed())
                 .for_each(|verdict| *verdict = Verdict::Unknown);
         }
         if trouble.as_ref().is_some_and(|trouble| trouble.class != Class::Retry) {

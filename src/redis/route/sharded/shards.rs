@@ -1,7 +1,7 @@
 //! The shards, and which keys each of them has.
 
 use super::ring::Ring;
-use crate::config::{self, Shard};
+use crate::config::Shard;
 use crate::redis::route::parts::part_of;
 use crate::redis::route::survey::Servers;
 use crate::redis::wire::address_of;
@@ -17,10 +17,10 @@ pub struct Shards {
 impl Shards {
     /// Takes at least one shard, each listed once. Reads the PEM files; connects to nothing.
     pub(in crate::redis::route) fn new(
-        redis: &config::Redis,
+        settings: &ConnectionSettings,
         shards: &[Shard],
     ) -> Result<Self, TlsError> {
-        let any = Connector::new(&ConnectionSettings::of(redis), address_of(&shards[0].node))?;
+        let any = Connector::new(settings, address_of(&shards[0].node))?;
         let names: Vec<String> = shards.iter().map(ToString::to_string).collect();
         let connectors =
             shards.iter().map(|shard| any.to(&shard.node).in_database(shard.database)).collect();
