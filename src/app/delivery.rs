@@ -109,6 +109,7 @@ impl Delivery {
             let lane = Lane {
                 queue: Arc::clone(queue),
                 store: route.writer((number, delivery.lanes), Arc::clone(&metrics)),
+                forms: Arc::clone(&forms),
                 letters: letters.clone(),
                 limits,
                 metrics: Arc::clone(&metrics),

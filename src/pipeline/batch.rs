@@ -1,32 +1,30 @@
-//! A batch: the jobs that a lane writes at once, each key at most once.
+//! A batch: the jobs that a lane writes at once, each key at most once (with a guard: each time of
+//! each key).
 
 use hashbrown::DefaultHashBuilder;
 use hashbrown::HashTable;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
 
 use super::job::Job;
-use crate::event::Update;
-use crate::redis::{HashWrite, Part, Write};
+use crate::redis::{Forms, Part, Write};
 use crate::trace::OriginSpan;
 
 /// Jobs grouped by key. A key occurs once: a retry of the first half of a batch could otherwise
-/// overwrite the second.
+/// overwrite the second. The guard of newer fields takes care of that, so with it a key occurs once
+/// for each time of its events, each with a verdict of its own.
 pub struct Batch {
     jobs: Vec<Job>,
     groups: KeyGroups<Write>,
-}
-
-/// The write for one update.
-fn write_for(update: &Update) -> Write {
-    Write::Hash(HashWrite { fields: update.field_count(), expire: None })
+    forms: Arc<Forms>,
 }
 
 /// How many of `jobs`, all of one key, can be one write.
-pub(super) fn joinable<'a>(mut jobs: impl Iterator<Item = &'a Job>) -> usize {
+pub(super) fn joinable<'a>(forms: &Forms, mut jobs: impl Iterator<Item = &'a Job>) -> usize {
     let Some(first) = jobs.next() else { return 0 };
-    let mut write = write_for(&first.update);
+    let mut write = forms.write(&first.update);
     let joined = jobs.map_while(|job| {
-        write = write.join(write_for(&job.update))?;
+        write = write.join(forms.write(&job.update))?;
         Some(())
     });
     1 + joined.count()
@@ -52,9 +50,9 @@ struct KeyGroup<W> {
 impl<W: Copy> KeyGroups<W> {
     /// Groups `len` items up to the first whose write cannot `join` those before it to the same
     /// key.
-    fn new<'a>(
+    fn new<K: Hash + Eq>(
         len: usize,
-        key: impl Fn(u32) -> &'a [u8],
+        key: impl Fn(u32) -> K,
         write: impl Fn(u32) -> W,
         join: impl Fn(W, W) -> Option<W>,
     ) -> Self {
@@ -95,15 +93,18 @@ impl Batch {
     /// Groups `jobs`, which are in the order in which they were accepted. The first job whose write
     /// cannot join those before it to the same key, and all jobs behind it, come back: they wait
     /// for the next batch.
-    pub fn new(mut jobs: Vec<Job>) -> (Self, Vec<Job>) {
+    pub fn new(forms: &Arc<Forms>, mut jobs: Vec<Job>) -> (Self, Vec<Job>) {
         let groups = KeyGroups::new(
             jobs.len(),
-            |at| jobs[at as usize].update.key(),
-            |at| write_for(&jobs[at as usize].update),
+            |at| {
+                let update = &jobs[at as usize].update;
+                (update.key(), update.at())
+            },
+            |at| forms.write(&jobs[at as usize].update),
             Write::join,
         );
         let waiting = jobs.split_off(groups.end);
-        (Self { jobs, groups }, waiting)
+        (Self { jobs, groups, forms: Arc::clone(forms) }, waiting)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -125,7 +126,7 @@ impl Batch {
         self.jobs.len()
     }
 
-    /// Keys in the batch.
+    /// Writes in the batch: keys, and with a guard times of keys.
     pub fn len(&self) -> usize {
         self.groups.keys.len()
     }
@@ -135,20 +136,19 @@ impl Batch {
         self.jobs.iter().map(|job| job.cost()).sum()
     }
 
-    /// For each key, in the order of first appearance: the write, the packed key, and the part of
-    /// each job.
+    /// In the order of first appearance: the write, the packed key, and the part of each job.
     pub fn writes(&self) -> impl Iterator<Item = (Write, &[u8], impl Iterator<Item = Part<'_>>)> {
         self.groups.keys.iter().map(|group| {
             let part = |at: usize| {
                 let update = &self.jobs[at].update;
-                Part { write: write_for(update), payload: update.payload() }
+                Part { write: self.forms.write(update), payload: update.payload() }
             };
             let key = self.jobs[group.first as usize].update.packed_key();
             (group.write, key, self.groups.chain(group).map(part))
         })
     }
 
-    /// Takes the batch apart: each job with the position of its key in [`Batch::writes`], in the
+    /// Takes the batch apart: each job with the position of its write in [`Batch::writes`], in the
     /// order in which they were accepted.
     pub fn into_jobs(self) -> Vec<(usize, Job)> {
         let mut write_of = vec![0; self.jobs.len()];

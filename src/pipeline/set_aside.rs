@@ -2,6 +2,7 @@
 //! goes on with other keys.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::IntGauge;
@@ -9,10 +10,12 @@ use tokio::time::Instant;
 
 use super::batch::joinable;
 use super::job::Job;
+use crate::redis::Forms;
 
 /// Refused keys of one lane, each with its events in the order in which they were accepted. The
 /// events hold their room.
 pub(super) struct SetAsideKeys {
+    forms: Arc<Forms>,
     keys: HashMap<Vec<u8>, SetAsideKey>,
     /// When the next key is due.
     next_due: Option<Instant>,
@@ -51,8 +54,14 @@ enum NextWrite {
 }
 
 impl SetAsideKeys {
-    pub(super) fn new(retry_min: Duration, retry_max: Duration, gauge: IntGauge) -> Self {
+    pub(super) fn new(
+        forms: &Arc<Forms>,
+        retry_min: Duration,
+        retry_max: Duration,
+        gauge: IntGauge,
+    ) -> Self {
         Self {
+            forms: Arc::clone(forms),
             keys: HashMap::new(),
             next_due: None,
             since: Instant::now(),
@@ -166,7 +175,7 @@ impl SetAsideKeys {
         let mut bytes = 0;
         for waiting in due {
             let count = waiting.next_count(max_jobs, max_bytes);
-            let count = joinable(waiting.jobs.iter().take(count));
+            let count = joinable(&self.forms, waiting.jobs.iter().take(count));
             let more: usize = waiting.jobs.iter().take(count).map(|job| job.cost()).sum();
             if !taken.is_empty() && (taken.len() + count > max_jobs || bytes + more > max_bytes) {
                 break;

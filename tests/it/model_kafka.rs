@@ -134,6 +134,7 @@ async fn live(
     let hard = CancellationToken::new();
     let lane = |(number, queue): (usize, &Arc<_>)| Lane {
         queue: Arc::clone(queue),
+        forms: Arc::default(),
         store: SlowConnection {
             redis: Arc::clone(redis),
             faulty: kill.is_some(),

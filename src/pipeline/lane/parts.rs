@@ -10,6 +10,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::health::LaneHealth;
 use crate::pipeline::poison::PoisonDetector;
 use crate::pipeline::queue::Queue;
+use crate::redis::Forms;
 
 /// Numbers of `[delivery]` that a lane needs.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +33,8 @@ pub struct Lane<S> {
     pub queue: Arc<Queue>,
     /// The way to Redis.
     pub store: S,
+    /// What is written for updates.
+    pub forms: Arc<Forms>,
     /// Where events go that Redis refuses for good.
     pub letters: DeadLetters,
     /// When and how much to write at once.

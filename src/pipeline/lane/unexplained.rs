@@ -25,7 +25,7 @@ impl<S: Apply> Worker<S> {
         if jobs.is_empty() {
             return;
         }
-        let (batch, waiting) = Batch::new(jobs);
+        let (batch, waiting) = Batch::new(&self.lane.forms, jobs);
         assert!(waiting.is_empty(), "what is taken out of one key can be one write");
         let trouble = self.write(&batch).await;
         let origin = BatchOrigin::SetAside { fenced: trouble.is_none() };

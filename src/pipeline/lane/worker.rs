@@ -64,8 +64,12 @@ pub(super) enum BatchOrigin {
 impl<S: Apply> Worker<S> {
     fn new(lane: Lane<S>) -> Self {
         let LaneLimits { retry_min, retry_max, .. } = lane.limits;
-        let set_aside =
-            SetAsideKeys::new(retry_min, retry_max, lane.metrics.events_set_aside.clone());
+        let set_aside = SetAsideKeys::new(
+            &lane.forms,
+            retry_min,
+            retry_max,
+            lane.metrics.events_set_aside.clone(),
+        );
         Self {
             writes: Writes::default(),
             verdicts: Vec::new(),
@@ -83,7 +87,7 @@ impl<S: Apply> Worker<S> {
         while let Some(jobs) = self.next_jobs().await {
             let mut left = self.release_cancelled(jobs);
             while !left.is_empty() {
-                let (batch, waiting) = Batch::new(left);
+                let (batch, waiting) = Batch::new(&self.lane.forms, left);
                 let trouble = self.write(&batch).await;
                 left = self.settle(batch, BatchOrigin::Queue).await;
                 left.extend(self.set_aside.divert(waiting));

@@ -18,6 +18,8 @@ pub struct Expire {
 }
 
 impl Expire {
+    pub(super) const ACL: &str = "+pexpire +pexpireat";
+
     /// The end that two writes to one key come to.
     pub(super) fn join(first: Option<Self>, later: Option<Self>) -> Option<Self> {
         match (first, later) {

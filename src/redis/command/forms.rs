@@ -4,12 +4,15 @@ use super::expire::Expire;
 use super::hash::HashWrite;
 use super::script::Script;
 use super::write::Write;
-use crate::event::Expiry;
+use crate::event::{Action, Expiry, Update};
 
-/// The write forms that can occur, and what all writes of one form have in common.
+/// The write forms that can occur, and what all writes of one form have in common. The default is
+/// to set fields of hashes.
 #[derive(Debug, Default)]
 pub struct Forms {
-    /// Keys can be given an end.
+    /// Fields are removed, too.
+    pub removes: bool,
+    /// Keys are given an end.
     pub expire: Option<ExpireMode>,
 }
 
@@ -23,21 +26,39 @@ pub enum ExpireMode {
 }
 
 impl Forms {
+    /// The write for one update.
+    pub fn write(&self, update: &Update) -> Write {
+        let expire = update.expiry().map(|expiry| self.expire_at(expiry));
+        match update.action() {
+            Action::Merge | Action::Replace | Action::Delete => Write::Hash(HashWrite {
+                fields: update.field_count(),
+                removed: update.removed_count(),
+                expire,
+            }),
+        }
+    }
+
+    fn expire_at(&self, expiry: Expiry) -> Expire {
+        Expire { expiry, once: self.expire == Some(ExpireMode::Once) }
+    }
+
     /// One write of every form, with `fields` fields where a form has fields: to ask a server
     /// whether it would take them.
     pub(in crate::redis) fn samples(&self, fields: u32) -> impl Iterator<Item = Write> {
-        let expire = self
-            .expire
-            .map(|mode| Expire { expiry: Expiry::After(1000), once: mode == ExpireMode::Once });
-        [Write::Hash(HashWrite { fields, expire })].into_iter()
+        let expire = self.expire.map(|_| self.expire_at(Expiry::After(1000)));
+        let removed = u32::from(self.removes);
+        [Write::Hash(HashWrite { fields, removed, expire })].into_iter()
     }
 
     /// The permissions that an ACL needs for all of them.
     pub(in crate::redis) fn acl(&self) -> String {
         let mut permissions: Vec<&str> = Vec::new();
-        for permission in self.samples(1).flat_map(|write| write.acl().split(' ')) {
-            if !permissions.contains(&permission) {
-                permissions.push(permission);
+        for write in self.samples(1) {
+            let of_write = [Some(write.acl()), write.follow_up_acl()];
+            for permission in of_write.into_iter().flatten().flat_map(|words| words.split(' ')) {
+                if !permissions.contains(&permission) {
+                    permissions.push(permission);
+                }
             }
         }
         permissions.join(" ")

@@ -4,6 +4,7 @@
 mod expire;
 mod forms;
 mod hash;
+mod needs;
 mod packed;
 mod script;
 mod verdict;
@@ -13,6 +14,7 @@ mod writes;
 pub use expire::Expire;
 pub use forms::{ExpireMode, Forms};
 pub use hash::HashWrite;
+pub(super) use needs::Need;
 pub(super) use packed::PackedCommands;
 pub(super) use verdict::{Applied, Unconfirmed};
 pub use verdict::{UnexplainedRefusal, Verdict};

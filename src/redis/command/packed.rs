@@ -81,6 +81,18 @@ impl PackedCommands {
     }
 }
 
+/// Takes the first of the packed bulk strings off `rest`; it stays packed.
+pub(super) fn split_bulk<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
+    let (mut length, mut at) = (0, 1);
+    while rest[at] != b'\r' {
+        length = length * 10 + usize::from(rest[at] - b'0');
+        at += 1;
+    }
+    let (bulk, tail) = rest.split_at(at + 2 + length + 2);
+    *rest = tail;
+    bulk
+}
+
 /// Appends `word` as one RESP bulk string.
 pub(super) fn push_bulk(out: &mut Vec<u8>, word: &[u8]) {
     out.push(b'$');

@@ -15,7 +15,8 @@ use super::verdict::{Applied, Unconfirmed};
 /// only what else its commands need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write {
-    /// Sets fields of a hash. The payload is the packed names and values.
+    /// Sets and removes fields of a hash. The payload is the packed names and values, and then the
+    /// names that are removed.
     Hash(HashWrite),
 }
 
@@ -77,8 +78,23 @@ impl Write {
     /// The permissions that an ACL needs: `+command`, with blanks between several.
     pub(in crate::redis) const fn acl(self) -> &'static str {
         match self {
-            Self::Hash(HashWrite { expire: None, .. }) => "+hset",
-            Self::Hash(HashWrite { expire: Some(_), .. }) => "+hset +pexpire +pexpireat",
+            Self::Hash(HashWrite { removed: 0, .. }) => "+hset",
+            Self::Hash(_) => "+hset +hdel",
+        }
+    }
+
+    /// The permissions that an ACL needs for what follows it.
+    pub(in crate::redis) const fn follow_up_acl(self) -> Option<&'static str> {
+        match self {
+            Self::Hash(HashWrite { expire: None, .. }) => None,
+            Self::Hash(HashWrite { expire: Some(_), .. }) => Some(Expire::ACL),
+        }
+    }
+
+    /// Fields that are set and fields that are removed in its payload.
+    pub(super) const fn counts(self) -> (u32, u32) {
+        match self {
+            Self::Hash(HashWrite { fields, removed, .. }) => (fields, removed),
         }
     }
 

@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn commands_and_slots_are_found_again() {
         let mut writes = Writes::default();
-        let hash = Write::Hash(HashWrite { fields: 1, expire: None });
+        let hash = Write::Hash(HashWrite { fields: 1, removed: 0, expire: None });
         let part = Part { write: hash, payload: b"$1\r\na\r\n$1\r\n1\r\n" };
         writes.add(hash, b"$6\r\nuser:1\r\n", std::iter::once(part));
         writes.add(hash, b"$5\r\n{x}\r\n\r\n", std::iter::once(part));
@@ -200,7 +200,7 @@ mod tests {
     fn joined_writes_have_the_fields_of_both() {
         let hash = |fields, end: Option<u64>, once| {
             let expire = end.map(|end| Expire { expiry: Expiry::After(end), once });
-            Write::Hash(HashWrite { fields, expire })
+            Write::Hash(HashWrite { fields, removed: 0, expire })
         };
         let joined = |first: Write, later| first.join(later).expect("two hashes are one");
         assert_eq!(joined(hash(1, None, false), hash(2, None, false)), hash(3, None, false));
@@ -220,7 +220,11 @@ mod tests {
             (b"$1\r\na\r\n", Expiry::After(1500), false),
             (b"$1\r\nb\r\n", Expiry::At(1_700_000_000_000), true),
         ] {
-            let write = Write::Hash(HashWrite { fields: 1, expire: Some(Expire { expiry, once }) });
+            let write = Write::Hash(HashWrite {
+                fields: 1,
+                removed: 0,
+                expire: Some(Expire { expiry, once }),
+            });
             let part = Part { write, payload: b"$1\r\na\r\n$1\r\n1\r\n" };
             writes.add(write, key, std::iter::once(part));
         }
@@ -233,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_write_has_its_own_replies_and_none_when_one_is_missing() {
-        let write = Write::Hash(HashWrite { fields: 1, expire: None });
+        let write = Write::Hash(HashWrite { fields: 1, removed: 0, expire: None });
         let expected = [2, 1, 2].map(|replies| Expected { write, replies, follow_ups: 0 });
         let replies = [1, 2, 3, 4].map(Value::Int);
         let found: Vec<&[Value]> =

@@ -9,6 +9,8 @@ use super::look_up;
 use super::names::NamedServer;
 use super::tls_hint;
 use super::trouble::Trouble;
+use crate::redis::command::Need;
+use crate::redis::wire::ServerVersion;
 use crate::tls::TlsClient;
 
 const PROXY_OR_TLS: &str = "if this port speaks TLS, use rediss://; if it is a proxy that knows \
@@ -120,6 +122,29 @@ pub(in crate::redis) fn greeting(
             Trouble::unreached(Class::Reconnect, server, cause, "connect again")
         }
     }
+}
+
+/// The server does not know commands that the configured writes need; `found` is its version, which
+/// is `None` where nothing is asked.
+pub(in crate::redis) fn too_old(
+    server: NamedServer<'_>,
+    need: Need,
+    found: Option<ServerVersion>,
+) -> Trouble {
+    let Need { key, redis, valkey } = need;
+    let needed = format!("Redis {}.{} or Valkey {}.{}", redis.0, redis.1, valkey.0, valkey.1);
+    let message = match found {
+        Some(found) => {
+            format!(
+                "{server}: {key} needs {needed}, and this is {found}: upgrade it, or unset {key}"
+            )
+        }
+        None => format!(
+            "{server}: {key} needs {needed}, and redis.handshake = \"minimal\" does not ask which \
+             version this is: use \"auto\", or unset {key}"
+        ),
+    };
+    Trouble { class: Class::Config, code: "NONE".to_owned(), message }
 }
 
 /// The server hung up on every command that could show that it is there.

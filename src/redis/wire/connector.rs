@@ -236,7 +236,7 @@ impl Connector {
             let (connection, greeted) = self.greet(&mut password, &omitted, one_by_one).await?;
             match greeted {
                 Ok(greeted) if !self.adapts() => {
-                    return Ok(connection.identified(greeted.identity, greeted.run_id));
+                    return self.identified(connection, greeted);
                 }
                 Ok(greeted) => {
                     if std::mem::take(&mut is_first)
@@ -251,13 +251,13 @@ impl Connector {
                         match self.greet(&mut password, &known, false).await {
                             Ok((_, Err(Ungreeted::HungUp(..)))) => unsupported.learn(omitted),
                             Ok((whole, Ok(all))) => {
-                                return Ok(whole.identified(all.identity, all.run_id));
+                                return self.identified(whole, all);
                             }
                             _ => {}
                         }
                     }
                     unsupported.learn(greeted.refused.iter().copied());
-                    return Ok(connection.identified(greeted.identity, greeted.run_id));
+                    return self.identified(connection, greeted);
                 }
                 Err(Ungreeted::HungUp(error, unknown)) if self.adapts() => {
                     let error = first.get_or_insert(error);
@@ -272,6 +272,21 @@ impl Connector {
                     return Err(first.unwrap_or_else(|| hint::nothing_to_say(self.named())));
                 }
             }
+        }
+    }
+
+    /// The connection with what the greeting told.
+    ///
+    /// # Errors
+    /// The server does not know commands that the configured writes need.
+    fn identified(&self, connection: Connection, greeted: Greeted) -> Result<Connection, Trouble> {
+        let needs = self.server.forms.needs().find(|need| match greeted.version {
+            Some(version) => !version.is_at_least(need.redis, need.valkey),
+            None => self.asks_nothing(),
+        });
+        match needs {
+            Some(need) => Err(hint::too_old(self.named(), need, greeted.version)),
+            None => Ok(connection.identified(greeted.identity, greeted.run_id)),
         }
     }
 

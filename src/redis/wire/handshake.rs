@@ -10,6 +10,7 @@ use super::identity::Identity;
 use super::info::{field, text};
 use super::server_access::ServerAccess;
 use super::step::{SIGNS_OF_LIFE, Step};
+use super::version::ServerVersion;
 use crate::config::{Handshake, Protocol};
 use crate::printable::printable;
 use crate::redis::errors::{Class, NamedServer, Trouble, code_and_detail, hint, refusal};
@@ -20,6 +21,8 @@ pub(super) struct Greeted {
     /// The id and address of this connection on the server.
     pub(super) identity: Option<Identity>,
     pub(super) run_id: Option<String>,
+    /// `None`: the server does not tell.
+    pub(super) version: Option<ServerVersion>,
     /// The commands that the next connection leaves out.
     pub(super) refused: Vec<Step>,
 }
@@ -98,10 +101,9 @@ pub(super) async fn greet(
     if let Some(primary) = reply_to(Step::Role).and_then(primary_of) {
         return Err(Ungreeted::Failed(hint::replica(server.named(), &primary)));
     }
-    let run_id = reply_to(Step::ServerInfo)
-        .and_then(text)
-        .and_then(|info| field(info, "run_id"))
-        .map(str::to_owned);
+    let info = reply_to(Step::ServerInfo).and_then(text);
+    let run_id = info.and_then(|info| field(info, "run_id")).map(str::to_owned);
+    let version = info.and_then(ServerVersion::read);
     let identity = reply_to(Step::ClientInfo)
         .and_then(text)
         .and_then(|info| Identity::read(info, run_id.clone()));
@@ -129,7 +131,7 @@ pub(super) async fn greet(
         .filter(|(step, forbidden, _)| lasting(*step, *forbidden))
         .map(|(step, ..)| step)
         .collect();
-    Ok(Greeted { identity, run_id, refused })
+    Ok(Greeted { identity, run_id, version, refused })
 }
 
 /// The trouble that a refused `step` means; `None`: writing works all the same.

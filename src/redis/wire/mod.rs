@@ -16,6 +16,7 @@ mod step;
 mod stream;
 mod tls_session;
 mod unsupported;
+mod version;
 pub(super) mod writable;
 
 pub use connection::{Allowed, Connection};
@@ -27,3 +28,4 @@ pub use password::check_password;
 pub use settings::ConnectionSettings;
 pub(super) use settings::ServerRole;
 pub use tls_session::TlsSession;
+pub(super) use version::ServerVersion;

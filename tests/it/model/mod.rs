@@ -68,6 +68,7 @@ async fn play(seed: u64, late: bool) -> (Vec<SentEvent>, Arc<Mutex<SimulatedRedi
         .map(|(number, queue)| {
             let lane = Lane {
                 queue: Arc::clone(queue),
+                forms: Arc::default(),
                 store: SimulatedConnection {
                     server: Arc::clone(&server),
                     faulty: Arc::clone(&faulty),
@@ -256,6 +257,7 @@ async fn a_lane_is_down_after_the_configured_failures_in_a_row() {
             retry_max: Duration::from_millis(50),
         };
         let lane = Lane {
+            forms: Arc::default(),
             queue: Arc::clone(&intake.queues()[0]),
             store: UnreachableServer(Arc::clone(&tried)),
             letters: DeadLetters::open(&DeadLetter::Discard, UserIds::Hashed).unwrap(),
