@@ -15,8 +15,14 @@ pub(super) fn product(info: &str) -> (&'static str, Option<&str>) {
     own.unwrap_or(("Redis", field(info, "redis_version")))
 }
 
-/// Warnings from an INFO text.
-pub(super) fn notes(info: &str, in_cluster: bool) -> Vec<String> {
+/// Warnings from an INFO text; `policy` is the eviction policy, and `keys_end` whether keys are
+/// given an end.
+pub(super) fn notes(
+    info: &str,
+    policy: Option<&str>,
+    in_cluster: bool,
+    keys_end: bool,
+) -> Vec<String> {
     let mut notes = Vec::new();
     match field(info, "cluster_enabled") {
         Some("1") if !in_cluster => {
@@ -30,14 +36,7 @@ pub(super) fn notes(info: &str, in_cluster: bool) -> Vec<String> {
         _ => {}
     }
     let bounded = field(info, "maxmemory").is_some_and(|max| max != "0");
-    match field(info, "maxmemory_policy") {
-        Some(policy) if bounded && policy.starts_with("allkeys-") => notes.push(format!(
-            "maxmemory-policy is {}: when its memory is full, Redis will delete profiles; \
-             noeviction is safe",
-            printable(policy)
-        )),
-        _ => {}
-    }
+    notes.extend(policy.filter(|_| bounded).and_then(|policy| eviction(policy, keys_end)));
     let major = field(info, "redis_version")
         .and_then(|version| version.split('.').next()?.parse::<u32>().ok());
     if major.is_some_and(|major| major < 4) {
@@ -48,32 +47,57 @@ pub(super) fn notes(info: &str, in_cluster: bool) -> Vec<String> {
     notes
 }
 
+/// What an eviction policy does to profiles when the server's memory is full.
+fn eviction(policy: &str, keys_end: bool) -> Option<String> {
+    let does = match policy {
+        _ if policy.starts_with("allkeys-") => {
+            "when its memory is full, Redis will delete profiles; noeviction is safe"
+        }
+        _ if !keys_end => return None,
+        _ if policy.starts_with("volatile-") => {
+            "when its memory is full, Redis will delete profiles before their TTL ends, since \
+             profile.ttl makes every profile a key with a TTL; noeviction is safe"
+        }
+        "noeviction" => {
+            "when its memory is full, Redis will refuse writes until profiles end: it keeps each \
+             to the end of profile.ttl, so plan the memory for that time"
+        }
+        _ => return None,
+    };
+    Some(format!("maxmemory-policy is {}: {does}", printable(policy)))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
+    fn of(info: &str, keys_end: bool) -> Vec<String> {
+        notes(info, field(info, "maxmemory_policy"), false, keys_end)
+    }
+
     #[test]
     fn a_plain_server_has_no_notes() {
         let info = "role:master\r\ncluster_enabled:0\r\nmaxmemory:0\r\n\
             maxmemory_policy:allkeys-lru\r\nredis_version:7.0.15\r\n";
         for info in [info, "maxmemory:1\r\nmaxmemory_policy:volatile-lru\r\n", ""] {
-            assert!(notes(info, false).is_empty(), "{:?}", notes(info, false));
+            let notes = of(info, false);
+            assert!(notes.is_empty(), "{notes:?}");
         }
     }
 
     #[test]
     fn each_trouble_has_a_note() {
-        for (info, words) in [
-            ("cluster_enabled:1\r\n", "Cluster"),
-            ("maxmemory:100\r\nmaxmemory_policy:allkeys-lru\r\n", "delete profiles"),
-            ("redis_version:3.2.1\r\n", "too old"),
+        for (info, keys_end, words) in [
+            ("cluster_enabled:1\r\n", false, "Cluster"),
+            ("maxmemory:100\r\nmaxmemory_policy:allkeys-lru\r\n", false, "delete profiles"),
+            ("maxmemory:1\r\nmaxmemory_policy:volatile-ttl\r\n", true, "before their TTL ends"),
+            ("maxmemory:1\r\nmaxmemory_policy:noeviction\r\n", true, "refuse writes until"),
+            ("redis_version:3.2.1\r\n", false, "too old"),
         ] {
-            assert!(
-                matches!(notes(info, false).as_slice(), [note] if note.contains(words)),
-                "{info}"
-            );
+            let notes = of(info, keys_end);
+            assert!(matches!(&notes[..], [note] if note.contains(words)), "{info}: {notes:?}");
         }
     }
 
@@ -88,7 +112,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_a_server_says_is_read_or_left(info in any::<String>()) {
-            let _ = (notes(&info, true), product(&info));
+            let _ = (notes(&info, Some(&info), true, true), product(&info));
         }
     }
 }
