@@ -54,7 +54,7 @@ impl DeadReason {
 pub enum Outcome {
     /// Redis confirmed the write.
     Written,
-    /// Redis confirmed that all that the event would change is newer already.
+    /// Redis confirmed that there is nothing to change: all that the event says is newer already.
     Stale,
     /// The event asks for nothing to be written.
     Skipped(SkipReason),

@@ -37,7 +37,8 @@ pub struct Ack {
     position: u64,
     received: Instant,
     event_time: Option<i64>,
-    source: Source,
+    /// `None`: an operator's command, which the ledger of events does not count.
+    source: Option<Source>,
     settled: bool,
 }
 
@@ -53,11 +54,26 @@ impl Ack {
         let counts = metrics.source(source);
         counts.received.inc();
         counts.in_flight.inc();
+        let source = Some(source);
         Self { receipts, metrics, position, received, event_time: None, source, settled: false }
     }
 
-    /// The source of the event.
-    pub fn source(&self) -> Source {
+    /// For an operator's command, which is no event: it is not counted.
+    pub fn of_command(receipts: Arc<dyn Receipts>, position: u64, metrics: Arc<Metrics>) -> Self {
+        let received = Instant::now();
+        Self {
+            receipts,
+            metrics,
+            position,
+            received,
+            event_time: None,
+            source: None,
+            settled: false,
+        }
+    }
+
+    /// The source of the event; `None`: it is an operator's command.
+    pub fn source(&self) -> Option<Source> {
         self.source
     }
 
@@ -88,7 +104,14 @@ impl Ack {
 
     fn finish(&mut self, outcome: Outcome, key: Option<&[u8]>) {
         self.settled = true;
-        let counts = self.metrics.source(self.source);
+        if let Some(source) = self.source {
+            self.count(source, outcome, key);
+        }
+        self.receipts.settle(self.position, outcome);
+    }
+
+    fn count(&self, source: Source, outcome: Outcome, key: Option<&[u8]>) {
+        let counts = self.metrics.source(source);
         match outcome {
             Outcome::Written => {
                 counts.written.inc();
@@ -103,16 +126,15 @@ impl Ack {
             Outcome::Skipped(reason) => counts.skipped(reason).inc(),
             Outcome::Rejected(reason) => {
                 counts.rejected(reason).inc();
-                self.metrics.rejections.rejected(self.source, reason);
+                self.metrics.rejections.rejected(source, reason);
             }
             Outcome::DeadLettered(reason) => {
                 counts.dead_lettered(reason).inc();
-                self.metrics.rejections.dead_lettered(self.source, reason, key);
+                self.metrics.rejections.dead_lettered(source, reason, key);
             }
             Outcome::Failed => counts.failed.inc(),
         }
         counts.in_flight.dec();
-        self.receipts.settle(self.position, outcome);
     }
 }
 

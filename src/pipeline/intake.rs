@@ -120,8 +120,10 @@ impl Intake {
         let bytes = &message.bytes()[text.clone()];
         let decision = TRANSFORMER
             .with_borrow_mut(|transformer| transformer.transform(&self.rules, origin, bytes));
-        if let Some(tap) = self.tap.as_ref().filter(|tap| tap.is_watched()) {
-            tap.show(ack.source(), &decision);
+        if let (Some(tap), Some(source)) = (&self.tap, ack.source())
+            && tap.is_watched()
+        {
+            tap.show(source, &decision);
         }
         match decision {
             Decision::Update(update) => {

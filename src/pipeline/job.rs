@@ -121,13 +121,15 @@ impl Job {
         &self.message.bytes()[self.text.clone()]
     }
 
-    /// The event as a dead letter: Redis refuses it because of `reason`.
-    pub(super) fn letter(&self, reason: DeadReason) -> Letter {
+    /// The event as a dead letter: Redis refuses it because of `reason`. `None`: an operator's
+    /// command, which is no event.
+    pub(super) fn letter(&self, reason: DeadReason) -> Option<Letter> {
+        let source = self.ack.source()?;
         let key = self.update.key();
         let prefix = String::from_utf8_lossy(&key[..self.prefix as usize]);
         let record = self.message.record();
-        Letter::new(reason, self.ack.source(), Some(key), self.text(), record)
-            .with_origin(&prefix, self.path_type.then_some("identify"))
+        let letter = Letter::new(reason, source, Some(key), self.text(), record);
+        Some(letter.with_origin(&prefix, self.path_type.then_some("identify")))
     }
 
     /// Where in its message the event's text stands.

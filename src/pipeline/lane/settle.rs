@@ -19,11 +19,16 @@ impl<S: Apply> Worker<S> {
         let mut by_key: BTreeMap<usize, Vec<Job>> = BTreeMap::new();
         for (write, mut job) in batch.into_jobs() {
             match self.verdicts[write] {
-                verdict @ (Verdict::Written | Verdict::Stale) => {
+                verdict @ (Verdict::Written | Verdict::Absent | Verdict::Stale) => {
                     released += job.cost();
                     self.forget(job.update.key());
-                    let is_stale = verdict == Verdict::Stale;
-                    job.ack.settle(if is_stale { Outcome::Stale } else { Outcome::Written });
+                    // An event that deletes is written, key or no key.
+                    let is_command = job.ack.source().is_none();
+                    job.ack.settle(match verdict {
+                        Verdict::Stale => Outcome::Stale,
+                        Verdict::Absent if is_command => Outcome::Stale,
+                        _ => Outcome::Written,
+                    });
                 }
                 Verdict::WrongType => refused.push((DeadReason::WrongType, job)),
                 Verdict::Refused | Verdict::Unexplained(_) => {
@@ -60,12 +65,21 @@ impl<S: Apply> Worker<S> {
     }
 
     /// Puts refused jobs into the dead letters, each event by itself; returns the room that they
-    /// gave back.
+    /// gave back. An operator's command becomes no dead letter: its outcome is all there is.
     async fn dead_letter(&mut self, refused: Vec<(DeadReason, Job)>) -> usize {
-        let letters = refused.iter().map(|(reason, job)| job.letter(*reason)).collect();
-        let outcomes = self.lane.letters.keep(letters).await;
         let released = refused.iter().map(|(_, job)| job.cost()).sum();
-        for ((_, job), outcome) in refused.into_iter().zip(outcomes) {
+        let (mut letters, mut events) = (Vec::new(), Vec::new());
+        for (reason, job) in refused {
+            match job.letter(reason) {
+                Some(letter) => {
+                    letters.push(letter);
+                    events.push(job);
+                }
+                None => job.ack.settle(Outcome::DeadLettered(reason)),
+            }
+        }
+        let outcomes = self.lane.letters.keep(letters).await;
+        for (job, outcome) in events.into_iter().zip(outcomes) {
             job.ack.settle_with_key(outcome, job.update.key());
         }
         released

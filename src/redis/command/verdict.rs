@@ -17,6 +17,8 @@ pub(in crate::redis) enum Unconfirmed<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::redis) enum Applied {
     Yes,
+    /// There was no key to delete.
+    Absent,
     /// All that it would change is newer already.
     Stale,
 }
@@ -26,6 +28,8 @@ pub(in crate::redis) enum Applied {
 pub enum Verdict {
     /// Redis replied OK.
     Written,
+    /// Redis replied OK: there was no key to delete.
+    Absent,
     /// Redis replied OK: all that the write would change is newer already.
     Stale,
     /// Redis refuses this write for good: the key holds another type.
@@ -45,7 +49,7 @@ pub enum Verdict {
 impl Verdict {
     /// Whether Redis confirmed the write.
     pub fn is_confirmed(self) -> bool {
-        matches!(self, Self::Written | Self::Stale)
+        matches!(self, Self::Written | Self::Absent | Self::Stale)
     }
 }
 

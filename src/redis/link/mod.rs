@@ -267,6 +267,7 @@ impl Link {
                     self.connector.taken().fetch_add(1, Relaxed);
                     NodeReply::Is(match applied {
                         Applied::Yes => Verdict::Written,
+                        Applied::Absent => Verdict::Absent,
                         Applied::Stale => Verdict::Stale,
                     })
                 }
