@@ -16,6 +16,10 @@ use serde_json::{Value, json};
 
 use crate::event::Rules;
 
+pub use crate::profile::{
+    Entities, FieldTtl, JsonNulls, JsonTraits, KeyTemplate, NewestWins, Nulls, Prefix, Profile,
+    ProfileMode, Store, Tombstones, TtlMode,
+};
 pub use documentation::{default_file, reference};
 pub use engine::effective_keys::{ChangedKey, EffectiveKeys};
 pub use engine::host::host_port;
@@ -25,6 +29,7 @@ pub use engine::report::{ConfigError, ConfigErrors};
 pub use engine::secrets::{content_hash, read_secret, without_newline};
 pub use sections::admin::{Admin, TapMode};
 pub use sections::dead_letter::{Breaker, DeadLetter};
+pub use sections::deletion::{Deletion, DeletionApi};
 pub use sections::delivery::Delivery;
 pub use sections::http::{Http, WriteKey};
 pub use sections::kafka::{Kafka, KafkaClient, Librdkafka, OffsetReset, Sasl, token_url_error};
@@ -46,7 +51,7 @@ use engine::layers;
 use engine::report::ConfigReport;
 use engine::units::{Size, print_size};
 use sections::raw::{Raw, key_kinds};
-use sections::{data_dir, redis, tls};
+use sections::{data_dir, keys, redis, tls};
 
 /// A valid configuration.
 #[derive(Debug, Clone)]
@@ -58,6 +63,9 @@ pub struct Config {
     /// When the Kafka source stops by itself.
     pub breaker: Breaker,
     pub redis: Redis,
+    pub profile: Profile,
+    /// `None`: off.
+    pub deletion: Option<Deletion>,
     pub rules: Rules,
     pub delivery: Delivery,
     pub dead_letter: DeadLetter,
@@ -135,8 +143,16 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut ConfigReport) -> Config {
         Breaker::without_kafka(report);
     }
     let redis = redis::resolve(&raw.redis, &data_dir, report);
+    let http = raw.http.as_ref().map(|http| http.resolve(report));
+    let profile = raw.profile.resolve(report);
+    let deletion = raw
+        .deletion
+        .as_ref()
+        .and_then(|deletion| deletion.resolve(&redis.prefix_rule, http.as_ref(), &profile, report));
     let mut config = Config {
-        http: raw.http.as_ref().map(|http| http.resolve(report)),
+        http,
+        profile,
+        deletion,
         breaker: raw.dead_letter.breaker.unwrap_or_default(),
         rules: raw.transform.resolve(raw.delivery.max_in_flight, report),
         delivery: raw.delivery.clone().resolve(&redis.mode, report),
@@ -181,6 +197,12 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut ConfigReport) {
             report.error("kafka.failover_replay", why);
         }
     }
+    let Config { redis, http, deletion, .. } = config;
+    keys::check(redis, http.as_ref(), deletion.as_ref(), report);
+    if let Some(http) = &raw.http {
+        let event = deletion.as_ref().and_then(|deletion| deletion.event.as_deref());
+        http.check_may_delete(event, report);
+    }
     config.admin.exposure().into_iter().for_each(|warning| report.warn(warning));
     let in_flight = Size(raw.delivery.max_in_flight as u64);
     let bodies = raw.http.as_ref().map(|http| ("http.max_body", http.max_body));
@@ -190,9 +212,11 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut ConfigReport) {
         report.ordered((key, print_size(&size.0)), limit, size <= in_flight);
     }
     let store = config.redis.mode.own_server().map(OwnServer::listens);
-    let http = config.http.as_ref().map(|http| ("http.listen", http.listen));
-    let listeners: Vec<_> =
-        http.into_iter().chain(store).chain([("admin.listen", config.admin.listen)]).collect();
+    let http = http.as_ref().map(|http| ("http.listen", http.listen));
+    let api = deletion.as_ref().and_then(|deletion| deletion.api.as_ref());
+    let api = api.map(|api| ("deletion.listen", api.listen));
+    let admin = [("admin.listen", config.admin.listen)];
+    let listeners: Vec<_> = http.into_iter().chain(store).chain(api).chain(admin).collect();
     for (n, (key, listen)) in listeners.iter().enumerate() {
         if let Some((other, _)) =
             listeners[..n].iter().find(|(_, other)| other == listen && listen.port() != 0)
@@ -225,6 +249,11 @@ fn effective(raw: Raw, config: &Config) -> Raw {
     Raw {
         data_dir: Some(config.data_dir.clone()),
         redis: redis::effective(&raw.redis, &config.redis),
+        deletion: raw
+            .deletion
+            .zip(config.deletion.as_ref())
+            .map(|(deletion, valid)| deletion.effective(valid, config.profile.is_guarded())),
+        profile: raw.profile.effective(&config.profile),
         delivery: config.delivery.clone(),
         transform: raw.transform.effective(&config.rules),
         dead_letter: raw.dead_letter.effective(&config.dead_letter, config.kafka.is_some()),

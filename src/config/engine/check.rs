@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value};
 
 use super::key_kind::{Form, KeyKind, join};
+use super::long_span::parse_long_duration;
 use super::quotable::{is_plain_name, quotable};
 use super::report::{ConfigReport, ValueOrigin};
 use super::tree::flatten;
@@ -110,6 +111,7 @@ impl Check<'_> {
         let read = match form {
             Form::Plain | Form::OrEmpty | Form::Secret => Ok(()),
             Form::Duration => parse_duration(&text).map(drop),
+            Form::LongDuration => parse_long_duration(&text).map(drop),
             Form::Size => parse_size(&text).map(drop),
             Form::Address => parse_address(&text).map(drop),
             Form::Section(form) => (form.check)(&text),

@@ -34,6 +34,8 @@ pub(crate) enum Form {
     /// Any text; an empty one is a value of its own, not a key left out.
     OrEmpty,
     Duration,
+    /// A duration that may be longer than a day.
+    LongDuration,
     Size,
     Address,
     Secret,
@@ -158,7 +160,9 @@ impl KeyKind {
             Self::Integer { .. } => "a whole number".into(),
             Self::Fraction { .. } => "a number".into(),
             Self::Word(words) => format!("one of {}", words.join(", ")),
-            Self::Text(Form::Duration) => "a duration with its unit, such as \"5s\"".into(),
+            Self::Text(Form::Duration | Form::LongDuration) => {
+                "a duration with its unit, such as \"5s\"".into()
+            }
             Self::Text(Form::Size) => "a size with its unit, such as \"4MiB\"".into(),
             Self::Text(Form::Address) => "an address such as \"127.0.0.1:8080\"".into(),
             Self::Text(_) => "a text (in quotes)".into(),
@@ -171,6 +175,7 @@ impl Form {
         match name {
             Some("or_empty") => Self::OrEmpty,
             Some("duration") => Self::Duration,
+            Some("long_duration") => Self::LongDuration,
             Some("size") => Self::Size,
             Some("address") => Self::Address,
             Some("secret") => Self::Secret,
@@ -185,7 +190,12 @@ impl Form {
         match self {
             Self::Secret => true,
             Self::Section(form) => form.may_hold_secret,
-            Self::Plain | Self::OrEmpty | Self::Duration | Self::Size | Self::Address => false,
+            Self::Plain
+            | Self::OrEmpty
+            | Self::Duration
+            | Self::LongDuration
+            | Self::Size
+            | Self::Address => false,
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod effective_keys;
 pub(crate) mod host;
 pub(crate) mod key_kind;
 pub(crate) mod layers;
+pub(crate) mod long_span;
 pub(crate) mod quotable;
 pub(crate) mod reference;
 pub(crate) mod report;

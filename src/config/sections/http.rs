@@ -14,6 +14,7 @@ use crate::config::engine::report::ConfigReport;
 use crate::config::engine::secrets::{read, secret};
 use crate::config::engine::units::{Listen, Secret, Size, Span};
 use crate::event::trim_js;
+use crate::profile::Prefix;
 
 /// The HTTP source.
 #[derive(Debug, Clone)]
@@ -37,8 +38,21 @@ pub struct WriteKey {
     /// For logs; never the key itself.
     pub name: String,
     pub key: SecretString,
-    /// Used instead of `redis.prefix` when present.
+    /// Used instead of `redis.prefix` when present; of one that events choose, the default.
     pub prefix: Option<String>,
+    /// The same, with how events choose it.
+    pub prefix_rule: Option<Prefix>,
+    /// Its events come through a gateway, whose `receivedAt` is when they arrived.
+    pub gateway: bool,
+    /// Its events may delete users.
+    pub may_delete: bool,
+}
+
+impl WriteKey {
+    /// A key whose events get nothing of their own.
+    pub(crate) fn plain(name: String, key: SecretString) -> Self {
+        Self { name, key, prefix: None, prefix_rule: None, gateway: false, may_delete: false }
+    }
 }
 
 /// The HTTP source: POST /v1/identify, /v1/batch and their siblings.
@@ -82,6 +96,12 @@ struct RawSource {
     write_key_file: Option<PathBuf>,
     /// Prefix of the keys of its events, instead of `redis.prefix`.
     prefix: Option<String>,
+    /// Whether its events come through a gateway that says when they arrived: their `receivedAt` is
+    /// believed. Never for a key that stands in a website. Default: false.
+    gateway: Option<bool>,
+    /// Whether its events may delete users: with `deletion.event`. Never for a key that stands in a
+    /// website. Default: false.
+    may_delete: Option<bool>,
 }
 
 impl Default for RawHttp {
@@ -137,6 +157,18 @@ impl RawHttp {
         }
     }
 
+    /// Errors for sources that may delete users where no event does: `event` is `deletion.event`.
+    pub(crate) fn check_may_delete(&self, event: Option<&str>, report: &mut ConfigReport) {
+        let sources =
+            self.sources.iter().enumerate().filter(|(_, source)| source.may_delete == Some(true));
+        for (n, _) in sources.filter(|_| event.is_none()) {
+            report.error(
+                &format!("http.sources[{n}].may_delete"),
+                "has no effect without deletion.event",
+            );
+        }
+    }
+
     /// The short form first, then the long one.
     fn write_keys(&self, report: &mut ConfigReport) -> Vec<WriteKey> {
         let mut keys =
@@ -144,9 +176,7 @@ impl RawHttp {
         for (n, key) in self.write_keys.iter().enumerate() {
             keys.add(
                 &format!("http.write_keys[{n}]"),
-                format!("key-{}", n + 1),
-                key.0.clone(),
-                None,
+                WriteKey::plain(format!("key-{}", n + 1), key.0.clone()),
             );
         }
         if let Some(path) = &self.write_keys_file {
@@ -155,14 +185,15 @@ impl RawHttp {
             }
             let text = read(keys.report, "http.write_keys_file", path).unwrap_or_default();
             for (n, line) in text.expose_secret().lines().enumerate() {
-                keys.add("http.write_keys_file", format!("key-{}", n + 1), line.into(), None);
+                let name = format!("key-{}", n + 1);
+                keys.add("http.write_keys_file", WriteKey::plain(name, line.into()));
             }
         }
         for (n, source) in self.sources.iter().enumerate() {
             let at = format!("http.sources[{n}]");
             let key = format!("{at}.write_key");
             let name = source.name.clone().unwrap_or_else(|| format!("source-{}", n + 1));
-            let typed = source
+            let prefix_rule = source
                 .prefix
                 .as_deref()
                 .map(|typed| prefix(keys.report, &format!("{at}.prefix"), Some(typed)));
@@ -175,7 +206,14 @@ impl RawHttp {
                 source.write_key.as_ref(),
                 source.write_key_file.as_deref(),
             ) {
-                keys.add(&key, name, secret, typed);
+                let write_key = WriteKey {
+                    prefix: prefix_rule.as_ref().map(|prefix| prefix.default_text().to_owned()),
+                    prefix_rule,
+                    gateway: source.gateway.unwrap_or_default(),
+                    may_delete: source.may_delete.unwrap_or_default(),
+                    ..WriteKey::plain(name, secret)
+                };
+                keys.add(&key, write_key);
             }
         }
         keys.keys
@@ -191,8 +229,8 @@ struct WriteKeys<'a> {
 }
 
 impl WriteKeys<'_> {
-    fn add(&mut self, at: &str, name: String, key: SecretString, prefix: Option<String>) {
-        let text = key.expose_secret();
+    fn add(&mut self, at: &str, write_key: WriteKey) {
+        let (name, text) = (&write_key.name, write_key.key.expose_secret());
         let wrong = if trim_js(text).is_empty() {
             Some("a write key is blank".to_owned())
         } else if text.contains(':') {
@@ -210,7 +248,7 @@ impl WriteKeys<'_> {
         };
         match wrong {
             Some(error) => self.report.error(at, error),
-            None => self.keys.push(WriteKey { name, key, prefix }),
+            None => self.keys.push(write_key),
         }
     }
 }

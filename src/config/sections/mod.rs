@@ -7,11 +7,14 @@
 pub(crate) mod admin;
 pub(crate) mod data_dir;
 pub(crate) mod dead_letter;
+pub(crate) mod deletion;
 pub(crate) mod delivery;
 pub(crate) mod http;
 pub(crate) mod kafka;
+pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod prefix;
+pub(crate) mod profile;
 pub(crate) mod raw;
 pub(crate) mod redis;
 pub(crate) mod reload;

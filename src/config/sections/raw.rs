@@ -10,10 +10,12 @@ use serde_json::Value;
 
 use super::admin::Admin;
 use super::dead_letter::RawDeadLetter;
+use super::deletion::RawDeletion;
 use super::delivery::Delivery;
 use super::http::RawHttp;
 use super::kafka::RawKafka;
 use super::log::Log;
+use super::profile::RawProfile;
 use super::redis::url::RedisUrl;
 use super::redis::{RawRedis, parse_node};
 use super::reload::Reload;
@@ -33,6 +35,8 @@ pub(crate) struct Raw {
     pub(crate) http: Option<RawHttp>,
     pub(crate) kafka: Option<RawKafka>,
     pub(crate) redis: RawRedis,
+    pub(crate) profile: RawProfile,
+    pub(crate) deletion: Option<RawDeletion>,
     pub(crate) transform: RawTransform,
     pub(crate) delivery: Delivery,
     pub(crate) dead_letter: RawDeadLetter,

@@ -78,9 +78,8 @@ mod tests {
 
     fn keys() -> KeyDigests {
         let key = |key: &str, prefix: Option<&str>| WriteKey {
-            name: String::new(),
-            key: key.into(),
             prefix: prefix.map(str::to_owned),
+            ..WriteKey::plain(String::new(), key.into())
         };
         KeyDigests::new(
             &[key("first", None), key("second", Some("team")), key("third", Some(""))],

@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use traitsink::config::{Address, Handshake, Mode, Protocol, Redis, Tcp};
+use traitsink::config::{Address, Handshake, KeyTemplate, Mode, Prefix, Protocol, Redis, Tcp};
 use traitsink::redis::{ConnectionSettings, Connector};
 use traitsink::tls::TlsError;
 
@@ -115,6 +115,9 @@ pub(crate) fn settings(address: Address) -> Redis {
         database: 0,
         read_from_replicas: false,
         prefix: String::new(),
+        prefix_rule: Prefix::Fixed(String::new()),
+        key: KeyTemplate::default(),
+        group_key: None,
         client_name: "traitsink".to_owned(),
         handshake: Handshake::Auto,
         protocol: Protocol::Resp2,

@@ -119,7 +119,7 @@ impl<'a> DocumentedKey<'a> {
     pub(super) fn type_name(&self) -> String {
         let present = self.present();
         let named = match present["x-form"].as_str() {
-            Some("duration") => "duration",
+            Some("duration" | "long_duration") => "duration",
             Some("size") => "size",
             Some("address") => "IP address and port",
             Some("secret") => "text (secret)",

@@ -18,6 +18,7 @@ use crate::config::engine::quotable::quotable;
 use crate::config::engine::report::ConfigReport;
 use crate::config::engine::units::Span;
 use crate::config::sections::tls::Tls;
+use crate::profile::Tombstones;
 
 /// The Kafka source.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct Kafka {
     pub failover_replay: Duration,
     /// Static membership when set.
     pub group_instance_id: Option<String>,
+    /// What a record with a null value does.
+    pub tombstones: Tombstones,
     /// The topic of the dead letters, if it is on the same brokers: it is never read.
     pub dead_letters: Option<String>,
 }
@@ -94,6 +97,8 @@ pub(crate) struct RawKafka {
     pub(crate) failover_replay: Span,
     /// Static membership: a name that this worker keeps across restarts, and no other worker has.
     group_instance_id: Option<String>,
+    /// What a record with a null value does.
+    tombstones: Tombstones,
     pub(crate) sasl: RawSasl,
     pub(crate) tls: RawKafkaTls,
     librdkafka: Properties,
@@ -110,6 +115,7 @@ impl Default for RawKafka {
             commit_interval: Span::secs(5),
             failover_replay: Span::secs(0),
             group_instance_id: None,
+            tombstones: Tombstones::default(),
             sasl: RawSasl::default(),
             tls: RawKafkaTls::default(),
             librdkafka: Properties::default(),
@@ -149,6 +155,7 @@ impl RawKafka {
             commit_interval: self.commit_interval.0,
             failover_replay: self.failover_replay.0,
             group_instance_id: self.group_instance_id.clone(),
+            tombstones: self.tombstones,
             dead_letters: None,
         }
     }

@@ -8,6 +8,7 @@ use super::raw::RawRedis;
 use super::url::{RedisUrl, UrlAddress, UrlText};
 use super::valid::{Mode, Redis};
 use crate::config::engine::units::Listen;
+use crate::profile::Prefix;
 
 /// Arguments may hold a secret, and so may what follows the name of a program that was typed as one
 /// text.
@@ -73,7 +74,10 @@ pub(crate) fn effective(redis: &RawRedis, valid: &Redis) -> RawRedis {
         protocol,
         keepalive,
         user_timeout,
-        prefix: Some(valid.prefix.clone()),
+        prefix: match &valid.prefix_rule {
+            Prefix::Fixed(prefix) => Some(prefix.clone()),
+            Prefix::Dynamic { .. } => redis.prefix.clone(),
+        },
         tls: redis.tls.effective(valid.tls.as_ref()),
         cluster: None,
         sentinel: None,

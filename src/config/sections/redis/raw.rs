@@ -17,8 +17,9 @@ use super::sentinel::RawSentinel;
 use super::url::UrlText;
 use crate::config::engine::units::{Secret, Span};
 use crate::config::sections::tls::RawTls;
+use crate::profile::KeyTemplate;
 
-/// Where profiles are written: the hash `[prefix:]user:<id>`.
+/// Where profiles are written: by default the hash `[prefix:]user:<id>`.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawRedis {
@@ -49,8 +50,18 @@ pub(crate) struct RawRedis {
     /// Number of the database. Default: 0.
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub(super) database: Option<u32>,
-    /// Prefix of the keys, which are `[prefix:]user:<id>`. Blanks around it are left out.
+    /// Prefix of the keys, which are `[prefix:]user:<id>`. Blanks around it are left out. Each event
+    /// chooses its own with `{{ event.context.tenant || DEFAULT }}`: what the event says there is
+    /// the prefix, and no part of the profile.
     pub(super) prefix: Option<String>,
+    /// The keys of users: text, `{prefix}` (the prefix and a colon, or nothing), and `{userId}`
+    /// exactly once, with text before it. Doubled braces are braces: `{prefix}user:{{{userId}}}`
+    /// makes `user:{u1}`.
+    pub(super) key: String,
+    /// The keys of groups, such as `{prefix}group:{groupId}`: `group` calls write their traits
+    /// there. Without it they are skipped.
+    #[schemars(example = &"{prefix}group:{groupId}")]
+    pub(super) group_key: Option<String>,
     /// The connections' name in CLIENT LIST; empty: none is set.
     #[schemars(extend("x-form" = "or_empty"))]
     pub(super) client_name: String,
@@ -97,6 +108,8 @@ impl Default for RawRedis {
             password_command: None,
             database: None,
             prefix: None,
+            key: KeyTemplate::DEFAULT.into(),
+            group_key: None,
             client_name: "traitsink".into(),
             handshake: Handshake::default(),
             protocol: None,

@@ -18,6 +18,7 @@ use super::sentinel::Sentinel;
 use super::sharded::Shard;
 use super::tcp::Tcp;
 use crate::config::sections::tls::Tls;
+use crate::profile::{KeyTemplate, Prefix};
 
 /// Where profiles are written.
 #[derive(Debug, Clone)]
@@ -30,8 +31,15 @@ pub struct Redis {
     pub database: u32,
     /// `check`, the only verb that reads profiles, may read them from replicas.
     pub read_from_replicas: bool,
-    /// Trimmed as JavaScript trims; empty: none.
+    /// The fixed prefix, trimmed as JavaScript trims; empty: none. Of one that events choose, the
+    /// default.
     pub prefix: String,
+    /// The prefix, or how events choose it.
+    pub prefix_rule: Prefix,
+    /// The keys of users.
+    pub key: KeyTemplate,
+    /// The keys of groups; `None`: groups are skipped.
+    pub group_key: Option<KeyTemplate>,
     /// Empty: none is set.
     pub client_name: String,
     pub handshake: Handshake,

@@ -17,6 +17,7 @@ use super::tcp::Tcp;
 use super::valid::Redis;
 use crate::config::engine::report::ConfigReport;
 use crate::config::sections::prefix::prefix;
+use crate::profile::{KeyTemplate, KeyedBy};
 
 /// Checks the section. `state` is where everything is kept that has no place of its own.
 pub(crate) fn resolve(redis: &RawRedis, state: &Path, report: &mut ConfigReport) -> Redis {
@@ -43,6 +44,13 @@ pub(crate) fn resolve(redis: &RawRedis, state: &Path, report: &mut ConfigReport)
     if redis.handshake == Handshake::Minimal && !redis.client_name.is_empty() {
         report.no_effect("redis.client_name", "with redis.handshake = \"minimal\"");
     }
+    let prefix_rule = prefix(report, "redis.prefix", redis.prefix.as_deref());
+    let mut template = |key, text: &str, by| {
+        KeyTemplate::parse(text, by).map_err(|error| report.error(key, error)).ok()
+    };
+    let key = template("redis.key", &redis.key, KeyedBy::User).unwrap_or_default();
+    let group_key = redis.group_key.as_deref();
+    let group_key = group_key.and_then(|text| template("redis.group_key", text, KeyedBy::Group));
     Redis {
         mode: target.mode,
         username: target.username,
@@ -50,7 +58,10 @@ pub(crate) fn resolve(redis: &RawRedis, state: &Path, report: &mut ConfigReport)
         logins: target.logins,
         database: target.database,
         read_from_replicas: redis.read_from_replicas.unwrap_or_default(),
-        prefix: prefix(report, "redis.prefix", redis.prefix.as_deref()),
+        prefix: prefix_rule.default_text().to_owned(),
+        prefix_rule,
+        key,
+        group_key,
         client_name: redis.client_name.clone(),
         handshake: redis.handshake,
         protocol: target.protocol,
