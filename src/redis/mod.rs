@@ -15,7 +15,11 @@ mod slot;
 mod wire;
 
 pub use apply::Apply;
-pub use command::{HashWrite, UnexplainedRefusal, Verdict, Write, Writes};
+pub use command::{
+    ExpiringFields, ExpiryMoment, Guard, GuardMode, GuardVerdict, GuardedDeletion, GuardedEvent,
+    HashWrite, KeyDeletion, KeyExpiry, PackedCommands, ReplaceWrite, Script, UnexplainedRefusal,
+    Verdict, Write, Writes,
+};
 pub use errors::{Broken, Class, QueryError, Trouble};
 pub use loss_epochs::LossEpochs;
 pub use probe::{Replication, ServerReport, probe};
