@@ -80,7 +80,7 @@ impl Delivery {
             }
             None => {}
         }
-        let forms: Arc<Forms> = Arc::default();
+        let forms = Arc::new(Forms::of(&config.profile));
         let route = Route::new(&redis, &forms).map_err(StartError::config)?;
         warn_unverified("redis", redis.tls.as_ref(), &metrics);
         warn_unverified(

@@ -26,8 +26,10 @@ pub enum Action {
     Merge,
     /// The fields become all that the key holds.
     Replace,
-    /// The key is deleted: the update has no fields.
+    /// The key is deleted: the update has no fields. With a guard, what is newer stays.
     Delete,
+    /// The key is deleted, also what is newer.
+    Erase,
 }
 
 /// The end of a key.

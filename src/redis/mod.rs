@@ -16,7 +16,9 @@ mod wire;
 
 pub use apply::Apply;
 pub use command::{
-    Expire, ExpireMode, Forms, HashWrite, Part, UnexplainedRefusal, Verdict, Write, Writes,
+    Expire, ExpiringFields, ExpiryMoment, Forms, Guard, GuardMode, GuardVerdict, GuardedDeletion,
+    GuardedErasure, GuardedEvent, GuardedWrite, HashWrite, KeyDeletion, KeyExpiry, PackedCommands,
+    Part, ReplaceWrite, Script, UnexplainedRefusal, Verdict, Write, Writes,
 };
 pub use errors::{Broken, Class, QueryError, Trouble};
 pub use loss_epochs::LossEpochs;

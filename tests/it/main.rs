@@ -136,6 +136,8 @@ mod otlp;
 mod page;
 /// `/api/profile` in each mode of Redis, and every answer that is not 200.
 mod profile_lookup;
+/// What a profile becomes: expiry, removed fields, replaced and newest profiles, on many servers.
+mod profiles;
 /// Proxies and managed services that support few commands.
 mod proxies;
 /// An HTTP client that sends exactly the given bytes; no tests.

@@ -71,7 +71,7 @@ impl<S: Apply> Worker<S> {
             lane.metrics.events_set_aside.clone(),
         );
         Self {
-            writes: Writes::default(),
+            writes: Writes::new(&lane.forms),
             verdicts: Vec::new(),
             backoff: backoff(lane.limits),
             failures: 0,

@@ -1,45 +1,98 @@
 //! The write forms that a configuration uses. Pure.
 
 use super::expire::Expire;
+use super::guard::{Guard, GuardMode};
+use super::guarded::{GuardedErasure, GuardedWrite};
 use super::hash::HashWrite;
 use super::script::Script;
+use super::unguarded::{KeyDeletion, ReplaceWrite};
 use super::write::Write;
 use crate::event::{Action, Expiry, Update};
+use crate::profile::{FieldTtl, NewestWins, Nulls, Profile, ProfileMode, TtlMode};
 
 /// The write forms that can occur, and what all writes of one form have in common. The default is
 /// to set fields of hashes.
 #[derive(Debug, Default)]
 pub struct Forms {
     /// Fields are removed, too.
-    pub removes: bool,
-    /// Keys are given an end.
-    pub expire: Option<ExpireMode>,
-}
-
-/// How often a key is given an end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExpireMode {
-    /// By every write.
-    Refresh,
-    /// When it has none.
-    Once,
+    removes: bool,
+    /// The fields of an event become all that a hash has.
+    replaces: bool,
+    /// How often keys are given an end; `None`: never.
+    expire: Option<TtlMode>,
+    pub(super) guard: Option<Guard>,
+    pub(super) field_ttl: Vec<FieldTtl>,
+    /// How a user is deleted; `None`: never.
+    deletes: bool,
+    /// Milliseconds for which a deleted user is remembered, with a guard; 0: for ever.
+    pub(super) tombstone_ttl: u64,
 }
 
 impl Forms {
+    /// For profiles that change so.
+    pub fn of(profile: &Profile) -> Self {
+        let mode = match (profile.newest_wins, profile.mode) {
+            (NewestWins::Off, _) => None,
+            (NewestWins::Field, _) => Some(GuardMode::Field),
+            (NewestWins::Profile, ProfileMode::Merge) => Some(GuardMode::Profile),
+            (NewestWins::Profile, ProfileMode::Replace) => Some(GuardMode::ProfileReplace),
+        };
+        let expires = profile.ttl.is_some() || profile.ttl_path.is_some();
+        Self {
+            removes: profile.nulls == Nulls::Delete,
+            replaces: profile.mode == ProfileMode::Replace,
+            expire: expires.then_some(profile.ttl_mode),
+            guard: mode.map(|mode| Guard::new(mode, &profile.time_field)),
+            field_ttl: profile.field_ttl.clone(),
+            deletes: false,
+            tombstone_ttl: 0,
+        }
+    }
+
+    /// The same, where users are deleted, and remembered as deleted for so many milliseconds (0: for
+    /// ever).
+    pub fn with_deletion(self, tombstone_ttl: u64) -> Self {
+        Self { deletes: true, tombstone_ttl, ..self }
+    }
+
+    /// Whether keys are given an end.
+    pub(in crate::redis) fn keys_end(&self) -> bool {
+        self.expire.is_some()
+    }
+
+    /// Whether only a key without an end is given one.
+    pub(super) fn expires_once(&self) -> bool {
+        self.expire == Some(TtlMode::Once)
+    }
+
     /// The write for one update.
     pub fn write(&self, update: &Update) -> Write {
+        let (fields, removed) = (update.field_count(), update.removed_count());
         let expire = update.expiry().map(|expiry| self.expire_at(expiry));
-        match update.action() {
-            Action::Merge | Action::Replace | Action::Delete => Write::Hash(HashWrite {
-                fields: update.field_count(),
-                removed: update.removed_count(),
-                expire,
-            }),
+        let time = update.at().map(|at| u64::try_from(at).unwrap_or(0));
+        match (update.action(), time) {
+            (Action::Merge | Action::Replace, Some(time)) => {
+                Write::Guarded(GuardedWrite { time, fields, removed, expire })
+            }
+            (Action::Merge, None) => Write::Hash(HashWrite { fields, removed, expire }),
+            (Action::Replace, None) => Write::Replace(ReplaceWrite { fields, expire }),
+            (Action::Delete, Some(time)) => {
+                Write::Erasure(GuardedErasure { time, everything: false })
+            }
+            (Action::Erase, Some(time)) => {
+                Write::Erasure(GuardedErasure { time, everything: true })
+            }
+            (Action::Delete | Action::Erase, None) => Write::Deletion(KeyDeletion { json: false }),
         }
     }
 
     fn expire_at(&self, expiry: Expiry) -> Expire {
-        Expire { expiry, once: self.expire == Some(ExpireMode::Once) }
+        Expire { expiry, once: self.expires_once() }
+    }
+
+    /// The guard, of which every guarded update speaks.
+    pub(super) fn guard(&self) -> &Guard {
+        self.guard.as_ref().expect("updates are guarded where the configuration has a guard")
     }
 
     /// One write of every form, with `fields` fields where a form has fields: to ask a server
@@ -47,25 +100,41 @@ impl Forms {
     pub(in crate::redis) fn samples(&self, fields: u32) -> impl Iterator<Item = Write> {
         let expire = self.expire.map(|_| self.expire_at(Expiry::After(1000)));
         let removed = u32::from(self.removes);
-        [Write::Hash(HashWrite { fields, removed, expire })].into_iter()
+        let change = match (&self.guard, self.replaces) {
+            (Some(_), _) => Write::Guarded(GuardedWrite { time: 0, fields, removed, expire }),
+            (None, true) => Write::Replace(ReplaceWrite { fields, expire }),
+            (None, false) => Write::Hash(HashWrite { fields, removed, expire }),
+        };
+        let deletion = self.deletes.then_some(match self.guard {
+            Some(_) => Write::Erasure(GuardedErasure { time: 0, everything: false }),
+            None => Write::Deletion(KeyDeletion { json: false }),
+        });
+        [Some(change), deletion].into_iter().flatten()
     }
 
     /// The permissions that an ACL needs for all of them.
     pub(in crate::redis) fn acl(&self) -> String {
         let mut permissions: Vec<&str> = Vec::new();
-        for write in self.samples(1) {
-            let of_write = [Some(write.acl()), write.follow_up_acl()];
-            for permission in of_write.into_iter().flatten().flat_map(|words| words.split(' ')) {
-                if !permissions.contains(&permission) {
-                    permissions.push(permission);
-                }
+        let field_ttl = (!self.field_ttl.is_empty()).then_some(Guard::FIELD_TTL_ACL);
+        let writes = self.samples(1).flat_map(|write| [Some(write.acl()), write.follow_up_acl()]);
+        for permission in writes.chain([field_ttl]).flatten().flat_map(|words| words.split(' ')) {
+            if !permission.is_empty() && !permissions.contains(&permission) {
+                permissions.push(permission);
             }
         }
         permissions.join(" ")
     }
 
     /// The scripts that a server must know before it is written to.
-    pub(in crate::redis) fn scripts(&self) -> &[Script] {
-        &[]
+    pub(in crate::redis) fn scripts(&self) -> Vec<&'static Script> {
+        match &self.guard {
+            Some(guard) => guard.scripts().to_vec(),
+            None => {
+                [self.replaces.then(ReplaceWrite::script), self.deletes.then(KeyDeletion::script)]
+                    .into_iter()
+                    .flatten()
+                    .collect()
+            }
+        }
     }
 }

@@ -1,15 +1,19 @@
-//! `HSET key name value ..`, and `HDEL key name ..` where fields are removed. Pure.
+//! `HSET key name value ..`, `HDEL key name ..` where fields are removed, and `HPEXPIRE` where fields
+//! have a TTL. Pure.
 //!
-//! The two are no transaction: in a cluster, nodes redirect inside of MULTI in ways that cannot be
-//! told apart from failures. Both can be repeated, so a half that was applied is made whole.
+//! They are no transaction: in a cluster, nodes redirect inside of MULTI in ways that cannot be
+//! told apart from failures. All can be repeated, so a half that was applied is made whole.
 
 use hashbrown::HashMap;
 use redis::Value;
 
 use super::expire::Expire;
-use super::packed::{PackedCommands, push_bulk, split_bulk};
+use super::field_ttls::{self, FieldTtls};
+use super::forms::Forms;
+use super::packed::{PackedCommands, split_bulk};
 use super::verdict::Unconfirmed;
 use super::write::Part;
+use crate::profile::FieldTtl;
 
 /// Fields of a hash to be set and removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +37,13 @@ impl HashWrite {
 
     pub(super) fn pack<'a>(
         self,
+        forms: &Forms,
         key: &[u8],
         parts: impl Iterator<Item = Part<'a>>,
         out: &mut PackedCommands,
     ) {
-        if self.removed > 0 {
-            return Folded::of(parts).pack(key, out);
+        if self.removed > 0 || !forms.field_ttl.is_empty() {
+            return Folded::of(parts).pack(key, &forms.field_ttl, out);
         }
         out.begin(2 + 2 * u64::from(self.fields), b"$4\r\nHSET\r\n");
         out.push_key(key);
@@ -52,80 +57,87 @@ impl HashWrite {
         }
         replies.iter().try_for_each(|reply| match reply {
             Value::Int(_) => Ok(()),
-            Value::ServerError(error) => Err(Unconfirmed::Error(error)),
-            _ => Err(Unconfirmed::Mismatch),
+            _ => field_ttls::judge(reply),
         })
-    }
-
-    pub(super) fn sample(self) -> Vec<u8> {
-        let mut payload = Vec::new();
-        for field in 0..self.fields {
-            push_bulk(&mut payload, format!("f{field}").as_bytes());
-            push_bulk(&mut payload, b"0");
-        }
-        for field in 0..self.removed {
-            push_bulk(&mut payload, format!("r{field}").as_bytes());
-        }
-        payload
     }
 }
 
 /// What several updates to one key come to, each field by its packed name, in the order of first
 /// appearance.
-struct Folded<'a> {
+pub(super) struct Folded<'a> {
     /// Where each name stands in `changes`.
     places: HashMap<&'a [u8], usize>,
-    /// The packed name, and the packed value; `None`: the field is removed.
-    changes: Vec<(&'a [u8], Option<&'a [u8]>)>,
+    changes: Vec<FieldChange<'a>>,
+}
+
+/// The last change of one field.
+struct FieldChange<'a> {
+    /// Packed.
+    name: &'a [u8],
+    /// The packed name and value; `None`: the field is removed.
+    pair: Option<&'a [u8]>,
 }
 
 impl<'a> Folded<'a> {
-    fn of(parts: impl Iterator<Item = Part<'a>>) -> Self {
+    pub(super) fn of(parts: impl Iterator<Item = Part<'a>>) -> Self {
         let mut folded = Self { places: HashMap::new(), changes: Vec::new() };
         for part in parts {
             let (fields, removed) = part.write.counts();
             let mut rest = part.payload;
             for _ in 0..fields {
+                let from = rest;
                 let name = split_bulk(&mut rest);
-                folded.change(name, Some(split_bulk(&mut rest)));
+                let value = split_bulk(&mut rest);
+                let pair = Some(&from[..name.len() + value.len()]);
+                folded.change(FieldChange { name, pair });
             }
             for _ in 0..removed {
-                folded.change(split_bulk(&mut rest), None);
+                folded.change(FieldChange { name: split_bulk(&mut rest), pair: None });
             }
         }
         folded
     }
 
-    fn change(&mut self, name: &'a [u8], value: Option<&'a [u8]>) {
-        let place = *self.places.entry(name).or_insert(self.changes.len());
+    fn change(&mut self, change: FieldChange<'a>) {
+        let place = *self.places.entry(change.name).or_insert(self.changes.len());
         match self.changes.get_mut(place) {
-            Some(change) => change.1 = value,
-            None => self.changes.push((name, value)),
+            Some(before) => *before = change,
+            None => self.changes.push(change),
         }
     }
 
-    fn pack(&self, key: &[u8], out: &mut PackedCommands) {
-        let set = self.changes.iter().filter(|(_, value)| value.is_some()).count() as u64;
+    /// The packed names and values of the fields that are set.
+    pub(super) fn set(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.changes.iter().filter_map(|change| change.pair)
+    }
+
+    /// The packed names of the fields that are set.
+    pub(super) fn set_names(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.changes.iter().filter(|change| change.pair.is_some()).map(|change| change.name)
+    }
+
+    /// The packed names of the fields that are removed.
+    pub(super) fn removed(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.changes.iter().filter(|change| change.pair.is_none()).map(|change| change.name)
+    }
+
+    /// Appends `HSET`, `HDEL` and the TTLs of fields, as far as there is something for each.
+    fn pack(&self, key: &[u8], rules: &[FieldTtl], out: &mut PackedCommands) {
+        let set = self.set().count() as u64;
         let removed = self.changes.len() as u64 - set;
         if set > 0 {
             out.begin(2 + 2 * set, b"$4\r\nHSET\r\n");
             out.push_key(key);
-            for (name, value) in &self.changes {
-                if let Some(value) = value {
-                    out.push(name);
-                    out.push(value);
-                }
-            }
+            self.set().for_each(|pair| out.push(pair));
             out.end();
         }
         if removed > 0 {
             out.begin(2 + removed, b"$4\r\nHDEL\r\n");
             out.push_key(key);
-            for (name, _) in self.changes.iter().filter(|(_, value)| value.is_none()) {
-                out.push(name);
-            }
+            self.removed().for_each(|name| out.push(name));
             out.end();
         }
+        FieldTtls::of(rules, self.set_names()).pack(key, out);
     }
 }
 
@@ -135,6 +147,7 @@ mod tests {
 
     use super::*;
     use crate::redis::command::Write;
+    use crate::redis::command::packed::push_bulk;
 
     fn part(fields: &[(&str, &str)], removed: &[&str]) -> (HashWrite, Vec<u8>) {
         let mut payload = Vec::new();
@@ -155,7 +168,7 @@ mod tests {
             let write = Write::Hash(*write);
             Part { write, payload }
         });
-        whole.pack(b"$1\r\nk\r\n", parts, &mut out);
+        whole.pack(&Forms::default(), b"$1\r\nk\r\n", parts, &mut out);
         (0..out.len()).map(|number| words(out.command(number))).collect()
     }
 

@@ -2,20 +2,31 @@
 //! needs. Pure.
 
 mod expire;
+mod field_ttls;
 mod forms;
+mod guard;
+mod guarded;
 mod hash;
 mod needs;
 mod packed;
 mod script;
+mod unguarded;
 mod verdict;
 mod write;
 mod writes;
 
 pub use expire::Expire;
-pub use forms::{ExpireMode, Forms};
+pub use forms::Forms;
+pub use guard::{
+    ExpiringFields, ExpiryMoment, Guard, GuardMode, GuardVerdict, GuardedDeletion, GuardedEvent,
+    KeyExpiry,
+};
+pub use guarded::{GuardedErasure, GuardedWrite};
 pub use hash::HashWrite;
 pub(super) use needs::Need;
-pub(super) use packed::PackedCommands;
+pub use packed::PackedCommands;
+pub use script::Script;
+pub use unguarded::{KeyDeletion, ReplaceWrite};
 pub(super) use verdict::{Applied, Unconfirmed};
 pub use verdict::{UnexplainedRefusal, Verdict};
 pub use write::{Part, Write};

@@ -1,6 +1,6 @@
 //! What forms need of a server that not every server has. Pure.
 
-use super::forms::{ExpireMode, Forms};
+use super::forms::Forms;
 
 /// A version that a server must have at least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,9 +16,9 @@ impl Forms {
     /// The versions that a server must have.
     pub(in crate::redis) fn needs(&self) -> impl Iterator<Item = Need> {
         let need = |key, redis, valkey| Need { key, redis, valkey };
-        let once = self.expire == Some(ExpireMode::Once);
-        let guard = false;
-        let field_ttl = false;
+        let once = self.expires_once();
+        let guard = self.guard.is_some();
+        let field_ttl = !self.field_ttl.is_empty();
         [
             once.then(|| need("profile.ttl_mode = \"once\"", (7, 0), (7, 0))),
             guard.then(|| need("profile.newest_wins", (7, 0), (7, 0))),

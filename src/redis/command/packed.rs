@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// A reused buffer of packed commands, one behind the other.
 #[derive(Default)]
-pub(in crate::redis) struct PackedCommands {
+pub struct PackedCommands {
     bytes: Vec<u8>,
     /// Where each command ends.
     ends: Vec<usize>,
@@ -18,7 +18,8 @@ impl PackedCommands {
         self.ends.clear();
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    /// All commands, in order.
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
@@ -44,6 +45,19 @@ impl PackedCommands {
     /// Appends packed words.
     pub(in crate::redis) fn push(&mut self, packed: &[u8]) {
         self.bytes.extend_from_slice(packed);
+    }
+
+    /// Appends one word.
+    pub(super) fn push_word(&mut self, word: &[u8]) {
+        push_bulk(&mut self.bytes, word);
+    }
+
+    /// Appends one word that consists of `parts`.
+    pub(super) fn push_joined(&mut self, parts: &[&[u8]]) {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        push_length(&mut self.bytes, length);
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        self.bytes.extend_from_slice(b"\r\n");
     }
 
     /// Appends the packed key.
@@ -93,11 +107,22 @@ pub(super) fn split_bulk<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
     bulk
 }
 
+/// The text of one packed bulk string.
+pub(super) fn word_of(bulk: &[u8]) -> &[u8] {
+    let start = bulk.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    &bulk[start..bulk.len() - 2]
+}
+
 /// Appends `word` as one RESP bulk string.
 pub(super) fn push_bulk(out: &mut Vec<u8>, word: &[u8]) {
-    out.push(b'$');
-    out.extend_from_slice(itoa::Buffer::new().format(word.len()).as_bytes());
-    out.extend_from_slice(b"\r\n");
+    push_length(out, word.len());
     out.extend_from_slice(word);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the beginning of a bulk string.
+fn push_length(out: &mut Vec<u8>, length: usize) {
+    out.push(b'$');
+    out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
     out.extend_from_slice(b"\r\n");
 }

@@ -1,14 +1,18 @@
 //! The write forms: what can be written to one key. Pure.
 //!
 //! A new form is a variant of [`Write`], with a type that knows its commands as [`HashWrite`] does.
-//! The variant is added to [`Forms::samples`](super::Forms), too. The compiler names the other
+//! The variant is added to [`Forms::write`] and [`Forms::samples`], too. The compiler names the other
 //! places in this file, and none outside of it: see "Add a write form" in `CONTRIBUTING.md`.
 
 use redis::Value;
 
 use super::expire::Expire;
+use super::forms::Forms;
+use super::guard::Guard;
+use super::guarded::{self, GuardedErasure, GuardedWrite};
 use super::hash::HashWrite;
-use super::packed::PackedCommands;
+use super::packed::{PackedCommands, push_bulk};
+use super::unguarded::{KeyDeletion, ReplaceWrite};
 use super::verdict::{Applied, Unconfirmed};
 
 /// A write to one key. The payload, packed by the event, stays where it is: a form holds
@@ -18,6 +22,14 @@ pub enum Write {
     /// Sets and removes fields of a hash. The payload is the packed names and values, and then the
     /// names that are removed.
     Hash(HashWrite),
+    /// The fields of the payload become all that the hash has.
+    Replace(ReplaceWrite),
+    /// As [`Write::Hash`], where nothing newer is there.
+    Guarded(GuardedWrite),
+    /// Deletes the key. There is no payload.
+    Deletion(KeyDeletion),
+    /// Deletes what is not newer.
+    Erasure(GuardedErasure),
 }
 
 /// One of the updates that were joined to one write.
@@ -35,6 +47,14 @@ impl Write {
     pub fn join(self, later: Self) -> Option<Self> {
         match (self, later) {
             (Self::Hash(first), Self::Hash(later)) => Some(Self::Hash(first.join(later))),
+            (Self::Replace(first), Self::Replace(later)) => Some(Self::Replace(first.join(later))),
+            (Self::Guarded(first), Self::Guarded(later)) => first.join(later).map(Self::Guarded),
+            (Self::Deletion(_), Self::Deletion(_)) | (Self::Erasure(_), Self::Erasure(_))
+                if self == later =>
+            {
+                Some(self)
+            }
+            _ => None,
         }
     }
 
@@ -42,22 +62,33 @@ impl Write {
     /// joined, in order. Each command has one reply.
     pub(super) fn pack<'a>(
         self,
+        forms: &Forms,
         key: &[u8],
         parts: impl Iterator<Item = Part<'a>>,
         out: &mut PackedCommands,
     ) {
         match self {
-            Self::Hash(hash) => hash.pack(key, parts, out),
+            Self::Hash(hash) => hash.pack(forms, key, parts, out),
+            Self::Replace(replace) => replace.pack(key, parts.map(|part| part.payload).last(), out),
+            Self::Guarded(guarded) => guarded.pack(forms, key, parts, out),
+            Self::Deletion(deletion) => deletion.pack(key, out),
+            Self::Erasure(erasure) => erasure.pack(forms, key, out),
         }
     }
 
     /// Appends the commands that are sent once the write is confirmed: none of them would be right
     /// if it was refused. Each has one reply, which [`Write::judge_follow_up`] reads.
     pub(super) fn pack_follow_ups(self, key: &[u8], out: &mut PackedCommands) {
+        self.follow_up().into_iter().for_each(|expire| expire.pack(key, out));
+    }
+
+    const fn follow_up(self) -> Option<Expire> {
         match self {
-            Self::Hash(HashWrite { expire, .. }) => {
-                expire.into_iter().for_each(|expire| expire.pack(key, out));
+            Self::Hash(HashWrite { expire, .. }) | Self::Replace(ReplaceWrite { expire, .. }) => {
+                expire
             }
+            // Its script knows whether the key is to have an end.
+            Self::Guarded(_) | Self::Deletion(_) | Self::Erasure(_) => None,
         }
     }
 
@@ -65,14 +96,16 @@ impl Write {
     pub(in crate::redis) fn judge(self, replies: &[Value]) -> Result<Applied, Unconfirmed<'_>> {
         match self {
             Self::Hash(hash) => hash.judge(replies).map(|()| Applied::Yes),
+            Self::Replace(replace) => replace.judge(replies).map(|()| Applied::Yes),
+            Self::Guarded(_) => guarded::judge(false, replies),
+            Self::Deletion(deletion) => deletion.judge(replies),
+            Self::Erasure(_) => guarded::judge(true, replies),
         }
     }
 
     /// Reads the reply to one command of [`Write::pack_follow_ups`].
     pub(in crate::redis) fn judge_follow_up(self, reply: &Value) -> Result<(), Unconfirmed<'_>> {
-        match self {
-            Self::Hash(_) => Expire::judge(reply),
-        }
+        Expire::judge(reply)
     }
 
     /// The permissions that an ACL needs: `+command`, with blanks between several.
@@ -80,28 +113,46 @@ impl Write {
         match self {
             Self::Hash(HashWrite { removed: 0, .. }) => "+hset",
             Self::Hash(_) => "+hset +hdel",
+            Self::Replace(_) => ReplaceWrite::ACL,
+            Self::Guarded(_) | Self::Erasure(_) => Guard::ACL,
+            Self::Deletion(_) => KeyDeletion::ACL,
         }
     }
 
     /// The permissions that an ACL needs for what follows it.
     pub(in crate::redis) const fn follow_up_acl(self) -> Option<&'static str> {
-        match self {
-            Self::Hash(HashWrite { expire: None, .. }) => None,
-            Self::Hash(HashWrite { expire: Some(_), .. }) => Some(Expire::ACL),
+        match self.follow_up() {
+            None => None,
+            Some(_) => Some(Expire::ACL),
         }
     }
 
     /// Fields that are set and fields that are removed in its payload.
     pub(super) const fn counts(self) -> (u32, u32) {
         match self {
-            Self::Hash(HashWrite { fields, removed, .. }) => (fields, removed),
+            Self::Hash(HashWrite { fields, removed, .. })
+            | Self::Guarded(GuardedWrite { fields, removed, .. }) => (fields, removed),
+            Self::Replace(ReplaceWrite { fields, .. }) => (fields, 0),
+            Self::Deletion(_) | Self::Erasure(_) => (0, 0),
         }
     }
 
     /// A packed payload to ask with whether such a write would be taken.
     pub(super) fn sample(self) -> Vec<u8> {
-        match self {
-            Self::Hash(hash) => hash.sample(),
-        }
+        let (fields, removed) = self.counts();
+        sample(fields, removed)
     }
+}
+
+/// So many pairs of a name and a value, and then so many names.
+fn sample(fields: u32, removed: u32) -> Vec<u8> {
+    let mut payload = Vec::new();
+    for field in 0..fields {
+        push_bulk(&mut payload, format!("f{field}").as_bytes());
+        push_bulk(&mut payload, b"0");
+    }
+    for field in 0..removed {
+        push_bulk(&mut payload, format!("r{field}").as_bytes());
+    }
+    payload
 }

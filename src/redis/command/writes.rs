@@ -1,6 +1,7 @@
 //! The writes of one batch, packed. Pure.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use redis::Value;
 
@@ -10,8 +11,8 @@ use super::write::{Part, Write};
 use crate::redis::slot::slot_of;
 
 /// A reused buffer of packed writes, each to another key.
-#[derive(Default)]
 pub struct Writes {
+    forms: Arc<Forms>,
     commands: PackedCommands,
     follow_ups: PackedCommands,
     expected: Vec<Expected>,
@@ -60,6 +61,17 @@ struct Placed {
 }
 
 impl Writes {
+    /// For writes of these forms.
+    pub fn new(forms: &Arc<Forms>) -> Self {
+        Self {
+            forms: Arc::clone(forms),
+            commands: PackedCommands::default(),
+            follow_ups: PackedCommands::default(),
+            expected: Vec::new(),
+            places: Vec::new(),
+        }
+    }
+
     pub fn clear(&mut self) {
         self.commands.clear();
         self.follow_ups.clear();
@@ -76,7 +88,7 @@ impl Writes {
     /// that were joined, in order.
     pub fn add<'a>(&mut self, write: Write, key: &[u8], parts: impl Iterator<Item = Part<'a>>) {
         let (first_command, first_follow_up) = (self.commands.len(), self.follow_ups.len());
-        write.pack(key, parts, &mut self.commands);
+        write.pack(&self.forms, key, parts, &mut self.commands);
         write.pack_follow_ups(key, &mut self.follow_ups);
         self.expected.push(Expected {
             write,
@@ -146,10 +158,10 @@ impl Writes {
 
     /// One write of each of `forms` to `key`, with `fields` fields where a form has fields: to ask
     /// a server whether it would take them.
-    pub(in crate::redis) fn samples(forms: &Forms, key: &str, fields: u32) -> Self {
+    pub(in crate::redis) fn samples(forms: &Arc<Forms>, key: &str, fields: u32) -> Self {
         let mut packed_key = Vec::new();
         push_bulk(&mut packed_key, key.as_bytes());
-        let mut samples = Self::default();
+        let mut samples = Self::new(forms);
         for write in forms.samples(fields) {
             let payload = write.sample();
             samples.add(write, &packed_key, std::iter::once(Part { write, payload: &payload }));
@@ -171,7 +183,7 @@ mod tests {
 
     #[test]
     fn commands_and_slots_are_found_again() {
-        let mut writes = Writes::default();
+        let mut writes = Writes::new(&Arc::default());
         let hash = Write::Hash(HashWrite { fields: 1, removed: 0, expire: None });
         let part = Part { write: hash, payload: b"$1\r\na\r\n$1\r\n1\r\n" };
         writes.add(hash, b"$6\r\nuser:1\r\n", std::iter::once(part));
@@ -191,7 +203,7 @@ mod tests {
     fn samples_are_what_a_client_would_send() {
         let mut expected = redis::cmd("HSET");
         expected.arg("user:").arg("f0").arg("0").arg("f1").arg("0");
-        let samples = Writes::samples(&Forms::default(), "user:", 2);
+        let samples = Writes::samples(&Arc::default(), "user:", 2);
         assert_eq!(samples.packed(), expected.get_packed_command());
         assert_eq!(samples.replies(), 1);
     }
@@ -215,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_key_gets_its_end_after_the_write() {
-        let mut writes = Writes::default();
+        let mut writes = Writes::new(&Arc::default());
         for (key, expiry, once) in [
             (b"$1\r\na\r\n", Expiry::After(1500), false),
             (b"$1\r\nb\r\n", Expiry::At(1_700_000_000_000), true),

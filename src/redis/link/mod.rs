@@ -85,7 +85,7 @@ impl Link {
             }
             for script in self.connector.forms().scripts() {
                 let mut load = redis::cmd("SCRIPT");
-                load.arg("LOAD").arg(script.source);
+                load.arg("LOAD").arg(script.source());
                 connection.query(&load).await.map_err(|error| self.count(error.into()))?;
             }
             if std::mem::take(&mut self.lost) {

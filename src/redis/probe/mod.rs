@@ -51,7 +51,7 @@ pub async fn probe(connector: &Connector) -> Result<ServerReport, Trouble> {
         let config = asked.ask(&["CONFIG", "GET", "maxmemory-policy"]).await?;
         policy = config.as_ref().and_then(config_value).map(printable);
     }
-    let keys_end = connector.forms().expire.is_some();
+    let keys_end = connector.forms().keys_end();
     let mut notes = notes(info, policy.as_deref(), connector.in_cluster(), keys_end);
     let (mut refused, mut prefix_denied) = (Vec::new(), false);
     if field(info, "role") == Some("slave") && !connector.is_replica() {

@@ -178,7 +178,7 @@ impl Connector {
     }
 
     /// What is written.
-    pub(in crate::redis) fn forms(&self) -> &Forms {
+    pub(in crate::redis) fn forms(&self) -> &Arc<Forms> {
         &self.server.forms
     }
 

@@ -96,7 +96,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("printable", &[]),
     ("profile", &["words"]),
     ("readiness", &["lock"]),
-    ("redis", &["config", "event", "lock", "metrics", "printable", "systemd", "tls", "trace"]),
+    (
+        "redis",
+        &["config", "event", "lock", "metrics", "printable", "profile", "systemd", "tls", "trace"],
+    ),
     ("server", &["lock", "logging"]),
     (
         "source",

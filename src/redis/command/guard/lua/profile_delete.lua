@@ -1,0 +1,14 @@
+-- Mode "profile".
+local newest, state = read_time(redis.call('HGET', key, prefix))
+if everything and newest and newest > time then time = newest end
+if newest and newest > time then
+  if newest > time + 1 or not is_empty(state) then return 0 end
+  -- This deletion was made before.
+  expire_tombstone(tombstone)
+  return 1
+end
+local _, data = names_by_owner()
+redis.call('DEL', key)
+redis.call('HSET', key, prefix, time_text(time + 1) .. 'p empty')
+expire_tombstone(tombstone)
+return #data > 0 and 2 or 1

@@ -1,0 +1,89 @@
+//! Replacing and deleting a hash without the guard, as scripts that leave keys of other types alone.
+//! Redis 4 and newer. Pure.
+
+use std::sync::LazyLock;
+
+use redis::Value;
+
+use super::expire::Expire;
+use super::packed::PackedCommands;
+use super::script::Script;
+use super::verdict::{Applied, Unconfirmed};
+
+static REPLACE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("replace.lua")));
+static DELETE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("delete.lua")));
+
+/// The fields that a hash has afterwards. Its TTL stays as it is. Redis replies their number, or an
+/// error with the code that `HSET` has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplaceWrite {
+    /// Pairs of a name and a value in the payload; at least one, no name twice.
+    pub fields: u32,
+    /// The end of the key.
+    pub expire: Option<Expire>,
+}
+
+impl ReplaceWrite {
+    /// The commands that an ACL must allow, those inside the script, too.
+    pub const ACL: &str = "+evalsha +script|load +hdel +hkeys +hlen +hset";
+
+    /// The script that a server must have.
+    pub fn script() -> &'static Script {
+        &REPLACE
+    }
+
+    /// The later payload is all that is left.
+    pub(super) fn join(self, later: Self) -> Self {
+        Self { fields: later.fields, expire: Expire::join(self.expire, later.expire) }
+    }
+
+    /// Appends one command. `key` is one packed word; `payload` is packed names and values.
+    pub(super) fn pack(self, key: &[u8], payload: Option<&[u8]>, out: &mut PackedCommands) {
+        REPLACE.begin(key, 2 * u64::from(self.fields), out);
+        payload.into_iter().for_each(|pairs| out.push(pairs));
+        out.end();
+    }
+
+    pub(super) fn judge(self, replies: &[Value]) -> Result<(), Unconfirmed<'_>> {
+        match replies {
+            [Value::Int(_)] => Ok(()),
+            [Value::ServerError(error)] => Err(Unconfirmed::Error(error)),
+            _ => Err(Unconfirmed::Mismatch),
+        }
+    }
+}
+
+/// The removal of a key that holds a hash. Redis replies 1, 0 when there is no key, and an error
+/// `WRONGTYPE` when it holds another type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyDeletion {
+    /// The key may hold a JSON document, too.
+    pub json: bool,
+}
+
+impl KeyDeletion {
+    /// The commands that an ACL must allow, those inside the script, too.
+    pub const ACL: &str = "+evalsha +script|load +type +unlink";
+
+    /// The script that a server must have.
+    pub fn script() -> &'static Script {
+        &DELETE
+    }
+
+    /// Appends one command. `key` is one packed word.
+    pub fn pack(self, key: &[u8], out: &mut PackedCommands) {
+        DELETE.begin(key, 1, out);
+        // The type of the module RedisJSON.
+        out.push_word(if self.json { b"ReJSON-RL" } else { b"" });
+        out.end();
+    }
+
+    pub(super) fn judge(self, replies: &[Value]) -> Result<Applied, Unconfirmed<'_>> {
+        match replies {
+            [Value::Int(0)] => Ok(Applied::Absent),
+            [Value::Int(_)] => Ok(Applied::Yes),
+            [Value::ServerError(error)] => Err(Unconfirmed::Error(error)),
+            _ => Err(Unconfirmed::Mismatch),
+        }
+    }
+}
