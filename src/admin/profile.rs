@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::problem::AdminProblem;
 use super::token::TokenFile;
 use crate::config::Config;
-use crate::event::{push_key_start, trim_js};
+use crate::event::{KeyTemplate, trim_js};
 use crate::redis::{Route, StoredProfile};
 
 /// Look-ups at a time.
@@ -25,6 +25,8 @@ const MOST: usize = 4;
 pub struct ProfileLookup {
     token: TokenFile,
     route: Route,
+    /// The keys of users.
+    template: KeyTemplate,
     /// `redis.prefix`.
     prefix: String,
     /// The time for one look-up, connecting included.
@@ -39,6 +41,7 @@ impl ProfileLookup {
         Some(Self {
             token: TokenFile::new(path),
             route,
+            template: config.rules.keys.user.clone(),
             prefix: config.redis.prefix.clone(),
             limit: config.redis.connect_timeout + config.redis.response_timeout,
             running: Semaphore::new(MOST),
@@ -74,9 +77,9 @@ impl ProfileLookup {
         if trim_js(&user_id).is_empty() {
             return None;
         }
+        let prefix = prefix.as_deref().map_or(self.prefix.as_str(), trim_js);
         let mut key = Vec::new();
-        push_key_start(&mut key, prefix.as_deref().map_or(self.prefix.as_str(), trim_js));
-        key.extend_from_slice(user_id.as_bytes());
+        self.template.push(&mut key, prefix, user_id.as_bytes());
         Some(key)
     }
 }

@@ -93,7 +93,8 @@ impl App {
         if let Some((http, listener)) = http_listener {
             let intake = Arc::clone(&delivery.intake);
             let metrics = Arc::clone(&delivery.metrics);
-            let source = HttpSource::new(http, &config.redis.prefix, intake, metrics);
+            let prefix = config.redis.prefix.as_str().into();
+            let source = HttpSource::new(http, &prefix, intake, metrics);
             let limits = server::ListenerLimits {
                 max_connections: http_connections(http, config.delivery.lanes, descriptors),
                 header_timeout: http.header_timeout,
@@ -121,8 +122,8 @@ impl App {
                 health: Arc::clone(&delivery.health),
                 loss_epochs: delivery.route.loss_epochs(),
             };
-            let source = match KafkaSource::new(kafka, &config.breaker, &config.redis.prefix, parts)
-            {
+            let prefix = config.redis.prefix.as_str().into();
+            let source = match KafkaSource::new(kafka, &config.breaker, &prefix, false, parts) {
                 Ok(source) => source,
                 Err(error) => {
                     // The parts that were started end in order: a local Redis is a process of its

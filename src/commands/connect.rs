@@ -1,13 +1,15 @@
 //! The `--connect` part of `check`: reaching everything that the configuration will use.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use crate::app::StartError;
 use crate::config::{Config, Http, OwnServer};
+use crate::event::{KeyRules, Prefix};
 use crate::exit::Exit;
 use crate::local_servers::Local;
 use crate::printable::escaped;
-use crate::redis::{Route, Survey, Surveyed};
+use crate::redis::{Route, Survey, Surveyed, key_pattern};
 
 use super::exit;
 
@@ -111,12 +113,29 @@ fn acl(config: &Config, route: &Route) -> String {
         .iter()
         .flat_map(|http| &http.write_keys)
         .filter_map(|key| key.prefix.as_deref());
-    let mut prefixes: Vec<&str> =
-        std::iter::once(config.redis.prefix.as_str()).chain(own_prefixes).collect();
-    prefixes.sort_unstable();
-    prefixes.dedup();
+    let own_prefixes = own_prefixes.map(Prefix::from);
+    let prefixes = std::iter::once(config.redis.prefix.as_str().into()).chain(own_prefixes);
+    let keys = written_keys(&config.rules.keys, prefixes);
     let username = config.redis.username.as_deref().unwrap_or("traitsink");
-    route.minimal_acl(username, &prefixes, config.redis.durability, config.admin.profile_lookup)
+    route.minimal_acl(username, &keys, config.redis.durability, config.admin.profile_lookup)
+}
+
+/// The patterns of all keys that events with these prefixes may have, each once. An event that
+/// chooses its prefix may choose any, or none.
+fn written_keys(rules: &KeyRules, prefixes: impl Iterator<Item = Prefix>) -> Vec<String> {
+    let mut named = BTreeSet::new();
+    for prefix in prefixes {
+        if prefix.path().is_some() {
+            named.extend([None, Some(String::new())]);
+        }
+        named.insert(Some(prefix.default_text().to_owned()));
+    }
+    let templates = || std::iter::once(&rules.user).chain(&rules.group);
+    let mut keys: Vec<String> = templates()
+        .flat_map(|template| named.iter().map(|prefix| key_pattern(template, prefix.as_deref())))
+        .collect();
+    keys.dedup();
+    keys
 }
 
 #[cfg(feature = "kafka")]
@@ -156,5 +175,32 @@ mod kafka {
             Err(error) => vec![error.to_string()],
         };
         (Vec::new(), missing.into_iter().map(|what| format!("{part}: {what}")).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{KeyTemplate, KeyedBy};
+
+    #[test]
+    fn all_keys_that_may_be_written_have_a_pattern() {
+        let template = |text, by| KeyTemplate::parse(text, by).unwrap();
+        let group = template("{prefix}group:{groupId}", KeyedBy::Group);
+        let fixed = template("user:{{{userId}}}", KeyedBy::User);
+        let users = KeyRules::default();
+        let with_groups = KeyRules { group: Some(group), ..KeyRules::default() };
+        let without_prefix = KeyRules { user: fixed, group: None };
+        let dynamic = "{{ event.traits.tenant || def }}";
+        for (rules, prefixes, keys) in [
+            (&users, &[""][..], &["user:*"][..]),
+            (&users, &["b", "", "a", "b"], &["user:*", "a:user:*", "b:user:*"]),
+            (&users, &[dynamic], &["*:user:*", "user:*", "def:user:*"]),
+            (&with_groups, &["p"], &["p:user:*", "p:group:*"]),
+            (&without_prefix, &["", dynamic], &["user:{*}"]),
+        ] {
+            let prefixes = prefixes.iter().map(|typed| Prefix::parse(typed).unwrap());
+            assert_eq!(written_keys(rules, prefixes), keys);
+        }
     }
 }

@@ -4,7 +4,9 @@ use std::io::{self, BufRead, BufWriter, ErrorKind, Read, Write};
 use std::process::ExitCode;
 
 use crate::cli::Options;
-use crate::event::{Decision, Explanation, Origin, Rules, SkipReason, Transformer, is_blank};
+use crate::event::{
+    Decision, Explanation, Origin, Prefix, Rules, SkipReason, Transformer, is_blank,
+};
 use crate::exit::Exit;
 
 use super::exit;
@@ -17,8 +19,9 @@ pub(super) fn explain_stdin(options: &Options, prefix: Option<String>) -> ExitCo
         Ok(loaded) => loaded.config,
         Err(code) => return code,
     };
+    let prefix = config.redis.prefix.as_str().into();
     let output = BufWriter::new(io::stdout().lock());
-    match explain(io::stdin().lock(), output, &config.rules, &config.redis.prefix) {
+    match explain(io::stdin().lock(), output, &config.rules, &prefix) {
         // The reader has seen enough.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             exit::complain(&format!("traitsink: {error}"));
@@ -29,9 +32,9 @@ pub(super) fn explain_stdin(options: &Options, prefix: Option<String>) -> ExitCo
 }
 
 /// Answers each line of `input` (one event as JSON) with one line on `output`, in the same order:
-/// `{"key":..,"fields":{..}}` with fields in write order, `{"skipped":REASON}` or
-/// `{"rejected":REASON}`. An event in a wrapper is found, the events of a list are not: they would
-/// need several lines. `prefix` is trimmed.
+/// `{"key":..,"fields":{..}}` with fields in write order, `{"delete":[KEY]}`, `{"skipped":REASON}`
+/// or `{"rejected":REASON}`. An event in a wrapper is found, the events of a list are not: they
+/// would need several lines.
 ///
 /// # Errors
 /// Only errors of `input` and `output`.
@@ -39,10 +42,10 @@ pub fn explain(
     mut input: impl BufRead,
     mut output: impl Write,
     rules: &Rules,
-    prefix: &str,
+    prefix: &Prefix,
 ) -> io::Result<()> {
     let mut transformer = Transformer::default();
-    let origin = Origin { prefix, path_type: None, wrapped: true };
+    let origin = Origin { prefix, wrapped: true, may_delete: true, ..Origin::default() };
     let mut line = Vec::new();
     while read_line(&mut input, rules.limits.max_event, &mut line)? {
         let decision = if is_blank(&line) {

@@ -32,8 +32,10 @@ pub struct Letter {
     pub(super) source: Source,
     pub(super) key: Option<Vec<u8>>,
     pub(super) event: Vec<u8>,
+    pub(super) is_tombstone: bool,
     pub(super) record: Option<KafkaRecord>,
     pub(super) prefix: Option<String>,
+    pub(super) prefix_path: Option<String>,
     pub(super) path_type: Option<String>,
 }
 
@@ -53,8 +55,10 @@ impl Letter {
             source,
             key: key.map(<[u8]>::to_vec),
             event: event.to_vec(),
+            is_tombstone: false,
             record: record.cloned(),
             prefix: None,
+            prefix_path: None,
             path_type: None,
         }
     }
@@ -63,5 +67,17 @@ impl Letter {
     /// type that an HTTP path imposed.
     pub fn with_origin(self, prefix: &str, path_type: Option<&str>) -> Self {
         Self { prefix: Some(prefix.to_owned()), path_type: path_type.map(str::to_owned), ..self }
+    }
+
+    /// Where in the event its prefix was looked for, and is no part of the profile: names from the
+    /// event down.
+    pub fn with_prefix_path(self, path: Option<&[String]>) -> Self {
+        Self { prefix_path: path.map(|names| names.join(".")), ..self }
+    }
+
+    /// The event has no text, because it is a Kafka record without a value: what stands in its place
+    /// is the id of the user to be deleted.
+    pub fn of_tombstone(self, is_tombstone: bool) -> Self {
+        Self { is_tombstone, ..self }
     }
 }

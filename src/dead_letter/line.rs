@@ -27,6 +27,9 @@ struct Line<'a> {
     /// The prefix of the event's source.
     #[serde(skip_serializing_if = "Option::is_none")]
     prefix: Option<&'a str>,
+    /// Where the event says its prefix.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefix_path: Option<&'a str>,
     /// The type that an HTTP path imposed on the event.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     path_type: Option<&'a str>,
@@ -35,6 +38,11 @@ struct Line<'a> {
     event: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event_base64: Option<String>,
+    /// The id of the user whom a record without a value deletes, when it is UTF-8; there is no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tombstone: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tombstone_base64: Option<String>,
     #[serde(flatten)]
     position: Option<RecordPosition<'a>>,
 }
@@ -51,18 +59,24 @@ struct RecordPosition<'a> {
 
 impl<'a> Line<'a> {
     fn of(letter: &'a Letter) -> Self {
-        let event = str::from_utf8(&letter.event).ok();
+        let text = str::from_utf8(&letter.event).ok();
+        let encoded =
+            text.is_none().then(|| base64::engine::general_purpose::STANDARD.encode(&letter.event));
+        let (event, tombstone) = if letter.is_tombstone { (None, text) } else { (text, None) };
+        let (event_base64, tombstone_base64) =
+            if letter.is_tombstone { (None, encoded) } else { (encoded, None) };
         Self {
             at: letter.at,
             reason: letter.reason.as_str(),
             source: letter.source.as_str(),
             key: letter.key.as_deref().map(String::from_utf8_lossy),
             prefix: letter.prefix.as_deref(),
+            prefix_path: letter.prefix_path.as_deref(),
             path_type: letter.path_type.as_deref(),
             event,
-            event_base64: event
-                .is_none()
-                .then(|| base64::engine::general_purpose::STANDARD.encode(&letter.event)),
+            event_base64,
+            tombstone,
+            tombstone_base64,
             position: letter.record.as_ref().map(|record| RecordPosition {
                 topic: &record.topic,
                 partition: record.partition,
@@ -124,5 +138,34 @@ mod tests {
         let [letter, _] = letters.map(|letter| letter.with_origin("", Some("identify")));
         let line = serde_json::to_value(Line::of(&letter)).unwrap();
         assert_eq!((&line["prefix"], &line["type"]), (&"".into(), &"identify".into()));
+    }
+
+    #[test]
+    fn a_record_without_a_value_keeps_the_id_of_its_user() {
+        let letters = [&b"u \"1\""[..], b"\xff"].map(|id| {
+            Letter::new(DeadReason::WrongType, Source::Kafka, None, id, None).of_tombstone(true)
+        });
+        for (line, (name, id)) in String::from_utf8(lines(&letters))
+            .unwrap()
+            .lines()
+            .zip([("tombstone", "u \"1\""), ("tombstone_base64", "/w==")])
+        {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(line[name], id);
+            assert_eq!(line.as_object().unwrap().len(), 4, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_says_where_the_event_holds_its_prefix() {
+        let path = ["traits".to_owned(), "tenant".to_owned()];
+        let letter = Letter::new(DeadReason::WrongType, Source::Http, None, b"{}", None)
+            .with_origin("t1", None)
+            .with_prefix_path(Some(&path));
+        let line = serde_json::to_value(Line::of(&letter)).unwrap();
+        assert_eq!(
+            (&line["prefix"], &line["prefix_path"]),
+            (&"t1".into(), &"traits.tenant".into())
+        );
     }
 }

@@ -93,13 +93,13 @@ impl DeadLetterTopic {
     fn send(&self, producer: &Producer, letter: &Letter) -> Result<DeliveryFuture, KafkaError> {
         // Without a record the Redis key keeps the letters of a user in one partition, in order.
         let key = match &letter.record {
+            _ if letter.is_tombstone => Some(letter.event.as_slice()),
             Some(record) => record.key.as_deref(),
             None => letter.key.as_deref(),
         };
-        let mut record = FutureRecord::<[u8], [u8]>::to(&self.topic)
-            .payload(letter.event.as_slice())
-            .headers(headers(letter));
+        let mut record = FutureRecord::<[u8], [u8]>::to(&self.topic).headers(headers(letter));
         record.key = key;
+        record.payload = (!letter.is_tombstone).then_some(letter.event.as_slice());
         producer.send_result(record).map_err(|(error, _)| error)
     }
 }
@@ -120,6 +120,9 @@ fn headers(letter: &Letter) -> OwnedHeaders {
     }
     if let Some(prefix) = &letter.prefix {
         add("traitsink-prefix", prefix.as_bytes());
+    }
+    if let Some(path) = &letter.prefix_path {
+        add("traitsink-prefix-path", path.as_bytes());
     }
     if let Some(path_type) = &letter.path_type {
         add("traitsink-type", path_type.as_bytes());

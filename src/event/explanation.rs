@@ -2,13 +2,13 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{Decision, Update};
+use super::{Action, Decision, Update};
 
 /// What stands in place of a key or value that is not shown.
 const HIDDEN: &str = "***";
 
 /// Serializes a decision as `{"key":..,"fields":{..}}` with fields in write order,
-/// `{"skipped":REASON}` or `{"rejected":REASON}`. Bytes that are no UTF-8 become `U+FFFD`.
+/// `{"delete":[KEY]}`, `{"skipped":REASON}` or `{"rejected":REASON}`. Bytes that are no UTF-8 become `U+FFFD`.
 pub struct Explanation<'a> {
     decision: &'a Decision,
     redacted: bool,
@@ -42,6 +42,12 @@ impl Serialize for Explanation<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         match self.decision {
+            Decision::Update(update) if update.action() == Action::Delete => {
+                map.serialize_entry(
+                    "delete",
+                    &[String::from_utf8_lossy(self.visible(update.key()))],
+                )?;
+            }
             Decision::Update(update) => {
                 map.serialize_entry("key", &String::from_utf8_lossy(self.visible(update.key())))?;
                 let shown = ExplainedFields::of(self, update);
@@ -105,6 +111,9 @@ mod tests {
             std::iter::empty(),
             None,
         ));
+        let (no_fields, removed) = (std::iter::empty(), std::iter::empty());
+        let deletion = Update::pack(b"user:u1", no_fields, removed, None).doing(Action::Delete);
+        let deletion = Decision::Update(deletion);
         let all = json(&Explanation::new(&decision));
         assert!(all.starts_with(r#"{"key":"user:u1","fields":{"plan":"free","long":"xx"#), "{all}");
         for (explanation, line) in [
@@ -120,6 +129,8 @@ mod tests {
                 Explanation::new(&decision).at_most(0).redacted(),
                 r#"{"key":"***","fields":{},"fields_left_out":2}"#,
             ),
+            (Explanation::new(&deletion), r#"{"delete":["user:u1"]}"#),
+            (Explanation::new(&deletion).redacted(), r#"{"delete":["***"]}"#),
             (
                 Explanation::new(&Decision::Skipped(SkipReason::NoType)).redacted(),
                 r#"{"skipped":"no_type"}"#,

@@ -9,30 +9,42 @@
 //! `literal` rejects an event because of a limit.
 
 mod envelope;
+mod event_kind;
 mod explanation;
 mod field_map;
 mod flatten;
 mod integrations;
 mod js;
 mod json;
-mod key;
+mod key_places;
+mod key_rules;
+mod key_template;
 mod literal;
+mod member;
+mod piece;
+mod prefix;
 mod reason;
 mod shapes;
 mod split;
 mod time;
 mod transform;
+mod unprefixed;
 mod update;
 mod user_id;
 mod wrapper;
 
 pub use explanation::Explanation;
 pub use js::trim_js;
-pub use key::push_key_start;
+pub use key_places::KeyPlaces;
+pub use key_rules::KeyRules;
+pub use key_template::{KeyTemplate, KeyedBy};
+pub use piece::fill_in_prefix;
+pub use prefix::Prefix;
 pub use reason::{RejectReason, SkipReason};
 pub use shapes::{events_of, is_blank};
 pub use split::{Body, Elements, SplitError, split};
 pub use transform::Transformer;
+pub use unprefixed::prefix_of;
 pub use update::{Action, Expiry, Update};
 pub use wrapper::untyped;
 
@@ -66,17 +78,38 @@ pub struct Rules {
     pub limits: Limits,
     /// The name that is looked up in an event's `integrations`.
     pub destination: String,
+    /// Under which keys profiles are.
+    pub keys: KeyRules,
+    /// A `track` event of exactly this name deletes its user; `None`: none does.
+    pub deletion_event: Option<String>,
+}
+
+impl Rules {
+    /// Limits and a destination; all other rules are the defaults.
+    pub fn new(limits: Limits, destination: impl Into<String>) -> Self {
+        Self {
+            limits,
+            destination: destination.into(),
+            keys: KeyRules::default(),
+            deletion_event: None,
+        }
+    }
 }
 
 /// Facts about an event that its source knows, besides its text.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Origin<'a> {
-    /// The prefix of the Redis key, without white space at both ends ([`trim_js`]); may be empty.
-    pub prefix: &'a str,
+    /// The prefix of the Redis key.
+    pub prefix: &'a Prefix,
     /// The type that an HTTP path for one event imposes; replaces the event's own.
-    pub path_type: Option<&'a str>,
+    pub path_type: Option<&'static str>,
     /// The event may be in a wrapper, because it does not come from an SDK.
     pub wrapped: bool,
+    /// The event may delete its user ([`Rules::deletion_event`]).
+    pub may_delete: bool,
+    /// The text is no event but the id of a user to be deleted, as it stands: the key of a Kafka
+    /// record without a value.
+    pub is_tombstone: bool,
 }
 
 /// The decision on one event.

@@ -9,8 +9,11 @@ words! {
         /// The object's `type` is missing, null or empty, and no path imposes one.
         NoType => "no_type",
         BlankUserId => "blank_user_id",
+        BlankGroupId => "blank_group_id",
         NoTraits => "no_traits",
         IntegrationOff => "integration_off",
+        /// The deletion API was told that nothing of this user is to be written.
+        Suppressed => "suppressed",
         /// A Kafka message without a value (a tombstone) or without events, or a blank line of a
         /// file.
         Empty => "empty",
@@ -28,5 +31,7 @@ words! {
         TooManyFields => "too_many_fields",
         KeyTooLong => "key_too_long",
         FieldNameTooLong => "field_name_too_long",
+        /// What the event says as its prefix is no text.
+        BadPrefix => "bad_prefix",
     }
 }

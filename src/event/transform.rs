@@ -1,13 +1,15 @@
 //! Decides on one event, given as text.
 
 use super::envelope::Envelope;
+use super::event_kind::EventKind;
 use super::field_map::FieldMap;
-use super::key::push_key_start;
 use super::time::event_time;
+use super::unprefixed::Unprefixed;
 use super::user_id::push_user_id;
 use super::wrapper::unwrapped;
 use super::{
-    Decision, Origin, RejectReason, Rules, SkipReason, Update, flatten, integrations, json, literal,
+    Action, Decision, KeyPlaces, Origin, Prefix, RejectReason, Rules, SkipReason, Update, flatten,
+    integrations, json, literal, trim_js,
 };
 
 /// Bytes that the buffers keep between two events.
@@ -30,9 +32,10 @@ impl Transformer {
     }
 
     /// Decides on one event, given as JSON text (a leading byte order mark is dropped). The first
-    /// rule that applies decides: unreadable text is rejected; an event with no type or another
-    /// type, with the destination switched off or with a blank `userId` is skipped; traits beyond a
-    /// limit are rejected; an event without a field is skipped; a key beyond its limit is rejected.
+    /// rule that applies decides: unreadable text is rejected; an event with no type or a type that
+    /// is not written, with the destination switched off or with a blank id is skipped; one that
+    /// says a prefix that is no text, and traits beyond a limit, are rejected; an event without a
+    /// field is skipped; a key beyond its limit is rejected.
     /// An event in a wrapper, where [`Origin::wrapped`] allows one, is treated as if it came alone.
     pub fn transform(&mut self, rules: &Rules, origin: Origin<'_>, text: &[u8]) -> Decision {
         let decision = self.decide(rules, origin, text);
@@ -52,6 +55,9 @@ impl Transformer {
         origin: Origin<'_>,
         text: &[u8],
     ) -> Result<Update, NoUpdate> {
+        if origin.is_tombstone {
+            return self.tombstone(rules, origin, text);
+        }
         let (max_event, bare) = (rules.limits.max_event, Origin { wrapped: false, ..origin });
         let utf8 = std::str::from_utf8(json::without_bom(text));
         if text.len() > max_event {
@@ -70,24 +76,88 @@ impl Transformer {
         {
             return self.decide(rules, bare, &inner);
         }
-        check_type(&envelope, origin)?;
+        match origin.prefix {
+            Prefix::Fixed(prefix) => self.decide_on(rules, origin, text, envelope, Some(prefix)),
+            Prefix::Dynamic { path, default } => {
+                let Unprefixed { prefix, text } = Unprefixed::read(text, path, default);
+                let envelope = Envelope::read(&text)?;
+                self.decide_on(rules, origin, &text, envelope, prefix.as_deref())
+            }
+        }
+    }
+
+    /// Decides on the event in `text`, whose parts are in `envelope`; without a `prefix` it says one
+    /// that is no text.
+    fn decide_on(
+        &mut self,
+        rules: &Rules,
+        origin: Origin<'_>,
+        text: &str,
+        mut envelope: Envelope<'_>,
+        prefix: Option<&str>,
+    ) -> Result<Update, NoUpdate> {
+        let kind = EventKind::of(&envelope, origin, rules, text)?;
         if !integrations::allow(envelope.integrations, &rules.destination) {
             return Err(SkipReason::IntegrationOff.into());
         }
+        let (template, id) = kind.key(rules, &envelope, text);
         self.key.clear();
-        push_key_start(&mut self.key, origin.prefix);
-        if !envelope.user_id.is_some_and(|raw| push_user_id(&mut self.key, raw)) {
-            return Err(SkipReason::BlankUserId.into());
+        let places = template.push_with(&mut self.key, prefix.unwrap_or_default(), |key| {
+            id.is_some_and(|raw| push_user_id(key, raw))
+        });
+        let mut places = places.ok_or(kind.blank())?;
+        if prefix.is_none() {
+            return Err(RejectReason::BadPrefix.into());
+        }
+        match kind {
+            EventKind::Identify => {}
+            EventKind::Group(_) => {
+                envelope.context_traits = None;
+                places = places.of_group();
+            }
+            EventKind::Deletion => return self.deletion(rules, places, event_time(&envelope)),
         }
         self.flatten(&envelope, rules)?;
         if self.fields.live() == 0 {
             return Err(SkipReason::NoTraits.into());
         }
-        if self.key.len() > rules.limits.max_key {
-            return Err(RejectReason::KeyTooLong.into());
-        }
+        self.check_key(rules)?;
         let removed = std::iter::empty();
-        Ok(Update::pack(&self.key, self.fields.iter(), removed, event_time(&envelope)))
+        let update = Update::pack(&self.key, self.fields.iter(), removed, event_time(&envelope));
+        Ok(update.placed(places))
+    }
+
+    /// The deletion of the user whose id is `id` as it stands.
+    fn tombstone(
+        &mut self,
+        rules: &Rules,
+        origin: Origin<'_>,
+        id: &[u8],
+    ) -> Result<Update, NoUpdate> {
+        let id = std::str::from_utf8(id).map_err(|_| RejectReason::InvalidUtf8)?;
+        self.key.clear();
+        let prefix = origin.prefix.default_text();
+        let places = rules.keys.user.push_with(&mut self.key, prefix, |key| {
+            key.extend_from_slice(id.as_bytes());
+            !trim_js(id).is_empty()
+        });
+        self.deletion(rules, places.ok_or(SkipReason::BlankUserId)?, None)
+    }
+
+    /// The deletion of the user of the current key.
+    fn deletion(
+        &self,
+        rules: &Rules,
+        places: KeyPlaces,
+        event_time: Option<i64>,
+    ) -> Result<Update, NoUpdate> {
+        self.check_key(rules)?;
+        let update = Update::pack(&self.key, std::iter::empty(), std::iter::empty(), event_time);
+        Ok(update.doing(Action::Delete).placed(places))
+    }
+
+    fn check_key(&self, rules: &Rules) -> Result<(), RejectReason> {
+        if self.key.len() > rules.limits.max_key { Err(RejectReason::KeyTooLong) } else { Ok(()) }
     }
 
     fn flatten(&mut self, envelope: &Envelope<'_>, rules: &Rules) -> Result<(), RejectReason> {
@@ -125,17 +195,4 @@ impl From<RejectReason> for NoUpdate {
     fn from(reason: RejectReason) -> Self {
         Self::Reject(reason)
     }
-}
-
-/// Skips an event that is not an `identify`. Comparing ASCII letters is enough: no other character
-/// has these letters as its lower case.
-fn check_type(envelope: &Envelope<'_>, origin: Origin<'_>) -> Result<(), SkipReason> {
-    let is_identify = match (origin.path_type, envelope.kind) {
-        (Some(kind), _) => kind.eq_ignore_ascii_case("identify"),
-        (None, None | Some("null" | "\"\"")) => return Err(SkipReason::NoType),
-        (None, Some(raw)) => {
-            raw.starts_with('"') && json::decoded(raw).eq_ignore_ascii_case(b"identify")
-        }
-    };
-    if is_identify { Ok(()) } else { Err(SkipReason::NotIdentify) }
 }

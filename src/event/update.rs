@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::KeyPlaces;
+
 /// One Redis key and its change, packed as RESP bulk strings: `$n\r\nKEY\r\n`, then for each field
 /// `$n\r\nNAME\r\n$m\r\nVALUE\r\n`, in the order in which they must be written, then the name of each
 /// field that is removed.
@@ -10,6 +12,7 @@ pub struct Update {
     packed: Box<[u8]>,
     /// Where the bare key stands in `packed`.
     key: Range<u32>,
+    places: KeyPlaces,
     fields: u32,
     removed: u32,
     action: Action,
@@ -69,6 +72,7 @@ impl Update {
         Self {
             packed: packed.into_boxed_slice(),
             key: end - key.len() as u32..end,
+            places: KeyPlaces::default(),
             fields: count,
             removed: removals,
             action: Action::default(),
@@ -91,6 +95,21 @@ impl Update {
     /// The same, with this end of the key.
     pub fn expiring(self, expiry: Option<Expiry>) -> Self {
         Self { expiry, ..self }
+    }
+
+    /// The same, with these places of the pieces of its key.
+    pub fn placed(self, places: KeyPlaces) -> Self {
+        Self { places, ..self }
+    }
+
+    /// The id of the user as it stands in the key; `None`: the key is not that of a user.
+    pub fn user_id(&self) -> Option<&[u8]> {
+        self.places.user(self.key())
+    }
+
+    /// The prefix as it stands in the key; empty: there is none.
+    pub fn prefix(&self) -> &[u8] {
+        self.places.prefix(self.key())
     }
 
     /// The Redis key.

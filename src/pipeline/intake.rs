@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::event::{Decision, Origin, RejectReason, Rules, Transformer};
+use crate::event::{Action, Decision, Origin, RejectReason, Rules, SkipReason, Transformer};
 use crate::outcome::Outcome;
 use crate::redis::Placement;
 use crate::tap::Tap;
@@ -32,6 +32,9 @@ thread_local! {
     static TRANSFORMER: RefCell<Transformer> = RefCell::default();
 }
 
+/// Says whether nothing of the user with this id is to be written.
+pub type IsSuppressed = dyn Fn(&[u8]) -> bool + Send + Sync;
+
 /// The entrance to the lanes, shared by all sources.
 pub struct Intake {
     rules: Rules,
@@ -40,6 +43,7 @@ pub struct Intake {
     placement: Placement,
     room: Arc<Notify>,
     tap: Option<Arc<Tap>>,
+    suppressed: Option<Arc<IsSuppressed>>,
 }
 
 impl Intake {
@@ -50,7 +54,13 @@ impl Intake {
         let lanes = (0..placement.lanes())
             .map(|_| Arc::new(Queue::new(share, Arc::clone(&room))))
             .collect();
-        Self { rules, budget, lanes, placement, room, tap: None }
+        Self { rules, budget, lanes, placement, room, tap: None, suppressed: None }
+    }
+
+    /// Skips the events of users who are `suppressed`. Deletions of such users are no different
+    /// from others.
+    pub fn with_suppressed(self, suppressed: Arc<IsSuppressed>) -> Self {
+        Self { suppressed: Some(suppressed), ..self }
     }
 
     /// Shows every decision to whoever watches `tap`.
@@ -118,8 +128,16 @@ impl Intake {
         mut ack: Ack,
     ) -> Result<(), NotAccepted> {
         let bytes = &message.bytes()[text.clone()];
-        let decision = TRANSFORMER
+        let origin = Origin { is_tombstone: message.is_tombstone(), ..origin };
+        let mut decision = TRANSFORMER
             .with_borrow_mut(|transformer| transformer.transform(&self.rules, origin, bytes));
+        if let Some(suppressed) = &self.suppressed
+            && let Decision::Update(update) = &decision
+            && update.action() != Action::Delete
+            && update.user_id().is_some_and(|user| suppressed(user))
+        {
+            decision = Decision::Skipped(SkipReason::Suppressed);
+        }
         if let (Some(tap), Some(source)) = (&self.tap, ack.source())
             && tap.is_watched()
         {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::dead_letter::{KafkaRecord, Letter};
-use crate::event::{Origin, Update};
+use crate::event::{Origin, Prefix, Update};
 use crate::outcome::DeadReason;
 use crate::trace::OriginSpan;
 
@@ -16,6 +16,7 @@ use super::budget::Reservation;
 /// A message's bytes, and the room they take, for as long as any of its events is in flight.
 pub struct Message {
     bytes: Bytes,
+    is_tombstone: bool,
     record: Option<KafkaRecord>,
     held: Reservation,
     origin: OriginSpan,
@@ -24,12 +25,27 @@ pub struct Message {
 impl Message {
     /// `held` covers at least `bytes.len()`.
     pub fn new(bytes: Bytes, held: Reservation) -> Arc<Self> {
-        Arc::new(Self { bytes, record: None, held, origin: OriginSpan::current() })
+        Self::build(bytes, false, None, held)
     }
 
     /// The value of a Kafka message; `held` also covers what comes with it.
     pub fn of_record(value: Bytes, record: KafkaRecord, held: Reservation) -> Arc<Self> {
-        Arc::new(Self { bytes: value, record: Some(record), held, origin: OriginSpan::current() })
+        Self::build(value, false, Some(record), held)
+    }
+
+    /// A Kafka record without a value, whose key is the `id` of a user to be deleted; `record`:
+    /// where it stood, if that is known.
+    pub fn tombstone(id: Bytes, record: Option<KafkaRecord>, held: Reservation) -> Arc<Self> {
+        Self::build(id, true, record, held)
+    }
+
+    fn build(
+        bytes: Bytes,
+        is_tombstone: bool,
+        record: Option<KafkaRecord>,
+        held: Reservation,
+    ) -> Arc<Self> {
+        Arc::new(Self { bytes, is_tombstone, record, held, origin: OriginSpan::current() })
     }
 
     /// Bytes of the room that the message takes.
@@ -40,6 +56,12 @@ impl Message {
     /// Where the message came from, if that was Kafka.
     pub fn record(&self) -> Option<&KafkaRecord> {
         self.record.as_ref()
+    }
+
+    /// Whether the message is a record without a value: its bytes are no text of events but the id
+    /// of a user to be deleted.
+    pub fn is_tombstone(&self) -> bool {
+        self.is_tombstone
     }
 
     /// The span during which the message was received.
@@ -64,10 +86,10 @@ pub struct Job {
     text: Range<usize>,
     /// Room for the update; `None` while no lane takes it.
     held: Option<Reservation>,
-    /// Bytes of the prefix with which the key begins.
-    prefix: u32,
-    /// A path imposed the type.
-    path_type: bool,
+    /// Where the event said its prefix; `None`: it could not.
+    prefix_path: Option<Arc<[String]>>,
+    /// The type that a path imposed.
+    path_type: Option<&'static str>,
     /// The write was sent and its reply is lost: perhaps it was applied.
     sent: bool,
 }
@@ -87,8 +109,11 @@ impl Job {
             message: Arc::clone(message),
             text,
             held: None,
-            prefix: origin.prefix.len() as u32,
-            path_type: origin.path_type.is_some(),
+            prefix_path: match origin.prefix {
+                Prefix::Fixed(_) => None,
+                Prefix::Dynamic { path, .. } => Some(Arc::clone(path)),
+            },
+            path_type: origin.path_type,
             sent: false,
         }
     }
@@ -125,11 +150,23 @@ impl Job {
     /// command, which is no event.
     pub(super) fn letter(&self, reason: DeadReason) -> Option<Letter> {
         let source = self.ack.source()?;
-        let key = self.update.key();
-        let prefix = String::from_utf8_lossy(&key[..self.prefix as usize]);
-        let record = self.message.record();
-        let letter = Letter::new(reason, source, Some(key), self.text(), record);
-        Some(letter.with_origin(&prefix, self.path_type.then_some("identify")))
+        let prefix = String::from_utf8_lossy(self.update.prefix());
+        let (key, record) = (Some(self.update.key()), self.message.record());
+        let letter = Letter::new(reason, source, key, self.text(), record)
+            .with_origin(&prefix, self.path_type)
+            .with_prefix_path(self.prefix_path())
+            .of_tombstone(self.is_tombstone());
+        Some(letter)
+    }
+
+    /// Where the event said its prefix: names from the event down; `None`: it could not.
+    pub fn prefix_path(&self) -> Option<&[String]> {
+        self.prefix_path.as_deref()
+    }
+
+    /// Whether the event is a Kafka record without a value, which deletes its user.
+    pub fn is_tombstone(&self) -> bool {
+        self.message.is_tombstone()
     }
 
     /// Where in its message the event's text stands.

@@ -34,7 +34,7 @@ pub use admission::{admit, reserve};
 pub use batch::Batch;
 pub use budget::{Budget, Reservation};
 pub use health::{Health, LaneHealth};
-pub use intake::{Intake, NotAccepted};
+pub use intake::{Intake, IsSuppressed, NotAccepted};
 pub use job::{Busy, Job, Message};
 pub use key_deletions::{DeletedKeys, delete_keys};
 pub use lane::{Lane, LaneLimits};

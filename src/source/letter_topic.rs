@@ -258,8 +258,10 @@ fn header<'a>(message: &'a BorrowedMessage<'_>, name: &str) -> Option<&'a str> {
 
 fn kept<'a>(message: &'a BorrowedMessage<'_>) -> KeptEvent<'a> {
     let own = |name: &str| header(message, &format!("{OWN}{name}"));
-    let text = message.payload().unwrap_or_default().into();
-    KeptEvent::new(text, own("prefix"), own("type"), own("source").unwrap_or_default())
+    let id = message.key().unwrap_or_default();
+    let (text, source) = (message.payload().unwrap_or(id), own("source").unwrap_or_default());
+    KeptEvent::new(text.into(), own("prefix"), own("prefix-path"), own("type"), source)
+        .of_tombstone(message.payload().is_none())
 }
 
 /// The record that a letter was made of: a letter that fails again carries its key, its headers and

@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 
 use redis::{Cmd, Value};
 use traitsink::config::{self, Address};
-use traitsink::redis::{Class, Connection, QueryError, Route, Trouble, probe};
+use traitsink::event::KeyTemplate;
+use traitsink::redis::{Class, Connection, QueryError, Route, Trouble, key_pattern, probe};
 
 use crate::harness::redis::{Redis, free_port};
 use crate::harness::{connector, run, settings, tcp};
@@ -239,9 +240,9 @@ async fn nobody_there() {
 async fn the_minimal_acl_is_enough() {
     let server = Redis::start();
     let route = Route::new(&plain(&server), &std::sync::Arc::default()).expect("no PEM files");
-    let line = route
-        .minimal_acl("writer", &["", "team a[1]\"*"], None, false)
-        .replace("PASSWORD", "s3cret");
+    let keys =
+        ["", "team a[1]\"*"].map(|prefix| key_pattern(&KeyTemplate::default(), Some(prefix)));
+    let line = route.minimal_acl("writer", &keys, None, false).replace("PASSWORD", "s3cret");
     std::fs::write(server.socket().with_file_name("typed"), line).unwrap();
     let typed =
         run("sh", &["-c", "redis-cli -s redis.sock < typed"], server.socket().parent().unwrap());

@@ -16,7 +16,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use traitsink::commands::explain;
-use traitsink::event::{Decision, Limits, Origin, Rules, Transformer, trim_js};
+use traitsink::event::{Decision, Limits, Origin, Prefix, Rules, Transformer};
 
 /// Each table and its number of cases.
 const TABLES: &[(&str, usize)] = &[
@@ -61,7 +61,7 @@ pub(crate) fn default_rules() -> Rules {
         max_field_name: 1 << 10,
         max_update: 2 << 20,
     };
-    Rules { limits, destination: "Redis".into() }
+    Rules::new(limits, "Redis")
 }
 
 /// The cases of one table.
@@ -248,7 +248,8 @@ fn the_transform_agrees_with_every_row_on_both_of_its_paths() {
     let mut seen = 0;
     let (mut usual, mut literal) = (Transformer::default(), Transformer::literal());
     for case in all_cases() {
-        let origin = Origin { prefix: trim_js(&case.prefix), ..Origin::default() };
+        let prefix = Prefix::fixed(&case.prefix);
+        let origin = Origin { prefix: &prefix, ..Origin::default() };
         assert_eq!(
             Expect::from(&usual.transform(&case.rules, origin, &case.input)),
             case.expect,
@@ -287,7 +288,8 @@ fn wrappers_are_opened_where_they_may_be_and_nowhere_else() {
         assert!(!matches!(bare, Decision::Update(_)), "{}: HTTP knows no wrappers", case.id);
     }
     for case in all_cases() {
-        let origin = Origin { prefix: trim_js(&case.prefix), ..wrapped };
+        let prefix = Prefix::fixed(&case.prefix);
+        let origin = Origin { prefix: &prefix, ..wrapped };
         assert_eq!(
             Expect::from(&usual.transform(&case.rules, origin, &case.input)),
             case.expect,
@@ -314,7 +316,8 @@ fn explain_agrees_with_every_row() {
         }
         let mut output = Vec::new();
         let line = [case.input.as_slice(), b"\n"].concat();
-        explain(line.as_slice(), &mut output, &case.rules, trim_js(&case.prefix)).unwrap();
+        let prefix = Prefix::fixed(&case.prefix);
+        explain(line.as_slice(), &mut output, &case.rules, &prefix).unwrap();
         let row: ExpectRow = serde_json::from_slice(&output).unwrap();
         let answer = GoldenRow {
             id: case.id.clone(),
@@ -347,7 +350,8 @@ fn explain_answers_line_by_line_with_fields_in_write_order() {
         r#"{"type":"identify","userId":"é\"","traits":{"a":"\u0001"}}"#,
     ];
     let mut output = Vec::new();
-    explain(input.join("\r\n").replacen('\r', "", 1).as_bytes(), &mut output, &rules, "p").unwrap();
+    let input = input.join("\r\n").replacen('\r', "", 1);
+    explain(input.as_bytes(), &mut output, &rules, &Prefix::fixed("p")).unwrap();
     let expected = [
         r#"{"key":"p:user:u","fields":{"b":"4","a":"2","c":"3"}}"#,
         r#"{"skipped":"empty"}"#,

@@ -73,6 +73,8 @@ mod fence;
 mod generated;
 /// The effect of one event, row by row. New behaviour of the transform gets rows in `tests/golden`.
 mod golden;
+/// Under which key an event is written, and whom it deletes, row by row.
+mod golden_keys;
 /// The test harness; no tests.
 mod harness;
 /// The HTTP source while Redis, memory or the client itself is slow.

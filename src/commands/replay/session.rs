@@ -75,7 +75,7 @@ impl ReplaySession {
             intake,
             letters,
             metrics,
-            prefix: config.redis.prefix.clone(),
+            prefix: config.redis.prefix.as_str().into(),
             format: line_format(args.format),
             rate: args.rate.filter(|_| !self.dry_run),
             stop: self.lifecycle.soft.clone(),

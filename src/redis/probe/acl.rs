@@ -1,27 +1,28 @@
 //! The permissions that the worker needs on a server. Pure.
 
 use crate::config::Durability;
+use crate::event::KeyTemplate;
 use crate::redis::command::Forms;
 
-/// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys with
-/// these `prefixes` (`""`: none), and `commands` besides. To be typed at the prompt of `redis-cli`,
-/// with PASSWORD replaced.
+/// The pattern of the keys of `template` with this prefix; `""`: with none; `None`: with any.
+pub fn key_pattern(template: &KeyTemplate, prefix: Option<&str>) -> String {
+    template.pattern(prefix, literal)
+}
+
+/// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys of
+/// these patterns ([`key_pattern`]), and `commands` besides. To be typed at the prompt of
+/// `redis-cli`, with PASSWORD replaced.
 pub(in crate::redis) fn minimal_acl(
     username: &str,
-    prefixes: &[&str],
+    keys: &[String],
     forms: &Forms,
     commands: &[&str],
     durability: Option<Durability>,
 ) -> String {
     let mut line = format!("ACL SETUSER {username} reset on >PASSWORD");
-    for prefix in prefixes {
-        let keys = if prefix.is_empty() {
-            "~user:*".to_owned()
-        } else {
-            format!("~{}:user:*", literal(prefix))
-        };
+    for pattern in keys {
         line.push(' ');
-        line.push_str(&quoted(keys));
+        line.push_str(&quoted(format!("~{pattern}")));
     }
     line.push(' ');
     line.push_str(&forms.acl());
@@ -60,11 +61,15 @@ fn quoted(word: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::KeyedBy;
 
     #[test]
     fn acl_line() {
-        let minimal_acl =
-            |prefixes: &[&str]| minimal_acl("w", prefixes, &Forms::default(), &[], None);
+        let minimal_acl = |prefixes: &[&str]| {
+            let pattern = |prefix: &&str| key_pattern(&KeyTemplate::default(), Some(prefix));
+            let keys: Vec<String> = prefixes.iter().map(pattern).collect();
+            minimal_acl("w", &keys, &Forms::default(), &[], None)
+        };
         let tail =
             " +hset +multi +discard +ping +select +info +client|setname +client|info +client|kill";
         assert_eq!(minimal_acl(&[""]), format!("ACL SETUSER w reset on >PASSWORD ~user:*{tail}"));
@@ -80,5 +85,20 @@ mod tests {
             minimal_acl(&["\"*"]),
             format!(r#"ACL SETUSER w reset on >PASSWORD "~\"\\*:user:*"{tail}"#)
         );
+    }
+
+    #[test]
+    fn patterns_of_keys() {
+        for (template, prefix, pattern) in [
+            ("{prefix}user:{userId}", Some(""), "user:*"),
+            ("{prefix}user:{userId}", Some("a*"), r"a\*:user:*"),
+            ("{prefix}user:{userId}", None, "*:user:*"),
+            ("user:{{{userId}}}", Some(""), "user:{*}"),
+            ("u[{userId}:{prefix}*", Some("p q"), r"u\[*:p?q:\*"),
+            ("u{userId}:{prefix}", None, "u*:*:"),
+        ] {
+            let template = KeyTemplate::parse(template, KeyedBy::User).unwrap();
+            assert_eq!(key_pattern(&template, prefix), pattern);
+        }
     }
 }

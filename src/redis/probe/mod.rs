@@ -13,6 +13,7 @@ mod acl;
 mod info;
 mod replication;
 
+pub use self::acl::key_pattern;
 pub(super) use self::acl::minimal_acl;
 pub use self::replication::Replication;
 

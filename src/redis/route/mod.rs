@@ -171,13 +171,13 @@ impl Route {
         }
     }
 
-    /// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys
-    /// with these `prefixes` (`""`: none). To be typed at the prompt of `redis-cli`, with PASSWORD
-    /// replaced. `reads`: profiles are looked up, too.
+    /// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys of
+    /// these patterns ([`crate::redis::key_pattern`]). To be typed at the prompt of `redis-cli`,
+    /// with PASSWORD replaced. `reads`: profiles are looked up, too.
     pub fn minimal_acl(
         &self,
         username: &str,
-        prefixes: &[&str],
+        keys: &[String],
         durability: Option<config::Durability>,
         reads: bool,
     ) -> String {
@@ -189,7 +189,7 @@ impl Route {
         };
         let reading = if reads { &["hgetall", "ttl"][..] } else { &[] };
         let commands = [commands, reading].concat();
-        probe::minimal_acl(username, prefixes, self.base().forms(), &commands, durability)
+        probe::minimal_acl(username, keys, self.base().forms(), &commands, durability)
     }
 }
 

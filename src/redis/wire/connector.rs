@@ -37,10 +37,6 @@ impl Connector {
         if matches!(address, Address::Unix(_)) && settings.tls.is_some() {
             return Err(TlsError::UnixSocket);
         }
-        let prefix = match settings.prefix.as_str() {
-            "" => String::new(),
-            prefix => format!("{prefix}:"),
-        };
         let (node, servers) = (address.to_string(), UnsupportedByServer::default());
         let server = ServerAccess {
             unsupported: servers.of(&node),
@@ -57,7 +53,9 @@ impl Connector {
             database: settings.database,
             client_name: settings.client_name.clone(),
             protocol: settings.protocol,
-            blank_key: format!("{prefix}user:"),
+            id_at: settings.template.start(&settings.prefix).len(),
+            blank_key: settings.template.start(&settings.prefix)
+                + &settings.template.end(&settings.prefix),
             connect_timeout: settings.connect_timeout,
             response_timeout: settings.response_timeout,
             tcp: settings.tcp.clone(),
@@ -175,6 +173,12 @@ impl Connector {
     /// A key like those of events, to which no event is written: for asking whether it could be.
     pub(in crate::redis) fn blank_key(&self) -> &str {
         &self.server.blank_key
+    }
+
+    /// The key of `id`, if events have the prefix of the configuration.
+    pub(in crate::redis) fn key_of(&self, id: &str) -> String {
+        let (start, end) = self.server.blank_key.split_at(self.server.id_at);
+        format!("{start}{id}{end}")
     }
 
     /// What is written.

@@ -32,6 +32,8 @@ pub(super) struct ServerAccess {
     pub(super) protocol: Protocol,
     /// A key with a blank user id, to which no event is written.
     pub(super) blank_key: String,
+    /// Where in `blank_key` an id would begin.
+    pub(super) id_at: usize,
     pub(super) connect_timeout: Duration,
     pub(super) response_timeout: Duration,
     pub(super) tcp: Tcp,

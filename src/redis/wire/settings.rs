@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{self, Durability, Handshake, Login, Node, Password, Protocol, Tcp, Tls};
+use crate::event::KeyTemplate;
 use crate::redis::command::Forms;
 use crate::redis::errors::ServerNames;
 
@@ -20,7 +21,9 @@ pub struct ConnectionSettings {
     pub(in crate::redis) client_name: String,
     pub(in crate::redis) handshake: Handshake,
     pub(in crate::redis) protocol: Protocol,
-    /// Prefix of the keys that are written; empty: none.
+    /// The keys that are written.
+    pub(in crate::redis) template: KeyTemplate,
+    /// Their prefix; empty: none.
     pub(in crate::redis) prefix: String,
     pub(in crate::redis) connect_timeout: Duration,
     pub(in crate::redis) response_timeout: Duration,
@@ -57,6 +60,7 @@ impl ConnectionSettings {
             client_name: redis.client_name.clone(),
             handshake: redis.handshake,
             protocol: redis.protocol,
+            template: KeyTemplate::default(),
             prefix: redis.prefix.clone(),
             connect_timeout: redis.connect_timeout,
             response_timeout: redis.response_timeout,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use serde::Deserialize;
 
-use crate::event::trim_js;
+use crate::event::Prefix;
 use crate::pipeline::Source;
 
 /// The event types that an HTTP path may impose.
@@ -14,10 +14,12 @@ const TYPES: [&str; 6] = ["identify", "track", "page", "screen", "group", "alias
 /// The event of a dead letter, and what its source knew about it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct KeptEvent<'a> {
-    /// The event's text.
+    /// The event's text; of a tombstone the id of its user.
     pub(crate) text: Cow<'a, [u8]>,
+    /// There was no text: a Kafka record without a value deletes its user.
+    pub(crate) is_tombstone: bool,
     /// The prefix of its Redis key; `None` in letters that do not say it.
-    pub(crate) prefix: Option<String>,
+    pub(crate) prefix: Option<Prefix>,
     /// The type that an HTTP path imposed.
     pub(crate) path_type: Option<&'static str>,
     /// The event is as an SDK sent it: neither in a wrapper nor in a list.
@@ -25,17 +27,23 @@ pub(crate) struct KeptEvent<'a> {
 }
 
 impl<'a> KeptEvent<'a> {
-    /// `source` and `path_type` are the words of the letter.
+    /// `source`, `path_type` and `prefix_path` are the words of the letter.
     pub(crate) fn new(
         text: Cow<'a, [u8]>,
         prefix: Option<&str>,
+        prefix_path: Option<&str>,
         path_type: Option<&str>,
         source: &str,
     ) -> Self {
         let path_type = TYPES.into_iter().find(|known| Some(*known) == path_type);
-        let prefix = prefix.map(|prefix| trim_js(prefix).to_owned());
+        let prefix = prefix.map(|text| Prefix::of_letter(text, prefix_path));
         let bare = path_type.is_some() || source == Source::Http.as_str();
-        Self { text, prefix, path_type, bare }
+        Self { text, is_tombstone: false, prefix, path_type, bare }
+    }
+
+    /// The same, where the text is the id of a user whom a record without a value deletes.
+    pub(crate) fn of_tombstone(self, is_tombstone: bool) -> Self {
+        Self { is_tombstone, ..self }
     }
 }
 
@@ -60,24 +68,34 @@ struct Members<'a> {
     source: Cow<'a, str>,
     #[serde(default, borrow)]
     prefix: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    prefix_path: Option<Cow<'a, str>>,
     #[serde(default, rename = "type", borrow)]
     path_type: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
     event: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
     event_base64: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    tombstone: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    tombstone_base64: Option<Cow<'a, str>>,
 }
 
 /// Reads a line as a dead letter: an object with the texts `at` (a time), `reason` and `source`,
-/// and with `event` or `event_base64`.
+/// and with one of `event`, `event_base64`, `tombstone` and `tombstone_base64`.
 pub(super) fn letter(line: &[u8]) -> LetterLine<'_> {
     let Ok(members) = serde_json::from_slice::<Members<'_>>(line) else { return LetterLine::Other };
     if members.at.parse::<jiff::Timestamp>().is_err() || members.reason.is_empty() {
         return LetterLine::Other;
     }
-    let text = match (members.event, members.event_base64) {
-        (Some(event), None) => event.into_owned().into_bytes(),
-        (None, Some(encoded)) => {
+    let is_tombstone = members.tombstone.is_some() || members.tombstone_base64.is_some();
+    let plain = [members.event, members.tombstone].into_iter().flatten();
+    let encoded = [members.event_base64, members.tombstone_base64].into_iter().flatten();
+    let mut texts = plain.map(|text| (text, false)).chain(encoded.map(|text| (text, true)));
+    let text = match (texts.next(), texts.next()) {
+        (Some((text, false)), None) => text.into_owned().into_bytes(),
+        (Some((encoded, true)), None) => {
             let standard = base64::engine::general_purpose::STANDARD;
             match standard.decode(encoded.as_bytes()) {
                 Ok(event) => event,
@@ -86,18 +104,21 @@ pub(super) fn letter(line: &[u8]) -> LetterLine<'_> {
         }
         _ => return LetterLine::Unreadable,
     };
-    let (prefix, path_type) = (members.prefix.as_deref(), members.path_type.as_deref());
-    LetterLine::Letter(KeptEvent::new(text.into(), prefix, path_type, &members.source))
+    let (prefix, prefix_path) = (members.prefix.as_deref(), members.prefix_path.as_deref());
+    let path_type = members.path_type.as_deref();
+    let kept = KeptEvent::new(text.into(), prefix, prefix_path, path_type, &members.source);
+    LetterLine::Letter(kept.of_tombstone(is_tombstone))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn kept(line: &str) -> (String, Option<String>, Option<&'static str>, bool) {
+    fn kept(line: &str) -> (String, Option<Prefix>, Option<&'static str>, bool) {
         match letter(line.as_bytes()) {
             LetterLine::Letter(kept) => {
                 let text = String::from_utf8_lossy(&kept.text).into_owned();
+                assert!(!kept.is_tombstone, "{line}");
                 (text, kept.prefix, kept.path_type, kept.bare)
             }
             other => panic!("{line}: {other:?}"),
@@ -112,13 +133,32 @@ mod tests {
             r#"{{{HEAD},"source":"http","prefix":" p ","type":"identify","event":"{{\"a\":1}}"}}"#
         );
         let text = r#"{"a":1}"#.to_owned();
-        let expected = (text.clone(), Some("p".into()), Some("identify"), true);
+        let expected = (text.clone(), Some(Prefix::fixed("p")), Some("identify"), true);
         assert_eq!(kept(&line), expected);
         let line =
             format!(r#"{{{HEAD},"source":"kafka","event":"{{\"a\":1}}","topic":"t","offset":1}}"#);
         assert_eq!(kept(&line), (text, None, None, false));
         let line = format!(r#"{{{HEAD},"source":"file","prefix":"","event_base64":"e30="}}"#);
-        assert_eq!(kept(&line), ("{}".into(), Some(String::new()), None, false));
+        assert_eq!(kept(&line), ("{}".into(), Some(Prefix::NONE), None, false));
+        let line = format!(
+            r#"{{{HEAD},"source":"http","prefix":"t1","prefix_path":"traits.tenant","event":"{{}}"}}"#
+        );
+        let prefix = Prefix::parse("{{ event.traits.tenant || t1 }}").unwrap();
+        assert_eq!(kept(&line), ("{}".into(), Some(prefix), None, true));
+    }
+
+    #[test]
+    fn records_without_a_value() {
+        for (member, id) in [
+            (r#""tombstone":"u \"1\"""#, b"u \"1\"".as_slice()),
+            (r#""tombstone":"""#, b""),
+            (r#""tombstone_base64":"/w==""#, b"\xff"),
+        ] {
+            let line = format!(r#"{{{HEAD},"source":"kafka","prefix":"p",{member}}}"#);
+            let LetterLine::Letter(kept) = letter(line.as_bytes()) else { panic!("{line}") };
+            assert!(kept.is_tombstone, "{line}");
+            assert_eq!((&*kept.text, kept.prefix), (id, Some(Prefix::fixed("p"))), "{line}");
+        }
     }
 
     #[test]
@@ -131,7 +171,14 @@ mod tests {
         ] {
             assert_eq!(letter(line.as_bytes()), LetterLine::Other, "{line}");
         }
-        for rest in [r#""event_base64":"!""#, r#""key":"user:u""#, r#""event":null"#] {
+        for rest in [
+            r#""event_base64":"!""#,
+            r#""key":"user:u""#,
+            r#""event":null"#,
+            r#""tombstone":null"#,
+            r#""tombstone":"u","event":"{}""#,
+            r#""tombstone_base64":"!""#,
+        ] {
             let line = format!(r#"{{{HEAD},"source":"kafka",{rest}}}"#);
             assert_eq!(letter(line.as_bytes()), LetterLine::Unreadable, "{line}");
         }

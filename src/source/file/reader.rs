@@ -10,7 +10,9 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::dead_letter::{DeadLetters, KafkaRecord, Letter};
-use crate::event::{Elements, Origin, RejectReason, SkipReason, events_of, is_blank};
+use crate::event::{
+    Elements, Origin, Prefix, RejectReason, SkipReason, events_of, is_blank, prefix_of,
+};
 use crate::metrics::Metrics;
 use crate::pipeline::{
     Ack, DeadReason, Intake, Message, NotAccepted, Outcome, Source, admit, reserve,
@@ -36,7 +38,7 @@ pub struct ReplayParts {
     /// Where events are counted.
     pub metrics: Arc<Metrics>,
     /// The prefix of Redis keys.
-    pub prefix: String,
+    pub prefix: Prefix,
     /// How lines are read.
     pub format: LineFormat,
     /// The most events a second.
@@ -157,7 +159,7 @@ impl Replay {
         open: &mut OpenBlock,
     ) -> bool {
         let text = &message.bytes()[line.clone()];
-        let origin = Origin { prefix: "", path_type: None, wrapped: true };
+        let origin = Origin { wrapped: true, may_delete: true, ..Origin::default() };
         if cut {
             let ack = self.ack(open);
             self.dead_letter(RejectReason::TooLarge, ack, text, None, origin, None).await;
@@ -172,7 +174,7 @@ impl Replay {
                 self.take_events(message, line, events_of(text), None, origin, open).await
             }
             LineContent::Payload(payload) => {
-                let message = self.message(payload.into_owned(), None).await;
+                let message = self.message(payload.into_owned()).await;
                 let events = events_of(message.bytes());
                 let all = 0..message.bytes().len();
                 self.take_events(&message, all, events, None, origin, open).await
@@ -209,25 +211,42 @@ impl Replay {
         record: Option<KafkaRecord>,
         open: &mut OpenBlock,
     ) -> bool {
-        let origin = Origin { prefix: "", path_type: kept.path_type, wrapped: !kept.bare };
-        let message = self.message(kept.text.into_owned(), record).await;
+        let origin = Origin {
+            path_type: kept.path_type,
+            wrapped: !kept.bare,
+            may_delete: true,
+            is_tombstone: kept.is_tombstone,
+            ..Origin::default()
+        };
+        let message = self.letter_message(kept.text.into_owned(), kept.is_tombstone, record).await;
         let text = message.bytes();
-        let events = if is_blank(text) {
+        let events = if is_blank(text) && !kept.is_tombstone {
             Elements::default()
-        } else if kept.bare {
+        } else if kept.bare || kept.is_tombstone {
             Elements::one(0..text.len())
         } else {
             events_of(text)
         };
         let all = 0..text.len();
-        self.take_events(&message, all, events, kept.prefix.as_deref(), origin, open).await
+        self.take_events(&message, all, events, kept.prefix.as_ref(), origin, open).await
     }
 
     /// A message of its own for text that does not stand in the file like this.
-    async fn message(&self, text: Vec<u8>, record: Option<KafkaRecord>) -> Arc<Message> {
+    async fn message(&self, text: Vec<u8>) -> Arc<Message> {
+        self.letter_message(text, false, None).await
+    }
+
+    /// The same for the text of a dead letter, which may be the id of a user to be deleted.
+    async fn letter_message(
+        &self,
+        text: Vec<u8>,
+        is_tombstone: bool,
+        record: Option<KafkaRecord>,
+    ) -> Arc<Message> {
         let held = reserve(&self.parts.intake, text.len(), || true).await;
         let held = held.expect("it is waited for without end");
         match record {
+            record if is_tombstone => Message::tombstone(Bytes::from(text), record, held),
             Some(record) => Message::of_record(Bytes::from(text), record, held),
             None => Message::new(Bytes::from(text), held),
         }
@@ -240,7 +259,7 @@ impl Replay {
         message: &Arc<Message>,
         place: Range<usize>,
         mut events: Elements,
-        prefix: Option<&str>,
+        prefix: Option<&Prefix>,
         origin: Origin<'_>,
         open: &mut OpenBlock,
     ) -> bool {
@@ -277,7 +296,7 @@ impl Replay {
         &self,
         message: &Arc<Message>,
         event: Range<usize>,
-        prefix: Option<&str>,
+        prefix: Option<&Prefix>,
         origin: Origin<'_>,
         ack: Ack,
     ) {
@@ -299,12 +318,16 @@ impl Replay {
         reason: RejectReason,
         ack: Ack,
         text: &[u8],
-        prefix: Option<&str>,
+        prefix: Option<&Prefix>,
         origin: Origin<'_>,
         record: Option<&KafkaRecord>,
     ) {
+        let origin = Origin { prefix: prefix.unwrap_or(&self.parts.prefix), ..origin };
+        let said = prefix_of(origin, text, self.parts.intake.rules().limits.max_event);
         let letter = Letter::new(DeadReason::Rejected(reason), Source::File, None, text, record)
-            .with_origin(prefix.unwrap_or(&self.parts.prefix), origin.path_type);
+            .with_origin(&said, origin.path_type)
+            .with_prefix_path(origin.prefix.path())
+            .of_tombstone(origin.is_tombstone);
         let outcomes = self.parts.letters.keep(vec![letter]).await;
         ack.settle(outcomes[0]);
     }

@@ -1,4 +1,4 @@
-//! Write keys: which request may write, and under which prefix.
+//! Write keys: which request may write, and what its events may.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine as _;
@@ -8,26 +8,41 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::config::WriteKey;
+use crate::event::Prefix;
 
-/// The write keys, kept as digests, each with the prefix that it grants.
+/// The write keys, kept as digests, each with what it grants.
 pub(super) struct KeyDigests {
     keys: Vec<Key>,
-    default_prefix: String,
+    /// What a request is granted where no key is needed.
+    without: KeyGrant,
 }
 
 struct Key {
     digest: [u8; 32],
-    prefix: String,
+    grant: KeyGrant,
+}
+
+/// What the events of a request may.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct KeyGrant {
+    /// Under which prefix they are written.
+    pub(super) prefix: Prefix,
+    /// They may delete users.
+    pub(super) may_delete: bool,
 }
 
 impl KeyDigests {
     /// Without any key every request may write, under `default_prefix`.
-    pub(super) fn new(keys: &[WriteKey], default_prefix: &str) -> Self {
+    pub(super) fn new(keys: &[WriteKey], default_prefix: &Prefix) -> Self {
         let key = |key: &WriteKey| Key {
             digest: Sha256::digest(key.key.expose_secret()).into(),
-            prefix: key.prefix.clone().unwrap_or_else(|| default_prefix.to_owned()),
+            grant: KeyGrant {
+                prefix: key.prefix.as_deref().map_or_else(|| default_prefix.clone(), Prefix::fixed),
+                may_delete: false,
+            },
         };
-        Self { keys: keys.iter().map(key).collect(), default_prefix: default_prefix.to_owned() }
+        let without = KeyGrant { prefix: default_prefix.clone(), may_delete: false };
+        Self { keys: keys.iter().map(key).collect(), without }
     }
 
     /// True when no key is needed.
@@ -35,13 +50,13 @@ impl KeyDigests {
         self.keys.is_empty()
     }
 
-    /// The prefix that a request's write key grants; `None`: the request may not write.
+    /// What a request's write key grants; `None`: the request may not write.
     ///
     /// Takes the same time for a missing, an unknown and any known key: all digests are compared
     /// whole.
-    pub(super) fn prefix(&self, headers: &HeaderMap) -> Option<&str> {
+    pub(super) fn grant(&self, headers: &HeaderMap) -> Option<&KeyGrant> {
         if self.keys.is_empty() {
-            return Some(&self.default_prefix);
+            return Some(&self.without);
         }
         let given = basic_user(headers);
         let digest = Sha256::digest(given.as_deref().unwrap_or_default());
@@ -52,7 +67,7 @@ impl KeyDigests {
             index.conditional_assign(&(i as u64), same);
             found |= same;
         }
-        (given.is_some() & bool::from(found)).then(|| self.keys[index as usize].prefix.as_str())
+        (given.is_some() & bool::from(found)).then(|| &self.keys[index as usize].grant)
     }
 }
 
@@ -83,8 +98,13 @@ mod tests {
         };
         KeyDigests::new(
             &[key("first", None), key("second", Some("team")), key("third", Some(""))],
-            "base",
+            &Prefix::fixed("base"),
         )
+    }
+
+    /// What is granted without a key of its own.
+    fn base() -> KeyGrant {
+        KeyGrant { prefix: Prefix::fixed("base"), may_delete: false }
     }
 
     fn headers(values: &[&str]) -> HeaderMap {
@@ -103,14 +123,15 @@ mod tests {
             ("third:", ""),
             ("second:any password:", "team"),
         ] {
-            assert_eq!(keys().prefix(&headers(&[&basic(user)])), Some(prefix), "{user}");
+            let grant = KeyGrant { prefix: Prefix::fixed(prefix), ..base() };
+            assert_eq!(keys().grant(&headers(&[&basic(user)])), Some(&grant), "{user}");
         }
     }
 
     #[test]
     fn the_scheme_is_case_insensitive() {
         let value = basic("first:").replace("Basic", "bAsIc");
-        assert_eq!(keys().prefix(&headers(&[&value])), Some("base"));
+        assert_eq!(keys().grant(&headers(&[&value])), Some(&base()));
     }
 
     #[test]
@@ -129,14 +150,14 @@ mod tests {
             ("two headers", &[&good, &good]),
         ];
         for (what, values) in rows {
-            assert_eq!(keys().prefix(&headers(values)), None, "{what}");
+            assert_eq!(keys().grant(&headers(values)), None, "{what}");
         }
     }
 
     #[test]
     fn without_keys_everyone_may_write() {
-        let keys = KeyDigests::new(&[], "base");
-        assert_eq!(keys.prefix(&headers(&[])), Some("base"));
-        assert_eq!(keys.prefix(&headers(&["Bearer x"])), Some("base"));
+        let keys = KeyDigests::new(&[], &Prefix::fixed("base"));
+        assert_eq!(keys.grant(&headers(&[])), Some(&base()));
+        assert_eq!(keys.grant(&headers(&["Bearer x"])), Some(&base()));
     }
 }

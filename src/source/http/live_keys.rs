@@ -4,6 +4,7 @@ use std::sync::{Arc, RwLock};
 
 use super::auth::KeyDigests;
 use crate::config::WriteKey;
+use crate::event::Prefix;
 use crate::lock::{read, write};
 
 /// The write keys that requests are checked against. Clones share them.
@@ -11,13 +12,13 @@ use crate::lock::{read, write};
 pub struct LiveKeys(Arc<RwLock<Arc<KeyDigests>>>);
 
 impl LiveKeys {
-    pub(super) fn new(keys: &[WriteKey], default_prefix: &str) -> Self {
+    pub(super) fn new(keys: &[WriteKey], default_prefix: &Prefix) -> Self {
         Self(Arc::new(RwLock::new(Arc::new(KeyDigests::new(keys, default_prefix)))))
     }
 
     /// Requests that begin from now on are checked against `keys`. `default_prefix` is
     /// `redis.prefix`.
-    pub fn replace(&self, keys: &[WriteKey], default_prefix: &str) {
+    pub fn replace(&self, keys: &[WriteKey], default_prefix: &Prefix) {
         *write(&self.0) = Arc::new(KeyDigests::new(keys, default_prefix));
     }
 

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::config;
-use crate::event::{self, Body, Elements, RejectReason, SplitError};
+use crate::event::{self, Body, Elements, Prefix, RejectReason, SplitError};
 use crate::metrics::Metrics;
 use crate::pipeline::{Ack, Busy, Intake, Message, NotAccepted, Origin, Outcome, Source, admit};
 use crate::server::is_local;
@@ -54,10 +54,10 @@ pub struct HttpSource {
 }
 
 impl HttpSource {
-    /// `default_prefix` is `redis.prefix`, trimmed; a write key may bring its own.
+    /// `default_prefix` is `redis.prefix`; a write key may bring its own.
     pub fn new(
         config: &config::Http,
-        default_prefix: &str,
+        default_prefix: &Prefix,
         intake: Arc<Intake>,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -96,7 +96,7 @@ impl HttpSource {
 
     async fn answer(
         &self,
-        path_type: Option<&str>,
+        path_type: Option<&'static str>,
         request: Request,
     ) -> Result<&'static str, Problem> {
         let (head, body) = request.into_parts();
@@ -104,7 +104,9 @@ impl HttpSource {
         if keys.is_empty() && !is_local(&head) {
             return Err(Problem::Foreign);
         }
-        let prefix = keys.prefix(&head.headers).ok_or(Problem::Unauthorized)?;
+        let grant = keys.grant(&head.headers).ok_or(Problem::Unauthorized)?;
+        let origin =
+            Origin { prefix: &grant.prefix, may_delete: grant.may_delete, ..Origin::default() };
         let encoding = Encoding::of(&head.headers)?;
         // The head is freed before the body, which may take long: both may be equally large.
         drop(head);
@@ -112,18 +114,12 @@ impl HttpSource {
         match event::split(message.bytes()) {
             Ok(Body::Event(_)) if path_type.is_none() => Err(Problem::MissingBatch),
             Ok(Body::Event(event)) => {
-                let rejected = self
-                    .deliver(
-                        message,
-                        Elements::one(event),
-                        Origin { prefix, path_type, wrapped: false },
-                    )
-                    .await?;
+                let origin = Origin { path_type, ..origin };
+                let rejected = self.deliver(message, Elements::one(event), origin).await?;
                 rejected.map_or(Ok("OK"), |reason| Err(Problem::Rejected(reason)))
             }
             Ok(Body::Batch(events)) => {
-                self.deliver(message, events, Origin { prefix, path_type: None, wrapped: false })
-                    .await?;
+                self.deliver(message, events, origin).await?;
                 Ok("OK")
             }
             Err(error) => {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::event::{Origin, RejectReason};
+use crate::event::{Origin, Prefix, RejectReason};
 use crate::pipeline::{Ack, Busy, Intake, NotAccepted, Reservation, admit, reserve};
 
 use super::assignment::Assignment;
@@ -34,7 +34,9 @@ impl ShortWait {
 pub(super) struct RecordAdmission {
     pub(super) intake: Arc<Intake>,
     /// The prefix of Redis keys.
-    pub(super) prefix: String,
+    pub(super) prefix: Prefix,
+    /// A record without a value deletes the user who is its key.
+    pub(super) tombstones_delete: bool,
     /// Where rejected events go; bounded by the room that their messages hold.
     pub(super) rejected: UnboundedSender<RejectedEvent>,
     pub(super) runtime: Handle,
@@ -73,7 +75,12 @@ impl RecordAdmission {
                     let Some(text) = pending.rest.next(pending.message.bytes()) else {
                         return Ok(());
                     };
-                    let origin = Origin { prefix: &self.prefix, path_type: None, wrapped: true };
+                    let origin = Origin {
+                        prefix: &self.prefix,
+                        wrapped: true,
+                        may_delete: true,
+                        ..Origin::default()
+                    };
                     let ack = assignment.ack(pending.position, pending.received);
                     (text.clone(), self.intake.accept(&pending.message, text, origin, ack))
                 }

@@ -11,7 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{SkipReason, events_of, untyped};
+use crate::event::{Elements, SkipReason, events_of, untyped};
 use crate::kafka::explain;
 use crate::pipeline::{Health, Outcome, Source};
 use crate::trace::WorkSpan;
@@ -187,7 +187,12 @@ impl Consumer {
         let (topic, number) = (message.topic(), message.partition());
         let partition = partitions.get_mut(topic, number).filter(|one| one.is_open())?;
         let offset = message.offset();
-        let events = events_of(message.payload().unwrap_or_default());
+        let deletes = self.admission.tombstones_delete && record::is_tombstone(message);
+        let events = if deletes {
+            Elements::one(0..message.key_len())
+        } else {
+            events_of(message.payload().unwrap_or_default())
+        };
         if events.is_empty() {
             let position = partition.deliver(offset, 1);
             partition
@@ -201,7 +206,7 @@ impl Consumer {
             self.block(partition, Blocked { pending: None, lane: None, resume_at: offset });
             return None;
         };
-        let message = record::copy(message, &partition.topic, headers, held);
+        let message = record::copy(message, deletes, &partition.topic, headers, held);
         let position = partition.deliver(offset, events.len() as u32);
         let taken = (Arc::clone(&partition.topic), events.len() as u64);
         let mut pending = PendingRecord { message, position, received, job: None, rest: events };

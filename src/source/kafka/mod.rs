@@ -39,6 +39,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::dead_letter::DeadLetters;
+use crate::event::Prefix;
 use crate::kafka::{ClientError, ClientEvents, client_config, creation_error};
 use crate::logging::Throttle;
 use crate::metrics::Metrics;
@@ -86,7 +87,8 @@ pub struct KafkaSource {
     topics: Vec<String>,
     group_id: String,
     max_poll_interval: Duration,
-    prefix: String,
+    prefix: Prefix,
+    tombstones_delete: bool,
     rejected: (mpsc::UnboundedSender<RejectedEvent>, mpsc::UnboundedReceiver<RejectedEvent>),
     letters: DeadLetters,
     breaker: Arc<SharedBreaker>,
@@ -97,13 +99,15 @@ pub struct KafkaSource {
 
 impl KafkaSource {
     /// Checks the settings; connects in the background. `prefix` is that of the Redis keys.
+    /// `tombstones_delete`: a record without a value deletes the user who is its key.
     ///
     /// # Errors
     /// Settings that librdkafka refuses, files that cannot be used.
     pub fn new(
         kafka: &config::Kafka,
         breaker: &config::Breaker,
-        prefix: &str,
+        prefix: &Prefix,
+        tombstones_delete: bool,
         parts: KafkaSourceParts,
     ) -> Result<Self, ClientError> {
         let KafkaSourceParts { intake, letters, metrics, readiness, health, loss_epochs } = parts;
@@ -132,7 +136,7 @@ impl KafkaSource {
             .unwrap_or(MAX_POLL_MS);
         let consumer = settings.create_with_context(member).map_err(creation_error)?;
         let (topics, group_id, prefix) =
-            (kafka.topics.clone(), kafka.group_id.clone(), prefix.to_owned());
+            (kafka.topics.clone(), kafka.group_id.clone(), prefix.clone());
         let max_poll_interval = Duration::from_millis(max_poll_interval);
         Ok(Self {
             consumer,
@@ -140,6 +144,7 @@ impl KafkaSource {
             group_id,
             max_poll_interval,
             prefix,
+            tombstones_delete,
             rejected: mpsc::unbounded_channel(),
             letters,
             breaker,
@@ -154,13 +159,17 @@ impl KafkaSource {
         let Self {
             consumer, topics, group_id, max_poll_interval, prefix, health, loss_epochs, ..
         } = self;
-        let Self { rejected: (sender, rejected), letters, breaker, intake, .. } = self;
+        let Self {
+            rejected: (sender, rejected), letters, breaker, intake, tombstones_delete, ..
+        } = self;
         let keep_headers = letters.keep_headers();
+        let max_event = intake.rules().limits.max_event;
         let dead_lettering = tokio::spawn(hard.clone().run_until_cancelled_owned(
-            dead_letter_rejected(rejected, letters, prefix.clone(), breaker),
+            dead_letter_rejected(rejected, letters, prefix.clone(), max_event, breaker),
         ));
         let runtime = Handle::current();
-        let admission = RecordAdmission { intake, prefix, rejected: sender, runtime };
+        let admission =
+            RecordAdmission { intake, prefix, tombstones_delete, rejected: sender, runtime };
         let consumer = Consumer {
             consumer,
             topics,

@@ -37,10 +37,16 @@ pub(super) fn cost(message: &BorrowedMessage<'_>, headers: &Headers) -> usize {
     OVERHEAD + message.payload_len() + message.key_len() + headers
 }
 
+/// Whether a record has a key and no value, not even an empty one.
+pub(super) fn is_tombstone(message: &BorrowedMessage<'_>) -> bool {
+    message.payload().is_none() && message.key().is_some()
+}
+
 /// Copies a record: a borrowed one would keep the whole fetched buffer alive. The message's bytes
-/// are the value.
+/// are the value, or the key of a record that is to delete a user.
 pub(super) fn copy(
     message: &BorrowedMessage<'_>,
+    deletes: bool,
     topic: &Arc<str>,
     headers: Headers,
     held: Reservation,
@@ -56,6 +62,9 @@ pub(super) fn copy(
         key: key.map(|_| both.slice(value.len()..)),
         headers,
     };
+    if deletes {
+        return Message::tombstone(both, Some(record), held);
+    }
     Message::of_record(both.slice(..value.len()), record, held)
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::dead_letter::{DeadLetters, Letter};
-use crate::event::RejectReason;
+use crate::event::{Origin, Prefix, RejectReason, prefix_of};
 use crate::pipeline::{Ack, DeadReason, Message, Source};
 
 use super::shared_breaker::SharedBreaker;
@@ -24,20 +24,26 @@ pub(super) struct RejectedEvent {
 }
 
 impl RejectedEvent {
-    fn letter(&self, prefix: &str) -> Letter {
+    fn letter(&self, prefix: &Prefix, max_event: usize) -> Letter {
         let event = &self.message.bytes()[self.text.clone()];
         let reason = DeadReason::Rejected(self.reason);
+        let is_tombstone = self.message.is_tombstone();
+        let origin = Origin { prefix, is_tombstone, ..Origin::default() };
         Letter::new(reason, Source::Kafka, None, event, self.message.record())
-            .with_origin(prefix, None)
+            .with_origin(&prefix_of(origin, event, max_event), None)
+            .with_prefix_path(prefix.path())
+            .of_tombstone(is_tombstone)
     }
 }
 
-/// Ends when all senders are gone. `prefix` is that of Redis keys. Once `breaker` has tripped
+/// Ends when all senders are gone. `prefix` is that of Redis keys, `max_event` the limit of
+/// [`crate::event::Limits`]. Once `breaker` has tripped
 /// nothing more becomes a dead letter: dropped acks fail.
 pub(super) async fn dead_letter_rejected(
     mut rejected: UnboundedReceiver<RejectedEvent>,
     letters: DeadLetters,
-    prefix: String,
+    prefix: Prefix,
+    max_event: usize,
     breaker: Arc<SharedBreaker>,
 ) {
     let mut some = Vec::with_capacity(MOST);
@@ -46,7 +52,8 @@ pub(super) async fn dead_letter_rejected(
             some.clear();
             continue;
         }
-        let outcomes = letters.keep(some.iter().map(|event| event.letter(&prefix)).collect()).await;
+        let kept = some.iter().map(|event| event.letter(&prefix, max_event)).collect();
+        let outcomes = letters.keep(kept).await;
         for (event, outcome) in some.drain(..).zip(outcomes) {
             event.ack.settle(outcome);
         }

@@ -64,11 +64,11 @@ impl Cluster {
     }
 
     /// A key like those of events, in a slot that `node` owns: a node is asked about its own keys
-    /// only.
+    /// only. Where all keys are in one slot, only its owner has such a key.
     pub(super) fn key_of(&self, node: &Node, map: &SlotMap) -> String {
-        let mut tags = (0..SLOTS).map(|number| format!("{{{number}}}"));
-        let tag = tags.find(|tag| map.owner(slot_of(tag.as_bytes())) == Some(node));
-        format!("{}{}", self.connector.blank_key(), tag.unwrap_or_default())
+        let mut keys = (0..SLOTS).map(|number| self.connector.key_of(&format!("{{{number}}}")));
+        keys.find(|key| map.owner(slot_of(key.as_bytes())) == Some(node))
+            .unwrap_or_else(|| self.connector.blank_key().to_owned())
     }
 
     pub(super) fn map(&self) -> Arc<SlotMap> {
