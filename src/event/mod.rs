@@ -8,6 +8,10 @@
 //! exceeded) to the path in `literal`, which follows the JavaScript original step by step. Only
 //! `literal` rejects an event because of a limit.
 
+mod document;
+mod document_rules;
+mod entity_places;
+mod entity_rules;
 mod envelope;
 mod explanation;
 mod field_map;
@@ -17,6 +21,7 @@ mod js;
 mod json;
 mod key;
 mod literal;
+mod no_update;
 mod reason;
 mod shapes;
 mod split;
@@ -26,6 +31,9 @@ mod update;
 mod user_id;
 mod wrapper;
 
+pub use document_rules::{DocumentNulls, DocumentRules, DocumentTraits};
+pub use entity_places::EntityName;
+pub use entity_rules::EntityRules;
 pub use explanation::Explanation;
 pub use js::trim_js;
 pub use key::push_key_start;
@@ -66,6 +74,18 @@ pub struct Rules {
     pub limits: Limits,
     /// The name that is looked up in an event's `integrations`.
     pub destination: String,
+    /// Profiles are JSON documents; `None`: they are hashes.
+    pub documents: Option<DocumentRules>,
+    /// Events of RudderStack's Profiles branch become profiles of entities; `None`: they are events
+    /// like any other.
+    pub entities: Option<EntityRules>,
+}
+
+impl Rules {
+    /// Limits and a destination; all other rules are the defaults.
+    pub fn new(limits: Limits, destination: impl Into<String>) -> Self {
+        Self { limits, destination: destination.into(), documents: None, entities: None }
+    }
 }
 
 /// Facts about an event that its source knows, besides its text.

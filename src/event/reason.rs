@@ -18,7 +18,8 @@ words! {
 }
 
 words! {
-    /// Why an event cannot be used: it is unreadable or exceeds a limit of `[transform]`.
+    /// Why an event cannot be used: it is unreadable, exceeds a limit of `[transform]`, or says
+    /// what cannot be written.
     RejectReason {
         InvalidJson => "invalid_json",
         InvalidUtf8 => "invalid_utf8",
@@ -28,5 +29,7 @@ words! {
         TooManyFields => "too_many_fields",
         KeyTooLong => "key_too_long",
         FieldNameTooLong => "field_name_too_long",
+        /// An event of RudderStack's Profiles branch without `traits` that can be written.
+        NoDocument => "no_document",
     }
 }

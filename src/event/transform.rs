@@ -3,11 +3,13 @@
 use super::envelope::Envelope;
 use super::field_map::FieldMap;
 use super::key::push_key_start;
+use super::no_update::NoUpdate;
 use super::time::event_time;
 use super::user_id::push_user_id;
 use super::wrapper::unwrapped;
 use super::{
-    Decision, Origin, RejectReason, Rules, SkipReason, Update, flatten, integrations, json, literal,
+    Decision, Origin, RejectReason, Rules, SkipReason, Update, document, flatten, integrations,
+    json, literal,
 };
 
 /// Bytes that the buffers keep between two events.
@@ -79,6 +81,9 @@ impl Transformer {
         if !envelope.user_id.is_some_and(|raw| push_user_id(&mut self.key, raw)) {
             return Err(SkipReason::BlankUserId.into());
         }
+        if let Some(update) = document::update(rules, &envelope, &mut self.key)? {
+            return Ok(update);
+        }
         self.flatten(&envelope, rules)?;
         if self.fields.live() == 0 {
             return Err(SkipReason::NoTraits.into());
@@ -106,24 +111,6 @@ impl Transformer {
             }
         }
         Ok(())
-    }
-}
-
-/// Why there is no update.
-enum NoUpdate {
-    Skip(SkipReason),
-    Reject(RejectReason),
-}
-
-impl From<SkipReason> for NoUpdate {
-    fn from(reason: SkipReason) -> Self {
-        Self::Skip(reason)
-    }
-}
-
-impl From<RejectReason> for NoUpdate {
-    fn from(reason: RejectReason) -> Self {
-        Self::Reject(reason)
     }
 }
 

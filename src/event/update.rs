@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::entity_places::{EntityName, EntityPlaces};
+
 /// One Redis key and its change, packed as RESP bulk strings: `$n\r\nKEY\r\n`, then for each field
 /// `$n\r\nNAME\r\n$m\r\nVALUE\r\n`, in the order in which they must be written, then the name of each
 /// field that is removed.
@@ -16,6 +18,8 @@ pub struct Update {
     event_time: Option<i64>,
     at: Option<i64>,
     expiry: Option<Expiry>,
+    /// Where the pieces of an entity's key stand; `None`: the key is not that of an entity.
+    entity: Option<Box<EntityPlaces>>,
 }
 
 /// What is done with the key.
@@ -28,6 +32,11 @@ pub enum Action {
     Replace,
     /// The key is deleted: the update has no fields.
     Delete,
+    /// A JSON document is merged with another one. The payload is the text of that, and then for
+    /// each of `nulls` members that become null afterwards its JSONPath.
+    MergeDocument { nulls: u32 },
+    /// A JSON document becomes the one whose text is the payload.
+    ReplaceDocument,
 }
 
 /// The end of a key.
@@ -73,7 +82,20 @@ impl Update {
             event_time,
             at: None,
             expiry: None,
+            entity: None,
         }
+    }
+
+    /// Packs `key` and the text of a JSON document, and then the JSONPaths of members that become
+    /// null. It has no fields.
+    pub(super) fn pack_document<'a>(
+        key: &[u8],
+        text: &'a [u8],
+        null_paths: impl Iterator<Item = &'a [u8]> + Clone,
+        event_time: Option<i64>,
+    ) -> Self {
+        let words = std::iter::once(text).chain(null_paths);
+        Self { removed: 0, ..Self::pack(key, std::iter::empty(), words, event_time) }
     }
 
     /// The same, with this action.
@@ -89,6 +111,16 @@ impl Update {
     /// The same, with this end of the key.
     pub fn expiring(self, expiry: Option<Expiry>) -> Self {
         Self { expiry, ..self }
+    }
+
+    /// The same, with the key of an entity.
+    pub(super) fn of_entity(self, places: EntityPlaces) -> Self {
+        Self { entity: Some(Box::new(places)), ..self }
+    }
+
+    /// The entity whose key it is; `None`: the key is that of a user, or of a group.
+    pub fn entity(&self) -> Option<EntityName<'_>> {
+        self.entity.as_ref().map(|places| places.name(self.key()))
     }
 
     /// The Redis key.
@@ -135,6 +167,16 @@ impl Update {
     /// The end that the key gets; `None`: it keeps the one it has.
     pub fn expiry(&self) -> Option<Expiry> {
         self.expiry
+    }
+
+    /// The text of the JSON document that is written; `None`: fields are.
+    pub fn document(&self) -> Option<&[u8]> {
+        match self.action {
+            Action::MergeDocument { .. } | Action::ReplaceDocument => {
+                Some(unbulk(&mut self.payload()))
+            }
+            Action::Merge | Action::Replace | Action::Delete => None,
+        }
     }
 
     /// Bytes this update holds in memory.

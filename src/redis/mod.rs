@@ -16,7 +16,8 @@ mod wire;
 
 pub use apply::Apply;
 pub use command::{
-    Expire, ExpireMode, Forms, HashWrite, Part, UnexplainedRefusal, Verdict, Write, Writes,
+    DocumentForms, DocumentWrite, Expire, ExpireMode, Forms, HashWrite, Part, UnexplainedRefusal,
+    Verdict, Write, Writes,
 };
 pub use errors::{Broken, Class, QueryError, Trouble};
 pub use loss_epochs::LossEpochs;

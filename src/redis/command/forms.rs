@@ -1,5 +1,6 @@
 //! The write forms that a configuration uses. Pure.
 
+use super::document::DocumentWrite;
 use super::expire::Expire;
 use super::hash::HashWrite;
 use super::script::Script;
@@ -12,8 +13,19 @@ use crate::event::{Action, Expiry, Update};
 pub struct Forms {
     /// Fields are removed, too.
     pub removes: bool,
+    /// Profiles are JSON documents; `None`: they are hashes.
+    pub documents: Option<DocumentForms>,
     /// Keys are given an end.
     pub expire: Option<ExpireMode>,
+}
+
+/// What becomes of JSON documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DocumentForms {
+    Merged,
+    Replaced,
+    /// Those of users are replaced, those of entities merged.
+    ReplacedAndMerged,
 }
 
 /// How often a key is given an end.
@@ -35,6 +47,12 @@ impl Forms {
                 removed: update.removed_count(),
                 expire,
             }),
+            Action::MergeDocument { nulls } => {
+                Write::Document(DocumentWrite { replace: false, nulls, expire })
+            }
+            Action::ReplaceDocument => {
+                Write::Document(DocumentWrite { replace: true, nulls: 0, expire })
+            }
         }
     }
 
@@ -47,7 +65,14 @@ impl Forms {
     pub(in crate::redis) fn samples(&self, fields: u32) -> impl Iterator<Item = Write> {
         let expire = self.expire.map(|_| self.expire_at(Expiry::After(1000)));
         let removed = u32::from(self.removes);
-        [Write::Hash(HashWrite { fields, removed, expire })].into_iter()
+        let document = |replace| Write::Document(DocumentWrite { replace, nulls: 0, expire });
+        let samples = match self.documents {
+            None => [Some(Write::Hash(HashWrite { fields, removed, expire })), None],
+            Some(DocumentForms::Merged) => [Some(document(false)), None],
+            Some(DocumentForms::Replaced) => [Some(document(true)), None],
+            Some(DocumentForms::ReplacedAndMerged) => [Some(document(true)), Some(document(false))],
+        };
+        samples.into_iter().flatten()
     }
 
     /// The permissions that an ACL needs for all of them.

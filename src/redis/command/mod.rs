@@ -1,6 +1,7 @@
 //! The write forms: how one is packed, when two may be joined, what its replies mean, which ACL it
 //! needs. Pure.
 
+mod document;
 mod expire;
 mod forms;
 mod hash;
@@ -11,8 +12,9 @@ mod verdict;
 mod write;
 mod writes;
 
+pub use document::DocumentWrite;
 pub use expire::Expire;
-pub use forms::{ExpireMode, Forms};
+pub use forms::{DocumentForms, ExpireMode, Forms};
 pub use hash::HashWrite;
 pub(super) use needs::Need;
 pub(super) use packed::PackedCommands;

@@ -6,6 +6,7 @@
 
 use redis::Value;
 
+use super::document::DocumentWrite;
 use super::expire::Expire;
 use super::hash::HashWrite;
 use super::packed::PackedCommands;
@@ -18,6 +19,9 @@ pub enum Write {
     /// Sets and removes fields of a hash. The payload is the packed names and values, and then the
     /// names that are removed.
     Hash(HashWrite),
+    /// Merges or replaces a JSON document. The payload is its packed text, and then the JSONPaths of
+    /// members that become null.
+    Document(DocumentWrite),
 }
 
 /// One of the updates that were joined to one write.
@@ -35,6 +39,8 @@ impl Write {
     pub fn join(self, later: Self) -> Option<Self> {
         match (self, later) {
             (Self::Hash(first), Self::Hash(later)) => Some(Self::Hash(first.join(later))),
+            (Self::Document(first), Self::Document(later)) => first.join(later).map(Self::Document),
+            (Self::Hash(_), Self::Document(_)) | (Self::Document(_), Self::Hash(_)) => None,
         }
     }
 
@@ -48,6 +54,7 @@ impl Write {
     ) {
         match self {
             Self::Hash(hash) => hash.pack(key, parts, out),
+            Self::Document(document) => document.pack(key, parts, out),
         }
     }
 
@@ -55,7 +62,7 @@ impl Write {
     /// if it was refused. Each has one reply, which [`Write::judge_follow_up`] reads.
     pub(super) fn pack_follow_ups(self, key: &[u8], out: &mut PackedCommands) {
         match self {
-            Self::Hash(HashWrite { expire, .. }) => {
+            Self::Hash(HashWrite { expire, .. }) | Self::Document(DocumentWrite { expire, .. }) => {
                 expire.into_iter().for_each(|expire| expire.pack(key, out));
             }
         }
@@ -65,13 +72,14 @@ impl Write {
     pub(in crate::redis) fn judge(self, replies: &[Value]) -> Result<Applied, Unconfirmed<'_>> {
         match self {
             Self::Hash(hash) => hash.judge(replies).map(|()| Applied::Yes),
+            Self::Document(document) => document.judge(replies).map(|()| Applied::Yes),
         }
     }
 
     /// Reads the reply to one command of [`Write::pack_follow_ups`].
     pub(in crate::redis) fn judge_follow_up(self, reply: &Value) -> Result<(), Unconfirmed<'_>> {
         match self {
-            Self::Hash(_) => Expire::judge(reply),
+            Self::Hash(_) | Self::Document(_) => Expire::judge(reply),
         }
     }
 
@@ -80,14 +88,20 @@ impl Write {
         match self {
             Self::Hash(HashWrite { removed: 0, .. }) => "+hset",
             Self::Hash(_) => "+hset +hdel",
+            Self::Document(document) => document.acl(),
         }
     }
 
     /// The permissions that an ACL needs for what follows it.
     pub(in crate::redis) const fn follow_up_acl(self) -> Option<&'static str> {
         match self {
-            Self::Hash(HashWrite { expire: None, .. }) => None,
-            Self::Hash(HashWrite { expire: Some(_), .. }) => Some(Expire::ACL),
+            Self::Hash(HashWrite { expire, .. }) | Self::Document(DocumentWrite { expire, .. }) => {
+                if expire.is_some() {
+                    Some(Expire::ACL)
+                } else {
+                    None
+                }
+            }
         }
     }
 
@@ -95,6 +109,7 @@ impl Write {
     pub(super) const fn counts(self) -> (u32, u32) {
         match self {
             Self::Hash(HashWrite { fields, removed, .. }) => (fields, removed),
+            Self::Document(_) => (0, 0),
         }
     }
 
@@ -102,6 +117,7 @@ impl Write {
     pub(super) fn sample(self) -> Vec<u8> {
         match self {
             Self::Hash(hash) => hash.sample(),
+            Self::Document(document) => document.sample(),
         }
     }
 }
