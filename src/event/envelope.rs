@@ -18,6 +18,8 @@ pub(super) struct Envelope<'a> {
     pub(super) is_cloud_event: bool,
     pub(super) user_id: Option<&'a str>,
     pub(super) context_traits: Option<&'a str>,
+    /// The `sources` of the context.
+    pub(super) sources: Option<&'a str>,
     pub(super) traits: Option<&'a str>,
     pub(super) integrations: Option<&'a str>,
     pub(super) timestamp: Option<&'a str>,
@@ -78,7 +80,8 @@ impl<'a> Visitor<'a> for EnvelopeVisitor<'_, 'a> {
                     continue;
                 }
                 b"context" => {
-                    envelope.context_traits = map.next_value_seed(ContextVisitor(self.names))?;
+                    let context = map.next_value_seed(ContextVisitor(self.names))?;
+                    (envelope.context_traits, envelope.sources) = context;
                     continue;
                 }
                 _ => {
@@ -92,12 +95,12 @@ impl<'a> Visitor<'a> for EnvelopeVisitor<'_, 'a> {
     }
 }
 
-/// Visits a context; yields its `traits`. To check first that the context is an object would cost a
+/// Visits a context; yields its `traits` and its `sources`. To check first that the context is an object would cost a
 /// second pass over it.
 struct ContextVisitor(Names);
 
 impl<'a> DeserializeSeed<'a> for ContextVisitor {
-    type Value = Option<&'a str>;
+    type Value = (Option<&'a str>, Option<&'a str>);
 
     fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Self::Value, D::Error> {
         if self.0 == Names::Usual {
@@ -105,29 +108,33 @@ impl<'a> DeserializeSeed<'a> for ContextVisitor {
         }
         let raw = <&RawValue>::deserialize(json)?.get();
         if json::first(raw) != b'{' {
-            return Ok(None);
+            return Ok((None, None));
         }
         serde_json::Deserializer::from_str(raw).deserialize_map(self).map_err(D::Error::custom)
     }
 }
 
 impl<'a> Visitor<'a> for ContextVisitor {
-    type Value = Option<&'a str>;
+    type Value = (Option<&'a str>, Option<&'a str>);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a context")
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut traits = None;
+        let (mut traits, mut sources) = (None, None);
         while let Some(name) = map.next_key_seed(self.0)? {
-            if *name == *b"traits" {
-                traits = Some(map.next_value::<&RawValue>()?.get());
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
+            let slot = match &*name {
+                b"traits" => &mut traits,
+                b"sources" => &mut sources,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            *slot = Some(map.next_value::<&RawValue>()?.get());
         }
-        Ok(traits)
+        Ok((traits, sources))
     }
 }
 

@@ -2,13 +2,15 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::document::ShownDocument;
 use super::{Action, Decision, Update};
 
 /// What stands in place of a key or value that is not shown.
 const HIDDEN: &str = "***";
 
-/// Serializes a decision as `{"key":..,"fields":{..}}` with fields in write order,
-/// `{"delete":[KEY]}`, `{"skipped":REASON}` or `{"rejected":REASON}`. Bytes that are no UTF-8 become `U+FFFD`.
+/// Serializes a decision as `{"key":..,"fields":{..}}` with fields in write order (or
+/// `{"key":..,"document":{..}}` where profiles are JSON documents), `{"delete":[KEY]}`,
+/// `{"skipped":REASON}` or `{"rejected":REASON}`. Bytes that are no UTF-8 become `U+FFFD`.
 pub struct Explanation<'a> {
     decision: &'a Decision,
     redacted: bool,
@@ -27,7 +29,8 @@ impl<'a> Explanation<'a> {
     }
 
     /// With as many fields as have `max_bytes` of names and values together, and an entry
-    /// `fields_left_out` with the number of the others.
+    /// `fields_left_out` with the number of the others. In place of a longer document there is an
+    /// entry `document_left_out` with its bytes.
     pub fn at_most(self, max_bytes: usize) -> Self {
         Self { max_bytes, ..self }
     }
@@ -50,6 +53,15 @@ impl Serialize for Explanation<'_> {
             }
             Decision::Update(update) => {
                 map.serialize_entry("key", &String::from_utf8_lossy(self.visible(update.key())))?;
+                if let Some(text) = update.document() {
+                    if text.len() > self.max_bytes {
+                        map.serialize_entry("document_left_out", &text.len())?;
+                    } else {
+                        let hidden = self.redacted.then_some(HIDDEN);
+                        map.serialize_entry("document", &ShownDocument { text, hidden })?;
+                    }
+                    return map.end();
+                }
                 let shown = ExplainedFields::of(self, update);
                 map.serialize_entry("fields", &shown)?;
                 let left_out = update.field_count() as usize - shown.count;
@@ -96,7 +108,7 @@ impl Serialize for ExplainedFields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::SkipReason;
+    use crate::event::{Action, SkipReason};
 
     fn json(explanation: &Explanation<'_>) -> String {
         serde_json::to_string(explanation).unwrap()
@@ -134,6 +146,25 @@ mod tests {
             (
                 Explanation::new(&Decision::Skipped(SkipReason::NoType)).redacted(),
                 r#"{"skipped":"no_type"}"#,
+            ),
+        ] {
+            assert_eq!(json(&explanation), line);
+        }
+    }
+
+    #[test]
+    fn a_document_is_shown_as_it_is_with_its_values_hidden_or_not_at_all() {
+        let text = r#"{"a":{"b":[1,{"c":2}],"é":null},"d":{}}"#;
+        let update = Update::pack_document(b"user:u1", text.as_bytes(), std::iter::empty(), None)
+            .doing(Action::ReplaceDocument);
+        let decision = Decision::Update(update);
+        let hidden = r#"{"key":"***","document":{"a":{"b":"***","é":"***"},"d":{}}}"#;
+        for (explanation, line) in [
+            (Explanation::new(&decision), format!(r#"{{"key":"user:u1","document":{text}}}"#)),
+            (Explanation::new(&decision).redacted(), hidden.to_owned()),
+            (
+                Explanation::new(&decision).at_most(text.len() - 1),
+                format!(r#"{{"key":"user:u1","document_left_out":{}}}"#, text.len()),
             ),
         ] {
             assert_eq!(json(&explanation), line);

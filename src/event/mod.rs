@@ -8,6 +8,10 @@
 //! exceeded) to the path in `literal`, which follows the JavaScript original step by step. Only
 //! `literal` rejects an event because of a limit.
 
+mod document;
+mod document_rules;
+mod entity_places;
+mod entity_rules;
 mod envelope;
 mod event_kind;
 mod explanation;
@@ -23,6 +27,7 @@ mod literal;
 mod member;
 mod piece;
 mod prefix;
+mod no_update;
 mod reason;
 mod shapes;
 mod split;
@@ -33,6 +38,9 @@ mod update;
 mod user_id;
 mod wrapper;
 
+pub use document_rules::{DocumentNulls, DocumentRules, DocumentTraits};
+pub use entity_places::EntityName;
+pub use entity_rules::EntityRules;
 pub use explanation::Explanation;
 pub use js::trim_js;
 pub use key_places::KeyPlaces;
@@ -82,6 +90,11 @@ pub struct Rules {
     pub keys: KeyRules,
     /// A `track` event of exactly this name deletes its user; `None`: none does.
     pub deletion_event: Option<String>,
+    /// Profiles are JSON documents; `None`: they are hashes.
+    pub documents: Option<DocumentRules>,
+    /// Events of RudderStack's Profiles branch become profiles of entities; `None`: they are events
+    /// like any other.
+    pub entities: Option<EntityRules>,
 }
 
 impl Rules {
@@ -92,6 +105,8 @@ impl Rules {
             destination: destination.into(),
             keys: KeyRules::default(),
             deletion_event: None,
+            documents: None,
+            entities: None,
         }
     }
 }

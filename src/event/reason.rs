@@ -21,7 +21,8 @@ words! {
 }
 
 words! {
-    /// Why an event cannot be used: it is unreadable or exceeds a limit of `[transform]`.
+    /// Why an event cannot be used: it is unreadable, exceeds a limit of `[transform]`, or says
+    /// what cannot be written.
     RejectReason {
         InvalidJson => "invalid_json",
         InvalidUtf8 => "invalid_utf8",
@@ -33,5 +34,7 @@ words! {
         FieldNameTooLong => "field_name_too_long",
         /// What the event says as its prefix is no text.
         BadPrefix => "bad_prefix",
+        /// An event of RudderStack's Profiles branch without `traits` that can be written.
+        NoDocument => "no_document",
     }
 }

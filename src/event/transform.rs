@@ -3,13 +3,14 @@
 use super::envelope::Envelope;
 use super::event_kind::EventKind;
 use super::field_map::FieldMap;
+use super::no_update::NoUpdate;
 use super::time::event_time;
 use super::unprefixed::Unprefixed;
 use super::user_id::push_user_id;
 use super::wrapper::unwrapped;
 use super::{
-    Action, Decision, KeyPlaces, Origin, Prefix, RejectReason, Rules, SkipReason, Update, flatten,
-    integrations, json, literal, trim_js,
+    Action, Decision, KeyPlaces, Origin, Prefix, RejectReason, Rules, SkipReason, Update, document,
+    flatten, integrations, json, literal, trim_js,
 };
 
 /// Bytes that the buffers keep between two events.
@@ -117,6 +118,9 @@ impl Transformer {
             }
             EventKind::Deletion => return self.deletion(rules, places, event_time(&envelope)),
         }
+        if let Some(update) = document::update(rules, &envelope, &mut self.key)? {
+            return Ok(update);
+        }
         self.flatten(&envelope, rules)?;
         if self.fields.live() == 0 {
             return Err(SkipReason::NoTraits.into());
@@ -179,20 +183,4 @@ impl Transformer {
     }
 }
 
-/// Why there is no update.
-enum NoUpdate {
-    Skip(SkipReason),
-    Reject(RejectReason),
-}
-
-impl From<SkipReason> for NoUpdate {
-    fn from(reason: SkipReason) -> Self {
-        Self::Skip(reason)
-    }
-}
-
-impl From<RejectReason> for NoUpdate {
-    fn from(reason: RejectReason) -> Self {
-        Self::Reject(reason)
-    }
 }

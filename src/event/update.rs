@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::KeyPlaces;
+use super::entity_places::{EntityName, EntityPlaces};
 
 /// One Redis key and its change, packed as RESP bulk strings: `$n\r\nKEY\r\n`, then for each field
 /// `$n\r\nNAME\r\n$m\r\nVALUE\r\n`, in the order in which they must be written, then the name of each
@@ -19,6 +20,8 @@ pub struct Update {
     event_time: Option<i64>,
     at: Option<i64>,
     expiry: Option<Expiry>,
+    /// Where the pieces of an entity's key stand; `None`: the key is not that of an entity.
+    entity: Option<Box<EntityPlaces>>,
 }
 
 /// What is done with the key.
@@ -33,6 +36,11 @@ pub enum Action {
     Delete,
     /// The key is deleted, also what is newer.
     Erase,
+    /// A JSON document is merged with another one. The payload is the text of that, and then for
+    /// each of `nulls` members that become null afterwards its JSONPath.
+    MergeDocument { nulls: u32 },
+    /// A JSON document becomes the one whose text is the payload.
+    ReplaceDocument,
 }
 
 /// The end of a key.
@@ -79,7 +87,20 @@ impl Update {
             event_time,
             at: None,
             expiry: None,
+            entity: None,
         }
+    }
+
+    /// Packs `key` and the text of a JSON document, and then the JSONPaths of members that become
+    /// null. It has no fields.
+    pub(super) fn pack_document<'a>(
+        key: &[u8],
+        text: &'a [u8],
+        null_paths: impl Iterator<Item = &'a [u8]> + Clone,
+        event_time: Option<i64>,
+    ) -> Self {
+        let words = std::iter::once(text).chain(null_paths);
+        Self { removed: 0, ..Self::pack(key, std::iter::empty(), words, event_time) }
     }
 
     /// The same, with this action.
@@ -110,6 +131,14 @@ impl Update {
     /// The prefix as it stands in the key; empty: there is none.
     pub fn prefix(&self) -> &[u8] {
         self.places.prefix(self.key())
+    /// The same, with the key of an entity.
+    pub(super) fn of_entity(self, places: EntityPlaces) -> Self {
+        Self { entity: Some(Box::new(places)), ..self }
+    }
+
+    /// The entity whose key it is; `None`: the key is that of a user, or of a group.
+    pub fn entity(&self) -> Option<EntityName<'_>> {
+        self.entity.as_ref().map(|places| places.name(self.key()))
     }
 
     /// The Redis key.
@@ -156,6 +185,16 @@ impl Update {
     /// The end that the key gets; `None`: it keeps the one it has.
     pub fn expiry(&self) -> Option<Expiry> {
         self.expiry
+    }
+
+    /// The text of the JSON document that is written; `None`: fields are.
+    pub fn document(&self) -> Option<&[u8]> {
+        match self.action {
+            Action::MergeDocument { .. } | Action::ReplaceDocument => {
+                Some(unbulk(&mut self.payload()))
+            }
+            Action::Merge | Action::Replace | Action::Delete => None,
+        }
     }
 
     /// Bytes this update holds in memory.

@@ -1,4 +1,5 @@
-//! The text of a `userId`: what lodash's `toString` returns for any JSON value.
+//! The text of a `userId`: what lodash's `toString` returns for any JSON value, and what a template
+//! literal makes of it.
 
 use super::js::{lossy, push_number, trim_js};
 use super::json;
@@ -8,20 +9,34 @@ use super::json;
 /// then).
 pub(super) fn push_user_id(out: &mut Vec<u8>, raw: &str) -> bool {
     let start = out.len();
-    let has_text = match json::first(raw) {
-        b'[' | b'{' => push_nested(out, raw),
-        b'n' => false,
+    let has_text = json::first(raw) != b'n' && push_text(out, raw, TextStyle::Lodash);
+    has_text && std::str::from_utf8(&out[start..]).is_ok_and(|text| !trim_js(text).is_empty())
+}
+
+/// How JavaScript makes text of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TextStyle {
+    /// Lodash's `toString`.
+    Lodash,
+    /// A template literal: `-0` has no sign, and a null in an array has no text.
+    Template,
+}
+
+/// Appends the text of any value (raw, valid JSON text). Returns false for an object that hides its
+/// `toString`, at any depth of arrays: JavaScript fails then.
+pub(super) fn push_text(out: &mut Vec<u8>, raw: &str, style: TextStyle) -> bool {
+    match json::first(raw) {
+        b'[' | b'{' => push_nested(out, raw, style),
         _ => {
-            push_scalar(out, raw, &mut 0);
+            push_scalar(out, raw, &mut 0, style);
             true
         }
-    };
-    has_text && std::str::from_utf8(&out[start..]).is_ok_and(|text| !trim_js(text).is_empty())
+    }
 }
 
 /// Appends the elements of arrays at any depth, separated by commas: that is the text without its
 /// brackets. Does not recurse, because the depth of a `userId` has no limit.
-fn push_nested(out: &mut Vec<u8>, raw: &str) -> bool {
+fn push_nested(out: &mut Vec<u8>, raw: &str, style: TextStyle) -> bool {
     let mut at = 0;
     loop {
         match json::peek(raw.as_bytes(), &mut at) {
@@ -37,18 +52,21 @@ fn push_nested(out: &mut Vec<u8>, raw: &str) -> bool {
                 }
                 out.extend_from_slice(b"[object Object]");
             }
-            _ => push_scalar(out, raw, &mut at),
+            b'n' if style == TextStyle::Template => _ = json::scalar(raw, &mut at),
+            _ => push_scalar(out, raw, &mut at, style),
         }
     }
 }
 
-fn push_scalar(out: &mut Vec<u8>, raw: &str, at: &mut usize) {
+fn push_scalar(out: &mut Vec<u8>, raw: &str, at: &mut usize, style: TextStyle) {
     if json::peek(raw.as_bytes(), at) == b'"' {
         out.extend_from_slice(lossy(&json::decoded(json::string(raw, at))).as_bytes());
         return;
     }
     let scalar = json::scalar(raw, at);
-    match scalar.parse() {
+    match scalar.parse::<f64>() {
+        // The sum with zero has no sign.
+        Ok(number) if style == TextStyle::Template => push_number(out, number + 0.0),
         Ok(number) => push_number(out, number),
         Err(_) => out.extend_from_slice(scalar.as_bytes()),
     }
@@ -97,6 +115,26 @@ mod tests {
             assert!(push_user_id(&mut out, raw), "{raw}");
             assert_eq!(String::from_utf8(out).unwrap(), format!("user:{text}"));
         }
+    }
+
+    #[test]
+    fn a_template_literal_knows_no_negative_zero_and_no_null_in_arrays() {
+        for (raw, text) in [
+            ("-0", "0"),
+            ("-0.0e5", "0"),
+            ("[-0]", "0"),
+            ("[null]", ""),
+            ("[1,[null,-7,[null]],null]", "1,,-7,,"),
+            ("null", "null"),
+            ("1e400", "Infinity"),
+            (r#""-0""#, "-0"),
+            (r#"["null",{},true]"#, "null,[object Object],true"),
+        ] {
+            let mut out = Vec::new();
+            assert!(push_text(&mut out, raw, TextStyle::Template), "{raw}");
+            assert_eq!(String::from_utf8(out).unwrap(), text, "{raw}");
+        }
+        assert!(!push_text(&mut Vec::new(), r#"{"toString":1}"#, TextStyle::Template));
     }
 
     #[test]

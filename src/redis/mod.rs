@@ -16,7 +16,7 @@ mod wire;
 
 pub use apply::Apply;
 pub use command::{
-    Expire, ExpiringFields, ExpiryMoment, Forms, Guard, GuardMode, GuardVerdict, GuardedDeletion,
+    DocumentWrite, Expire, ExpiringFields, ExpiryMoment, Forms, Guard, GuardMode, GuardVerdict, GuardedDeletion,
     GuardedErasure, GuardedEvent, GuardedWrite, HashWrite, KeyDeletion, KeyExpiry, PackedCommands,
     Part, ReplaceWrite, Script, UnexplainedRefusal, Verdict, Write, Writes,
 };

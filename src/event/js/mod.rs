@@ -10,6 +10,6 @@ pub(super) use number::{MAX_EXACT, push_json_number, push_number};
 pub(super) use parse::{TooDeep, parse};
 pub(super) use string::{lossy, push_quoted};
 pub(super) use stringify::push_json;
-pub(super) use value::{ObjectMember, Value};
+pub(super) use value::{ObjectMember, Value, merged, without_surrogates};
 
 pub use string::trim_js;

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::string::lossy;
+
 /// A value; strings are WTF-8.
 #[derive(Debug, PartialEq)]
 pub(in crate::event) enum Value<'a> {
@@ -13,6 +15,45 @@ pub(in crate::event) enum Value<'a> {
     Array(Vec<Value<'a>>),
     /// Members in the order in which `Object.keys` lists them, every name once.
     Object(Vec<ObjectMember<'a>>),
+}
+
+/// `base` with the members of `over`, objects member by member; any other value of `over` takes the
+/// place of what was there.
+pub(in crate::event) fn merged<'a>(base: Value<'a>, over: Value<'a>) -> Value<'a> {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            let mut members = ObjectBuilder::default();
+            base.into_iter().for_each(|(name, value)| members.set(name, value));
+            over.into_iter().for_each(|(name, value)| members.merge(name, value));
+            members.finish()
+        }
+        (_, over) => over,
+    }
+}
+
+/// The value with U+FFFD for each lone surrogate; of names that become equal the last one counts.
+pub(in crate::event) fn without_surrogates(value: Value<'_>) -> Value<'_> {
+    match value {
+        Value::String(text) => Value::String(well_formed(text)),
+        Value::Array(elements) => {
+            Value::Array(elements.into_iter().map(without_surrogates).collect())
+        }
+        Value::Object(list) => {
+            let mut members = ObjectBuilder::default();
+            for (name, value) in list {
+                members.set(well_formed(name), without_surrogates(value));
+            }
+            members.finish()
+        }
+        scalar => scalar,
+    }
+}
+
+fn well_formed(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    match std::str::from_utf8(&text) {
+        Ok(_) => text,
+        Err(_) => Cow::Owned(lossy(&text).into_owned().into_bytes()),
+    }
 }
 
 /// A name and its value.
@@ -40,6 +81,16 @@ impl<'a> ObjectBuilder<'a> {
                 }
                 self.list.push((name, value));
             }
+        }
+    }
+
+    fn merge(&mut self, name: Cow<'a, [u8]>, value: Value<'a>) {
+        match self.position(&name) {
+            Some(at) => {
+                let member = &mut self.list[at].1;
+                *member = merged(std::mem::replace(member, Value::Null), value);
+            }
+            None => self.set(name, value),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The write forms that a configuration uses. Pure.
 
+use super::document::DocumentWrite;
 use super::expire::Expire;
 use super::guard::{Guard, GuardMode};
 use super::guarded::{GuardedErasure, GuardedWrite};
@@ -8,7 +9,7 @@ use super::script::Script;
 use super::unguarded::{KeyDeletion, ReplaceWrite};
 use super::write::Write;
 use crate::event::{Action, Expiry, Update};
-use crate::profile::{FieldTtl, NewestWins, Nulls, Profile, ProfileMode, TtlMode};
+use crate::profile::{FieldTtl, NewestWins, Nulls, Profile, ProfileMode, Store, TtlMode};
 
 /// The write forms that can occur, and what all writes of one form have in common. The default is
 /// to set fields of hashes.
@@ -24,8 +25,21 @@ pub struct Forms {
     pub(super) field_ttl: Vec<FieldTtl>,
     /// How a user is deleted; `None`: never.
     deletes: bool,
+    /// There are profiles of entities: always merged.
+    entities: bool,
     /// Milliseconds for which a deleted user is remembered, with a guard; 0: for ever.
     pub(super) tombstone_ttl: u64,
+    /// Profiles are JSON documents; `None`: they are hashes.
+    documents: Option<DocumentForms>,
+}
+
+/// What becomes of JSON documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DocumentForms {
+    Merged,
+    Replaced,
+    /// Those of users are replaced, those of entities merged.
+    ReplacedAndMerged,
 }
 
 impl Forms {
@@ -37,6 +51,11 @@ impl Forms {
             (NewestWins::Profile, ProfileMode::Merge) => Some(GuardMode::Profile),
             (NewestWins::Profile, ProfileMode::Replace) => Some(GuardMode::ProfileReplace),
         };
+        let documents = (profile.store == Store::Json).then_some(match profile.mode {
+            ProfileMode::Merge => DocumentForms::Merged,
+            ProfileMode::Replace if profile.entities.is_some() => DocumentForms::ReplacedAndMerged,
+            ProfileMode::Replace => DocumentForms::Replaced,
+        });
         let expires = profile.ttl.is_some() || profile.ttl_path.is_some();
         Self {
             removes: profile.nulls == Nulls::Delete,
@@ -45,7 +64,9 @@ impl Forms {
             guard: mode.map(|mode| Guard::new(mode, &profile.time_field)),
             field_ttl: profile.field_ttl.clone(),
             deletes: false,
+            entities: profile.entities.is_some(),
             tombstone_ttl: 0,
+            documents,
         }
     }
 
@@ -82,7 +103,13 @@ impl Forms {
             (Action::Erase, Some(time)) => {
                 Write::Erasure(GuardedErasure { time, everything: true })
             }
-            (Action::Delete | Action::Erase, None) => Write::Deletion(KeyDeletion { json: false }),
+            (Action::Delete | Action::Erase, None) => Write::Deletion(KeyDeletion { json: self.documents.is_some() }),
+            (Action::MergeDocument { nulls }, _) => {
+                Write::Document(DocumentWrite { replace: false, nulls, expire })
+            }
+            (Action::ReplaceDocument, _) => {
+                Write::Document(DocumentWrite { replace: true, nulls: 0, expire })
+            }
         }
     }
 
@@ -100,16 +127,26 @@ impl Forms {
     pub(in crate::redis) fn samples(&self, fields: u32) -> impl Iterator<Item = Write> {
         let expire = self.expire.map(|_| self.expire_at(Expiry::After(1000)));
         let removed = u32::from(self.removes);
-        let change = match (&self.guard, self.replaces) {
-            (Some(_), _) => Write::Guarded(GuardedWrite { time: 0, fields, removed, expire }),
-            (None, true) => Write::Replace(ReplaceWrite { fields, expire }),
-            (None, false) => Write::Hash(HashWrite { fields, removed, expire }),
+        let document = |replace| Write::Document(DocumentWrite { replace, nulls: 0, expire });
+        let change = match (self.documents, &self.guard, self.replaces) {
+            (Some(DocumentForms::Merged), ..) => document(false),
+            (Some(DocumentForms::Replaced | DocumentForms::ReplacedAndMerged), ..) => {
+                document(true)
+            }
+            (None, Some(_), _) => Write::Guarded(GuardedWrite { time: 0, fields, removed, expire }),
+            (None, None, true) => Write::Replace(ReplaceWrite { fields, expire }),
+            (None, None, false) => Write::Hash(HashWrite { fields, removed, expire }),
+        };
+        let of_entities = match (self.documents, self.entities && self.replaces) {
+            (Some(DocumentForms::ReplacedAndMerged), _) => Some(document(false)),
+            (None, true) => Some(Write::Hash(HashWrite { fields, removed, expire })),
+            _ => None,
         };
         let deletion = self.deletes.then_some(match self.guard {
             Some(_) => Write::Erasure(GuardedErasure { time: 0, everything: false }),
-            None => Write::Deletion(KeyDeletion { json: false }),
+            None => Write::Deletion(KeyDeletion { json: self.documents.is_some() }),
         });
-        [Some(change), deletion].into_iter().flatten()
+        [Some(change), of_entities, deletion].into_iter().flatten()
     }
 
     /// The permissions that an ACL needs for all of them.

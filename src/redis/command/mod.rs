@@ -1,6 +1,7 @@
 //! The write forms: how one is packed, when two may be joined, what its replies mean, which ACL it
 //! needs. Pure.
 
+mod document;
 mod expire;
 mod field_ttls;
 mod forms;
@@ -15,6 +16,7 @@ mod verdict;
 mod write;
 mod writes;
 
+pub use document::DocumentWrite;
 pub use expire::Expire;
 pub use forms::Forms;
 pub use guard::{

@@ -6,6 +6,7 @@
 
 use redis::Value;
 
+use super::document::DocumentWrite;
 use super::expire::Expire;
 use super::forms::Forms;
 use super::guard::Guard;
@@ -30,6 +31,9 @@ pub enum Write {
     Deletion(KeyDeletion),
     /// Deletes what is not newer.
     Erasure(GuardedErasure),
+    /// Merges or replaces a JSON document. The payload is its packed text, and then the JSONPaths of
+    /// members that become null.
+    Document(DocumentWrite),
 }
 
 /// One of the updates that were joined to one write.
@@ -54,6 +58,7 @@ impl Write {
             {
                 Some(self)
             }
+            (Self::Document(first), Self::Document(later)) => first.join(later).map(Self::Document),
             _ => None,
         }
     }
@@ -73,6 +78,7 @@ impl Write {
             Self::Guarded(guarded) => guarded.pack(forms, key, parts, out),
             Self::Deletion(deletion) => deletion.pack(key, out),
             Self::Erasure(erasure) => erasure.pack(forms, key, out),
+            Self::Document(document) => document.pack(key, parts, out),
         }
     }
 
@@ -84,7 +90,9 @@ impl Write {
 
     const fn follow_up(self) -> Option<Expire> {
         match self {
-            Self::Hash(HashWrite { expire, .. }) | Self::Replace(ReplaceWrite { expire, .. }) => {
+            Self::Hash(HashWrite { expire, .. })
+            | Self::Replace(ReplaceWrite { expire, .. })
+            | Self::Document(DocumentWrite { expire, .. }) => {
                 expire
             }
             // Its script knows whether the key is to have an end.
@@ -100,6 +108,7 @@ impl Write {
             Self::Guarded(_) => guarded::judge(false, replies),
             Self::Deletion(deletion) => deletion.judge(replies),
             Self::Erasure(_) => guarded::judge(true, replies),
+            Self::Document(document) => document.judge(replies).map(|()| Applied::Yes),
         }
     }
 
@@ -116,6 +125,7 @@ impl Write {
             Self::Replace(_) => ReplaceWrite::ACL,
             Self::Guarded(_) | Self::Erasure(_) => Guard::ACL,
             Self::Deletion(_) => KeyDeletion::ACL,
+            Self::Document(document) => document.acl(),
         }
     }
 
@@ -133,12 +143,15 @@ impl Write {
             Self::Hash(HashWrite { fields, removed, .. })
             | Self::Guarded(GuardedWrite { fields, removed, .. }) => (fields, removed),
             Self::Replace(ReplaceWrite { fields, .. }) => (fields, 0),
-            Self::Deletion(_) | Self::Erasure(_) => (0, 0),
+            Self::Document(_) | Self::Deletion(_) | Self::Erasure(_) => (0, 0),
         }
     }
 
     /// A packed payload to ask with whether such a write would be taken.
     pub(super) fn sample(self) -> Vec<u8> {
+        if let Self::Document(document) = self {
+            return document.sample();
+        }
         let (fields, removed) = self.counts();
         sample(fields, removed)
     }

@@ -51,6 +51,16 @@ const fn wrong_type(code: &'static str, start: &'static str) -> KnownError {
     KnownError { cause: Cause::WrongType, ..known }
 }
 
+const fn no_document(code: &'static str, start: &'static str) -> KnownError {
+    let says = "the key holds another type than a JSON document";
+    KnownError { cause: Cause::WrongType, ..known(code, start, Class::Refused, says, "") }
+}
+
+/// A row for text that RedisJSON does not take as JSON; its errors have no code.
+const fn not_json(code: &'static str, start: &'static str) -> KnownError {
+    known(code, start, Class::Refused, "the server does not take this JSON", "")
+}
+
 /// A row for an error of a proxy about the server behind it: other keys may have another server,
 /// and are written meanwhile.
 const fn behind_proxy(code: &'static str, start: &'static str, says: &'static str) -> KnownError {
@@ -73,6 +83,8 @@ const NO_PASSWORD: &str = "remove {section}.password, or set one on the server";
 const DATABASE: &str = "lower redis.database, or raise `databases` on the server";
 const PROTOCOL: &str =
     "something between here and Redis changes the bytes, or the port is not a Redis server";
+const NO_JSON: &str = "JSON documents (profile.store) need Redis 8, or the module RedisJSON loaded; \
+    profile.store = \"hash\" needs neither";
 const QUOTA: &str =
     "raise the plan's limit, or wait until it starts anew; writing goes on by itself then";
 const UPSTREAM: &str = "does its Redis run, and does the proxy reach it? See the proxy's log";
@@ -162,6 +174,20 @@ pub(super) static TABLE: &[KnownError] = &[
         "the server could not read what was sent",
         PROTOCOL,
     ),
+    known(
+        "ERR",
+        "unknown command 'JSON.",
+        Class::Config,
+        "the server does not know JSON documents",
+        NO_JSON,
+    ),
+    known(
+        "ERR",
+        "unknown command `JSON.",
+        Class::Config,
+        "the server does not know JSON documents",
+        NO_JSON,
+    ),
     known("ERR", "unknown command", Class::Config, "the server does not know a command", OLD),
     known("ERR", "unknown subcommand", Class::Config, "the server does not know a subcommand", OLD),
     known(
@@ -216,6 +242,15 @@ pub(super) static TABLE: &[KnownError] = &[
     known("ERR", "operation not permitted", Class::Config, "the server wants a password", PASSWORD),
     // Kvrocks.
     wrong_type("ERR", "Invalid argument: WRONGTYPE"),
+    // RedisJSON.
+    no_document("ERR", "Existing key has wrong Redis type"),
+    known(
+        "ERR",
+        "new objects must be created at the root",
+        Class::Retry,
+        "the document was deleted while it was written",
+        "",
+    ),
     // Upstash.
     known(
         "ERR",
@@ -246,6 +281,7 @@ pub(super) static TABLE: &[KnownError] = &[
         QUOTA,
     ),
     unexplained("ERR", "the server answered with an error"),
+    no_document("Existing", "key has wrong Redis type"),
     known("EXECABORT", "", Class::Retry, "the server gave up a transaction", ""),
     known("LOADING", "", Class::Retry, "the server is still loading its data", ""),
     known(
@@ -306,6 +342,10 @@ pub(super) static TABLE: &[KnownError] = &[
         "the server is a replica and takes no writes",
         "point redis.url at the primary",
     ),
+    not_json("Couldn't", "parse as UTF-8"),
+    not_json("number", "out of range"),
+    not_json("recursion", "limit exceeded"),
+    not_json("unexpected", "end of hex escape"),
     known("TRYAGAIN", "", Class::Retry, "the keys are moving between nodes", CLUSTER),
     known(
         "UNBLOCKED",

@@ -89,6 +89,15 @@ const REPLIES: &[(&str, &str, Class)] = &[
         Class::Refused,
     ),
     ("ERR", "max daily request limit exceeded. Limit: 10000, Usage: 10000.", Class::Retry),
+    ("Existing", "key has wrong Redis type", Class::Refused),
+    ("ERR", "Existing key has wrong Redis type", Class::Refused),
+    ("recursion", "limit exceeded at line 1 column 636", Class::Refused),
+    ("number", "out of range at line 1 column 10", Class::Refused),
+    ("unexpected", "end of hex escape at line 1 column 13", Class::Refused),
+    ("Couldn't", "parse as UTF-8 string", Class::Refused),
+    ("ERR", "new objects must be created at the root", Class::Retry),
+    ("ERR", "unknown command 'JSON.SET', with args beginning with: 'user:1' '$'", Class::Config),
+    ("ERR", "unknown command `JSON.MERGE`, with args beginning with: `user:1`,", Class::Config),
     ("ERR", "something that a later version says", Class::Retry),
     ("NEWCODE", "that this version does not know", Class::Retry),
     ("", "", Class::Retry),
@@ -108,6 +117,9 @@ fn what_is_known_needs_no_proof_and_what_is_not_is_told_apart() {
     for (code, detail, expected) in [
         ("WRONGTYPE", "Operation against a key holding the wrong kind of value", Cause::WrongType),
         ("ERR", kvrocks, Cause::WrongType),
+        ("Existing", "key has wrong Redis type", Cause::WrongType),
+        ("ERR", "Existing key has wrong Redis type", Cause::WrongType),
+        ("recursion", "limit exceeded at line 1 column 636", Cause::Refused),
         ("ERR", "max request size exceeded. Limit: 1000000 bytes", Cause::Refused),
         ("ERR", "Protocol error: invalid bulk length", Cause::Refused),
         ("ERR", "max daily request limit exceeded", Cause::Server),
@@ -151,6 +163,8 @@ fn known_errors_are_told_in_our_words() {
         explain("ERR", "max daily request limit exceeded. Limit: 10000", ServerNames::REDIS)
             .contains("daily quota")
     );
+    let no_module = explain("ERR", "unknown command 'JSON.SET', with", ServerNames::REDIS);
+    assert!(no_module.contains("need Redis 8, or the module RedisJSON"), "{no_module}");
     assert_eq!(hint("WRONGTYPE", "", ServerNames::REDIS), None);
     assert!(
         hint("WRONGPASS", "", ServerNames::REDIS).is_some_and(|h| h.contains("redis.password"))
