@@ -119,7 +119,8 @@ impl Transformer {
             EventKind::Deletion => return self.deletion(rules, places, event_time(&envelope)),
         }
         if let Some(update) = document::update(rules, &envelope, &mut self.key)? {
-            return Ok(update);
+            // The key of an entity has other places.
+            return Ok(if update.entity().is_some() { update } else { update.placed(places) });
         }
         self.flatten(&envelope, rules)?;
         if self.fields.live() == 0 {
@@ -181,6 +182,4 @@ impl Transformer {
         }
         Ok(())
     }
-}
-
 }

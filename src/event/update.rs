@@ -131,6 +131,8 @@ impl Update {
     /// The prefix as it stands in the key; empty: there is none.
     pub fn prefix(&self) -> &[u8] {
         self.places.prefix(self.key())
+    }
+
     /// The same, with the key of an entity.
     pub(super) fn of_entity(self, places: EntityPlaces) -> Self {
         Self { entity: Some(Box::new(places)), ..self }

@@ -16,9 +16,9 @@ mod wire;
 
 pub use apply::Apply;
 pub use command::{
-    DocumentWrite, Expire, ExpiringFields, ExpiryMoment, Forms, Guard, GuardMode, GuardVerdict, GuardedDeletion,
-    GuardedErasure, GuardedEvent, GuardedWrite, HashWrite, KeyDeletion, KeyExpiry, PackedCommands,
-    Part, ReplaceWrite, Script, UnexplainedRefusal, Verdict, Write, Writes,
+    DocumentWrite, Expire, ExpiringFields, ExpiryMoment, Forms, Guard, GuardMode, GuardVerdict,
+    GuardedDeletion, GuardedErasure, GuardedEvent, GuardedWrite, HashWrite, KeyDeletion, KeyExpiry,
+    PackedCommands, Part, ReplaceWrite, Script, UnexplainedRefusal, Verdict, Write, Writes,
 };
 pub use errors::{Broken, Class, QueryError, Trouble};
 pub use loss_epochs::LossEpochs;

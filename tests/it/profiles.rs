@@ -28,11 +28,7 @@ fn start(version: Option<ServerVersion>) -> Redis {
 }
 
 /// Plays `with` against each of the servers, with a worker that has these settings.
-fn on_each(
-    versions: Servers,
-    settings: &[&str],
-    with: impl Fn(&Redis, &App),
-) {
+fn on_each(versions: Servers, settings: &[&str], with: impl Fn(&Redis, &App)) {
     for version in versions {
         for protocol in ["redis.protocol=2", "redis.protocol=3"] {
             let redis = start(version);
@@ -77,10 +73,7 @@ fn a_profile_ends_when_its_user_was_not_seen_for_a_while() {
         redis.cli(&["EXPIRE", "user:u1", "10"]);
         send(app, r#"{"type":"identify","userId":"u1","traits":{"a":2}}"#);
         assert!(number(redis, &["PTTL", "user:u1"]) > 7_100_000);
-        send(
-            app,
-            r#"{"type":"identify","userId":"u1","traits":{"a":3},"context":{"ttl":"90s"}}"#,
-        );
+        send(app, r#"{"type":"identify","userId":"u1","traits":{"a":3},"context":{"ttl":"90s"}}"#);
         assert!((80_000..=90_000).contains(&number(redis, &["PTTL", "user:u1"])));
         send(app, r#"{"type":"identify","userId":"u1","traits":{"a":4},"context":{"ttl":0}}"#);
         assert!((80_000..=90_000).contains(&number(redis, &["PTTL", "user:u1"])));
@@ -108,9 +101,7 @@ fn with_once_only_a_key_without_an_end_gets_one() {
 
 #[test]
 fn fields_end_by_their_names() {
-    let settings = [
-        r#"profile.field_ttl=[{match="session.*",ttl="30m"},{match="*.at",ttl="1h"}]"#,
-    ];
+    let settings = [r#"profile.field_ttl=[{match="session.*",ttl="30m"},{match="*.at",ttl="1h"}]"#];
     on_each(SINCE_REDIS_7_4, &settings, |redis, app| {
         let event = r#"{"type":"identify","userId":"u1",
             "traits":{"name":"n","session":{"page":"/","at":"x"},"seen":{"at":"y"}}}"#;
@@ -205,7 +196,11 @@ fn an_old_event_never_overwrites_a_newer_one() {
 #[test]
 fn a_server_that_is_too_old_is_told_in_plain_words() {
     for (version, setting, needs) in [
-        (Some(ServerVersion::Redis62), "profile.newest_wins=field", "profile.newest_wins needs Redis 7.0"),
+        (
+            Some(ServerVersion::Redis62),
+            "profile.newest_wins=field",
+            "profile.newest_wins needs Redis 7.0",
+        ),
         (
             None,
             r#"profile.field_ttl=[{match="a",ttl="1h"}]"#,

@@ -103,7 +103,9 @@ impl Forms {
             (Action::Erase, Some(time)) => {
                 Write::Erasure(GuardedErasure { time, everything: true })
             }
-            (Action::Delete | Action::Erase, None) => Write::Deletion(KeyDeletion { json: self.documents.is_some() }),
+            (Action::Delete | Action::Erase, None) => {
+                Write::Deletion(KeyDeletion { json: self.documents.is_some() })
+            }
             (Action::MergeDocument { nulls }, _) => {
                 Write::Document(DocumentWrite { replace: false, nulls, expire })
             }

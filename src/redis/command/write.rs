@@ -92,9 +92,7 @@ impl Write {
         match self {
             Self::Hash(HashWrite { expire, .. })
             | Self::Replace(ReplaceWrite { expire, .. })
-            | Self::Document(DocumentWrite { expire, .. }) => {
-                expire
-            }
+            | Self::Document(DocumentWrite { expire, .. }) => expire,
             // Its script knows whether the key is to have an end.
             Self::Guarded(_) | Self::Deletion(_) | Self::Erasure(_) => None,
         }
