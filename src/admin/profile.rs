@@ -15,7 +15,8 @@ use tokio::time::timeout;
 use super::problem::AdminProblem;
 use super::token::TokenFile;
 use crate::config::Config;
-use crate::event::{KeyTemplate, trim_js};
+use crate::event::trim_js;
+use crate::profile::KeyTemplate;
 use crate::redis::{Route, StoredProfile};
 
 /// Look-ups at a time.

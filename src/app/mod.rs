@@ -93,8 +93,7 @@ impl App {
         if let Some((http, listener)) = http_listener {
             let intake = Arc::clone(&delivery.intake);
             let metrics = Arc::clone(&delivery.metrics);
-            let prefix = config.redis.prefix.as_str().into();
-            let source = HttpSource::new(http, &prefix, intake, metrics);
+            let source = HttpSource::new(http, &config.redis.prefix_rule, intake, metrics);
             let limits = server::ListenerLimits {
                 max_connections: http_connections(http, config.delivery.lanes, descriptors),
                 header_timeout: http.header_timeout,
@@ -122,8 +121,8 @@ impl App {
                 health: Arc::clone(&delivery.health),
                 loss_epochs: delivery.route.loss_epochs(),
             };
-            let prefix = config.redis.prefix.as_str().into();
-            let source = match KafkaSource::new(kafka, &config.breaker, &prefix, false, parts) {
+            let prefix = &config.redis.prefix_rule;
+            let source = match KafkaSource::new(kafka, &config.breaker, prefix, parts) {
                 Ok(source) => source,
                 Err(error) => {
                     // The parts that were started end in order: a local Redis is a process of its

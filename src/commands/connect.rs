@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use crate::app::StartError;
 use crate::config::{Config, Http, OwnServer};
-use crate::event::{KeyRules, Prefix};
+use crate::event::KeyRules;
 use crate::exit::Exit;
 use crate::local_servers::Local;
 use crate::printable::escaped;
+use crate::profile::Prefix;
 use crate::redis::{Route, Survey, Surveyed, key_pattern};
 
 use super::exit;
@@ -112,9 +113,8 @@ fn acl(config: &Config, route: &Route) -> String {
         .http
         .iter()
         .flat_map(|http| &http.write_keys)
-        .filter_map(|key| key.prefix.as_deref());
-    let own_prefixes = own_prefixes.map(Prefix::from);
-    let prefixes = std::iter::once(config.redis.prefix.as_str().into()).chain(own_prefixes);
+        .filter_map(|key| key.prefix_rule.as_ref());
+    let prefixes = std::iter::once(&config.redis.prefix_rule).chain(own_prefixes);
     let keys = written_keys(&config.rules.keys, prefixes);
     let username = config.redis.username.as_deref().unwrap_or("traitsink");
     route.minimal_acl(username, &keys, config.redis.durability, config.admin.profile_lookup)
@@ -122,7 +122,7 @@ fn acl(config: &Config, route: &Route) -> String {
 
 /// The patterns of all keys that events with these prefixes may have, each once. An event that
 /// chooses its prefix may choose any, or none.
-fn written_keys(rules: &KeyRules, prefixes: impl Iterator<Item = Prefix>) -> Vec<String> {
+fn written_keys<'a>(rules: &KeyRules, prefixes: impl Iterator<Item = &'a Prefix>) -> Vec<String> {
     let mut named = BTreeSet::new();
     for prefix in prefixes {
         if prefix.path().is_some() {
@@ -181,7 +181,7 @@ mod kafka {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{KeyTemplate, KeyedBy};
+    use crate::profile::{KeyTemplate, KeyedBy};
 
     #[test]
     fn all_keys_that_may_be_written_have_a_pattern() {
@@ -191,16 +191,17 @@ mod tests {
         let users = KeyRules::default();
         let with_groups = KeyRules { group: Some(group), ..KeyRules::default() };
         let without_prefix = KeyRules { user: fixed, group: None };
-        let dynamic = "{{ event.traits.tenant || def }}";
+        let fixed_prefix = |text: &str| Prefix::Fixed(text.to_owned());
+        let [none, a, b, p] = ["", "a", "b", "p"].map(fixed_prefix);
+        let dynamic = Prefix::again("def", Some("traits.tenant"));
         for (rules, prefixes, keys) in [
-            (&users, &[""][..], &["user:*"][..]),
-            (&users, &["b", "", "a", "b"], &["user:*", "a:user:*", "b:user:*"]),
-            (&users, &[dynamic], &["*:user:*", "user:*", "def:user:*"]),
-            (&with_groups, &["p"], &["p:user:*", "p:group:*"]),
-            (&without_prefix, &["", dynamic], &["user:{*}"]),
+            (&users, &[&none][..], &["user:*"][..]),
+            (&users, &[&b, &none, &a, &b], &["user:*", "a:user:*", "b:user:*"]),
+            (&users, &[&dynamic], &["*:user:*", "user:*", "def:user:*"]),
+            (&with_groups, &[&p], &["p:user:*", "p:group:*"]),
+            (&without_prefix, &[&none, &dynamic], &["user:{*}"]),
         ] {
-            let prefixes = prefixes.iter().map(|typed| Prefix::parse(typed).unwrap());
-            assert_eq!(written_keys(rules, prefixes), keys);
+            assert_eq!(written_keys(rules, prefixes.iter().copied()), keys);
         }
     }
 }

@@ -4,10 +4,9 @@ use std::io::{self, BufRead, BufWriter, ErrorKind, Read, Write};
 use std::process::ExitCode;
 
 use crate::cli::Options;
-use crate::event::{
-    Decision, Explanation, Origin, Prefix, Rules, SkipReason, Transformer, is_blank,
-};
+use crate::event::{Decision, Explanation, Origin, Rules, SkipReason, Transformer, is_blank};
 use crate::exit::Exit;
+use crate::profile::Prefix;
 
 use super::exit;
 
@@ -19,9 +18,8 @@ pub(super) fn explain_stdin(options: &Options, prefix: Option<String>) -> ExitCo
         Ok(loaded) => loaded.config,
         Err(code) => return code,
     };
-    let prefix = config.redis.prefix.as_str().into();
     let output = BufWriter::new(io::stdout().lock());
-    match explain(io::stdin().lock(), output, &config.rules, &prefix) {
+    match explain(io::stdin().lock(), output, &config.rules, &config.redis.prefix_rule) {
         // The reader has seen enough.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             exit::complain(&format!("traitsink: {error}"));

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::event::Rules;
+use crate::event::{KeyRules, Rules};
 
 pub use crate::profile::{
     Entities, FieldTtl, JsonNulls, JsonTraits, KeyTemplate, NewestWins, Nulls, Prefix, Profile,
@@ -34,6 +34,7 @@ pub use sections::delivery::Delivery;
 pub use sections::http::{Http, WriteKey};
 pub use sections::kafka::{Kafka, KafkaClient, Librdkafka, OffsetReset, Sasl, token_url_error};
 pub use sections::log::{Log, LogFormat, LogLevel, UserIds};
+pub use sections::prefix::parse_prefix;
 pub use sections::raw::schema;
 pub use sections::redis::{
     Address, Cluster, Durability, Handshake, Local, Login, Mode, NatMap, Node, OwnServer, Password,
@@ -164,6 +165,10 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut ConfigReport) -> Config {
         reload: raw.reload.clone(),
         data_dir,
     };
+    config.rules.keys =
+        KeyRules { user: config.redis.key.clone(), group: config.redis.group_key.clone() };
+    config.rules.deletion_event =
+        config.deletion.as_ref().and_then(|deletion| deletion.event.clone());
     if let (Some(kafka), DeadLetter::Kafka { client, topic }) =
         (&mut config.kafka, &config.dead_letter)
         && kafka.client.bootstrap_servers == client.bootstrap_servers

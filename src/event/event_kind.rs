@@ -3,7 +3,8 @@
 use super::envelope::Envelope;
 use super::json;
 use super::member::member;
-use super::{KeyTemplate, Origin, Rules, SkipReason};
+use super::{Origin, Rules, SkipReason};
+use crate::profile::KeyTemplate;
 
 /// What is done with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Under which keys profiles are.
 
-use super::KeyTemplate;
+use crate::profile::KeyTemplate;
 
 /// The templates of all keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

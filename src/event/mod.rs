@@ -20,14 +20,10 @@ mod flatten;
 mod integrations;
 mod js;
 mod json;
-mod key_places;
 mod key_rules;
-mod key_template;
 mod literal;
 mod member;
 mod no_update;
-mod piece;
-mod prefix;
 mod reason;
 mod shapes;
 mod split;
@@ -43,11 +39,7 @@ pub use entity_places::EntityName;
 pub use entity_rules::EntityRules;
 pub use explanation::Explanation;
 pub use js::trim_js;
-pub use key_places::KeyPlaces;
 pub use key_rules::KeyRules;
-pub use key_template::{KeyTemplate, KeyedBy};
-pub use piece::fill_in_prefix;
-pub use prefix::Prefix;
 pub use reason::{RejectReason, SkipReason};
 pub use shapes::{events_of, is_blank};
 pub use split::{Body, Elements, SplitError, split};
@@ -55,6 +47,8 @@ pub use transform::Transformer;
 pub use unprefixed::prefix_of;
 pub use update::{Action, Expiry, Update};
 pub use wrapper::untyped;
+
+use crate::profile::Prefix;
 
 /// Limits for one event. An event beyond a limit is rejected with the reason of the same name.
 #[derive(Debug, Clone)]

@@ -9,9 +9,10 @@ use super::unprefixed::Unprefixed;
 use super::user_id::push_user_id;
 use super::wrapper::unwrapped;
 use super::{
-    Action, Decision, KeyPlaces, Origin, Prefix, RejectReason, Rules, SkipReason, Update, document,
-    flatten, integrations, json, literal, trim_js,
+    Action, Decision, Origin, RejectReason, Rules, SkipReason, Update, document, flatten,
+    integrations, json, literal, trim_js,
 };
+use crate::profile::{KeyPlaces, Prefix};
 
 /// Bytes that the buffers keep between two events.
 const KEEP: usize = 64 << 10;

@@ -51,11 +51,11 @@ pub fn prefix_of<'a>(origin: Origin<'a>, event: &[u8], max_event: usize) -> Cow<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Prefix;
+    use crate::profile::Prefix;
 
     #[test]
     fn the_prefix_of_an_event_that_cannot_be_used() {
-        let prefix = Prefix::parse("{{ event.traits.tenant || def }}").unwrap();
+        let prefix = Prefix::again("def", Some("traits.tenant"));
         let origin = Origin { prefix: &prefix, wrapped: true, ..Origin::default() };
         for (event, said) in [
             (r#"{"traits":{"tenant":" t1 "}}"#, "t1"),

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::KeyPlaces;
 use super::entity_places::{EntityName, EntityPlaces};
+use crate::profile::KeyPlaces;
 
 /// One Redis key and its change, packed as RESP bulk strings: `$n\r\nKEY\r\n`, then for each field
 /// `$n\r\nNAME\r\n$m\r\nVALUE\r\n`, in the order in which they must be written, then the name of each

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::dead_letter::{KafkaRecord, Letter};
-use crate::event::{Origin, Prefix, Update};
+use crate::event::{Origin, Update};
 use crate::outcome::DeadReason;
+use crate::profile::Prefix;
 use crate::trace::OriginSpan;
 
 use super::ack::Ack;

@@ -1,5 +1,6 @@
 //! Templates of Redis keys: `{prefix}user:{userId}`.
 
+use super::key_places::KeyPlaces;
 use super::piece::{Piece, Pieces};
 
 /// Whose keys a template makes.
@@ -100,6 +101,24 @@ impl KeyTemplate {
         self.push_end(key, prefix);
     }
 
+    /// Appends the key of the id that `push_id` appends. Returns where they stand in `key`, or
+    /// `None` when `push_id` returns false.
+    pub fn push_with(
+        &self,
+        key: &mut Vec<u8>,
+        prefix: &str,
+        push_id: impl FnOnce(&mut Vec<u8>) -> bool,
+    ) -> Option<KeyPlaces> {
+        let before = push(&self.start, key, prefix);
+        let id = key.len();
+        if !push_id(key) {
+            return None;
+        }
+        let id_end = key.len();
+        let prefix = before.or(push(&self.end, key, prefix)).map(|at| at..at + prefix.len());
+        Some(KeyPlaces::new(prefix.unwrap_or_default(), id..id_end))
+    }
+
     /// Appends what stands before the id.
     pub fn push_start(&self, key: &mut Vec<u8>, prefix: &str) {
         push(&self.start, key, prefix);
@@ -118,6 +137,19 @@ impl KeyTemplate {
     /// What stands behind the id.
     pub fn end(&self, prefix: &str) -> String {
         text(&self.end, prefix)
+    }
+
+    /// A pattern for the keys with this prefix; `None`: with any but the empty one. `*` stands for
+    /// any text, and `literal` makes a pattern of text that stands for itself.
+    pub fn pattern(&self, prefix: Option<&str>, literal: impl Fn(&str) -> String) -> String {
+        let of = |part: &KeyPart| match (part, prefix) {
+            (KeyPart::Text(text), _) => literal(text),
+            (KeyPart::Prefix, None) => "*:".to_owned(),
+            (KeyPart::Prefix, Some("")) => String::new(),
+            (KeyPart::Prefix, Some(prefix)) => literal(prefix) + ":",
+        };
+        let side = |parts: &[KeyPart]| parts.iter().map(of).collect::<String>();
+        format!("{}*{}", side(&self.start), side(&self.end))
     }
 
     /// Whether keys with different prefixes are different.
@@ -160,17 +192,21 @@ impl KeyTemplate {
     }
 }
 
-fn push(parts: &[KeyPart], key: &mut Vec<u8>, prefix: &str) {
+/// Returns where in `key` the prefix stands first.
+fn push(parts: &[KeyPart], key: &mut Vec<u8>, prefix: &str) -> Option<usize> {
+    let mut prefix_at = None;
     for part in parts {
         match part {
             KeyPart::Text(text) => key.extend_from_slice(text.as_bytes()),
             KeyPart::Prefix if prefix.is_empty() => {}
             KeyPart::Prefix => {
+                prefix_at = prefix_at.or(Some(key.len()));
                 key.extend_from_slice(prefix.as_bytes());
                 key.push(b':');
             }
         }
     }
+    prefix_at
 }
 
 fn text(parts: &[KeyPart], prefix: &str) -> String {

@@ -3,6 +3,7 @@
 
 mod choices;
 mod field_ttl;
+mod key_places;
 mod key_template;
 mod piece;
 mod prefix;
@@ -13,6 +14,7 @@ pub use choices::{
     JsonNulls, JsonTraits, NewestWins, Nulls, ProfileMode, Store, Tombstones, TtlMode,
 };
 pub use field_ttl::FieldTtl;
+pub use key_places::KeyPlaces;
 pub use key_template::{KeyTemplate, KeyedBy};
 pub use piece::fill_in_prefix;
 pub use prefix::Prefix;

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use redis::{Cmd, Value};
 use traitsink::config::{self, Address};
-use traitsink::event::KeyTemplate;
+use traitsink::profile::KeyTemplate;
 use traitsink::redis::{Class, Connection, QueryError, Route, Trouble, key_pattern, probe};
 
 use crate::harness::redis::{Redis, free_port};

@@ -16,7 +16,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use traitsink::commands::explain;
-use traitsink::event::{Decision, Limits, Origin, Prefix, Rules, Transformer};
+use traitsink::event::{Decision, Limits, Origin, Rules, Transformer, trim_js};
+use traitsink::profile::Prefix;
 
 /// Each table and its number of cases.
 const TABLES: &[(&str, usize)] = &[
@@ -248,7 +249,7 @@ fn the_transform_agrees_with_every_row_on_both_of_its_paths() {
     let mut seen = 0;
     let (mut usual, mut literal) = (Transformer::default(), Transformer::literal());
     for case in all_cases() {
-        let prefix = Prefix::fixed(&case.prefix);
+        let prefix = Prefix::Fixed(trim_js(&case.prefix).to_owned());
         let origin = Origin { prefix: &prefix, ..Origin::default() };
         assert_eq!(
             Expect::from(&usual.transform(&case.rules, origin, &case.input)),
@@ -288,7 +289,7 @@ fn wrappers_are_opened_where_they_may_be_and_nowhere_else() {
         assert!(!matches!(bare, Decision::Update(_)), "{}: HTTP knows no wrappers", case.id);
     }
     for case in all_cases() {
-        let prefix = Prefix::fixed(&case.prefix);
+        let prefix = Prefix::Fixed(trim_js(&case.prefix).to_owned());
         let origin = Origin { prefix: &prefix, ..wrapped };
         assert_eq!(
             Expect::from(&usual.transform(&case.rules, origin, &case.input)),
@@ -316,7 +317,7 @@ fn explain_agrees_with_every_row() {
         }
         let mut output = Vec::new();
         let line = [case.input.as_slice(), b"\n"].concat();
-        let prefix = Prefix::fixed(&case.prefix);
+        let prefix = Prefix::Fixed(trim_js(&case.prefix).to_owned());
         explain(line.as_slice(), &mut output, &case.rules, &prefix).unwrap();
         let row: ExpectRow = serde_json::from_slice(&output).unwrap();
         let answer = GoldenRow {
@@ -351,7 +352,7 @@ fn explain_answers_line_by_line_with_fields_in_write_order() {
     ];
     let mut output = Vec::new();
     let input = input.join("\r\n").replacen('\r', "", 1);
-    explain(input.as_bytes(), &mut output, &rules, &Prefix::fixed("p")).unwrap();
+    explain(input.as_bytes(), &mut output, &rules, &Prefix::Fixed("p".into())).unwrap();
     let expected = [
         r#"{"key":"p:user:u","fields":{"b":"4","a":"2","c":"3"}}"#,
         r#"{"skipped":"empty"}"#,

@@ -16,9 +16,9 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use traitsink::commands::explain;
-use traitsink::event::{
-    Action, Decision, Explanation, KeyTemplate, KeyedBy, Origin, Prefix, Rules, Transformer,
-};
+use traitsink::config::parse_prefix;
+use traitsink::event::{Action, Decision, Explanation, Origin, Rules, Transformer};
+use traitsink::profile::{KeyTemplate, KeyedBy, Prefix};
 
 use crate::golden::default_rules;
 
@@ -106,7 +106,7 @@ fn the_transform_agrees_with_every_row_on_both_of_its_paths() {
     assert_eq!(rows.len(), ROWS);
     assert_eq!(rows.iter().map(|row| &row.id).collect::<BTreeSet<_>>().len(), ROWS);
     for row in rows {
-        let prefix = Prefix::parse(&row.prefix).unwrap();
+        let prefix = parse_prefix(&row.prefix).unwrap();
         let origin = Origin {
             prefix: &prefix,
             path_type: row.path_type(),
@@ -140,7 +140,7 @@ fn explain_agrees_with_every_row() {
         // What only a source knows.
         let plain = row.path.is_none() && row.may_delete && row.tombstone.is_none();
         let Some(input) = row.input.as_ref().filter(|_| plain) else { continue };
-        let (prefix, mut output) = (Prefix::parse(&row.prefix).unwrap(), Vec::new());
+        let (prefix, mut output) = (parse_prefix(&row.prefix).unwrap(), Vec::new());
         explain(format!("{input}\n").as_bytes(), &mut output, &row.rules(), &prefix).unwrap();
         let line: Value = serde_json::from_slice(&output).unwrap();
         assert_eq!(line, row.expect, "{}", row.id);
@@ -155,7 +155,7 @@ fn explain_agrees_with_every_row() {
 fn an_event_read_again_under_the_prefix_of_its_letter_comes_to_the_same() {
     let (mut transformer, mut read_again) = (Transformer::default(), 0);
     for row in rows() {
-        let prefix = Prefix::parse(&row.prefix).unwrap();
+        let prefix = parse_prefix(&row.prefix).unwrap();
         let origin = Origin {
             prefix: &prefix,
             path_type: row.path_type(),
@@ -170,7 +170,7 @@ fn an_event_read_again_under_the_prefix_of_its_letter_comes_to_the_same() {
         };
         let said = std::str::from_utf8(update.prefix()).unwrap();
         let path = prefix.path().map(|names| names.join("."));
-        let prefix = Prefix::of_letter(said, path.as_deref());
+        let prefix = Prefix::again(said, path.as_deref());
         let again = transformer.transform(&rules, Origin { prefix: &prefix, ..origin }, &text);
         assert_eq!(again, Decision::Update(update), "{}", row.id);
         read_again += 1;

@@ -233,9 +233,17 @@ fn every_series_is_there_from_the_start() {
 fn every_reason_is_counted_from_the_start() {
     let redis = Redis::start();
     let text = start(&redis, &[]).metrics();
-    let skipped =
-        ["not_identify", "no_type", "blank_user_id", "no_traits", "integration_off", "empty"];
-    let unreadable = ["invalid_json", "invalid_utf8", "not_an_object"];
+    let skipped = [
+        "not_identify",
+        "no_type",
+        "blank_user_id",
+        "blank_group_id",
+        "no_traits",
+        "integration_off",
+        "suppressed",
+        "empty",
+    ];
+    let unreadable = ["invalid_json", "invalid_utf8", "not_an_object", "bad_prefix"];
     let limits =
         ["too_large", "too_deep", "too_many_fields", "key_too_long", "field_name_too_long"];
     let rejected = [&unreadable[..], &limits].concat();

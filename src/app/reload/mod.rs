@@ -43,7 +43,7 @@ impl ReloadableParts {
     async fn apply(&self, loaded: &Loaded) {
         let config = &loaded.config;
         if let (Some(keys), Some(http)) = (&self.write_keys, &config.http) {
-            keys.replace(&http.write_keys, &config.redis.prefix.as_str().into());
+            keys.replace(&http.write_keys, &config.redis.prefix_rule);
         }
         if let Some(route) = self.route.clone() {
             let redis = config.redis.clone();

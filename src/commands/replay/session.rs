@@ -75,7 +75,7 @@ impl ReplaySession {
             intake,
             letters,
             metrics,
-            prefix: config.redis.prefix.as_str().into(),
+            prefix: config.redis.prefix_rule.clone(),
             format: line_format(args.format),
             rate: args.rate.filter(|_| !self.dry_run),
             stop: self.lifecycle.soft.clone(),

@@ -18,7 +18,7 @@ pub(crate) fn prefix(report: &mut ConfigReport, key: &str, typed: Option<&str>) 
 ///
 /// # Errors
 /// There is a `{{` and it is no such template: how to write one.
-pub(crate) fn parse_prefix(typed: &str) -> Result<Prefix, String> {
+pub fn parse_prefix(typed: &str) -> Result<Prefix, String> {
     let text = trim_js(typed);
     if !text.contains("{{") {
         return Ok(Prefix::Fixed(text.to_owned()));

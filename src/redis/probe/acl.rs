@@ -1,7 +1,7 @@
 //! The permissions that the worker needs on a server. Pure.
 
 use crate::config::Durability;
-use crate::event::KeyTemplate;
+use crate::profile::KeyTemplate;
 use crate::redis::command::Forms;
 
 /// The pattern of the keys of `template` with this prefix; `""`: with none; `None`: with any.
@@ -61,7 +61,7 @@ fn quoted(word: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::KeyedBy;
+    use crate::profile::KeyedBy;
 
     #[test]
     fn acl_line() {

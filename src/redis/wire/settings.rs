@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{self, Durability, Handshake, Login, Node, Password, Protocol, Tcp, Tls};
-use crate::event::KeyTemplate;
+use crate::profile::KeyTemplate;
 use crate::redis::command::Forms;
 use crate::redis::errors::ServerNames;
 
@@ -60,7 +60,7 @@ impl ConnectionSettings {
             client_name: redis.client_name.clone(),
             handshake: redis.handshake,
             protocol: redis.protocol,
-            template: KeyTemplate::default(),
+            template: redis.key.clone(),
             prefix: redis.prefix.clone(),
             connect_timeout: redis.connect_timeout,
             response_timeout: redis.response_timeout,

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use base64::Engine;
 use serde::Deserialize;
 
-use crate::event::Prefix;
+use crate::event::trim_js;
 use crate::pipeline::Source;
+use crate::profile::Prefix;
 
 /// The event types that an HTTP path may impose.
 const TYPES: [&str; 6] = ["identify", "track", "page", "screen", "group", "alias"];
@@ -36,7 +37,7 @@ impl<'a> KeptEvent<'a> {
         source: &str,
     ) -> Self {
         let path_type = TYPES.into_iter().find(|known| Some(*known) == path_type);
-        let prefix = prefix.map(|text| Prefix::of_letter(text, prefix_path));
+        let prefix = prefix.map(|text| Prefix::again(trim_js(text), prefix_path));
         let bare = path_type.is_some() || source == Source::Http.as_str();
         Self { text, is_tombstone: false, prefix, path_type, bare }
     }
@@ -133,7 +134,7 @@ mod tests {
             r#"{{{HEAD},"source":"http","prefix":" p ","type":"identify","event":"{{\"a\":1}}"}}"#
         );
         let text = r#"{"a":1}"#.to_owned();
-        let expected = (text.clone(), Some(Prefix::fixed("p")), Some("identify"), true);
+        let expected = (text.clone(), Some(Prefix::Fixed("p".into())), Some("identify"), true);
         assert_eq!(kept(&line), expected);
         let line =
             format!(r#"{{{HEAD},"source":"kafka","event":"{{\"a\":1}}","topic":"t","offset":1}}"#);
@@ -143,7 +144,8 @@ mod tests {
         let line = format!(
             r#"{{{HEAD},"source":"http","prefix":"t1","prefix_path":"traits.tenant","event":"{{}}"}}"#
         );
-        let prefix = Prefix::parse("{{ event.traits.tenant || t1 }}").unwrap();
+        let path = ["traits".to_owned(), "tenant".to_owned()].into();
+        let prefix = Prefix::Dynamic { path, default: "t1".into() };
         assert_eq!(kept(&line), ("{}".into(), Some(prefix), None, true));
     }
 
@@ -157,7 +159,7 @@ mod tests {
             let line = format!(r#"{{{HEAD},"source":"kafka","prefix":"p",{member}}}"#);
             let LetterLine::Letter(kept) = letter(line.as_bytes()) else { panic!("{line}") };
             assert!(kept.is_tombstone, "{line}");
-            assert_eq!((&*kept.text, kept.prefix), (id, Some(Prefix::fixed("p"))), "{line}");
+            assert_eq!((&*kept.text, kept.prefix), (id, Some(Prefix::Fixed("p".into()))), "{line}");
         }
     }
 

@@ -10,13 +10,12 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::dead_letter::{DeadLetters, KafkaRecord, Letter};
-use crate::event::{
-    Elements, Origin, Prefix, RejectReason, SkipReason, events_of, is_blank, prefix_of,
-};
+use crate::event::{Elements, Origin, RejectReason, SkipReason, events_of, is_blank, prefix_of};
 use crate::metrics::Metrics;
 use crate::pipeline::{
     Ack, DeadReason, Intake, Message, NotAccepted, Outcome, Source, admit, reserve,
 };
+use crate::profile::Prefix;
 
 use super::counts::ReplayCounts;
 use super::format::{LineContent, LineFormat};

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::config::WriteKey;
-use crate::event::Prefix;
+use crate::profile::Prefix;
 
 /// The write keys, kept as digests, each with what it grants.
 pub(super) struct KeyDigests {
@@ -37,8 +37,8 @@ impl KeyDigests {
         let key = |key: &WriteKey| Key {
             digest: Sha256::digest(key.key.expose_secret()).into(),
             grant: KeyGrant {
-                prefix: key.prefix.as_deref().map_or_else(|| default_prefix.clone(), Prefix::fixed),
-                may_delete: false,
+                prefix: key.prefix_rule.as_ref().unwrap_or(default_prefix).clone(),
+                may_delete: key.may_delete,
             },
         };
         let without = KeyGrant { prefix: default_prefix.clone(), may_delete: false };
@@ -93,18 +93,23 @@ mod tests {
 
     fn keys() -> KeyDigests {
         let key = |key: &str, prefix: Option<&str>| WriteKey {
-            prefix: prefix.map(str::to_owned),
+            prefix_rule: prefix.map(fixed),
+            may_delete: key == "second",
             ..WriteKey::plain(String::new(), key.into())
         };
         KeyDigests::new(
             &[key("first", None), key("second", Some("team")), key("third", Some(""))],
-            &Prefix::fixed("base"),
+            &fixed("base"),
         )
+    }
+
+    fn fixed(text: &str) -> Prefix {
+        Prefix::Fixed(text.to_owned())
     }
 
     /// What is granted without a key of its own.
     fn base() -> KeyGrant {
-        KeyGrant { prefix: Prefix::fixed("base"), may_delete: false }
+        KeyGrant { prefix: fixed("base"), may_delete: false }
     }
 
     fn headers(values: &[&str]) -> HeaderMap {
@@ -123,7 +128,7 @@ mod tests {
             ("third:", ""),
             ("second:any password:", "team"),
         ] {
-            let grant = KeyGrant { prefix: Prefix::fixed(prefix), ..base() };
+            let grant = KeyGrant { prefix: fixed(prefix), may_delete: prefix == "team" };
             assert_eq!(keys().grant(&headers(&[&basic(user)])), Some(&grant), "{user}");
         }
     }
@@ -156,7 +161,7 @@ mod tests {
 
     #[test]
     fn without_keys_everyone_may_write() {
-        let keys = KeyDigests::new(&[], &Prefix::fixed("base"));
+        let keys = KeyDigests::new(&[], &fixed("base"));
         assert_eq!(keys.grant(&headers(&[])), Some(&base()));
         assert_eq!(keys.grant(&headers(&["Bearer x"])), Some(&base()));
     }

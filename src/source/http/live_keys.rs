@@ -4,8 +4,8 @@ use std::sync::{Arc, RwLock};
 
 use super::auth::KeyDigests;
 use crate::config::WriteKey;
-use crate::event::Prefix;
 use crate::lock::{read, write};
+use crate::profile::Prefix;
 
 /// The write keys that requests are checked against. Clones share them.
 #[derive(Clone)]

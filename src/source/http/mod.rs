@@ -22,9 +22,10 @@ use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::config;
-use crate::event::{self, Body, Elements, Prefix, RejectReason, SplitError};
+use crate::event::{self, Body, Elements, RejectReason, SplitError};
 use crate::metrics::Metrics;
 use crate::pipeline::{Ack, Busy, Intake, Message, NotAccepted, Origin, Outcome, Source, admit};
+use crate::profile::Prefix;
 use crate::server::is_local;
 
 use bodies::Bodies;

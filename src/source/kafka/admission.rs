@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::event::{Origin, Prefix, RejectReason};
+use crate::event::{Origin, RejectReason};
 use crate::pipeline::{Ack, Busy, Intake, NotAccepted, Reservation, admit, reserve};
+use crate::profile::Prefix;
 
 use super::assignment::Assignment;
 use super::record::PendingRecord;

@@ -39,11 +39,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::dead_letter::DeadLetters;
-use crate::event::Prefix;
 use crate::kafka::{ClientError, ClientEvents, client_config, creation_error};
 use crate::logging::Throttle;
 use crate::metrics::Metrics;
 use crate::pipeline::{Health, Intake};
+use crate::profile::{Prefix, Tombstones};
 use crate::readiness::Readiness;
 use crate::source::log::Breaker;
 
@@ -99,7 +99,6 @@ pub struct KafkaSource {
 
 impl KafkaSource {
     /// Checks the settings; connects in the background. `prefix` is that of the Redis keys.
-    /// `tombstones_delete`: a record without a value deletes the user who is its key.
     ///
     /// # Errors
     /// Settings that librdkafka refuses, files that cannot be used.
@@ -107,7 +106,6 @@ impl KafkaSource {
         kafka: &config::Kafka,
         breaker: &config::Breaker,
         prefix: &Prefix,
-        tombstones_delete: bool,
         parts: KafkaSourceParts,
     ) -> Result<Self, ClientError> {
         let KafkaSourceParts { intake, letters, metrics, readiness, health, loss_epochs } = parts;
@@ -144,7 +142,7 @@ impl KafkaSource {
             group_id,
             max_poll_interval,
             prefix,
-            tombstones_delete,
+            tombstones_delete: kafka.tombstones == Tombstones::Delete,
             rejected: mpsc::unbounded_channel(),
             letters,
             breaker,

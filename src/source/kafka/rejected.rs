@@ -6,8 +6,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::dead_letter::{DeadLetters, Letter};
-use crate::event::{Origin, Prefix, RejectReason, prefix_of};
+use crate::event::{Origin, RejectReason, prefix_of};
 use crate::pipeline::{Ack, DeadReason, Message, Source};
+use crate::profile::Prefix;
 
 use super::shared_breaker::SharedBreaker;
 

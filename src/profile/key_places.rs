@@ -18,17 +18,17 @@ impl KeyPlaces {
     }
 
     /// The same for the key of a group.
-    pub(super) fn of_group(self) -> Self {
+    pub fn of_group(self) -> Self {
         Self { user: 0..0, ..self }
     }
 
     /// The prefix in `key`.
-    pub(super) fn prefix<'a>(&self, key: &'a [u8]) -> &'a [u8] {
+    pub fn prefix<'a>(&self, key: &'a [u8]) -> &'a [u8] {
         &key[self.prefix.start as usize..self.prefix.end as usize]
     }
 
     /// The id of the user in `key`.
-    pub(super) fn user<'a>(&self, key: &'a [u8]) -> Option<&'a [u8]> {
+    pub fn user<'a>(&self, key: &'a [u8]) -> Option<&'a [u8]> {
         let user = &key[self.user.start as usize..self.user.end as usize];
         (!user.is_empty()).then_some(user)
     }
