@@ -54,8 +54,8 @@
 //! * [`event`]: Pure: bytes to a decision. Splitting, decoding, flattening, limits.
 //! * [`outcome`]: How an event ended, and where it came from: the words that label metrics.
 //! * [`metrics`], [`logging`]: What is counted; what is logged, and how often.
-//! * [`profile`]: How a profile changes, and how keys are made: what the configuration says, for all
-//!   who obey it. Pure.
+//! * [`profile`]: How a profile changes, and how keys are made: what the configuration says about
+//!   it, for all who obey. Pure.
 //! * [`config`]: `engine/` how keys are read, `sections/` one file or folder for each table.
 //! * [`import`]: Other systems' files as our settings (`config import`, `--rudderstack`).
 //! * `kafka`, [`tls`], [`server`]: Clients and the HTTP serving loop, without knowledge of events.

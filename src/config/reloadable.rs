@@ -122,6 +122,28 @@ mod tests {
                 &["http.sources", "http.sources[0].write_key"],
             ),
             (&["reload.watch=true"], &[], &["reload.watch!"]),
+            (&["profile.nulls=delete"], &[], &["profile.nulls!"]),
+            (
+                &["profile.newest_wins=field"],
+                &["profile.newest_wins=field", "profile.max_ahead=1m"],
+                &["profile.max_ahead!"],
+            ),
+            (
+                &["profile.field_ttl=[{match=\"a\",ttl=\"1d\"}]"],
+                &["profile.field_ttl=[{match=\"a\",ttl=\"2d\"}]"],
+                &["profile.field_ttl[0].ttl!"],
+            ),
+            (&["redis.key=a:{userId}"], &["redis.key=b:{userId}"], &["redis.key!"]),
+            (
+                &["http.sources=[{write_key=\"a\"}]"],
+                &["http.sources=[{write_key=\"a\",gateway=true}]"],
+                &["http.sources[0].gateway!"],
+            ),
+            (
+                &["deletion.listen=127.0.0.1:1", "deletion.token=a"],
+                &["deletion.listen=127.0.0.1:1", "deletion.token=b"],
+                &["deletion.token!"],
+            ),
             (&sasl("kafka.sasl.password=a"), &sasl("kafka.sasl.password=a"), &[]),
             (
                 &sasl("kafka.sasl.password=a"),

@@ -5,7 +5,7 @@ use std::fmt;
 use toml::Value;
 
 /// Tables in the order in which they are printed.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "redis",
     "redis.sentinel",
     "redis.sentinel.tls",
@@ -13,6 +13,7 @@ const TABLES: [&str; 8] = [
     "redis.cluster",
     "redis.local",
     "redis.tls",
+    "profile",
     "delivery",
 ];
 

@@ -59,15 +59,16 @@ pub fn import(
     }
 }
 
-/// RudderStack's settings in the JSON file `path`, to stand for the `[redis]` section. Errors in
-/// them are reported by [`crate::config::load`], beside all others.
+/// RudderStack's settings in the JSON file `path`, to stand for the `[redis]` section and for what
+/// they say about `[profile]`. Errors in them are reported by [`crate::config::load`], beside all
+/// others.
 pub fn rudderstack_layer(path: &Path) -> SettingsLayer {
     let read = std::fs::read_to_string(path)
         .map_err(|error| vec![format!("cannot be read: {error}")])
         .and_then(|text| rudderstack::layer(&text));
     SettingsLayer {
         origin: format!("RudderStack settings {}", path.display()),
-        table: "redis",
+        tables: &["redis", "profile"],
         read,
     }
 }

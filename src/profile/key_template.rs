@@ -74,8 +74,8 @@ impl KeyTemplate {
                 Piece::Variable(name) if id[1..id.len() - 1] == *name => ids += 1,
                 Piece::Variable(name) => {
                     return Err(format!(
-                        "{{{name}}} is no variable here: known are {{prefix}} and {id}; for a brace \
-                         in the key write {{{{ or }}}}"
+                        "{{{name}}} is no variable here: known are {{prefix}} and {id}; for a \
+                         brace in the key write {{{{ or }}}}"
                     ));
                 }
             }

@@ -1,7 +1,7 @@
 //! Text with variables in braces: `{prefix}traitsink:suppressed`.
 
-/// Reads text whose only variable is `{prefix}`, and fills in the prefix and a colon, or nothing for
-/// an empty one. `{{` and `}}` are single braces.
+/// Reads text whose only variable is `{prefix}`: the prefix and a colon, or nothing where that is
+/// empty. `{{` and `}}` are single braces.
 ///
 /// # Errors
 /// What is wrong and what to do about it.
@@ -11,8 +11,8 @@ pub fn fill_in_prefix(text: &str, prefix: &str) -> Result<String, String> {
         Piece::Text(text) => Ok(text.to_owned()),
         Piece::Variable("prefix") => Ok(format!("{prefix}{colon}")),
         Piece::Variable(name) => Err(format!(
-            "{{{name}}} is no variable here: known is {{prefix}}; for a brace in the key write {{{{ \
-             or }}}}"
+            "{{{name}}} is no variable here: known is {{prefix}}; for a brace in the key write \
+             {{{{ or }}}}"
         )),
     });
     pieces.collect()

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use traitsink::config::{DeadLetter, Kafka, OffsetReset, Pem, Sasl};
+use traitsink::config::{DeadLetter, Kafka, OffsetReset, Pem, Sasl, Tombstones};
 
 use crate::config::{Layers, file, set};
+use crate::config_profile::refuse;
 
 fn kafka(text: &str) -> Kafka {
     file(text).unwrap().config.kafka.expect("a Kafka source")
@@ -300,4 +301,32 @@ fn what_show_prints_loads_to_the_same() {
         let shown = set(lines).unwrap().to_toml();
         assert_eq!(file(&shown).unwrap().to_toml(), shown);
     }
+}
+
+#[test]
+fn a_tombstone_is_skipped_or_deletes() {
+    for (settings, tombstones) in [
+        (&["kafka.topics=a"][..], Tombstones::Skip),
+        (&["kafka.tombstones=skip"], Tombstones::Skip),
+        (&["kafka.tombstones=delete"], Tombstones::Delete),
+        (&["kafka.tombstones=delete", "deletion.event=e"], Tombstones::Delete),
+        (
+            &["kafka.tombstones=delete", "profile.newest_wins=field", "deletion.tombstone_ttl=1d"],
+            Tombstones::Delete,
+        ),
+    ] {
+        let config = set(settings).unwrap().config;
+        assert_eq!(config.kafka.unwrap().tombstones, tombstones, "{settings:?}");
+    }
+    refuse(&[
+        (
+            "kafka.tombstones=drop",
+            "kafka.tombstones (--set): \"drop\" is not known; known are: skip, delete",
+        ),
+        (
+            "kafka.tombstones=delete; deletion.tombstone_ttl=1d",
+            "deletion.tombstone_ttl (--set): has no effect with profile.newest_wins = \"off\", \
+             which writes no tombstones",
+        ),
+    ]);
 }

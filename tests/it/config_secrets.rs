@@ -53,7 +53,7 @@ fn a_variable_with_single_underscores_is_warned_of() {
 const CANARY: &str = "Canary7x";
 
 /// Keys whose whole value may be shown: names, paths and identities.
-const PUBLIC: [&str; 27] = [
+const PUBLIC: [&str; 37] = [
     "data_dir",
     "http.sources[].name",
     "http.sources[].prefix",
@@ -66,6 +66,8 @@ const PUBLIC: [&str; 27] = [
     "redis.host",
     "redis.username",
     "redis.prefix",
+    "redis.key",
+    "redis.group_key",
     "redis.client_name",
     "redis.nodes[].host",
     "redis.nodes[].username",
@@ -79,6 +81,14 @@ const PUBLIC: [&str; 27] = [
     "redis.sentinel.username",
     "redis.sentinel.tls.server_name",
     "redis.tls.server_name",
+    "profile.ttl_path",
+    "profile.time_field",
+    "profile.field_ttl[].match",
+    "profile.entities.workspace_id",
+    "profile.entities.destination_id",
+    "deletion.event",
+    "deletion.prefixes",
+    "deletion.suppressions_key",
     "transform.destination",
     "dead_letter.topic",
 ];
@@ -96,7 +106,7 @@ const HOSTS: [&str; 8] = [
 ];
 
 /// Configurations that together give every key an effect.
-const CONFIGURATIONS: [&[&str]; 9] = [
+const CONFIGURATIONS: [&[&str]; 10] = [
     &["redis.host=127.0.0.1", "redis.port=1", "redis.tls.enabled=true", "http.wait=1s"],
     &["redis.mode=cluster", "redis.nodes=[\"127.0.0.1:1\"]"],
     &["redis.mode=sharded", "redis.nodes=[\"127.0.0.1:1\"]"],
@@ -120,6 +130,7 @@ const CONFIGURATIONS: [&[&str]; 9] = [
         "kafka.sasl.client_id=c",
         "kafka.sasl.client_secret=s",
     ],
+    &["deletion.listen=127.0.0.1:1"],
     &["dead_letter.to=kafka", "dead_letter.topic=d", "dead_letter.bootstrap_servers=127.0.0.1:1"],
 ];
 
@@ -147,7 +158,9 @@ fn texts(schema: &Value, path: String, out: &mut Vec<String>) {
         let holds_tables = tables["properties"].is_object() || tables["anyOf"].is_array();
         texts(tables, if holds_tables { format!("{path}[]") } else { path.clone() }, out);
     }
-    let measured = ["duration", "size", "address"].iter().any(|form| schema["x-form"] == *form);
+    let measured = ["duration", "long_duration", "size", "address"]
+        .iter()
+        .any(|form| schema["x-form"] == *form);
     let free = is("string")
         && schema["enum"].is_null()
         && schema["const"].is_null()

@@ -23,11 +23,17 @@ mod cli;
 mod cluster;
 /// The effective configuration of files, variables and flags.
 mod config;
+/// What `[deletion]` comes to, and its exact errors.
+mod config_deletion;
 /// The exact errors of the configuration, and secrets that they never show.
 mod config_errors;
 /// `[kafka]`: valid settings, and the exact errors.
 #[cfg(feature = "kafka")]
 mod config_kafka;
+/// Templates of keys and prefixes that events choose, and their exact errors.
+mod config_keys;
+/// What `[profile]` comes to, which of its keys go together, and its exact errors.
+mod config_profile;
 /// The effective settings of `[redis]` and its tables.
 mod config_redis;
 /// Warnings of the configuration, and secrets that no output shows.

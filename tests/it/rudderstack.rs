@@ -4,7 +4,9 @@ use std::fs;
 
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
-use traitsink::config::{ConfigArgs, Loaded, Mode, Pem, load};
+use traitsink::config::{
+    ConfigArgs, JsonNulls, JsonTraits, Loaded, Mode, Pem, Prefix, Profile, Store, load,
+};
 use traitsink::import::rudderstack_layer;
 
 use crate::harness::{address, tcp};
@@ -56,7 +58,7 @@ fn settings_are_taken_bare_whole_and_in_snake_case() {
 }
 
 #[test]
-fn what_is_not_built_says_what_to_set() {
+fn what_cannot_be_read_says_what_to_set() {
     for (text, error) in [
         (
             r#"{"address": "h:1", "clusterMode": "false"}"#,
@@ -65,11 +67,6 @@ fn what_is_not_built_says_what_to_set() {
         (
             r#"{"address": "h:1, cache"}"#,
             "SETTINGS: \"address\" is \"cache\", which has no port: write host:port",
-        ),
-        (
-            r#"{"address": "h:1", "clusterMode": false, "useJSONModule": true}"#,
-            "SETTINGS: \"useJSONModule\" asks for JSON documents, which do not exist yet: set it \
-             to false to write hashes",
         ),
         (
             r#"{"address": "cache", "clusterMode": false}"#,
@@ -96,9 +93,9 @@ fn what_is_not_built_says_what_to_set() {
             "SETTINGS: \"address\" lists several servers, but clusterMode is false: keep one",
         ),
         (
-            r#"{"address": "h:1", "clusterMode": false, "prefix": "{{ event.x || \"y\" }}"}"#,
-            "SETTINGS: \"prefix\" is a template, and templates do not exist yet: write a fixed \
-             prefix",
+            r#"{"address": "h:1", "clusterMode": false, "prefix": "{{ event.x }}"}"#,
+            "SETTINGS: \"prefix\" cannot be read: \"{{\" starts a template: write it as the whole \
+             text, with a default, such as \"{{ event.context.tenant || none }}\"",
         ),
         (
             "[]",
@@ -112,6 +109,36 @@ fn what_is_not_built_says_what_to_set() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn documents_and_prefixes_that_events_choose_are_those_of_rudderstack() {
+    let text = r#"{"address": "h:1", "clusterMode": false, "useJSONModule": true,
+        "prefix": " {{ event.traits.tenant || \"a b\" }} "}"#;
+    let config = settings(text, &[]).unwrap().config;
+    let profile = config.profile;
+    assert_eq!(
+        (profile.store, profile.json_traits, profile.json_nulls),
+        (Store::Json, JsonTraits::Either, JsonNulls::Keep)
+    );
+    let path = ["traits", "tenant"].map(str::to_owned).to_vec();
+    assert_eq!(config.redis.prefix_rule, Prefix::Dynamic { path, default: "a b".into() });
+
+    settings(text, &["profile.store=json", "profile.ttl=1d"]).unwrap();
+    let error = settings(text, &["profile.json_nulls=delete"]).map(|loaded| loaded.to_toml());
+    assert_eq!(
+        error.unwrap_err(),
+        ["profile.json_nulls (--set): \"delete\" differs from \"keep\" in the SETTINGS, which \
+          stand for [profile]: remove one"]
+    );
+    let error = settings(text, &["profile.newest_wins=field"]).map(|loaded| loaded.to_toml());
+    assert_eq!(
+        error.unwrap_err(),
+        ["profile.newest_wins (--set): \"field\" does not go with profile.store (SETTINGS) = \
+          \"json\": a document has no times of fields"]
+    );
+    let hashes = r#"{"address": "h:1", "clusterMode": false, "useJSONModule": false}"#;
+    assert_eq!(settings(hashes, &[]).unwrap().config.profile, Profile::default());
 }
 
 #[test]

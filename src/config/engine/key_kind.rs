@@ -120,8 +120,16 @@ impl KeyKind {
         let mut known = Vec::new();
         self.paths("", &mut known);
         let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
-        // A right name in a wrong table is nearer than two slips, but not than one.
+        let table = |path: &str| path.rfind('.').map(|dot| path[..dot].to_owned());
+        // A right name in a wrong table is nearer than two slips, but not than one. Nearer still is
+        // a name with more words in the right table.
         let distance = |key: &String| match 2 * strsim::damerau_levenshtein(key, path) {
+            far if far > 2
+                && table(key) == table(path)
+                && last(key).split('_').any(|word| word == last(path)) =>
+            {
+                2
+            }
             far if far > 3 && last(key) == last(path) => 3,
             near => near,
         };

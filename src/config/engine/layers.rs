@@ -26,7 +26,7 @@ pub struct ConfigArgs {
     pub files: Vec<PathBuf>,
     /// `path.to.key=value`, later ones win.
     pub set: Vec<String>,
-    /// Another system's settings, which stand for a whole table.
+    /// Another system's settings, which stand for the keys that they name.
     pub settings: Option<SettingsLayer>,
     /// The process's environment: `TRAITSINK_*__*` and what the default of `data_dir` needs.
     pub environment: BTreeMap<OsString, OsString>,
@@ -36,13 +36,13 @@ pub struct ConfigArgs {
     pub flags: Vec<(&'static str, &'static str, String)>,
 }
 
-/// Another system's settings for one table, as far as they could be read.
+/// Another system's settings for some tables, as far as they could be read.
 #[derive(Clone)]
 pub struct SettingsLayer {
     /// How messages name them, such as `RudderStack settings FILE`.
     pub origin: String,
-    /// The table that they stand for, such as `redis`.
-    pub table: &'static str,
+    /// The tables whose keys they may stand for, such as `redis`.
+    pub tables: &'static [&'static str],
     /// `{"redis": {...}}` and warnings, or all that is wrong with the settings.
     pub read: Result<(Value, Vec<String>), Vec<String>>,
 }
@@ -192,13 +192,16 @@ impl Layers<'_> {
         merge(&mut self.tree, checked, "", origin, self.report);
     }
 
-    /// Another system's settings are the whole table: layers over them must say the same.
+    /// Layers over another system's settings must say the same where those say something.
     /// `settings` is the tree as they left it.
     fn agree(&mut self, settings: &Map<String, Value>, layer: &SettingsLayer) {
-        let SettingsLayer { origin, table, .. } = layer;
-        let mut leaves = Vec::new();
-        settings.get(*table).into_iter().for_each(|value| flatten(value, table, &mut leaves));
-        for (key, said) in leaves {
+        let SettingsLayer { origin, tables, .. } = layer;
+        let said = tables.iter().flat_map(|table| {
+            let mut leaves = Vec::new();
+            settings.get(*table).into_iter().for_each(|value| flatten(value, table, &mut leaves));
+            leaves.into_iter().map(move |(key, said)| (table, key, said))
+        });
+        for (table, key, said) in said {
             let now = key
                 .split('.')
                 .try_fold(&Value::Object(self.tree.clone()), |at, name| at.get(name))

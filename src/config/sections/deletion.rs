@@ -145,8 +145,8 @@ impl RawDeletion {
         if self.token.is_none() && self.token_file.is_none() {
             report.error(
                 "deletion.listen",
-                "needs deletion.token or deletion.token_file: without a token anyone who reaches it \
-                 could delete users",
+                "needs deletion.token or deletion.token_file: without a token anyone who reaches \
+                 it could delete users",
             );
         }
         let (value, file) = (self.token.as_ref(), self.token_file.as_deref());

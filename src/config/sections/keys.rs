@@ -26,8 +26,8 @@ pub(crate) fn check(
             report.error(
                 key,
                 format_args!(
-                    "has no {{prefix}}, but {place} is set: write {{prefix}} where it belongs, such \
-                     as {example:?}"
+                    "has no {{prefix}}, but {place} is set: write {{prefix}} where it belongs, \
+                     such as {example:?}"
                 ),
             );
         }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::config::quotable;
+use crate::config::{parse_prefix, quotable};
 use crate::import::address::ServerAddress;
 use crate::import::draft::NoteKind;
 use crate::import::syntax::{Table, VariableLookup, Variables};
@@ -20,8 +20,10 @@ pub(super) struct Destination {
     pub(super) password: Option<String>,
     /// Never with a cluster.
     pub(super) database: Option<u32>,
-    /// Trimmed.
+    /// Trimmed; a fixed one or a template.
     pub(super) prefix: Option<String>,
+    /// JSON documents instead of hashes.
+    pub(super) json: bool,
     pub(super) secure: Option<bool>,
     /// Only with `secure`.
     pub(super) skip_verify: Option<bool>,
@@ -95,6 +97,7 @@ impl Reader {
         let database = if is_cluster { self.no_database() } else { self.database() };
         let prefix = self.prefix();
         let (secure, skip_verify, ca_certificate) = self.tls();
+        let json = self.json();
         self.without_meaning();
         Destination {
             is_cluster,
@@ -102,6 +105,7 @@ impl Reader {
             password,
             database,
             prefix,
+            json,
             secure,
             skip_verify,
             ca_certificate,
@@ -233,9 +237,8 @@ impl Reader {
 
     fn prefix(&mut self) -> Option<String> {
         let text = self.text("prefix")?;
-        if text.contains("{{") {
-            let why = "is a template, and templates do not exist yet: write a fixed prefix";
-            self.transfer.fail("prefix", why);
+        if let Err(why) = parse_prefix(&text) {
+            self.transfer.fail("prefix", format_args!("cannot be read: {why}"));
             return None;
         }
         if text.trim().is_empty() {
@@ -269,17 +272,26 @@ impl Reader {
         (secure, None, None)
     }
 
+    /// Whether documents are written.
+    fn json(&mut self) -> bool {
+        let name = self.name("useJSONModule");
+        match self.flag(&name) {
+            Some(true) => {
+                let detail = "with profile.json_traits and profile.json_nulls as RudderStack has \
+                    them";
+                self.transfer.mapped(&name, "profile.store", detail);
+                true
+            }
+            Some(false) => {
+                self.transfer.idle(&name, "hashes are written");
+                false
+            }
+            None => false,
+        }
+    }
+
     /// Options that set no key here.
     fn without_meaning(&mut self) {
-        let json = self.name("useJSONModule");
-        match self.flag(&json) {
-            Some(true) => self.transfer.fail(
-                &json,
-                "asks for JSON documents, which do not exist yet: set it to false to write hashes",
-            ),
-            Some(false) => self.transfer.idle(&json, "hashes are written"),
-            None => (),
-        }
         let consent = ["consentManagement", "oneTrustCookieCategories", "ketchConsentPurposes"];
         for name in consent.map(|name| self.name(name)) {
             self.transfer.later(&name, CONSENT);

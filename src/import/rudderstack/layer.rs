@@ -1,12 +1,15 @@
-//! A destination as the whole `[redis]` section, for the option `--rudderstack`.
+//! A destination as the whole `[redis]` section, and what `[profile]` must say beside it, for the
+//! option `--rudderstack`.
 
 use serde_json::{Map, Value, json};
 
+use super::DOCUMENT_KEYS;
 use super::destination::{Destination, Found, is_unused, read};
 use crate::import::draft::NoteKind;
 
-/// The settings as `{"redis": {...}}`, with a warning for each option that has no effect. The tree
-/// names every key that the settings decide, also where they leave it at its default.
+/// The settings as `{"redis": {...}}`, with `"profile"` beside it for JSON documents; and a warning
+/// for each option that has no effect. The tree names every key that the settings decide, also
+/// where they leave it at its default.
 ///
 /// # Errors
 /// All errors, each naming its option; no text quotes what may be a secret.
@@ -73,7 +76,12 @@ fn tree(destination: Destination) -> Value {
         tls["ca_pem"] = json!(certificates);
     }
     redis.insert("tls".into(), tls);
-    json!({ "redis": redis })
+    let mut tree = json!({ "redis": redis });
+    if destination.json {
+        let keys = DOCUMENT_KEYS.map(|(key, value)| (key.to_owned(), json!(value)));
+        tree["profile"] = Value::Object(keys.into_iter().collect());
+    }
+    tree
 }
 
 #[cfg(test)]
@@ -82,7 +90,7 @@ mod tests {
 
     #[test]
     fn all_errors_are_told_at_once_without_values() {
-        let text = r#"{"password": 5, "address": "h", "secure": "yes", "useJSONModule": true}"#;
+        let text = r#"{"password": 5, "address": "h", "secure": "yes", "useJSONModule": 1}"#;
         let errors = layer(text).unwrap_err();
         let said = errors.join("\n");
         for part in ["\"useJSONModule\"", "\"h\", which has no port", "\"password\"", "\"secure\""]

@@ -10,6 +10,10 @@ use super::syntax::{Table, VariableLookup};
 
 pub(super) use self::layer::layer;
 
+/// Keys of `[profile]` with which documents become those of RudderStack.
+const DOCUMENT_KEYS: [(&str, &str); 3] =
+    [("store", "json"), ("json_traits", "either"), ("json_nulls", "keep")];
+
 /// The settings as a configuration file with notes. `variable` is asked for the environment
 /// variables that the file refers to.
 ///
@@ -23,7 +27,7 @@ pub(super) fn convert(root: Table, variable: VariableLookup<'_>) -> Result<Impor
 
 /// Sets the keys that the destination gives; what it leaves open has the same default here.
 fn set_keys(destination: &Destination, draft: &mut Draft) {
-    let Destination { is_cluster, servers, password, database, prefix, .. } = destination;
+    let Destination { is_cluster, servers, password, database, prefix, json, .. } = destination;
     draft.set("redis.mode", if *is_cluster { "cluster" } else { "standalone" });
     match &servers[..] {
         [] => {}
@@ -38,6 +42,11 @@ fn set_keys(destination: &Destination, draft: &mut Draft) {
     }
     if let Some(prefix) = prefix {
         draft.set("redis.prefix", prefix.as_str());
+    }
+    if *json {
+        DOCUMENT_KEYS
+            .into_iter()
+            .for_each(|(key, value)| draft.set(&format!("profile.{key}"), value));
     }
     if let Some(secure) = destination.secure {
         draft.set("redis.tls.enabled", secure);

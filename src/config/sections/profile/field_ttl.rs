@@ -17,7 +17,8 @@ pub(super) struct RawFieldTtl {
     #[serde(rename = "match")]
     #[schemars(example = &"session.*")]
     pattern: Option<String>,
-    /// When they expire.
+    /// How long after their last write they expire.
+    #[schemars(example = &"30m")]
     ttl: Option<LongSpan>,
 }
 

@@ -22,12 +22,14 @@ use crate::profile::{
 pub(crate) struct RawProfile {
     /// What a trait does that is null. Not with JSON documents, which have `json_nulls`. Default:
     /// `skip`.
+    #[schemars(example = &"skip")]
     nulls: Option<Nulls>,
     /// What an event leaves of the fields that it does not name.
     mode: ProfileMode,
     /// Expiry of the whole key, such as `30d`; 0s: none.
     ttl: LongSpan,
     /// Which writes set the TTL of the key. Default: `refresh`.
+    #[schemars(example = &"refresh")]
     ttl_mode: Option<TtlMode>,
     /// Where an event says the TTL of its key, such as `context.ttl`: seconds, a duration, or a
     /// time in RFC 3339. Where it says none, `ttl` counts.
@@ -46,8 +48,10 @@ pub(crate) struct RawProfile {
     /// The form in which profiles are kept.
     store: Store,
     /// With JSON documents: what a null in the traits does. Default: `delete`.
+    #[schemars(example = &"delete")]
     json_nulls: Option<JsonNulls>,
     /// With JSON documents: which traits go into them. Default: `both`.
+    #[schemars(example = &"both")]
     json_traits: Option<JsonTraits>,
     field_ttl: Vec<RawFieldTtl>,
     entities: Option<RawEntities>,

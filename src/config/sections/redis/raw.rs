@@ -50,8 +50,8 @@ pub(crate) struct RawRedis {
     /// Number of the database. Default: 0.
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub(super) database: Option<u32>,
-    /// Prefix of the keys, which are `[prefix:]user:<id>`. Blanks around it are left out. Each event
-    /// chooses its own with `{{ event.context.tenant || DEFAULT }}`: what the event says there is
+    /// Prefix of the keys, which are `[prefix:]user:<id>`. Blanks around it are left out. Each
+    /// event chooses its own with `{{ event.context.tenant || DEFAULT }}`: what it says there is
     /// the prefix, and no part of the profile.
     pub(super) prefix: Option<String>,
     /// The keys of users: text, `{prefix}` (the prefix and a colon, or nothing), and `{userId}`
