@@ -46,7 +46,6 @@ pub use sections::tls::{Pem, Tls};
 pub(crate) use engine::host::{host_name, split_port};
 pub(crate) use engine::tree::{syntax_error, to_json};
 pub(crate) use engine::units::{parse_duration, print_duration};
-pub(crate) use sections::prefix::parse_prefix;
 pub(crate) use sections::redis::url::{RedisUrl, UrlAddress};
 
 use engine::layers;

@@ -195,7 +195,7 @@ impl Update {
             Action::MergeDocument { .. } | Action::ReplaceDocument => {
                 Some(unbulk(&mut self.payload()))
             }
-            Action::Merge | Action::Replace | Action::Delete => None,
+            Action::Merge | Action::Replace | Action::Delete | Action::Erase => None,
         }
     }
 

@@ -122,7 +122,10 @@ fn documents_and_prefixes_that_events_choose_are_those_of_rudderstack() {
         (Store::Json, JsonTraits::Either, JsonNulls::Keep)
     );
     let path = ["traits", "tenant"].map(str::to_owned).to_vec();
-    assert_eq!(config.redis.prefix_rule, Prefix::Dynamic { path, default: "a b".into() });
+    assert_eq!(
+        config.redis.prefix_rule,
+        Prefix::Dynamic { path: path.into(), default: "a b".into() }
+    );
 
     settings(text, &["profile.store=json", "profile.ttl=1d"]).unwrap();
     let error = settings(text, &["profile.json_nulls=delete"]).map(|loaded| loaded.to_toml());
