@@ -114,7 +114,8 @@ impl Transformer {
         match kind {
             EventKind::Identify => {}
             EventKind::Group(_) => {
-                envelope.context_traits = None;
+                // Neither traits of a user nor an entity.
+                (envelope.context_traits, envelope.sources) = (None, None);
                 places = places.of_group();
             }
             EventKind::Deletion => return self.deletion(rules, places, event_time(&envelope)),

@@ -123,9 +123,10 @@ impl Update {
         Self { places, ..self }
     }
 
-    /// The id of the user as it stands in the key; `None`: the key is not that of a user.
+    /// The id of the user as it stands in the key; `None`: the key is neither that of a user nor of
+    /// an entity.
     pub fn user_id(&self) -> Option<&[u8]> {
-        self.places.user(self.key())
+        self.places.user(self.key()).or_else(|| self.entity().map(|entity| entity.user))
     }
 
     /// The prefix as it stands in the key; empty: there is none.
