@@ -114,7 +114,7 @@ impl Transformer {
         match kind {
             EventKind::Identify => {}
             EventKind::Group(_) => {
-                envelope.context_traits = None;
+                (envelope.context_traits, envelope.sources) = (None, None);
                 places = places.of_group();
             }
             EventKind::Deletion => return self.deletion(rules, places, event_time(&envelope)),
