@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -17,7 +18,7 @@ use super::token::TokenFile;
 use crate::config::Config;
 use crate::event::trim_js;
 use crate::profile::KeyTemplate;
-use crate::redis::{Route, StoredProfile};
+use crate::redis::{ProfileContent, Route, StoredProfile};
 
 /// Look-ups at a time.
 const MOST: usize = 4;
@@ -62,7 +63,9 @@ impl ProfileLookup {
             .map_err(|_| AdminProblem::Late(self.limit.as_millis()))?
             .map_err(AdminProblem::Unread)?
             .ok_or(AdminProblem::NoSuchKey)?;
-        profile.fields.sort();
+        if let ProfileContent::Fields(fields) = &mut profile.content {
+            fields.sort();
+        }
         Ok(StoredUnderKey { key, profile })
     }
 
@@ -111,7 +114,10 @@ struct StoredUnderKey {
 #[derive(Serialize)]
 struct ShownProfile<'a> {
     key: String,
-    fields: ShownFields<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<ShownFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<&'a RawValue>,
     ttl_seconds: Option<u64>,
 }
 
@@ -120,9 +126,14 @@ struct ShownFields<'a>(&'a [(Vec<u8>, Vec<u8>)]);
 
 impl StoredUnderKey {
     fn shown(&self) -> ShownProfile<'_> {
+        let (fields, document) = match &self.profile.content {
+            ProfileContent::Fields(fields) => (Some(ShownFields(fields)), None),
+            ProfileContent::Document(text) => (None, serde_json::from_str(text).ok()),
+        };
         ShownProfile {
             key: String::from_utf8_lossy(&self.key).into_owned(),
-            fields: ShownFields(&self.profile.fields),
+            fields,
+            document,
             ttl_seconds: self.profile.ttl,
         }
     }

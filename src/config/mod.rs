@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::event::{KeyRules, Rules};
+use crate::event::{DocumentRules, KeyRules, Rules};
 
 pub use crate::profile::{
     Entities, FieldTtl, JsonNulls, JsonTraits, KeyTemplate, NewestWins, Nulls, Prefix, Profile,
@@ -165,6 +165,8 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut ConfigReport) -> Config {
         reload: raw.reload.clone(),
         data_dir,
     };
+    config.rules.documents = DocumentRules::of(&config.profile);
+    config.rules.entities = config.profile.entities.clone();
     config.rules.keys =
         KeyRules { user: config.redis.key.clone(), group: config.redis.group_key.clone() };
     config.rules.deletion_event =

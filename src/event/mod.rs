@@ -11,7 +11,6 @@
 mod document;
 mod document_rules;
 mod entity_places;
-mod entity_rules;
 mod envelope;
 mod event_kind;
 mod explanation;
@@ -34,9 +33,10 @@ mod update;
 mod user_id;
 mod wrapper;
 
-pub use document_rules::{DocumentNulls, DocumentRules, DocumentTraits};
+use crate::profile::Entities;
+
+pub use document_rules::DocumentRules;
 pub use entity_places::EntityName;
-pub use entity_rules::EntityRules;
 pub use explanation::Explanation;
 pub use js::trim_js;
 pub use key_rules::KeyRules;
@@ -88,7 +88,7 @@ pub struct Rules {
     pub documents: Option<DocumentRules>,
     /// Events of RudderStack's Profiles branch become profiles of entities; `None`: they are events
     /// like any other.
-    pub entities: Option<EntityRules>,
+    pub entities: Option<Entities>,
 }
 
 impl Rules {

@@ -85,3 +85,15 @@ pub struct Entities {
     pub workspace_id: String,
     pub destination_id: String,
 }
+
+impl Entities {
+    /// What all keys of entities begin with: `WORKSPACE:DESTINATION:`.
+    pub fn key_start(&self) -> String {
+        format!("{}:{}:", self.workspace_id, self.destination_id)
+    }
+
+    /// The key of a user: `WORKSPACE:DESTINATION:ENTITY:IDTYPE:USER`.
+    pub fn key(&self, entity: &str, id_type: &str, user: &str) -> String {
+        format!("{}{entity}:{id_type}:{user}", self.key_start())
+    }
+}

@@ -2,7 +2,7 @@
 
 use redis::{Cmd, Value};
 
-use super::errors::{Broken, Trouble, code_and_detail};
+use super::errors::{Broken, Cause, Trouble, cause, code_and_detail};
 use super::link::Redirect;
 use super::wire::{Connection, Connector};
 
@@ -10,13 +10,21 @@ use super::wire::{Connection, Connector};
 /// memory that events need.
 const MOST: usize = 1 << 20;
 
-/// The hash of one key.
+/// What is stored at one key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredProfile {
-    /// Names and values, in the order in which Redis tells them.
-    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+    pub content: ProfileContent,
     /// Seconds until the key expires; `None`: it does not.
     pub ttl: Option<u64>,
+}
+
+/// A profile as it is stored.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ProfileContent {
+    /// Names and values of a hash, in the order in which Redis tells them.
+    Fields(Vec<(Vec<u8>, Vec<u8>)>),
+    /// The text of a JSON document.
+    Document(String),
 }
 
 /// Why a profile was not read.
@@ -25,11 +33,11 @@ pub enum ReadError {
     /// The server cannot be asked, or refuses the question.
     #[error(transparent)]
     Trouble(#[from] Trouble),
-    /// The key holds another type than a hash.
-    #[error("the key holds another type than a hash")]
+    /// The key holds another type than profiles have.
+    #[error("the key holds another type than profiles have here")]
     WrongType,
-    /// The hash is larger than is read here.
-    #[error("the profile is larger than 1 MiB: read it with `redis-cli HGETALL`")]
+    /// The profile is larger than is read here.
+    #[error("the profile is larger than 1 MiB: read it with `redis-cli`")]
     TooLarge,
 }
 
@@ -41,7 +49,7 @@ pub(super) enum ProfileReply {
     Elsewhere(Redirect),
 }
 
-/// Asks the server for the hash at `key`, on a connection of its own; behind an ASKING when
+/// Asks the server for the profile at `key`, on a connection of its own; behind an ASKING when
 /// `asking`.
 pub(super) async fn read(
     connector: &Connector,
@@ -50,7 +58,7 @@ pub(super) async fn read(
 ) -> Result<ProfileReply, ReadError> {
     let mut connection = connector.connect().await?.with_reply_limit(MOST);
     let (mut packed, mut count) = (Vec::new(), 0);
-    for command in ["HGETALL", "TTL"] {
+    for command in connector.forms().read_commands() {
         if asking {
             redis::cmd("ASKING").write_packed_command(&mut packed);
             count += 1;
@@ -80,16 +88,23 @@ fn judge(
         let (code, detail) = code_and_detail(error);
         return match Redirect::read(code, detail).filter(|_| connector.in_cluster()) {
             Some(redirect) => Ok(ProfileReply::Elsewhere(redirect)),
-            None if code == "WRONGTYPE" => Err(ReadError::WrongType),
+            None if cause(code, detail) == Cause::WrongType => Err(ReadError::WrongType),
             None => Err(connection.trouble(error).into()),
         };
     }
     let malformed = |_| Trouble::from(Broken::Malformed);
-    let [hash, ttl]: [Value; 2] =
+    let [content, ttl]: [Value; 2] =
         replies.try_into().map_err(|_| Trouble::from(Broken::Malformed))?;
-    let fields: Vec<(Vec<u8>, Vec<u8>)> = redis::from_redis_value(hash).map_err(malformed)?;
+    let content = if connector.forms().writes_documents() {
+        let text: Option<String> = redis::from_redis_value(content).map_err(malformed)?;
+        text.map(ProfileContent::Document)
+    } else {
+        let fields: Vec<_> = redis::from_redis_value(content).map_err(malformed)?;
+        // A hash without fields does not exist.
+        (!fields.is_empty()).then_some(ProfileContent::Fields(fields))
+    };
     let ttl: i64 = redis::from_redis_value(ttl).map_err(malformed)?;
-    // A hash without fields does not exist. Negative: no end, or it came between the two replies.
+    // Negative: no end, or it came between the two replies.
     let ttl = u64::try_from(ttl).ok();
-    Ok(ProfileReply::Here((!fields.is_empty()).then_some(StoredProfile { fields, ttl })))
+    Ok(ProfileReply::Here(content.map(|content| StoredProfile { content, ttl })))
 }

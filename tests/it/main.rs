@@ -95,6 +95,14 @@ mod image;
 mod import;
 /// `config import` prints one line for each option of another system's file.
 mod import_options;
+/// JSON documents in real servers with RedisJSON: what series of events make of them.
+mod json_documents;
+/// What one event becomes where profiles are JSON documents, and events of profile entities.
+mod json_golden;
+/// A second, simple version of what an event does to a document; no tests.
+mod json_reference;
+/// The worker with JSON documents: what users see of it.
+mod json_worker;
 /// Real brokers: the promises of the harness, every way to log in and to be refused, the probe.
 #[cfg(feature = "kafka")]
 mod kafka_client;

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use crate::golden::Expect;
 
-type Utf16 = Vec<u16>;
+pub(crate) type Utf16 = Vec<u16>;
 
 #[derive(Debug, Clone, PartialEq)]
-enum Js {
+pub(crate) enum Js {
     Null,
     Bool(bool),
     Number(f64),
@@ -29,12 +29,7 @@ pub(crate) fn transform_within(text: &str, max_update: usize) -> Expect {
 
 /// The expected effect of an event for the destination `Redis`, without a prefix.
 pub(crate) fn transform(text: &str) -> Expect {
-    let chars: Vec<char> = text.chars().collect();
-    let mut reader = JsonReader { chars, at: 0 };
-    let event = match reader.value() {
-        Some(event) if reader.rest_is_blank() => event,
-        _ => return Expect::Rejected("invalid_json".into()),
-    };
+    let Some(event) = read(text) else { return Expect::Rejected("invalid_json".into()) };
     let Js::Object(_) = &event else { return Expect::Rejected("not_an_object".into()) };
     match event.get("type") {
         None | Some(Js::Null) => return Expect::Skipped("no_type".into()),
@@ -76,6 +71,12 @@ pub(crate) fn transform(text: &str) -> Expect {
     } else {
         Expect::Update { key: format!("user:{id}"), fields }
     }
+}
+
+/// The value of JSON text; `None`: it is none.
+pub(crate) fn read(text: &str) -> Option<Js> {
+    let mut reader = JsonReader { chars: text.chars().collect(), at: 0 };
+    reader.value().filter(|_| reader.rest_is_blank())
 }
 
 fn delivered(integrations: Option<&Js>) -> bool {
@@ -130,14 +131,14 @@ fn flatten(traits: &Js) -> Collected {
     out
 }
 
-fn assign(members: &mut Vec<(Utf16, Js)>, name: Utf16, value: Js) {
+pub(crate) fn assign(members: &mut Vec<(Utf16, Js)>, name: Utf16, value: Js) {
     match members.iter_mut().find(|(known, _)| *known == name) {
         Some(member) => member.1 = value,
         None => members.push((name, value)),
     }
 }
 
-fn utf16(text: &str) -> Utf16 {
+pub(crate) fn utf16(text: &str) -> Utf16 {
     text.encode_utf16().collect()
 }
 
@@ -157,7 +158,7 @@ fn to_string(value: &Js) -> Option<Utf16> {
     })
 }
 
-fn stringify(value: &Js) -> String {
+pub(crate) fn stringify(value: &Js) -> String {
     match value {
         Js::Null => "null".into(),
         Js::Bool(value) => value.to_string(),
@@ -216,7 +217,7 @@ fn number_text(number: f64) -> String {
 }
 
 impl Js {
-    fn get(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
         let Self::Object(members) = self else { return None };
         members.iter().find(|(known, _)| *known == utf16(name)).map(|(_, value)| value)
     }

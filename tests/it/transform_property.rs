@@ -76,7 +76,7 @@ fn both_paths_give(rules: &Rules, text: &[u8], expected: &Expect) -> Result<(), 
     Ok(())
 }
 
-fn config(cases: u32) -> Config {
+pub(crate) fn config(cases: u32) -> Config {
     let mut config = Config { failure_persistence: None, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = cases;

@@ -15,7 +15,8 @@ use crate::event::js::{self, TooDeep, push_json};
 use crate::event::json::{self, Names};
 use crate::event::time::event_time;
 use crate::event::user_id::{TextStyle, push_text};
-use crate::event::{Action, DocumentRules, EntityRules, Limits, RejectReason, Rules, Update};
+use crate::event::{Action, DocumentRules, Limits, RejectReason, Rules, Update};
+use crate::profile::Entities;
 
 /// The names in an event's `context.sources`, as raw JSON.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl<'a> EntityEvent<'a> {
     pub(super) fn update(
         &self,
         rules: &Rules,
-        entities: &EntityRules,
+        entities: &Entities,
         envelope: &Envelope<'_>,
         key: &mut Vec<u8>,
     ) -> Result<Update, RejectReason> {
@@ -74,7 +75,7 @@ impl<'a> EntityEvent<'a> {
     /// Makes the key.
     fn place(
         &self,
-        entities: &EntityRules,
+        entities: &Entities,
         user_id: &str,
         key: &mut Vec<u8>,
     ) -> Result<EntityPlaces, RejectReason> {

@@ -2,7 +2,8 @@
 
 use super::null_path::null_path;
 use crate::event::js::{ObjectMember, Value, push_json, push_quoted};
-use crate::event::{DocumentNulls, DocumentRules, Limits, RejectReason, Update};
+use crate::event::{DocumentRules, Limits, RejectReason, Update};
+use crate::profile::JsonNulls;
 
 /// Objects and arrays around one value that RedisJSON takes: it refuses text with one more.
 const DEEPEST: usize = 127;
@@ -33,13 +34,13 @@ impl Patch {
         }
         let nulls = match rules.nulls {
             // There is nothing to be removed from a document that is replaced.
-            DocumentNulls::Delete if rules.replace => DocumentNulls::Skip,
+            JsonNulls::Delete if rules.replace => JsonNulls::Skip,
             nulls => nulls,
         };
         let mut writing = PatchWriting {
             limits,
             nulls,
-            has_paths: nulls == DocumentNulls::Keep && !rules.replace,
+            has_paths: nulls == JsonNulls::Keep && !rules.replace,
             patch: Self::default(),
             names: Vec::new(),
             name_bytes: 0,
@@ -105,7 +106,7 @@ fn levels(value: &Value<'_>) -> usize {
 /// The state while one patch is written.
 struct PatchWriting<'w> {
     limits: &'w Limits,
-    nulls: DocumentNulls,
+    nulls: JsonNulls,
     /// Nulls that are kept need a path.
     has_paths: bool,
     patch: Patch,
@@ -133,7 +134,7 @@ impl<'w> PatchWriting<'w> {
         self.patch.text.push(b'{');
         let start = self.patch.text.len();
         for (name, value) in members {
-            if is_null(value) && self.nulls == DocumentNulls::Skip {
+            if is_null(value) && self.nulls == JsonNulls::Skip {
                 continue;
             }
             if self.patch.text.len() > start {
@@ -196,7 +197,7 @@ mod tests {
     };
 
     /// The text, and the paths of nulls behind it; or the reason.
-    fn patched(raw: &str, below: &[&str], nulls: DocumentNulls, replace: bool) -> String {
+    fn patched(raw: &str, below: &[&str], nulls: JsonNulls, replace: bool) -> String {
         let rules = DocumentRules { nulls, replace, ..DocumentRules::default() };
         let below: Vec<&[u8]> = below.iter().map(|name| name.as_bytes()).collect();
         match Patch::of(&js::parse(raw, 200).unwrap(), &below, rules, &LIMITS) {
@@ -210,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_null_is_skipped_deletes_or_is_kept() {
-        use DocumentNulls::{Delete, Keep, Skip};
+        use JsonNulls::{Delete, Keep, Skip};
         let raw = r#"{"a":null,"b":{"c":null,"d":[null,{"e":null}]},"f":1e400}"#;
         let cleaned = r#"{"b":{"d":[null,{"e":null}]}}"#;
         let whole = r#"{"a":null,"b":{"c":null,"d":[null,{"e":null}]},"f":null}"#;
@@ -234,17 +235,17 @@ mod tests {
     fn numbers_and_texts_are_written_as_javascript_writes_them() {
         let raw = "{\"a\":-0.0,\"b\":1.0,\"a\":1E21,\"c\":\"\\u00e9\\/\\u0001\"}";
         let text = "{\"a\":1e+21,\"b\":1,\"c\":\"é/\\u0001\"}";
-        assert_eq!(patched(raw, &[], DocumentNulls::Delete, false), text);
+        assert_eq!(patched(raw, &[], JsonNulls::Delete, false), text);
         assert_eq!(
-            patched("[-0,{\"__proto__\":1}]", &[], DocumentNulls::Skip, true),
+            patched("[-0,{\"__proto__\":1}]", &[], JsonNulls::Skip, true),
             "[0,{\"__proto__\":1}]"
         );
-        assert_eq!(patched("{}", &["m"], DocumentNulls::Delete, false), "{\"m\":{}}");
+        assert_eq!(patched("{}", &["m"], JsonNulls::Delete, false), "{\"m\":{}}");
     }
 
     #[test]
     fn limits_are_those_of_a_hash() {
-        use DocumentNulls::{Delete, Keep, Skip};
+        use JsonNulls::{Delete, Keep, Skip};
         for (raw, nulls, verdict) in [
             (
                 r#"{"a":1,"b":2,"c":3,"d":4,"e":{"f":5}}"#,

@@ -2,7 +2,8 @@
 
 use crate::event::envelope::Envelope;
 use crate::event::js::{self, TooDeep, Value};
-use crate::event::{DocumentTraits, Limits, RejectReason, json};
+use crate::event::{Limits, RejectReason, json};
+use crate::profile::JsonTraits;
 
 /// The traits that go into a document: an object, or an array; `None`: there are none.
 ///
@@ -10,12 +11,12 @@ use crate::event::{DocumentTraits, Limits, RejectReason, json};
 /// `TooDeep`.
 pub(super) fn of_document<'a>(
     envelope: &Envelope<'a>,
-    traits: DocumentTraits,
+    traits: JsonTraits,
     limits: &Limits,
 ) -> Result<Option<Value<'a>>, RejectReason> {
     let (context, own) = (envelope.context_traits, envelope.traits);
     match traits {
-        DocumentTraits::Both => {
+        JsonTraits::Both => {
             let objects = [context, own].into_iter().flatten().filter(|raw| starts(raw, b"{"));
             objects.map(|raw| value_of(raw, limits)).try_fold(None, |base, over| {
                 let over = over?;
@@ -25,7 +26,7 @@ pub(super) fn of_document<'a>(
                 }))
             })
         }
-        DocumentTraits::Either => {
+        JsonTraits::Either => {
             let taken = |raw: &&str| !matches!(*raw, "null" | "\"\"");
             let chosen = [own, context].into_iter().flatten().find(taken);
             chosen.filter(|raw| starts(raw, b"{[")).map(|raw| value_of(raw, limits)).transpose()
@@ -53,7 +54,7 @@ mod tests {
     use super::*;
     use crate::event::js::push_json;
 
-    fn chosen(context: Option<&str>, own: Option<&str>, traits: DocumentTraits) -> String {
+    fn chosen(context: Option<&str>, own: Option<&str>, traits: JsonTraits) -> String {
         let envelope = Envelope { context_traits: context, traits: own, ..Envelope::default() };
         let limits = Limits {
             max_event: 0,
@@ -102,7 +103,7 @@ mod tests {
             ),
             (None, None, "none"),
         ] {
-            assert_eq!(chosen(context, own, DocumentTraits::Both), both, "{context:?} {own:?}");
+            assert_eq!(chosen(context, own, JsonTraits::Both), both, "{context:?} {own:?}");
         }
     }
 
@@ -120,8 +121,8 @@ mod tests {
             (Some("null"), r#"{"q":1}"#),
             (None, r#"{"q":1}"#),
         ] {
-            assert_eq!(chosen(context, own, DocumentTraits::Either), either, "{own:?}");
+            assert_eq!(chosen(context, own, JsonTraits::Either), either, "{own:?}");
         }
-        assert_eq!(chosen(None, None, DocumentTraits::Either), "none");
+        assert_eq!(chosen(None, None, JsonTraits::Either), "none");
     }
 }

@@ -76,6 +76,16 @@ impl Forms {
         Self { deletes: true, tombstone_ttl, ..self }
     }
 
+    /// Whether profiles are JSON documents.
+    pub(in crate::redis) fn writes_documents(&self) -> bool {
+        self.documents.is_some()
+    }
+
+    /// The commands that read a profile, and the end of its key.
+    pub(in crate::redis) fn read_commands(&self) -> [&'static str; 2] {
+        [if self.writes_documents() { "JSON.GET" } else { "HGETALL" }, "TTL"]
+    }
+
     /// Whether keys are given an end.
     pub(in crate::redis) fn keys_end(&self) -> bool {
         self.expire.is_some()

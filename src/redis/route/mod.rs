@@ -187,9 +187,11 @@ impl Route {
             Self::One(server) if server.is_primary_of_replicas() => &["role"],
             Self::One(_) | Self::Sharded(_) => &[],
         };
-        let reading = if reads { &["hgetall", "ttl"][..] } else { &[] };
-        let commands = [commands, reading].concat();
-        probe::minimal_acl(username, keys, self.base().forms(), &commands, durability)
+        let forms = self.base().forms();
+        let reading = forms.read_commands().map(str::to_ascii_lowercase);
+        let reading = reading.iter().filter(|_| reads).map(String::as_str);
+        let commands: Vec<&str> = commands.iter().copied().chain(reading).collect();
+        probe::minimal_acl(username, keys, forms, &commands, durability)
     }
 }
 

@@ -74,6 +74,12 @@ impl Builder {
         self
     }
 
+    /// Loads the module for JSON documents, which is there for one of the versions and fits others.
+    pub(crate) fn json(self) -> Self {
+        let module = ServerVersion::Redis74.dir().join("lib/rejson.so");
+        self.option("loadmodule", &module.display().to_string())
+    }
+
     pub(crate) fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
         self.option("requirepass", password)
