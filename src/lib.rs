@@ -58,8 +58,9 @@
 //! * [`import`]: Other systems' files as our settings (`config import`, `--rudderstack`).
 //! * `kafka`, [`tls`], [`server`]: Clients and the HTTP serving loop, without knowledge of events.
 //! * [`trace`]: Spans of this work for OpenTelemetry; empty without the feature `otlp`.
-//! * [`lock`], [`printable`], `words`: Small helpers: a lock after a panic, text that is safe to
-//!   print, enums whose values are words.
+//! * [`store`]: Tables in a file that one process uses at a time.
+//! * [`lock`], [`printable`], [`private_file`], `words`: Small helpers: a lock after a panic, text
+//!   that is safe to print, files of this user alone, enums whose values are words.
 //!
 //! # Where a change goes
 //! * **A source**: a file or folder in `source/`, its section in `config/sections/`, its start in
@@ -99,11 +100,13 @@ pub mod metrics;
 pub mod outcome;
 pub mod pipeline;
 pub mod printable;
+pub mod private_file;
 pub mod readiness;
 pub mod redis;
 pub mod server;
 pub mod source;
 pub mod status;
+pub mod store;
 pub mod systemd;
 pub mod tap;
 pub mod tls;
