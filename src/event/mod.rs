@@ -34,6 +34,7 @@ pub use shapes::{events_of, is_blank};
 pub use split::{Body, Elements, SplitError, split};
 pub use transform::Transformer;
 pub use update::Update;
+pub use user_id::user_id_text;
 pub use wrapper::untyped;
 
 /// Limits for one event. An event beyond a limit is rejected with the reason of the same name.

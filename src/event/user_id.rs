@@ -19,6 +19,12 @@ pub(super) fn push_user_id(out: &mut Vec<u8>, raw: &str) -> bool {
     has_text && std::str::from_utf8(&out[start..]).is_ok_and(|text| !trim_js(text).is_empty())
 }
 
+/// The text of a `userId`, from `raw`, which is valid JSON text; `None`: it is blank.
+pub fn user_id_text(raw: &str) -> Option<String> {
+    let mut text = Vec::new();
+    push_user_id(&mut text, raw).then(|| String::from_utf8(text).ok()).flatten()
+}
+
 /// Appends the elements of arrays at any depth, separated by commas: that is the text without its
 /// brackets. Does not recurse, because the depth of a `userId` has no limit.
 fn push_nested(out: &mut Vec<u8>, raw: &str) -> bool {
@@ -96,6 +102,7 @@ mod tests {
             let mut out = b"user:".to_vec();
             assert!(push_user_id(&mut out, raw), "{raw}");
             assert_eq!(String::from_utf8(out).unwrap(), format!("user:{text}"));
+            assert_eq!(user_id_text(raw).unwrap(), text);
         }
     }
 
@@ -111,6 +118,7 @@ mod tests {
             r#"[{"to\u0053tring":1}]"#,
         ] {
             assert!(!push_user_id(&mut Vec::new(), raw), "{raw}");
+            assert_eq!(user_id_text(raw), None, "{raw}");
         }
     }
 
