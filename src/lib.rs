@@ -48,6 +48,7 @@
 //! * [`pipeline`]: From an event to its outcome: intake, lanes, batches, acks, memory.
 //! * [`dead_letter`]: Keeps events that can never be written, and decides *dead-lettered* or
 //!   *failed*.
+//! * [`deletion`]: Deletes users: the API, its state on disk, and who is suppressed.
 //! * [`redis`]: `command/` write forms, `route/` which server takes a key, `link/` and `wire/`
 //!   connections, `errors/` what a reply means, `probe/` what `check --connect` asks.
 //! * [`local_servers`]: Servers that this program starts: in this process, or as a child.
@@ -87,6 +88,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod dead_letter;
+pub mod deletion;
 pub mod event;
 pub mod exit;
 pub mod import;

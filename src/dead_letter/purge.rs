@@ -60,7 +60,7 @@ pub(super) fn purge(
         let Some(found) = open(&path).map_err(failed)? else {
             return Ok(PurgedLetters::default());
         };
-        let mut search = Search::new(owner);
+        let mut search = LineSearch::new(owner);
         search.read(&found, false).map_err(failed)?;
         let blanked = lock(file).with_lock(Instant::now(), |locked| {
             let same = is_same(locked, &found)?;
@@ -93,7 +93,7 @@ fn is_same(one: &File, other: &File) -> io::Result<bool> {
 }
 
 /// What was found of a file so far.
-struct Search<'a> {
+struct LineSearch<'a> {
     owner: &'a dyn Fn(&[u8]) -> LetterOwner,
     /// Where the next line begins.
     next: u64,
@@ -101,7 +101,7 @@ struct Search<'a> {
     purged: PurgedLetters,
 }
 
-impl<'a> Search<'a> {
+impl<'a> LineSearch<'a> {
     fn new(owner: &'a dyn Fn(&[u8]) -> LetterOwner) -> Self {
         Self { owner, next: 0, found: Vec::new(), purged: PurgedLetters::default() }
     }

@@ -22,7 +22,7 @@ pub use loss_epochs::LossEpochs;
 pub use probe::{Replication, ServerReport, probe};
 pub use read::{ReadError, StoredProfile};
 pub use route::{LaneWriter, Placement, Route, Survey, Surveyed};
-pub use shared_hash::{HashFields, HashState, SharedHash};
+pub use shared_hash::{HashFields, HashScan, HashState, SharedHash};
 pub use slot::{SLOTS, slot_of};
 #[cfg(test)]
 use wire::arbitrary;

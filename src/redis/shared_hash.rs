@@ -2,7 +2,7 @@
 //! from question to question, to the server that owns the hash.
 
 use redis::{Cmd, Value};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::errors::{Broken, Trouble, code_and_detail};
 use super::link::Redirect;
@@ -58,36 +58,10 @@ impl SharedHash {
         Ok(HashState { len: read(len)?, field: read(field)? })
     }
 
-    /// All fields, a page at a time: each is passed at least once that is there all the while.
-    ///
-    /// # Errors
-    /// As [`SharedHash::state`], or the hash moved to another server meanwhile.
-    pub async fn scan(&self, mut page: impl AsyncFnMut(HashFields)) -> Result<(), Trouble> {
-        let mut kept = self.kept.lock().await;
-        let mut cursor = "0".to_owned();
-        loop {
-            let mut command = self.command("HSCAN");
-            command.arg(&cursor).arg("COUNT").arg(PAGE);
-            let mut replies = match &mut *kept {
-                // A position means nothing to another server, nor to one that was restarted.
-                Some(current) if cursor != "0" => match current.exchange(&[command]).await {
-                    Ok(Answered::All(replies)) => replies,
-                    Ok(Answered::Refused(trouble)) => return Err(trouble),
-                    Ok(Answered::Elsewhere(_)) | Err(_) => {
-                        *kept = None;
-                        return Err(Broken::Closed.into());
-                    }
-                },
-                _ => self.ask(&mut kept, &[command]).await?,
-            };
-            let reply = replies.pop().ok_or_else(malformed)?;
-            let (next, fields): (String, HashFields) = read(reply)?;
-            page(fields).await;
-            if next == "0" {
-                return Ok(());
-            }
-            cursor = next;
-        }
+    /// Reads all fields, a page at a time. Meanwhile others wait for their questions.
+    pub async fn scan(&self) -> HashScan<'_> {
+        let kept = self.kept.lock().await;
+        HashScan { hash: self, kept, cursor: Some("0".to_owned()) }
     }
 
     /// The values of `fields`, in their order.
@@ -165,6 +139,43 @@ impl SharedHash {
                 }
             }
         }
+    }
+}
+
+/// A hash that is being read.
+pub struct HashScan<'a> {
+    hash: &'a SharedHash,
+    kept: MutexGuard<'a, Option<KeptConnection>>,
+    /// Where the next page begins; `None`: there is none.
+    cursor: Option<String>,
+}
+
+impl HashScan<'_> {
+    /// The next page; `None`: there is none. A field that is there all the while is in at least one
+    /// of them.
+    ///
+    /// # Errors
+    /// As [`SharedHash::state`], or the server or the connection is another one meanwhile.
+    pub async fn next(&mut self) -> Result<Option<HashFields>, Trouble> {
+        let Some(cursor) = self.cursor.take() else { return Ok(None) };
+        let mut command = self.hash.command("HSCAN");
+        command.arg(&cursor).arg("COUNT").arg(PAGE);
+        let mut replies = match &mut *self.kept {
+            // A position means nothing to another server, nor to one that was restarted.
+            Some(current) if cursor != "0" => match current.exchange(&[command]).await {
+                Ok(Answered::All(replies)) => replies,
+                Ok(Answered::Refused(trouble)) => return Err(trouble),
+                Ok(Answered::Elsewhere(_)) | Err(_) => {
+                    *self.kept = None;
+                    return Err(Broken::Closed.into());
+                }
+            },
+            kept => self.hash.ask(kept, &[command]).await?,
+        };
+        let reply = replies.pop().ok_or_else(malformed)?;
+        let (next, fields): (String, HashFields) = read(reply)?;
+        self.cursor = (next != "0").then_some(next);
+        Ok(Some(fields))
     }
 }
 
