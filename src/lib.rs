@@ -48,6 +48,7 @@
 //! * [`pipeline`]: From an event to its outcome: intake, lanes, batches, acks, memory.
 //! * [`dead_letter`]: Keeps events that can never be written, and decides *dead-lettered* or
 //!   *failed*.
+//! * [`deletion`]: Deletes users: the API, its state on disk, and who is suppressed.
 //! * [`redis`]: `command/` write forms, `route/` which server takes a key, `link/` and `wire/`
 //!   connections, `errors/` what a reply means, `probe/` what `check --connect` asks.
 //! * [`local_servers`]: Servers that this program starts: in this process, or as a child.
@@ -60,8 +61,9 @@
 //! * [`import`]: Other systems' files as our settings (`config import`, `--rudderstack`).
 //! * `kafka`, [`tls`], [`server`]: Clients and the HTTP serving loop, without knowledge of events.
 //! * [`trace`]: Spans of this work for OpenTelemetry; empty without the feature `otlp`.
-//! * [`lock`], [`printable`], `words`: Small helpers: a lock after a panic, text that is safe to
-//!   print, enums whose values are words.
+//! * [`store`]: Tables in a file that one process uses at a time.
+//! * [`lock`], [`printable`], [`private_file`], `words`: Small helpers: a lock after a panic, text
+//!   that is safe to print, files of this user alone, enums whose values are words.
 //!
 //! # Where a change goes
 //! * **A source**: a file or folder in `source/`, its section in `config/sections/`, its start in
@@ -88,6 +90,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod dead_letter;
+pub mod deletion;
 pub mod event;
 pub mod exit;
 pub mod import;
@@ -102,11 +105,13 @@ pub mod outcome;
 pub mod pipeline;
 pub mod printable;
 pub mod profile;
+pub mod private_file;
 pub mod readiness;
 pub mod redis;
 pub mod server;
 pub mod source;
 pub mod status;
+pub mod store;
 pub mod systemd;
 pub mod tap;
 pub mod tls;

@@ -13,6 +13,18 @@ words! {
     }
 }
 
+words! {
+    /// What had a user deleted: the label `by`.
+    DeletedBy {
+        /// A request to the deletion API.
+        Api => "api",
+        /// A Kafka record without a value.
+        Tombstone => "tombstone",
+        /// A `track` event of the name that `deletion.event` gives.
+        Event => "event",
+    }
+}
+
 /// Why an event is in the dead letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeadReason {

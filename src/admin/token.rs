@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::HeaderMap;
 use secrecy::ExposeSecret;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 use super::problem::AdminProblem;
 use crate::config::read_secret;
 use crate::logging::Throttle;
+use crate::server::{SecretDigest, bearer};
 
 /// How often the log says that the file cannot be read.
 const NOTICE_EVERY: Duration = Duration::from_secs(10);
@@ -39,7 +38,7 @@ impl TokenFile {
             }
             AdminProblem::TokenUnavailable
         })?;
-        if is_same(token.expose_secret().as_bytes(), given) {
+        if SecretDigest::of(token.expose_secret().as_bytes()).is(given) {
             Ok(())
         } else {
             Err(AdminProblem::Unauthorized)
@@ -47,23 +46,10 @@ impl TokenFile {
     }
 }
 
-/// Takes the same time wherever the two differ, and whatever their lengths.
-fn is_same(token: &[u8], given: &[u8]) -> bool {
-    Sha256::digest(token).ct_eq(&Sha256::digest(given)).into()
-}
-
-/// The token of Bearer authentication. `None` without one, or with several `Authorization` headers:
-/// a proxy may have checked another one than we would.
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
-    let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let (scheme, token) = value.split_at_checked("Bearer ".len())?;
-    let token = token.trim_ascii();
-    (scheme.eq_ignore_ascii_case(b"Bearer ") && !token.is_empty()).then_some(token)
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
+
     use super::*;
 
     fn headers(values: &[&str]) -> HeaderMap {

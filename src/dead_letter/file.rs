@@ -72,6 +72,24 @@ impl DeadLetterFile {
         ))
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Calls `act` with the file that has the path, under its lock, and keeps the file afterwards.
+    pub(super) fn with_lock<T>(
+        &mut self,
+        asked: Instant,
+        act: impl FnOnce(&File) -> io::Result<T>,
+    ) -> Result<T, DeadLetterError> {
+        let file = self.locked(asked + LOCK_WAIT)?;
+        let done = act(&file).map_err(|error| self.failed(error.into()))?;
+        if self.lockless || file.unlock().is_ok() {
+            self.file = Some(file);
+        }
+        Ok(done)
+    }
+
     /// The file that has the path, under the lock.
     fn locked(&mut self, deadline: Instant) -> Result<File, DeadLetterError> {
         loop {

@@ -1,7 +1,9 @@
 //! A dead letter as a line of JSON. Pure.
 
+use std::borrow::Cow;
+
 use base64::Engine;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::letter::Letter;
 
@@ -23,7 +25,7 @@ struct Line<'a> {
     reason: &'static str,
     source: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<std::borrow::Cow<'a, str>>,
+    key: Option<Cow<'a, str>>,
     /// The prefix of the event's source.
     #[serde(skip_serializing_if = "Option::is_none")]
     prefix: Option<&'a str>,
@@ -83,6 +85,40 @@ impl<'a> Line<'a> {
                 offset: record.offset,
                 timestamp: record.timestamp,
             }),
+        }
+    }
+}
+
+/// What the line of a letter says of the user that its event is about.
+#[derive(Deserialize)]
+pub struct LetterContent<'a> {
+    /// The Redis key, if there was one.
+    #[serde(default, borrow)]
+    pub key: Option<Cow<'a, str>>,
+    /// The prefix of the event's source.
+    #[serde(default, borrow)]
+    pub prefix: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    event: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    event_base64: Option<Cow<'a, str>>,
+}
+
+impl<'a> LetterContent<'a> {
+    /// `None`: the line is no letter.
+    pub fn of(line: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(line).ok()
+    }
+
+    /// The event's text; empty: there is none.
+    pub fn event(&self) -> Cow<'_, [u8]> {
+        let decode = |text: &Cow<'_, str>| {
+            base64::engine::general_purpose::STANDARD.decode(text.as_bytes()).ok()
+        };
+        match (&self.event, &self.event_base64) {
+            (Some(event), _) => Cow::Borrowed(event.as_bytes()),
+            (None, Some(encoded)) => Cow::Owned(decode(encoded).unwrap_or_default()),
+            (None, None) => Cow::default(),
         }
     }
 }
@@ -167,5 +203,18 @@ mod tests {
             (&line["prefix"], &line["prefix_path"]),
             (&"t1".into(), &"traits.tenant".into())
         );
+    }
+
+    #[test]
+    fn a_line_is_read_back() {
+        for event in [&b"{\"a\":\"b\\nc\"}"[..], b"\xff", b""] {
+            let letter =
+                Letter::new(DeadReason::WrongType, Source::Http, Some(b"p:user:1"), event, None);
+            let line = lines(&[letter.with_origin("p", None)]);
+            let read = LetterContent::of(&line).unwrap();
+            assert_eq!((read.key.as_deref(), &*read.event()), (Some("p:user:1"), event));
+            assert_eq!(read.prefix.as_deref(), Some("p"));
+        }
+        assert!(LetterContent::of(b"{\"event\":").is_none());
     }
 }

@@ -14,13 +14,16 @@ mod file;
 mod letter;
 mod line;
 mod path;
+mod purge;
 #[cfg(feature = "kafka")]
 mod topic;
 
 use error::DeadLetterError;
 use file::DeadLetterFile;
 pub use letter::{KafkaRecord, Letter};
+pub use line::LetterContent;
 pub use path::exposures;
+pub use purge::{LetterOwner, PurgedLetters};
 #[cfg(feature = "kafka")]
 use topic::DeadLetterTopic;
 
@@ -146,6 +149,30 @@ impl DeadLetters {
             tracing::error!(times, "{error}; the events are not acknowledged");
         }
         result
+    }
+
+    /// Removes letters from the file that has its path now, for good: those that `owner` says are to
+    /// be removed, from the text of their lines. No other line changes. Letters in a topic stay, and
+    /// other destinations hold none.
+    ///
+    /// # Errors
+    /// The file cannot be read or written; some letters may be removed. The text says why.
+    pub async fn purge(
+        &self,
+        owner: impl Fn(&[u8]) -> LetterOwner + Send + 'static,
+    ) -> Result<PurgedLetters, String> {
+        match &self.0.destination {
+            LetterDestination::File(file) => {
+                let file = Arc::clone(file);
+                let purged = tokio::task::spawn_blocking(move || purge::purge(&file, &owner));
+                purged.await.expect("removing letters does not panic").map_err(|e| e.to_string())
+            }
+            #[cfg(feature = "kafka")]
+            LetterDestination::Topic(_) => {
+                Ok(PurgedLetters { in_topic: true, ..PurgedLetters::default() })
+            }
+            LetterDestination::Log | LetterDestination::Discard => Ok(PurgedLetters::default()),
+        }
     }
 
     /// Closes the file, so that the next letter opens the file that has its path then. Does nothing

@@ -1,40 +1,15 @@
-//! The path of the dead-letter file: creates what is missing, opens only a regular file, and says
-//! who else may read it.
+//! The path of the dead-letter file: which file it leads to, and who else may read that.
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Opens `path` for reading and appending. A missing file is created (0600), and so are missing
-/// directories (0700). The names are on disk when this returns. Never blocks on what is no regular
-/// file.
-///
-/// # Errors
-/// The error of the operating system, or that the path leads to something that is no regular file;
-/// the text completes "cannot open X: ".
+use crate::private_file::{self, directory_of};
+
+/// Opens `path` for reading and appending, as [`private_file::open`] does.
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    let directory = directory_of(path);
-    create_directories(directory)?;
-    // Opening a device may act on it.
-    match std::fs::symlink_metadata(path) {
-        Ok(found) => regular(&found)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    // A link could lead the events of others to a place of someone's choice; a FIFO that has just
-    // come here would block.
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = OpenOptions::new()
-        .create(true)
-        .read(true)
-        .append(true)
-        .mode(0o600)
-        .custom_flags(flags)
-        .open(path)?;
-    regular(&file.metadata()?)?;
-    sync_directory(directory)?;
-    Ok(file)
+    private_file::open(path, OpenOptions::new().append(true))
 }
 
 /// Whether `path` still leads to `file`.
@@ -78,49 +53,6 @@ pub fn exposures(path: &Path) -> Vec<String> {
         ));
     }
     found
-}
-
-fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => directory,
-        _ => Path::new("."),
-    }
-}
-
-/// Creates `directory` and what is missing above it, and has the new names on disk.
-fn create_directories(directory: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> =
-        directory.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    missing.into_iter().try_for_each(|created| sync_directory(directory_of(created)))
-}
-
-/// Has the names in `directory` on disk. Not every file system can do that, and a directory may be
-/// closed to reading: the file itself is no worse for it.
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
-    match File::open(directory).and_then(|directory| directory.sync_all()) {
-        Err(error) if !matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported) => {
-            Err(error)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// An error unless it is a regular file.
-fn regular(found: &Metadata) -> io::Result<()> {
-    let kind = found.file_type();
-    let what = match kind {
-        _ if kind.is_file() => return Ok(()),
-        _ if kind.is_symlink() => "a symbolic link, which is not followed",
-        _ if kind.is_dir() => "a directory",
-        _ if kind.is_fifo() => "a FIFO",
-        _ => "a device or a socket",
-    };
-    Err(io::Error::other(format!("it is {what}, and must be a regular file")))
 }
 
 #[cfg(test)]

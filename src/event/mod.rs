@@ -46,6 +46,7 @@ pub use split::{Body, Elements, SplitError, split};
 pub use transform::Transformer;
 pub use unprefixed::prefix_of;
 pub use update::{Action, Expiry, Update};
+pub use user_id::user_id_text;
 pub use wrapper::untyped;
 
 use crate::profile::Prefix;

@@ -34,6 +34,12 @@ pub(super) fn push_text(out: &mut Vec<u8>, raw: &str, style: TextStyle) -> bool 
     }
 }
 
+/// The text of a `userId`, from `raw`, which is valid JSON text; `None`: it is blank.
+pub fn user_id_text(raw: &str) -> Option<String> {
+    let mut text = Vec::new();
+    push_user_id(&mut text, raw).then(|| String::from_utf8(text).ok()).flatten()
+}
+
 /// Appends the elements of arrays at any depth, separated by commas: that is the text without its
 /// brackets. Does not recurse, because the depth of a `userId` has no limit.
 fn push_nested(out: &mut Vec<u8>, raw: &str, style: TextStyle) -> bool {
@@ -114,6 +120,7 @@ mod tests {
             let mut out = b"user:".to_vec();
             assert!(push_user_id(&mut out, raw), "{raw}");
             assert_eq!(String::from_utf8(out).unwrap(), format!("user:{text}"));
+            assert_eq!(user_id_text(raw).unwrap(), text);
         }
     }
 
@@ -149,6 +156,7 @@ mod tests {
             r#"[{"to\u0053tring":1}]"#,
         ] {
             assert!(!push_user_id(&mut Vec::new(), raw), "{raw}");
+            assert_eq!(user_id_text(raw), None, "{raw}");
         }
     }
 

@@ -16,7 +16,7 @@ use prometheus::{
     Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
-use crate::outcome::Source;
+use crate::outcome::{DeletedBy, Source};
 
 pub use kafka::KafkaMetrics;
 pub use labels::{HTTP_PATHS, HTTP_STATUSES, TLS_CLIENTS};
@@ -47,6 +47,7 @@ pub struct Metrics {
     pub updates_merged: IntCounter,
     /// Events whose keys are set aside.
     pub events_set_aside: IntGauge,
+    profiles_deleted: IntCounterVec,
     /// Updates in each batch.
     pub batch_updates: Histogram,
     /// Seconds from a batch's first byte to its last reply.
@@ -91,6 +92,7 @@ impl Metrics {
                 "traitsink_updates_merged_total",
                 "Updates merged into an earlier one of the same key and batch.",
             ),
+            profiles_deleted: profiles_deleted(&register),
             batch_updates: register.histogram(
                 "traitsink_batch_updates",
                 "Updates in one batch.",
@@ -125,6 +127,11 @@ impl Metrics {
     /// The events of one source.
     pub fn source(&self, source: Source) -> &SourceMetrics {
         &self.sources[source as usize]
+    }
+
+    /// Deletions of users, whether or not there was a key.
+    pub fn profiles_deleted(&self, by: DeletedBy) -> IntCounter {
+        self.profiles_deleted.with_label_values(&[by.as_str()])
     }
 
     /// `node` is `host:port` (or a socket's path) from the configuration, never from data.
@@ -213,6 +220,18 @@ impl Default for Metrics {
     }
 }
 
+fn profiles_deleted(register: &Register) -> IntCounterVec {
+    let deleted = register.counters(
+        "traitsink_profiles_deleted_total",
+        "Deletions of users, whether or not there was a key to delete.",
+        &["by"],
+    );
+    for by in DeletedBy::ALL {
+        deleted.with_label_values(&[by.as_str()]);
+    }
+    deleted
+}
+
 fn redis_errors(register: &Register) -> IntCounterVec {
     let errors = register.counters(
         "traitsink_redis_errors_total",
@@ -295,6 +314,9 @@ mod tests {
             "traitsink_kafka_partitions_assigned",
             "traitsink_kafka_partitions_paused",
             "traitsink_log_lines_dropped_total",
+            "traitsink_profiles_deleted_total{by=\"api\"}",
+            "traitsink_profiles_deleted_total{by=\"event\"}",
+            "traitsink_profiles_deleted_total{by=\"tombstone\"}",
             "traitsink_tls_verify_disabled{client=\"kafka\"}",
             "traitsink_tls_verify_disabled{client=\"redis\"}",
             "traitsink_events_skipped_total{reason=\"empty\",source=\"kafka\"}",

@@ -1,6 +1,6 @@
 //! Writes to Redis. `command` says what is sent, `route` to which server, `link` and `wire` over
 //! which connection, `errors` what a refusal means, `probe` what `check --connect` asks. `read.rs`
-//! reads a profile for an operator. `apply.rs` is what a lane sees of it; `loss_epochs.rs` counts
+//! reads a profile for an operator; `shared_hash.rs` is a hash that workers share. `apply.rs` is what a lane sees of it; `loss_epochs.rs` counts
 //! when confirmed writes may be lost.
 
 mod apply;
@@ -11,6 +11,7 @@ mod loss_epochs;
 mod probe;
 mod read;
 mod route;
+mod shared_hash;
 mod slot;
 mod wire;
 
@@ -25,6 +26,7 @@ pub use loss_epochs::LossEpochs;
 pub use probe::{Replication, ServerReport, key_pattern, probe};
 pub use read::{ProfileContent, ReadError, StoredProfile};
 pub use route::{LaneWriter, Placement, Route, Survey, Surveyed};
+pub use shared_hash::{HashFields, HashScan, HashState, SharedHash};
 pub use slot::{SLOTS, slot_of};
 #[cfg(test)]
 use wire::arbitrary;

@@ -5,6 +5,7 @@ mod activity;
 mod body;
 mod connection;
 mod connections;
+mod credentials;
 pub mod descriptors;
 mod limits;
 mod min_rate;
@@ -25,6 +26,7 @@ use crate::logging::Throttle;
 
 use activity::Activity;
 use connections::Connections;
+pub use credentials::{SecretDigest, basic, bearer};
 pub use limits::ListenerLimits;
 pub use min_rate::MinRate;
 pub use origin::is_local;

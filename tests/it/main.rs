@@ -51,6 +51,8 @@ mod dashboards;
 mod dead_letters;
 /// Several processes on one dead-letter file, and writes that fail.
 mod dead_letters_shared;
+/// The deletion API, its store and its runner, in this process.
+mod deletion;
 /// `traitsink demo`, the first command of a new user.
 mod demo;
 /// The documents lead to files and tests that exist.

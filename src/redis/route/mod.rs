@@ -3,6 +3,7 @@
 
 mod cluster;
 mod one;
+mod owner;
 mod parts;
 mod placement;
 mod sentinel;
@@ -15,11 +16,13 @@ use tokio::sync::watch;
 
 use self::cluster::{Cluster, ClusterWriter};
 use self::one::{One, OneWriter};
+pub(in crate::redis) use self::owner::KeyOwner;
 pub use self::placement::Placement;
 use self::sentinel::{Sentinel, SentinelWriter};
 use self::sharded::Shards;
 pub use self::survey::{Survey, Surveyed};
 use super::command::{Forms, Verdict, Writes};
+use super::link::Redirect;
 use super::read::{ProfileReply, ReadError, StoredProfile, read};
 use super::{Allowed, Apply, ConnectionSettings, Connector, Trouble, probe};
 use crate::config::{self, Address, Local, Mode};
@@ -159,15 +162,39 @@ impl Route {
     /// # Errors
     /// The server cannot be asked, or the key holds no hash, or one that is too large.
     pub async fn read(&self, key: &[u8]) -> Result<Option<StoredProfile>, ReadError> {
-        let connector = match self {
-            Self::One(server) => server.connector().clone(),
-            Self::Sharded(shards) => shards.of_key(key).clone(),
-            Self::Sentinel(sentinel) => sentinel.master().await?,
-            Self::Cluster(cluster) => return cluster.read(key).await,
-        };
-        match read(&connector, key, false).await? {
-            ProfileReply::Here(profile) => Ok(profile),
-            ProfileReply::Elsewhere(_) => unreachable!("only nodes of a cluster send elsewhere"),
+        let mut owner = self.owner(key).await?;
+        let mut redirections = 0;
+        loop {
+            match read(&owner.connector, key, owner.asking).await? {
+                ProfileReply::Here(profile) => return Ok(profile),
+                ProfileReply::Elsewhere(redirect) => {
+                    owner = self.owner_after(&redirect, &owner, redirections)?;
+                    redirections += 1;
+                }
+            }
+        }
+    }
+
+    /// The server that takes the writes of `key`.
+    pub(in crate::redis) async fn owner(&self, key: &[u8]) -> Result<KeyOwner, Trouble> {
+        Ok(match self {
+            Self::One(server) => KeyOwner::server(server.connector().clone()),
+            Self::Sharded(shards) => KeyOwner::server(shards.of_key(key).clone()),
+            Self::Sentinel(sentinel) => KeyOwner::server(sentinel.master().await?),
+            Self::Cluster(cluster) => cluster.owner(key).await?,
+        })
+    }
+
+    /// The server to which `from` sends a command on, after so many `redirections` of it.
+    pub(in crate::redis) fn owner_after(
+        &self,
+        redirect: &Redirect,
+        from: &KeyOwner,
+        redirections: u32,
+    ) -> Result<KeyOwner, Trouble> {
+        match self {
+            Self::Cluster(cluster) => cluster.owner_after(redirect, from, redirections),
+            _ => unreachable!("only nodes of a cluster send elsewhere"),
         }
     }
 

@@ -1,14 +1,13 @@
 //! Write keys: which request may write, and what its events may.
 
-use axum::http::{HeaderMap, HeaderValue, header};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use axum::http::HeaderMap;
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::config::WriteKey;
 use crate::profile::Prefix;
+use crate::server::basic;
 
 /// The write keys, kept as digests, each with what it grants.
 pub(super) struct KeyDigests {
@@ -71,24 +70,18 @@ impl KeyDigests {
     }
 }
 
-/// The user name of Basic auth; the password is ignored. `None` without a colon, with an empty
-/// name, or with several `Authorization` headers: a proxy may have checked another one than we
-/// would.
+/// The user name of Basic auth; the password is ignored. `None` without credentials of that kind,
+/// or with an empty name.
 fn basic_user(headers: &HeaderMap) -> Option<Vec<u8>> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
-    let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let (scheme, credentials) = value.split_at_checked("Basic ".len())?;
-    if !scheme.eq_ignore_ascii_case(b"Basic ") {
-        return None;
-    }
-    let mut user = STANDARD.decode(credentials.trim_ascii()).ok()?;
-    let colon = user.iter().position(|&byte| byte == b':').filter(|&at| at > 0)?;
-    user.truncate(colon);
-    Some(user)
+    basic(headers).map(|(user, _)| user).filter(|user| !user.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     fn keys() -> KeyDigests {
