@@ -14,10 +14,12 @@ use crate::lifecycle::{self, Lifecycle};
 use crate::local_servers::{Embedded, Local};
 use crate::metrics::Metrics;
 use crate::pipeline::{Budget, Health, Intake, Lane, LaneLimits, PoisonDetector, Source};
+use crate::profile::Tombstones;
 use crate::readiness::Readiness;
 use crate::redis::{Forms, Route};
 use crate::tap::Tap;
 
+use super::deletion::KeptDeletions;
 use super::start_error::StartError;
 
 /// The running parts between the sources and Redis, and how they are ended.
@@ -36,13 +38,15 @@ pub struct Delivery {
     pub health: Arc<Health>,
     /// The servers, and which of them takes a key.
     pub route: Route,
+    kept: Option<KeptDeletions>,
     lanes: TaskTracker,
     stores: TaskTracker,
     stop_store: CancellationToken,
 }
 
 impl Delivery {
-    /// Opens the dead letters and starts the lanes. Redis need not be there yet.
+    /// Opens the dead letters and starts the lanes. Redis need not be there yet. `is_worker`: not a
+    /// replay, which may run beside a worker.
     ///
     /// # Errors
     /// A problem on this side: certificates, the dead-letter file, a port.
@@ -50,6 +54,7 @@ impl Delivery {
         config: &Config,
         readiness: Arc<Readiness>,
         lifecycle: &Lifecycle,
+        is_worker: bool,
     ) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new());
         let letters = DeadLetters::open(&config.dead_letter, config.log.user_ids)
@@ -80,7 +85,7 @@ impl Delivery {
             }
             None => {}
         }
-        let forms = Arc::new(Forms::of(&config.profile));
+        let forms = forms(config);
         let route = Route::new(&redis, &forms).map_err(StartError::config)?;
         warn_unverified("redis", redis.tls.as_ref(), &metrics);
         warn_unverified(
@@ -94,7 +99,16 @@ impl Delivery {
         let budget = Budget::new(delivery.max_in_flight, metrics.in_flight_bytes.clone());
         let tap = Arc::new(Tap::new(config.admin.tap));
         let intake = Intake::new(config.rules.clone(), budget, route.placement(delivery.lanes));
-        let intake = Arc::new(intake.with_tap(Arc::clone(&tap)));
+        let mut intake = intake.with_tap(Arc::clone(&tap));
+        let kept = match &config.deletion {
+            Some(deletion) => Some(KeptDeletions::open(config, deletion, &route, is_worker)?),
+            None => None,
+        };
+        if let Some(kept) = &kept {
+            intake = intake.with_suppressed(kept.suppressed());
+            kept.start_sync(&readiness, &lifecycle.hard);
+        }
+        let intake = Arc::new(intake);
         let health = Health::new(delivery.lanes, readiness);
         let limits = LaneLimits {
             max_batch: delivery.max_batch,
@@ -110,6 +124,7 @@ impl Delivery {
                 queue: Arc::clone(queue),
                 store: route.writer((number, delivery.lanes), Arc::clone(&metrics)),
                 forms: Arc::clone(&forms),
+                deletion: kept.as_ref().map(|kept| Arc::clone(&kept.lanes)),
                 letters: letters.clone(),
                 limits,
                 metrics: Arc::clone(&metrics),
@@ -127,10 +142,16 @@ impl Delivery {
             tap,
             health,
             route,
+            kept,
             lanes,
             stores,
             stop_store,
         })
+    }
+
+    /// What is kept of deletions; `None`: users are not deleted.
+    pub(super) fn kept_deletions(&self) -> Option<&KeptDeletions> {
+        self.kept.as_ref()
     }
 
     /// Takes no more events, delivers those that were taken (or drops them at the hard stop), and
@@ -150,6 +171,18 @@ impl Delivery {
             Source::ALL.iter().map(|&source| self.metrics.source(source).failed.get()).sum();
         failed.saturating_sub(self.metrics.kafka.handed_over.get())
     }
+}
+
+/// What is written to Redis.
+pub(super) fn forms(config: &Config) -> Arc<Forms> {
+    let forms = Forms::of(&config.profile);
+    let tombstones =
+        config.kafka.as_ref().is_some_and(|kafka| kafka.tombstones == Tombstones::Delete);
+    Arc::new(match &config.deletion {
+        Some(deletion) => forms.with_deletion(deletion.tombstone_ttl),
+        None if tombstones => forms.with_deletion(config::Deletion::TOMBSTONE_TTL),
+        None => forms,
+    })
 }
 
 /// Closes the dead-letter file at each SIGHUP, so that the next letter opens the file that has its

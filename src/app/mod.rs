@@ -2,6 +2,7 @@
 //! this order: not ready, sources, lanes, admin.
 
 mod certificates;
+mod deletion;
 mod delivery;
 mod dry_run;
 mod faults;
@@ -32,6 +33,7 @@ use crate::source::kafka::{self, KafkaSource};
 use crate::status::{Status, StatusParts};
 use crate::systemd::ServiceManager;
 
+use deletion::UserDeletion;
 pub use delivery::Delivery;
 pub use dry_run::DryDelivery;
 pub use faults::faults;
@@ -60,6 +62,7 @@ pub struct App {
     drop_admin: CancellationToken,
     stop_delay: Duration,
     write_keys: Option<LiveKeys>,
+    deletion: Option<UserDeletion>,
     status: Arc<Status>,
     service: Option<Service>,
     /// Where the HTTP source listens.
@@ -85,7 +88,20 @@ impl App {
             None => None,
         };
         let admin_listener = bind("admin.listen", config.admin.listen).await?;
-        let delivery = Delivery::start(config, Arc::clone(&readiness), &lifecycle).await?;
+        let api = config.deletion.as_ref().and_then(|deletion| deletion.api.as_ref());
+        let deletion_listener = match api {
+            Some(api) => Some(bind("deletion.listen", api.listen).await?),
+            None => None,
+        };
+        let delivery = Delivery::start(config, Arc::clone(&readiness), &lifecycle, true).await?;
+        let deletion = match (&config.deletion, delivery.kept_deletions()) {
+            (Some(settings), Some(kept)) => {
+                let listener = deletion_listener;
+                let parts = (listener, &delivery, kept);
+                Some(UserDeletion::start(config, settings, parts, &lifecycle)?)
+            }
+            _ => None,
+        };
 
         let (sources, stop_sources) = (TaskTracker::new(), CancellationToken::new());
         certificates::watch(config, delivery.route.clone(), Arc::clone(&delivery.metrics));
@@ -178,6 +194,7 @@ impl App {
             drop_admin,
             stop_delay,
             write_keys,
+            deletion,
             status,
             service: None,
             http,
@@ -199,6 +216,7 @@ impl App {
         let own_server = running.config.redis.mode.own_server().is_some();
         let parts = ReloadableParts {
             write_keys: self.write_keys.clone(),
+            deletion_token: self.deletion.as_ref().and_then(UserDeletion::token),
             route: (!own_server).then(|| self.delivery.route.clone()),
             status: Arc::clone(&self.status),
         };
@@ -223,6 +241,9 @@ impl App {
         self.stop_sources.cancel();
         self.sources.close();
         self.sources.wait().await;
+        if let Some(deletion) = &self.deletion {
+            deletion.finish().await;
+        }
         self.delivery.finish().await;
         self.stop_admin.cancel();
         self.admin.close();

@@ -37,7 +37,7 @@ pub use health::{Health, LaneHealth};
 pub use intake::{Intake, IsSuppressed, NotAccepted};
 pub use job::{Busy, Job, Message};
 pub use key_deletions::{DeletedKeys, delete_keys};
-pub use lane::{Lane, LaneLimits};
+pub use lane::{Lane, LaneDeletion, LaneLimits};
 pub use poison::PoisonDetector;
 pub use queue::Queue;
 pub use unwritten::settle_unwritten;

@@ -7,7 +7,7 @@ use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use redb::backends::FileBackend;
+use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{
     Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageError,
     WriteTransaction,
@@ -39,6 +39,18 @@ impl DiskStore {
     pub fn open(path: &Path, lost: &'static str) -> Result<Self, StoreError> {
         let database = open(path, lost)?;
         Ok(Self { path: path.to_owned(), lost, database: Mutex::new(Some(database)) })
+    }
+
+    /// Tables that end with this process.
+    ///
+    /// # Errors
+    /// None is known: memory takes everything.
+    pub fn in_memory(lost: &'static str) -> Result<Self, StoreError> {
+        let path = PathBuf::from("memory");
+        let made = Builder::new().create_with_backend(InMemoryBackend::new());
+        let database =
+            made.map_err(|error| StoreError::Use { path: path.clone(), why: error.to_string() })?;
+        Ok(Self { path, lost, database: Mutex::new(Some(database)) })
     }
 
     /// Makes all of `change`, or nothing: it is on disk when this returns `Ok`. The inner error is

@@ -170,7 +170,7 @@ fn every_row_of_documents_is_what_becomes_of_its_event() {
     let ids: std::collections::BTreeSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     assert_eq!(ids.len(), CASES, "ids are unique");
     for row in &rows {
-        let prefix = Prefix::fixed(&row.prefix);
+        let prefix = Prefix::Fixed(row.prefix.clone());
         let origin = Origin { prefix: &prefix, ..Origin::default() };
         let rules = row.rules.rules();
         for mut transformer in [Transformer::default(), Transformer::literal()] {
@@ -185,7 +185,8 @@ fn explain_prints_documents() {
     for row in rows() {
         let rules = row.rules.rules();
         let mut line = Vec::new();
-        explain(row.input.as_bytes(), &mut line, &rules, &Prefix::fixed(&row.prefix)).unwrap();
+        explain(row.input.as_bytes(), &mut line, &rules, &Prefix::Fixed(row.prefix.clone()))
+            .unwrap();
         if let Some(document) = &row.expect.document {
             let key = serde_json::to_string(&row.expect.key).unwrap();
             let printed = format!("{{\"key\":{key},\"document\":{document}}}\n");

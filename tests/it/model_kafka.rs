@@ -135,6 +135,7 @@ async fn live(
     let lane = |(number, queue): (usize, &Arc<_>)| Lane {
         queue: Arc::clone(queue),
         forms: Arc::default(),
+        deletion: None,
         store: SlowConnection {
             redis: Arc::clone(redis),
             faulty: kill.is_some(),

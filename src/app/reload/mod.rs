@@ -11,6 +11,7 @@ use tokio::signal::unix::Signal;
 use tokio::time::timeout;
 
 use crate::config::{ChangedKey, EffectiveKeys, Loaded};
+use crate::deletion::ApiToken;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::redis::Route;
@@ -32,6 +33,8 @@ const MOST_KEYS: usize = 10;
 pub(super) struct ReloadableParts {
     /// `None`: the HTTP source is off.
     pub(super) write_keys: Option<LiveKeys>,
+    /// `None`: there is no API that deletes users.
+    pub(super) deletion_token: Option<ApiToken>,
     /// `None`: Redis is a server of the worker's own, whose password nobody sets.
     pub(super) route: Option<Route>,
     /// Shows the configuration in use.
@@ -44,6 +47,10 @@ impl ReloadableParts {
         let config = &loaded.config;
         if let (Some(keys), Some(http)) = (&self.write_keys, &config.http) {
             keys.replace(&http.write_keys, &config.redis.prefix_rule);
+        }
+        let api = config.deletion.as_ref().and_then(|deletion| deletion.api.as_ref());
+        if let (Some(token), Some(api)) = (&self.deletion_token, api) {
+            token.replace(&api.token);
         }
         if let Some(route) = self.route.clone() {
             let redis = config.redis.clone();

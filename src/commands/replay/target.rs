@@ -28,7 +28,7 @@ impl ReplayTarget {
         if dry {
             return Ok(Self::Dry(DryDelivery::start(config, lifecycle)));
         }
-        let delivery = Delivery::start(config, readiness, lifecycle).await?;
+        let delivery = Delivery::start(config, readiness, lifecycle, false).await?;
         Ok(Self::Real(Box::new(delivery)))
     }
 

@@ -45,7 +45,18 @@ impl DeletionStore {
     /// # Errors
     /// As [`DiskStore::open`].
     pub fn open(data_dir: &Path, max_suppressed: u64) -> Result<Self, StoreError> {
-        let disk = DiskStore::open(&data_dir.join(FILE), LOST)?;
+        Self::over(DiskStore::open(&data_dir.join(FILE), LOST)?, max_suppressed)
+    }
+
+    /// State that ends with this process, for one that runs beside the worker.
+    ///
+    /// # Errors
+    /// As [`DiskStore::in_memory`].
+    pub fn in_memory(max_suppressed: u64) -> Result<Self, StoreError> {
+        Self::over(DiskStore::in_memory(LOST)?, max_suppressed)
+    }
+
+    fn over(disk: DiskStore, max_suppressed: u64) -> Result<Self, StoreError> {
         let Ok(()) = disk.write(|tx| {
             regulations::create(tx)?;
             marks::create(tx)?;

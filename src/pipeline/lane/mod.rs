@@ -2,12 +2,14 @@
 //! reason is set aside.
 //!
 //! `worker` is the loop: take jobs, write them as one batch, settle each, wait after trouble.
-//! `settle` gives each job its outcome; `unexplained` judges refusals that no row of the error
+//! `deletion` skips suppressed users right before a write; `settle` gives each job its outcome; `unexplained` judges refusals that no row of the error
 //! table explains.
 
+mod deletion;
 mod parts;
 mod settle;
 mod unexplained;
 mod worker;
 
+pub use deletion::LaneDeletion;
 pub use parts::{Lane, LaneLimits};

@@ -12,6 +12,8 @@ use crate::pipeline::poison::PoisonDetector;
 use crate::pipeline::queue::Queue;
 use crate::redis::Forms;
 
+use super::deletion::LaneDeletion;
+
 /// Numbers of `[delivery]` that a lane needs.
 #[derive(Debug, Clone, Copy)]
 pub struct LaneLimits {
@@ -35,6 +37,8 @@ pub struct Lane<S> {
     pub store: S,
     /// What is written for updates.
     pub forms: Arc<Forms>,
+    /// `None`: users are not deleted.
+    pub deletion: Option<Arc<LaneDeletion>>,
     /// Where events go that Redis refuses for good.
     pub letters: DeadLetters,
     /// When and how much to write at once.

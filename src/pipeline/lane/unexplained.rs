@@ -22,7 +22,9 @@ impl<S: Apply> Worker<S> {
     pub(super) async fn try_set_aside(&mut self) {
         let LaneLimits { max_batch, max_batch_bytes, .. } = self.lane.limits;
         let jobs = self.set_aside.take_due(tokio::time::Instant::now(), max_batch, max_batch_bytes);
+        let jobs = self.obey_deletions(jobs).await;
         if jobs.is_empty() {
+            self.set_aside.refresh();
             return;
         }
         let (batch, waiting) = Batch::new(&self.lane.forms, jobs);

@@ -87,6 +87,7 @@ impl<S: Apply> Worker<S> {
         while let Some(jobs) = self.next_jobs().await {
             let mut left = self.release_cancelled(jobs);
             while !left.is_empty() {
+                left = self.obey_deletions(left).await;
                 let (batch, waiting) = Batch::new(&self.lane.forms, left);
                 let trouble = self.write(&batch).await;
                 left = self.settle(batch, BatchOrigin::Queue).await;

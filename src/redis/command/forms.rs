@@ -1,5 +1,7 @@
 //! The write forms that a configuration uses. Pure.
 
+use std::time::Duration;
+
 use super::document::DocumentWrite;
 use super::expire::Expire;
 use super::guard::{Guard, GuardMode};
@@ -70,9 +72,9 @@ impl Forms {
         }
     }
 
-    /// The same, where users are deleted, and remembered as deleted for so many milliseconds (0: for
-    /// ever).
-    pub fn with_deletion(self, tombstone_ttl: u64) -> Self {
+    /// The same, where users are deleted, and remembered as deleted for so long.
+    pub fn with_deletion(self, tombstone_ttl: Duration) -> Self {
+        let tombstone_ttl = u64::try_from(tombstone_ttl.as_millis()).unwrap_or(u64::MAX);
         Self { deletes: true, tombstone_ttl, ..self }
     }
 

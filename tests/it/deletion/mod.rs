@@ -85,7 +85,7 @@ impl Deletions {
             DeletionStore::open(data_dir, settings.max_suppressed).expect("a store on disk");
         let suppressions = store.suppressions();
         let seen = Arc::new(SeenKeys::read(&store).expect("what was seen"));
-        let route = Route::new(&settings.redis).expect("a route");
+        let route = Route::new(&settings.redis, &Arc::default()).expect("a route");
         let (metrics, readiness) = (Arc::new(Metrics::new()), Arc::new(Readiness::new([])));
         let sync = Arc::new(SuppressionSync::new(store.clone(), route, SUPPRESSIONS.into()));
         let parts = RunnerParts {

@@ -69,6 +69,7 @@ async fn play(seed: u64, late: bool) -> (Vec<SentEvent>, Arc<Mutex<SimulatedRedi
             let lane = Lane {
                 queue: Arc::clone(queue),
                 forms: Arc::default(),
+                deletion: None,
                 store: SimulatedConnection {
                     server: Arc::clone(&server),
                     faulty: Arc::clone(&faulty),
@@ -258,6 +259,7 @@ async fn a_lane_is_down_after_the_configured_failures_in_a_row() {
         };
         let lane = Lane {
             forms: Arc::default(),
+            deletion: None,
             queue: Arc::clone(&intake.queues()[0]),
             store: UnreachableServer(Arc::clone(&tried)),
             letters: DeadLetters::open(&DeadLetter::Discard, UserIds::Hashed).unwrap(),

@@ -1,0 +1,221 @@
+//! The deletion of users: its state on disk, what other workers know through Redis, the API, and how
+//! keys are deleted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{self, Config};
+use crate::deletion::{
+    ApiLimits, ApiToken, ConfiguredKeys, Deleted, DeletionStore, DeletionTime, KeyDeleter,
+    KeyScope, NamedSource, NotDeleted, RegulationApi, Runner, RunnerParts, SeenKeys,
+    SuppressionSync,
+};
+use crate::event::{Action, Update};
+use crate::exit::Exit;
+use crate::lifecycle::Lifecycle;
+use crate::metrics::Metrics;
+use crate::pipeline::{DeletedKeys, Intake, LaneDeletion, delete_keys};
+use crate::profile::Prefix;
+use crate::readiness::Readiness;
+use crate::redis::Route;
+use crate::server;
+use crate::store::StoreError;
+
+use super::delivery::Delivery;
+use super::start_error::StartError;
+
+/// The limits of a body where there is no HTTP source: the defaults of `http.max_body` and
+/// `http.body_timeout`.
+const MAX_BODY: usize = 8 << 20;
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What is kept of deletions, before the lanes start.
+pub(super) struct KeptDeletions {
+    store: DeletionStore,
+    seen: Arc<SeenKeys>,
+    sync: Arc<SuppressionSync>,
+    /// For the lanes.
+    pub(super) lanes: Arc<LaneDeletion>,
+}
+
+impl KeptDeletions {
+    /// Opens the state on disk, which one process uses at a time: beside a worker, a replay has its
+    /// own in memory. Connects to nothing.
+    ///
+    /// # Errors
+    /// The file cannot be used.
+    pub(super) fn open(
+        config: &Config,
+        deletion: &config::Deletion,
+        route: &Route,
+        is_worker: bool,
+    ) -> Result<Self, StartError> {
+        let max = deletion.max_suppressed as u64;
+        let opened = DeletionStore::open(&config.data_dir, max).or_else(|error| match error {
+            StoreError::InUse { .. } if !is_worker => DeletionStore::in_memory(max),
+            error => Err(error),
+        });
+        let store = opened.map_err(io)?;
+        let seen = Arc::new(SeenKeys::read(&store).map_err(io)?);
+        let key = deletion.suppressions_key.clone().into_bytes();
+        let sync = Arc::new(SuppressionSync::new(store.clone(), route.clone(), key));
+        let lanes = LaneDeletion::new(store.suppressions(), Arc::clone(&seen));
+        Ok(Self { store, seen, sync, lanes })
+    }
+
+    /// Whether the events of a user are skipped, for the intake.
+    pub(super) fn suppressed(&self) -> Arc<dyn Fn(&[u8]) -> bool + Send + Sync> {
+        let suppressions = self.store.suppressions();
+        Arc::new(move |user| suppressions.holds(user))
+    }
+
+    /// Keeps disk and Redis the same from now on.
+    pub(super) fn start_sync(&self, readiness: &Arc<Readiness>, stop: &CancellationToken) {
+        let (sync, readiness, stop) = (Arc::clone(&self.sync), Arc::clone(readiness), stop.clone());
+        tokio::spawn(async move { stop.run_until_cancelled(sync.run(&readiness)).await });
+    }
+}
+
+/// The API, and the work on what it accepts.
+pub(super) struct UserDeletion {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    token: Option<ApiToken>,
+}
+
+impl UserDeletion {
+    /// Goes on with deletions that a former process left, and opens the API on `listener`.
+    ///
+    /// # Errors
+    /// The state on disk cannot be read.
+    pub(super) fn start(
+        config: &Config,
+        deletion: &config::Deletion,
+        (listener, delivery, kept): (Option<TcpListener>, &Delivery, &KeptDeletions),
+        lifecycle: &Lifecycle,
+    ) -> Result<Self, StartError> {
+        let parts = RunnerParts {
+            store: kept.store.clone(),
+            sync: Arc::clone(&kept.sync),
+            seen: Arc::clone(&kept.seen),
+            letters: delivery.letters.clone(),
+            metrics: Arc::clone(&delivery.metrics),
+            deleter: LaneDeleter {
+                intake: Arc::clone(&delivery.intake),
+                metrics: Arc::clone(&delivery.metrics),
+                is_guarded: config.profile.is_guarded(),
+            },
+            keys: configured_keys(config, deletion),
+        };
+        let (runner, regulations) = Runner::new(parts).map_err(io)?;
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let running = stop.clone();
+        lifecycle.spawn(&tasks, "deletions", async move {
+            running.run_until_cancelled_owned(runner.run()).await;
+        });
+        let mut token = None;
+        if let (Some(api), Some(listener)) = (&deletion.api, listener) {
+            let http = config.http.as_ref();
+            let api_token = ApiToken::new(&api.token);
+            let limits = ApiLimits {
+                max_body: http.map_or(MAX_BODY, |http| http.max_body),
+                body_timeout: http.map_or(BODY_TIMEOUT, |http| http.body_timeout),
+                max_key: config.rules.limits.max_key,
+            };
+            let routes = RegulationApi::new(api_token.clone(), limits, regulations).into_router();
+            let limits = server::ListenerLimits::default();
+            let (soft, hard) = (stop.clone(), lifecycle.hard.clone());
+            let serving = server::serve(listener, routes, limits, soft, hard);
+            lifecycle.spawn(&tasks, "deletion API", serving);
+            token = Some(api_token);
+        }
+        Ok(Self { tasks, stop, token })
+    }
+
+    /// What opens the API, which may be replaced.
+    pub(super) fn token(&self) -> Option<ApiToken> {
+        self.token.clone()
+    }
+
+    /// Takes no more requests; what is not done goes on in the next process.
+    pub(super) async fn finish(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Deletes keys through their lanes.
+struct LaneDeleter {
+    intake: Arc<Intake>,
+    metrics: Arc<Metrics>,
+    is_guarded: bool,
+}
+
+impl KeyDeleter for LaneDeleter {
+    fn keys_of(&self, user: &str, scope: &KeyScope) -> Vec<Vec<u8>> {
+        let rules = self.intake.rules();
+        let mut keys: Vec<Vec<u8>> = scope
+            .prefixes
+            .iter()
+            .map(|prefix| {
+                let mut key = Vec::new();
+                rules.keys.user.push(&mut key, prefix, user.as_bytes());
+                key
+            })
+            .collect();
+        if let Some(entities) = &rules.entities {
+            let of_entity = |(entity, id_type): &(String, String)| {
+                entities.key(entity, id_type, user).into_bytes()
+            };
+            keys.extend(scope.entities.iter().map(of_entity));
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    async fn delete(&self, keys: Vec<Vec<u8>>, at: DeletionTime) -> Result<Deleted, NotDeleted> {
+        let (action, time) = match at {
+            DeletionTime::Everything { now } => (Action::Erase, now),
+            DeletionTime::At(time) => (Action::Delete, time),
+        };
+        let update = |key: &Vec<u8>| {
+            let (fields, removed) = (std::iter::empty(), std::iter::empty());
+            let update = Update::pack(key, fields, removed, None).doing(action);
+            if self.is_guarded { update.guarded(time) } else { update }
+        };
+        let updates = keys.iter().map(update).collect();
+        match delete_keys(&self.intake, &self.metrics, updates).await {
+            DeletedKeys { failed: 0, deleted, wrong_type, refused } => {
+                Ok(Deleted { keys: deleted, wrong_type, refused })
+            }
+            _ => Err(NotDeleted { why: "Redis takes no deletions now (see /ready)".to_owned() }),
+        }
+    }
+}
+
+fn configured_keys(config: &Config, deletion: &config::Deletion) -> ConfiguredKeys {
+    let own = config.redis.prefix_rule.default_text().to_owned();
+    let source = |key: &config::WriteKey| {
+        let prefix = key.prefix_rule.as_ref().unwrap_or(&config.redis.prefix_rule);
+        NamedSource {
+            name: key.name.clone(),
+            prefix: prefix.default_text().to_owned(),
+            dynamic: matches!(prefix, Prefix::Dynamic { .. }),
+        }
+    };
+    let keys = config.http.iter().flat_map(|http| &http.write_keys);
+    ConfiguredKeys {
+        prefixes: std::iter::once(own).chain(deletion.prefixes.iter().cloned()).collect(),
+        sources: keys.map(source).collect(),
+    }
+}
+
+fn io(error: StoreError) -> StartError {
+    StartError { message: error.to_string(), code: Exit::IO }
+}
