@@ -63,7 +63,7 @@ fn duration(text: &str) -> Option<Duration> {
 
 /// The form that [`parse_long_duration`] reads, in the largest unit that divides it.
 pub(crate) fn print_long_duration(duration: &Duration) -> String {
-    let whole = duration.subsec_nanos() % 1_000_000 == 0;
+    let whole = duration.subsec_nanos().is_multiple_of(1_000_000);
     match duration.as_millis() {
         ms if whole && ms > 0 && ms % (24 * HOUR) == 0 => format!("{}d", ms / (24 * HOUR)),
         ms if whole && ms > 0 && ms % HOUR == 0 => format!("{}h", ms / HOUR),

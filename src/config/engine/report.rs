@@ -92,6 +92,12 @@ impl ConfigReport {
         self.origins.contains_key(key)
     }
 
+    /// Whether any key of `table` was given.
+    pub(crate) fn given_below(&self, table: &str) -> bool {
+        let below = |key: &String| key.strip_prefix(table).is_some_and(|key| key.starts_with('.'));
+        self.origins.keys().any(below)
+    }
+
     /// Where `key` was given; a key inside a list came from where the list did.
     pub(crate) fn origin(&self, key: &str) -> Option<&ValueOrigin> {
         let list = key.split('[').next().unwrap_or(key);

@@ -95,17 +95,6 @@ impl Deletion {
 }
 
 impl RawDeletion {
-    const KEYS: [&str; 8] = [
-        "deletion.listen",
-        "deletion.token",
-        "deletion.token_file",
-        "deletion.event",
-        "deletion.tombstone_ttl",
-        "deletion.prefixes",
-        "deletion.suppressions_key",
-        "deletion.max_suppressed",
-    ];
-
     /// `None`: no key is set. `redis` is `redis.prefix`.
     pub(crate) fn resolve(
         &self,
@@ -114,7 +103,7 @@ impl RawDeletion {
         profile: &Profile,
         report: &mut ConfigReport,
     ) -> Option<Deletion> {
-        if !Self::KEYS.iter().any(|key| report.given(key)) {
+        if !report.given_below("deletion") {
             return None;
         }
         if !profile.is_guarded() {

@@ -111,6 +111,7 @@ mod tests {
             ("htp", "http"),
             ("server_name", "redis.tls.server_name"),
             ("http.sources[].writekey", "http.sources[].write_key"),
+            ("http.sources[].key", "http.sources[].write_key"),
             ("delivery.max_inflight", "delivery.max_in_flight"),
         ] {
             assert_eq!(root.nearest(typed), meant);

@@ -21,10 +21,10 @@ Lines that begin with ## explain what follows. Lines that begin with a single # 
 without a default, or keys of a mode or a section that is not in use: remove the # to set them.
 
 Durations are written 50ms, 5s, 2m, in profile and deletion also 12h or 90d; sizes 64KiB, 4MiB. \
-An empty text is the same as leaving the key out, but for redis.client_name. A key can also be set by a variable, \
-TRAITSINK_REDIS__URL=redis://... (two underscores are a dot, lists are separated by commas; for \
-data_dir: TRAITSINK__DATA_DIR), or by a flag, -s redis.url=redis://...; flags win over variables \
-over files.";
+An empty text is the same as leaving the key out, but for redis.client_name. A key can also be \
+set by a variable, TRAITSINK_REDIS__URL=redis://... (two underscores are a dot, lists are \
+separated by commas; for data_dir: TRAITSINK__DATA_DIR), or by a flag, -s redis.url=redis://...; \
+flags win over variables over files.";
 
 /// The documented default file. `defaults` is the configuration that the file comes to: a key that
 /// is `null` or missing there is written as a comment.

@@ -19,8 +19,8 @@ for editors.
 
 A key can stand in a file (`-c`, TOML, YAML or JSON), in an environment variable, or in a flag (`-s
 redis.url=redis://..`); flags win over variables over files. A duration is written `50ms`, `5s` or
-`2m`, in `[profile]` and `[deletion]` also `12h` or `90d`; a size `64KiB` or `4MiB`. In a variable, a
-list is separated by commas. An empty text is the same as leaving the key out, but for
+`2m`, in `[profile]` and `[deletion]` also `12h` or `90d`; a size `64KiB` or `4MiB`. In a variable,
+a list is separated by commas. An empty text is the same as leaving the key out, but for
 `redis.client_name`.
 
 *Reloaded* keys can be changed [without a
