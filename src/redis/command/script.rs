@@ -15,8 +15,7 @@ pub struct Script {
 
 impl Script {
     pub(super) fn new(source: &'static str) -> Self {
-        let sha: String =
-            Sha1::digest(source).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha: String = Sha1::digest(source).iter().map(|byte| format!("{byte:02x}")).collect();
         let mut call = Vec::new();
         for word in ["EVALSHA", &sha, "1"] {
             push_bulk(&mut call, word.as_bytes());

@@ -16,7 +16,8 @@ pub(super) fn note_id<'a>(names: impl Iterator<Item = &'a [u8]>) -> [u8; LENGTH]
     hashes.dedup();
     let sum = hashes.iter().fold(0u64, |sum, hash| sum.wrapping_add(*hash));
     let mut id = [0; LENGTH];
-    let written = BASE64_URL_SAFE_NO_PAD.encode_slice(&sum.to_be_bytes()[..LENGTH / 4 * 3], &mut id);
+    let written =
+        BASE64_URL_SAFE_NO_PAD.encode_slice(&sum.to_be_bytes()[..LENGTH / 4 * 3], &mut id);
     debug_assert_eq!(written, Ok(LENGTH));
     id
 }
