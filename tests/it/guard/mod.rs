@@ -1,7 +1,9 @@
 //! Newest wins on real servers, against a model of it.
 
+mod cases;
 mod model;
 mod server;
+mod unguarded;
 
 use fastrand::Rng;
 use redis::Value;
@@ -9,6 +11,7 @@ use redis::Value;
 use self::model::{Deletion, Event, Expiry, Model, Rule, Time};
 use self::server::{Server, Stored, VERSIONS};
 use crate::harness::matrix::variable;
+use crate::harness::redis::Redis;
 
 const HOUR: Time = 3_600_000;
 /// A time of an ordinary event.
@@ -132,7 +135,8 @@ fn expected(model: &Model, has_field_ttl: bool) -> Stored {
     }
 }
 
-fn play(server: &mut Server, key: &str, operation: &Operation, model: &mut Model) {
+/// Plays an operation on both; the reply and what the model says that it is.
+fn play(server: &mut Server, key: &str, operation: &Operation, model: &mut Model) -> [Value; 2] {
     let (reply, meant) = match operation {
         Operation::Apply(rule, event) => {
             (server.apply(*rule, key, event), model.apply(*rule, event))
@@ -140,23 +144,23 @@ fn play(server: &mut Server, key: &str, operation: &Operation, model: &mut Model
         Operation::Delete(rule, deletion) => {
             (server.delete(*rule, key, *deletion), model.delete(*rule, *deletion))
         }
+        Operation::Set(name, _) if !model.may_set_unguarded(name) => {
+            return [Value::Nil, Value::Nil];
+        }
         Operation::Set(name, value) => {
             model.set_unguarded(name, value);
-            server.run(&["HSET", key, name, value]);
-            return;
+            return [server.run(&["HSET", key, name, value]), Value::Nil];
         }
         Operation::Remove(name) => {
             model.remove_unguarded(name);
-            server.run(&["HDEL", key, name]);
-            return;
+            return [server.run(&["HDEL", key, name]), Value::Nil];
         }
         Operation::Expire => {
             *model = Model::default();
-            server.run(&["DEL", key]);
-            return;
+            return [server.run(&["DEL", key]), Value::Nil];
         }
     };
-    assert_eq!(reply, Value::Int(meant), "the reply");
+    [reply, Value::Int(meant)]
 }
 
 /// Number of profiles for each server and set of rules.
@@ -180,12 +184,12 @@ fn compare_with_model(rules: &[Rule]) {
                 history.push(operations.next());
                 let operation = &history[history.len() - 1];
                 let before = server.run(&["HGETALL", &key]);
-                play(&mut server, &key, operation, &mut model);
+                let replies = play(&mut server, &key, operation, &mut model);
                 let (stored, meant) = (server.stored(&key), expected(&model, server.has_field_ttl));
                 assert!(
-                    stored == meant,
+                    stored == meant && (replies[1] == Value::Nil || replies[0] == replies[1]),
                     "{version:?}, profile {number}\nbefore {before:?}\n{history:#?}\nstored \
-                     {stored:#?}\nmeant {meant:#?}"
+                     {stored:#?}\nmeant {meant:#?}\nreplied and meant {replies:?}"
                 );
             }
         }
@@ -205,4 +209,86 @@ fn the_newest_event_is_the_profile() {
 #[test]
 fn the_rule_may_change() {
     compare_with_model(&[FIELD, FIELD, PROFILE, REPLACE]);
+}
+
+/// The same events in any order come to the same profile. No two have the same time: of those the
+/// later wins.
+#[test]
+fn the_order_of_delivery_is_of_no_concern() {
+    let seed = variable("TRAITSINK_SEED").unwrap_or_else(|| fastrand::u64(..));
+    println!("TRAITSINK_SEED={seed}");
+    for version in VERSIONS {
+        let mut server = Server::start(version);
+        let mut rng = Rng::with_seed(seed);
+        for number in 0..profiles() {
+            let rule = if rng.bool() { FIELD } else { REPLACE };
+            let mut operations = Operations::new(rng.fork(), &[rule], server.has_field_ttl);
+            let mut delivered: Vec<Operation> = Vec::new();
+            for place in 0..30 {
+                let time = NOW + 10 * place;
+                delivered.push(if rng.u8(..10) == 0 {
+                    let tombstone_ttl = HOUR;
+                    Operation::Delete(rule, Deletion { time, everything: false, tombstone_ttl })
+                } else {
+                    let mut event = operations.event();
+                    if rule == REPLACE {
+                        event.set.push(("always".to_owned(), place.to_string()));
+                        event.removed.clear();
+                    }
+                    Operation::Apply(
+                        rule,
+                        Event { time, expiry: None, tombstone_ttl: HOUR, ..event },
+                    )
+                });
+            }
+            let mut meant = Model::default();
+            for (order, key) in
+                ["sorted", "any", "other"].map(|it| format!("{it}:{number}")).iter().enumerate()
+            {
+                if order > 0 {
+                    rng.shuffle(&mut delivered);
+                }
+                let mut model = Model::default();
+                for operation in &delivered {
+                    let replies = play(&mut server, key, operation, &mut model);
+                    assert_eq!(replies[0], replies[1], "{version:?}, {operation:?}");
+                }
+                if order == 0 {
+                    meant = model;
+                }
+                let stored = server.stored(key);
+                assert_eq!(
+                    stored,
+                    expected(&meant, server.has_field_ttl),
+                    "{version:?}, {delivered:#?}"
+                );
+            }
+        }
+    }
+}
+
+/// Replicas receive what the scripts did.
+#[test]
+fn a_replica_has_the_same_profiles() {
+    for version in VERSIONS {
+        let mut server = Server::start(version);
+        let builder = Redis::builder();
+        let builder = version.into_iter().fold(builder, |builder, it| builder.version(it));
+        let replica = builder.replica_of(&server.redis);
+        let mut rng = Rng::with_seed(7);
+        let keys: Vec<String> = (0..30).map(|number| format!("user:{number}")).collect();
+        for key in &keys {
+            let rules = [FIELD, FIELD, PROFILE, REPLACE];
+            let mut operations = Operations::new(rng.fork(), &rules, server.has_field_ttl);
+            let mut model = Model::default();
+            for _ in 0..30 {
+                let operation = operations.next();
+                play(&mut server, key, &operation, &mut model);
+            }
+        }
+        assert_eq!(server.run(&["WAIT", "1", "60000"]), Value::Int(1));
+        for key in &keys {
+            assert_eq!(replica.hgetall(key), server.redis.hgetall(key), "{version:?}, {key}");
+        }
+    }
 }

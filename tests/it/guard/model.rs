@@ -88,6 +88,12 @@ impl Model {
         expiring.map(|(name, _)| name.clone()).collect()
     }
 
+    /// Whether another writer may set a field: where a removed field is concerned the guard may have
+    /// forgotten that it was there.
+    pub(super) fn may_set_unguarded(&self, name: &str) -> bool {
+        self.fields.get(name).is_none_or(|field| field.value.is_some())
+    }
+
     /// Another writer sets a field.
     pub(super) fn set_unguarded(&mut self, name: &str, value: &str) {
         let field = self.fields.entry(name.to_owned());

@@ -4,26 +4,7 @@ local MAX_SETS = 8
 -- The most notes of single fields that are not in the hash.
 local MAX_GONE = 512
 
--- Writes the list of names that belongs to a note, in pieces of at most 64 bytes: a longer value
--- would make Redis keep the hash in a form that takes three times the memory. A comma ends a name;
--- in the name it is `%2C`, and a percent sign is `%25`.
-local function write_members(of, names)
-  local words, piece, size = {}, {}, 0
-  local function flush()
-    words[#words + 1] = of .. ':' .. #words / 2
-    words[#words + 1] = table.concat(piece)
-    piece, size = {}, 0
-  end
-  for _, name in ipairs(names) do
-    local word = string.gsub(name, '[,%%]', {[','] = '%2C', ['%'] = '%25'}) .. ','
-    if #piece > 0 and size + #word > 64 then flush() end
-    piece[#piece + 1] = word
-    size = size + #word
-  end
-  if #piece > 0 then flush() end
-  in_steps('HSET', words)
-end
-
+-- Appends the names of one piece of a list.
 local function add_members(members, list)
   for name in string.gmatch(list or '', '([^,]*),') do
     if string.find(name, '%', 1, true) then
