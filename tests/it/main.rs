@@ -83,6 +83,8 @@ mod generated;
 mod golden;
 /// Under which key an event is written, and whom it deletes, row by row.
 mod golden_keys;
+/// Newest wins on real servers, against a model of it.
+mod guard;
 /// The test harness; no tests.
 mod harness;
 /// The HTTP source while Redis, memory or the client itself is slow.

@@ -1,7 +1,5 @@
 //! Packs the calls of the guard's scripts. Pure.
 
-use std::fmt::Write as _;
-
 use super::event::{ExpiryMoment, GuardedDeletion, GuardedEvent};
 use super::note_id::note_id;
 use super::scripts::{FIELD_DELETION, FIELD_EVENT, PROFILE_DELETION, PROFILE_EVENT};
@@ -115,29 +113,22 @@ impl Guard {
         out.end();
     }
 
-    /// The first argument: empty, or `replace`, for an event that only sets fields.
+    /// The first argument; `lua/head.lua` reads it.
     fn options(&self, event: &GuardedEvent<'_>, pair_words: u64) -> String {
         let replaces = self.mode == GuardMode::ProfileReplace;
-        if event.removed == 0 && event.expiry.is_none() && event.field_ttls.is_empty() {
-            return String::from(if replaces { "replace" } else { "" });
+        let &GuardedEvent { removed, expiry, field_ttls, tombstone_ttl, .. } = event;
+        if removed == 0 && expiry.is_none() && field_ttls.is_empty() && !replaces {
+            return String::new();
         }
-        let (command, ms) = match event.expiry.map(|expiry| expiry.moment) {
-            None => ("none", 0),
+        let (command, ms) = match expiry.map(|expiry| expiry.moment) {
+            None => ("", 0),
             Some(ExpiryMoment::After(ms)) => ("PEXPIRE", ms),
             Some(ExpiryMoment::At(ms)) => ("PEXPIREAT", ms),
         };
-        let once = u8::from(event.expiry.is_some_and(|expiry| expiry.once));
-        let mut text = String::new();
-        let written = write!(
-            text,
-            "{pair_words} {} {} {command} {ms} {once} {} {}",
-            event.removed,
-            event.field_ttls.len(),
-            event.tombstone_ttl,
-            if replaces { "replace" } else { "merge" },
-        );
-        debug_assert!(written.is_ok(), "a string takes any text");
-        text
+        let once = if expiry.is_some_and(|expiry| expiry.once) { " NX" } else { "" };
+        let replace = if replaces { "=" } else { "" };
+        let groups = field_ttls.len();
+        format!("{pair_words} {removed} {groups} {tombstone_ttl} {ms} {command}{once}{replace}")
     }
 }
 

@@ -15,16 +15,31 @@ macro_rules! script {
     };
 }
 
-/// What a short way cannot settle is settled by the parts behind it.
-pub(super) static FIELD_EVENT: LazyLock<Script> =
-    script!("", "field.lua", "common.lua", "options.lua", "notes.lua", "field_slow.lua");
+/// A short way for most events comes first. What it cannot settle is settled by the parts behind it.
+pub(super) static FIELD_EVENT: LazyLock<Script> = script!(
+    "",
+    "head.lua",
+    "field.lua",
+    "members.lua",
+    "field_note.lua",
+    "common.lua",
+    "expire.lua",
+    "notes.lua",
+    "field_slow.lua"
+);
 
 pub(super) static PROFILE_EVENT: LazyLock<Script> =
-    script!("", "profile.lua", "common.lua", "options.lua", "profile_slow.lua");
+    script!("", "head.lua", "profile.lua", "common.lua", "expire.lua", "profile_slow.lua");
 
 /// A deletion is taken when the memory is full, too: it frees some.
-pub(super) static FIELD_DELETION: LazyLock<Script> =
-    script!(" flags=allow-oom", "deletion.lua", "common.lua", "notes.lua", "field_delete.lua");
+pub(super) static FIELD_DELETION: LazyLock<Script> = script!(
+    " flags=allow-oom",
+    "deletion.lua",
+    "members.lua",
+    "common.lua",
+    "notes.lua",
+    "field_delete.lua"
+);
 
 pub(super) static PROFILE_DELETION: LazyLock<Script> =
     script!(" flags=allow-oom", "deletion.lua", "common.lua", "profile_delete.lua");

@@ -1,18 +1,7 @@
 -- The way of an event that is late, brings more than fields, or has a set of fields without a note.
-local options, names = read_options(), {}
-for at = 2, last - 4, 2 do names[#names + 1] = ARGV[at] end
-for at = options.removed_from, options.removed_to do names[#names + 1] = ARGV[at] end
-
--- Names the event's fields in its note, when the note is new.
-local function complete_note()
-  if redis.call('HEXISTS', key, note .. ':0') == 0 then
-    write_members(note, names)
-    if known then limit_notes() end
-  end
-end
-
-if is_plain then
-  complete_note()
+if is_written then
+  limit_notes()
+  expire(true, {[ARGV[2]] = true}, false, text)
   return 1
 end
 local time = tonumber(text)
@@ -26,24 +15,30 @@ if is_late then
   if time < own_time or time < floor then return 0 end
   times = read_notes((names_by_owner())).times
 end
-local words, set, removed = {}, {}, {}
+local words, set, drop = {}, {}, {}
 for at = 2, last - 4, 2 do
   if time >= (times[ARGV[at]] or -1) then
     words[#words + 1], words[#words + 2] = ARGV[at], ARGV[at + 1]
     set[ARGV[at]] = true
   end
 end
-for at = options.removed_from, options.removed_to do
-  if time >= (times[ARGV[at]] or -1) then removed[#removed + 1] = ARGV[at] end
+for at = last + 1, last + removed do
+  if time >= (times[ARGV[at]] or -1) then drop[#drop + 1] = ARGV[at] end
 end
 local sets = next(set) ~= nil
-if not sets and #removed == 0 then return 0 end
+if not sets and #drop == 0 then return 0 end
 local newest_text = is_late and time_text(newest) or text
 local mark = was_empty and not sets and ' empty' or ''
 -- The note names all fields of the event: those that are newer have another note with their time.
 for _, word in ipairs({note, text, prefix, newest_text .. mark}) do words[#words + 1] = word end
 in_steps('HSET', words)
-in_steps('HDEL', removed)
-complete_note()
-expire(options, not is_late, set, was_empty, newest_text)
+in_steps('HDEL', drop)
+if redis.call('HEXISTS', key, note .. ':0') == 0 then
+  local names = {}
+  for at = 2, last - 4, 2 do names[#names + 1] = ARGV[at] end
+  for at = last + 1, last + removed do names[#names + 1] = ARGV[at] end
+  write_members(note, names)
+  if known then limit_notes() end
+end
+expire(not is_late, set, was_empty, newest_text)
 return 1

@@ -4,23 +4,14 @@ local MAX_SETS = 8
 -- The most notes of single fields that are not in the hash.
 local MAX_GONE = 512
 
--- Writes the list of names that belongs to a note, in pieces of at most 64 bytes: a longer value
--- would make Redis keep the hash in a form that takes three times the memory.
-local function write_members(of, names)
-  local words, piece, size = {}, {}, 1
-  local function flush()
-    words[#words + 1] = of .. ':' .. #words / 2
-    words[#words + 1] = cmsgpack.pack(piece)
-    piece, size = {}, 1
+-- Appends the names of one piece of a list.
+local function add_members(members, list)
+  for name in string.gmatch(list or '', '([^,]*),') do
+    if string.find(name, '%', 1, true) then
+      name = string.gsub(name, '%%(2%w)', {['2C'] = ',', ['25'] = '%'})
+    end
+    members[#members + 1] = name
   end
-  for _, name in ipairs(names) do
-    local bytes = #name + (#name < 32 and 1 or 3)
-    if #piece > 0 and (size + bytes > 64 or #piece == 15) then flush() end
-    piece[#piece + 1] = name
-    size = size + bytes
-  end
-  if #piece > 0 then flush() end
-  in_steps('HSET', words)
 end
 
 -- The values of the guard's own fields, in the order of `own`.
@@ -53,10 +44,7 @@ local function read_notes(own)
       if id == rest then
         set.time = read_time(value) or -1
       else
-        local is_list, names = pcall(cmsgpack.unpack, value)
-        for _, name in ipairs(is_list and type(names) == 'table' and names or {}) do
-          set.members[#set.members + 1] = name
-        end
+        add_members(set.members, value)
       end
     end
   end
