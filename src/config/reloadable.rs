@@ -4,6 +4,8 @@ use super::engine::effective_keys::ChangedKey;
 
 /// Keys whose new value is used without a restart.
 const RELOADABLE: &[&str] = &[
+    "deletion.token",
+    "deletion.token_file",
     "http.sources",
     "http.sources[].name",
     "http.sources[].prefix",
@@ -142,7 +144,7 @@ mod tests {
             (
                 &["deletion.listen=127.0.0.1:1", "deletion.token=a"],
                 &["deletion.listen=127.0.0.1:1", "deletion.token=b"],
-                &["deletion.token!"],
+                &["deletion.token"],
             ),
             (&sasl("kafka.sasl.password=a"), &sasl("kafka.sasl.password=a"), &[]),
             (

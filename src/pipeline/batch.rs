@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
 use super::job::Job;
-use crate::redis::{Forms, Part, Write};
+use crate::redis::{Forms, UpdatePart, Write};
 use crate::trace::OriginSpan;
 
 /// Jobs grouped by key. A key occurs once: a retry of the first half of a batch could otherwise
@@ -137,12 +137,11 @@ impl Batch {
     }
 
     /// In the order of first appearance: the write, the packed key, and the part of each job.
-    pub fn writes(&self) -> impl Iterator<Item = (Write, &[u8], impl Iterator<Item = Part<'_>>)> {
+    pub fn writes(
+        &self,
+    ) -> impl Iterator<Item = (Write, &[u8], impl Iterator<Item = UpdatePart<'_>>)> {
         self.groups.keys.iter().map(|group| {
-            let part = |at: usize| {
-                let update = &self.jobs[at].update;
-                Part { write: self.forms.write(update), payload: update.payload() }
-            };
+            let part = |at: usize| self.forms.part(&self.jobs[at].update);
             let key = self.jobs[group.first as usize].update.packed_key();
             (group.write, key, self.groups.chain(group).map(part))
         })

@@ -19,7 +19,7 @@ pub use apply::Apply;
 pub use command::{
     DocumentWrite, Expire, ExpiringFields, ExpiryMoment, Forms, Guard, GuardMode, GuardVerdict,
     GuardedDeletion, GuardedErasure, GuardedEvent, GuardedWrite, HashWrite, KeyDeletion, KeyExpiry,
-    PackedCommands, Part, ReplaceWrite, Script, UnexplainedRefusal, Verdict, Write, Writes,
+    PackedCommands, ReplaceWrite, Script, UnexplainedRefusal, UpdatePart, Verdict, Write, Writes,
 };
 pub use errors::{Broken, Class, QueryError, Trouble};
 pub use loss_epochs::LossEpochs;

@@ -10,8 +10,8 @@ use redis::Value;
 
 use super::expire::Expire;
 use super::packed::{PackedCommands, push_bulk, split_bulk};
+use super::part::UpdatePart;
 use super::verdict::Unconfirmed;
-use super::write::Part;
 
 /// A JSON document to be merged with the key's, or to replace it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl DocumentWrite {
     pub(super) fn pack<'a>(
         self,
         key: &[u8],
-        parts: impl Iterator<Item = Part<'a>>,
+        parts: impl Iterator<Item = UpdatePart<'a>>,
         out: &mut PackedCommands,
     ) {
         if self.replace {
@@ -99,7 +99,6 @@ impl DocumentWrite {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redis::command::Write;
 
     fn payload(words: &[&str]) -> Vec<u8> {
         let mut payload = Vec::new();
@@ -109,7 +108,7 @@ mod tests {
 
     fn packed(write: DocumentWrite, payloads: &[Vec<u8>]) -> Vec<u8> {
         let mut out = PackedCommands::default();
-        let part = |payload| Part { write: Write::Document(write), payload };
+        let part = |payload| UpdatePart { fields: 0, removed: 0, payload };
         write.pack(
             b"$1\r\nk\r\n",
             payloads.iter().map(|payload| part(payload.as_slice())),

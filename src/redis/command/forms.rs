@@ -7,11 +7,13 @@ use super::expire::Expire;
 use super::guard::{Guard, GuardMode};
 use super::guarded::{GuardedErasure, GuardedWrite};
 use super::hash::HashWrite;
+use super::part::UpdatePart;
 use super::script::Script;
 use super::unguarded::{KeyDeletion, ReplaceWrite};
 use super::write::Write;
+use super::write_settings::WriteSettings;
 use crate::event::{Action, Expiry, Update};
-use crate::profile::{FieldTtl, NewestWins, Nulls, Profile, ProfileMode, Store, TtlMode};
+use crate::profile::{NewestWins, Nulls, Profile, ProfileMode, Store, TtlMode};
 
 /// The write forms that can occur, and what all writes of one form have in common. The default is
 /// to set fields of hashes.
@@ -23,14 +25,11 @@ pub struct Forms {
     replaces: bool,
     /// How often keys are given an end; `None`: never.
     expire: Option<TtlMode>,
-    pub(super) guard: Option<Guard>,
-    pub(super) field_ttl: Vec<FieldTtl>,
+    settings: WriteSettings,
     /// How a user is deleted; `None`: never.
     deletes: bool,
     /// There are profiles of entities: always merged.
     entities: bool,
-    /// Milliseconds for which a deleted user is remembered, with a guard; 0: for ever.
-    pub(super) tombstone_ttl: u64,
     /// Profiles are JSON documents; `None`: they are hashes.
     documents: Option<DocumentForms>,
 }
@@ -63,11 +62,13 @@ impl Forms {
             removes: profile.nulls == Nulls::Delete,
             replaces: profile.mode == ProfileMode::Replace,
             expire: expires.then_some(profile.ttl_mode),
-            guard: mode.map(|mode| Guard::new(mode, &profile.time_field)),
-            field_ttl: profile.field_ttl.clone(),
+            settings: WriteSettings {
+                guard: mode.map(|mode| Guard::new(mode, &profile.time_field)),
+                field_ttl: profile.field_ttl.clone(),
+                tombstone_ttl: 0,
+            },
             deletes: false,
             entities: profile.entities.is_some(),
-            tombstone_ttl: 0,
             documents,
         }
     }
@@ -75,7 +76,8 @@ impl Forms {
     /// The same, where users are deleted, and remembered as deleted for so long.
     pub fn with_deletion(self, tombstone_ttl: Duration) -> Self {
         let tombstone_ttl = u64::try_from(tombstone_ttl.as_millis()).unwrap_or(u64::MAX);
-        Self { deletes: true, tombstone_ttl, ..self }
+        let settings = WriteSettings { tombstone_ttl, ..self.settings };
+        Self { deletes: true, settings, ..self }
     }
 
     /// Whether profiles are JSON documents.
@@ -91,6 +93,27 @@ impl Forms {
     /// Whether keys are given an end.
     pub(in crate::redis) fn keys_end(&self) -> bool {
         self.expire.is_some()
+    }
+
+    /// Whether updates are guarded.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.settings.guard.is_some()
+    }
+
+    /// Whether fields have a TTL.
+    pub(super) fn fields_end(&self) -> bool {
+        !self.settings.field_ttl.is_empty()
+    }
+
+    /// What all writes have in common.
+    pub(super) fn settings(&self) -> &WriteSettings {
+        &self.settings
+    }
+
+    /// The part that an update is of its write.
+    pub fn part<'a>(&self, update: &'a Update) -> UpdatePart<'a> {
+        let (fields, removed) = self.write(update).counts();
+        UpdatePart { fields, removed, payload: update.payload() }
     }
 
     /// Whether only a key without an end is given one.
@@ -131,18 +154,13 @@ impl Forms {
         Expire { expiry, once: self.expires_once() }
     }
 
-    /// The guard, of which every guarded update speaks.
-    pub(super) fn guard(&self) -> &Guard {
-        self.guard.as_ref().expect("updates are guarded where the configuration has a guard")
-    }
-
     /// One write of every form, with `fields` fields where a form has fields: to ask a server
     /// whether it would take them.
     pub(in crate::redis) fn samples(&self, fields: u32) -> impl Iterator<Item = Write> {
         let expire = self.expire.map(|_| self.expire_at(Expiry::After(1000)));
         let removed = u32::from(self.removes);
         let document = |replace| Write::Document(DocumentWrite { replace, nulls: 0, expire });
-        let change = match (self.documents, &self.guard, self.replaces) {
+        let change = match (self.documents, &self.settings.guard, self.replaces) {
             (Some(DocumentForms::Merged), ..) => document(false),
             (Some(DocumentForms::Replaced | DocumentForms::ReplacedAndMerged), ..) => {
                 document(true)
@@ -156,7 +174,7 @@ impl Forms {
             (None, true) => Some(Write::Hash(HashWrite { fields, removed, expire })),
             _ => None,
         };
-        let deletion = self.deletes.then_some(match self.guard {
+        let deletion = self.deletes.then_some(match self.settings.guard {
             Some(_) => Write::Erasure(GuardedErasure { time: 0, everything: false }),
             None => Write::Deletion(KeyDeletion { json: self.documents.is_some() }),
         });
@@ -166,7 +184,7 @@ impl Forms {
     /// The permissions that an ACL needs for all of them.
     pub(in crate::redis) fn acl(&self) -> String {
         let mut permissions: Vec<&str> = Vec::new();
-        let field_ttl = (!self.field_ttl.is_empty()).then_some(Guard::FIELD_TTL_ACL);
+        let field_ttl = (!self.settings.field_ttl.is_empty()).then_some(Guard::FIELD_TTL_ACL);
         let writes = self.samples(1).flat_map(|write| [Some(write.acl()), write.follow_up_acl()]);
         for permission in writes.chain([field_ttl]).flatten().flat_map(|words| words.split(' ')) {
             if !permission.is_empty() && !permissions.contains(&permission) {
@@ -178,7 +196,7 @@ impl Forms {
 
     /// The scripts that a server must know before it is written to.
     pub(in crate::redis) fn scripts(&self) -> Vec<&'static Script> {
-        match &self.guard {
+        match &self.settings.guard {
             Some(guard) => guard.scripts().to_vec(),
             None => {
                 [self.replaces.then(ReplaceWrite::script), self.deletes.then(KeyDeletion::script)]

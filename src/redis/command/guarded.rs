@@ -4,12 +4,12 @@ use redis::Value;
 
 use super::expire::Expire;
 use super::field_ttls::FieldTtls;
-use super::forms::Forms;
+use super::folded::Folded;
 use super::guard::{GuardVerdict, GuardedDeletion, GuardedEvent};
-use super::hash::Folded;
 use super::packed::PackedCommands;
+use super::part::UpdatePart;
 use super::verdict::{Applied, Unconfirmed};
-use super::write::Part;
+use super::write_settings::WriteSettings;
 
 /// Fields of a hash that events of one time set and remove, where nothing newer is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,32 +46,32 @@ impl GuardedWrite {
 
     pub(super) fn pack<'a>(
         self,
-        forms: &Forms,
+        settings: &WriteSettings,
         key: &[u8],
-        parts: impl Iterator<Item = Part<'a>>,
+        parts: impl Iterator<Item = UpdatePart<'a>>,
         out: &mut PackedCommands,
     ) {
         let folded = Folded::of(parts);
         let set: Vec<&[u8]> = folded.set().collect();
         let removed: Vec<&[u8]> = folded.removed().collect();
-        let ttls = FieldTtls::of(&forms.field_ttl, folded.set_names());
+        let ttls = FieldTtls::of(&settings.field_ttl, folded.set_names());
         let event = GuardedEvent {
             time: self.time,
             fields: set.len() as u32,
             removed: removed.len() as u32,
             expiry: self.expire.map(Into::into),
             field_ttls: &ttls.expiring(),
-            tombstone_ttl: forms.tombstone_ttl,
+            tombstone_ttl: settings.tombstone_ttl,
         };
-        forms.guard().pack_event(key, &event, set.into_iter(), removed.into_iter(), out);
+        settings.guard().pack_event(key, &event, set.into_iter(), removed.into_iter(), out);
     }
 }
 
 impl GuardedErasure {
-    pub(super) fn pack(self, forms: &Forms, key: &[u8], out: &mut PackedCommands) {
+    pub(super) fn pack(self, settings: &WriteSettings, key: &[u8], out: &mut PackedCommands) {
         let Self { time, everything } = self;
-        let deletion = GuardedDeletion { time, everything, tombstone_ttl: forms.tombstone_ttl };
-        forms.guard().pack_deletion(key, deletion, out);
+        let deletion = GuardedDeletion { time, everything, tombstone_ttl: settings.tombstone_ttl };
+        settings.guard().pack_deletion(key, deletion, out);
     }
 }
 

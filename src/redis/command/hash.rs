@@ -4,15 +4,15 @@
 //! They are no transaction: in a cluster, nodes redirect inside of MULTI in ways that cannot be
 //! told apart from failures. All can be repeated, so a half that was applied is made whole.
 
-use hashbrown::HashMap;
 use redis::Value;
 
 use super::expire::Expire;
 use super::field_ttls::{self, FieldTtls};
-use super::forms::Forms;
-use super::packed::{PackedCommands, split_bulk};
+use super::folded::Folded;
+use super::packed::PackedCommands;
+use super::part::UpdatePart;
 use super::verdict::Unconfirmed;
-use super::write::Part;
+use super::write_settings::WriteSettings;
 use crate::profile::FieldTtl;
 
 /// Fields of a hash to be set and removed.
@@ -37,13 +37,13 @@ impl HashWrite {
 
     pub(super) fn pack<'a>(
         self,
-        forms: &Forms,
+        settings: &WriteSettings,
         key: &[u8],
-        parts: impl Iterator<Item = Part<'a>>,
+        parts: impl Iterator<Item = UpdatePart<'a>>,
         out: &mut PackedCommands,
     ) {
-        if self.removed > 0 || !forms.field_ttl.is_empty() {
-            return Folded::of(parts).pack(key, &forms.field_ttl, out);
+        if self.removed > 0 || !settings.field_ttl.is_empty() {
+            return pack_folded(&Folded::of(parts), &settings.field_ttl, key, out);
         }
         out.begin(2 + 2 * u64::from(self.fields), b"$4\r\nHSET\r\n");
         out.push_key(key);
@@ -62,83 +62,23 @@ impl HashWrite {
     }
 }
 
-/// What several updates to one key come to, each field by its packed name, in the order of first
-/// appearance.
-pub(super) struct Folded<'a> {
-    /// Where each name stands in `changes`.
-    places: HashMap<&'a [u8], usize>,
-    changes: Vec<FieldChange<'a>>,
-}
-
-/// The last change of one field.
-struct FieldChange<'a> {
-    /// Packed.
-    name: &'a [u8],
-    /// The packed name and value; `None`: the field is removed.
-    pair: Option<&'a [u8]>,
-}
-
-impl<'a> Folded<'a> {
-    pub(super) fn of(parts: impl Iterator<Item = Part<'a>>) -> Self {
-        let mut folded = Self { places: HashMap::new(), changes: Vec::new() };
-        for part in parts {
-            let (fields, removed) = part.write.counts();
-            let mut rest = part.payload;
-            for _ in 0..fields {
-                let from = rest;
-                let name = split_bulk(&mut rest);
-                let value = split_bulk(&mut rest);
-                let pair = Some(&from[..name.len() + value.len()]);
-                folded.change(FieldChange { name, pair });
-            }
-            for _ in 0..removed {
-                folded.change(FieldChange { name: split_bulk(&mut rest), pair: None });
-            }
-        }
-        folded
+/// Appends `HSET`, `HDEL` and the TTLs of fields, as far as there is something for each.
+fn pack_folded(folded: &Folded<'_>, rules: &[FieldTtl], key: &[u8], out: &mut PackedCommands) {
+    let set = folded.set().count() as u64;
+    let removed = folded.removed().count() as u64;
+    if set > 0 {
+        out.begin(2 + 2 * set, b"$4\r\nHSET\r\n");
+        out.push_key(key);
+        folded.set().for_each(|pair| out.push(pair));
+        out.end();
     }
-
-    fn change(&mut self, change: FieldChange<'a>) {
-        let place = *self.places.entry(change.name).or_insert(self.changes.len());
-        match self.changes.get_mut(place) {
-            Some(before) => *before = change,
-            None => self.changes.push(change),
-        }
+    if removed > 0 {
+        out.begin(2 + removed, b"$4\r\nHDEL\r\n");
+        out.push_key(key);
+        folded.removed().for_each(|name| out.push(name));
+        out.end();
     }
-
-    /// The packed names and values of the fields that are set.
-    pub(super) fn set(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.changes.iter().filter_map(|change| change.pair)
-    }
-
-    /// The packed names of the fields that are set.
-    pub(super) fn set_names(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.changes.iter().filter(|change| change.pair.is_some()).map(|change| change.name)
-    }
-
-    /// The packed names of the fields that are removed.
-    pub(super) fn removed(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.changes.iter().filter(|change| change.pair.is_none()).map(|change| change.name)
-    }
-
-    /// Appends `HSET`, `HDEL` and the TTLs of fields, as far as there is something for each.
-    fn pack(&self, key: &[u8], rules: &[FieldTtl], out: &mut PackedCommands) {
-        let set = self.set().count() as u64;
-        let removed = self.changes.len() as u64 - set;
-        if set > 0 {
-            out.begin(2 + 2 * set, b"$4\r\nHSET\r\n");
-            out.push_key(key);
-            self.set().for_each(|pair| out.push(pair));
-            out.end();
-        }
-        if removed > 0 {
-            out.begin(2 + removed, b"$4\r\nHDEL\r\n");
-            out.push_key(key);
-            self.removed().for_each(|name| out.push(name));
-            out.end();
-        }
-        FieldTtls::of(rules, self.set_names()).pack(key, out);
-    }
+    FieldTtls::of(rules, folded.set_names()).pack(key, out);
 }
 
 #[cfg(test)]
@@ -146,8 +86,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::redis::command::Write;
-    use crate::redis::command::packed::push_bulk;
+    use crate::redis::command::packed::{push_bulk, split_bulk};
 
     fn part(fields: &[(&str, &str)], removed: &[&str]) -> (HashWrite, Vec<u8>) {
         let mut payload = Vec::new();
@@ -165,10 +104,10 @@ mod tests {
         let whole = parts.iter().map(|(write, _)| *write).reduce(HashWrite::join).unwrap();
         let mut out = PackedCommands::default();
         let parts = parts.iter().map(|(write, payload)| {
-            let write = Write::Hash(*write);
-            Part { write, payload }
+            let HashWrite { fields, removed, .. } = *write;
+            UpdatePart { fields, removed, payload }
         });
-        whole.pack(&Forms::default(), b"$1\r\nk\r\n", parts, &mut out);
+        whole.pack(&WriteSettings::default(), b"$1\r\nk\r\n", parts, &mut out);
         (0..out.len()).map(|number| words(out.command(number))).collect()
     }
 

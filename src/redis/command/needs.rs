@@ -4,7 +4,7 @@ use super::forms::Forms;
 
 /// A version that a server must have at least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::redis) struct Need {
+pub(in crate::redis) struct VersionNeed {
     /// The key of the configuration that asks for it.
     pub(in crate::redis) key: &'static str,
     /// Major and minor.
@@ -14,11 +14,11 @@ pub(in crate::redis) struct Need {
 
 impl Forms {
     /// The versions that a server must have.
-    pub(in crate::redis) fn needs(&self) -> impl Iterator<Item = Need> {
-        let need = |key, redis, valkey| Need { key, redis, valkey };
+    pub(in crate::redis) fn needs(&self) -> impl Iterator<Item = VersionNeed> {
+        let need = |key, redis, valkey| VersionNeed { key, redis, valkey };
         let once = self.expires_once();
-        let guard = self.guard.is_some();
-        let field_ttl = !self.field_ttl.is_empty();
+        let guard = self.is_guarded();
+        let field_ttl = self.fields_end();
         [
             once.then(|| need("profile.ttl_mode = \"once\"", (7, 0), (7, 0))),
             guard.then(|| need("profile.newest_wins", (7, 0), (7, 0))),

@@ -38,7 +38,7 @@ impl ReplaceWrite {
     }
 
     /// Appends one command. `key` is one packed word; `payload` is packed names and values.
-    pub(super) fn pack(self, key: &[u8], payload: Option<&[u8]>, out: &mut PackedCommands) {
+    pub fn pack(self, key: &[u8], payload: Option<&[u8]>, out: &mut PackedCommands) {
         REPLACE.begin(key, 2 * u64::from(self.fields), out);
         payload.into_iter().for_each(|pairs| out.push(pairs));
         out.end();

@@ -1,20 +1,21 @@
 //! The write forms: what can be written to one key. Pure.
 //!
 //! A new form is a variant of [`Write`], with a type that knows its commands as [`HashWrite`] does.
-//! The variant is added to [`Forms::write`] and [`Forms::samples`], too. The compiler names the other
-//! places in this file, and none outside of it: see "Add a write form" in `CONTRIBUTING.md`.
+//! `forms.rs` chooses it for an update. The compiler names the places in this file: see "Add a write
+//! form" in `CONTRIBUTING.md`.
 
 use redis::Value;
 
 use super::document::DocumentWrite;
 use super::expire::Expire;
-use super::forms::Forms;
 use super::guard::Guard;
 use super::guarded::{self, GuardedErasure, GuardedWrite};
 use super::hash::HashWrite;
 use super::packed::{PackedCommands, push_bulk};
+use super::part::UpdatePart;
 use super::unguarded::{KeyDeletion, ReplaceWrite};
 use super::verdict::{Applied, Unconfirmed};
+use super::write_settings::WriteSettings;
 
 /// A write to one key. The payload, packed by the event, stays where it is: a form holds
 /// only what else its commands need.
@@ -34,15 +35,6 @@ pub enum Write {
     /// Merges or replaces a JSON document. The payload is its packed text, and then the JSONPaths of
     /// members that become null.
     Document(DocumentWrite),
-}
-
-/// One of the updates that were joined to one write.
-#[derive(Debug, Clone, Copy)]
-pub struct Part<'a> {
-    /// The write for this update alone.
-    pub write: Write,
-    /// Its packed payload.
-    pub payload: &'a [u8],
 }
 
 impl Write {
@@ -67,17 +59,17 @@ impl Write {
     /// joined, in order. Each command has one reply.
     pub(super) fn pack<'a>(
         self,
-        forms: &Forms,
+        settings: &WriteSettings,
         key: &[u8],
-        parts: impl Iterator<Item = Part<'a>>,
+        parts: impl Iterator<Item = UpdatePart<'a>>,
         out: &mut PackedCommands,
     ) {
         match self {
-            Self::Hash(hash) => hash.pack(forms, key, parts, out),
+            Self::Hash(hash) => hash.pack(settings, key, parts, out),
             Self::Replace(replace) => replace.pack(key, parts.map(|part| part.payload).last(), out),
-            Self::Guarded(guarded) => guarded.pack(forms, key, parts, out),
+            Self::Guarded(guarded) => guarded.pack(settings, key, parts, out),
             Self::Deletion(deletion) => deletion.pack(key, out),
-            Self::Erasure(erasure) => erasure.pack(forms, key, out),
+            Self::Erasure(erasure) => erasure.pack(settings, key, out),
             Self::Document(document) => document.pack(key, parts, out),
         }
     }
@@ -136,7 +128,7 @@ impl Write {
     }
 
     /// Fields that are set and fields that are removed in its payload.
-    pub(super) const fn counts(self) -> (u32, u32) {
+    pub const fn counts(self) -> (u32, u32) {
         match self {
             Self::Hash(HashWrite { fields, removed, .. })
             | Self::Guarded(GuardedWrite { fields, removed, .. }) => (fields, removed),

@@ -7,7 +7,8 @@ use redis::Value;
 
 use super::forms::Forms;
 use super::packed::{PackedCommands, push_bulk};
-use super::write::{Part, Write};
+use super::part::UpdatePart;
+use super::write::Write;
 use crate::redis::slot::slot_of;
 
 /// A reused buffer of packed writes, each to another key.
@@ -86,9 +87,14 @@ impl Writes {
 
     /// Adds the commands of `write`: `key` is one packed RESP bulk string; `parts` are the updates
     /// that were joined, in order.
-    pub fn add<'a>(&mut self, write: Write, key: &[u8], parts: impl Iterator<Item = Part<'a>>) {
+    pub fn add<'a>(
+        &mut self,
+        write: Write,
+        key: &[u8],
+        parts: impl Iterator<Item = UpdatePart<'a>>,
+    ) {
         let (first_command, first_follow_up) = (self.commands.len(), self.follow_ups.len());
-        write.pack(&self.forms, key, parts, &mut self.commands);
+        write.pack(self.forms.settings(), key, parts, &mut self.commands);
         write.pack_follow_ups(key, &mut self.follow_ups);
         self.expected.push(Expected {
             write,
@@ -164,7 +170,9 @@ impl Writes {
         let mut samples = Self::new(forms);
         for write in forms.samples(fields) {
             let payload = write.sample();
-            samples.add(write, &packed_key, std::iter::once(Part { write, payload: &payload }));
+            let (fields, removed) = write.counts();
+            let part = UpdatePart { fields, removed, payload: &payload };
+            samples.add(write, &packed_key, std::iter::once(part));
         }
         samples
     }
@@ -185,7 +193,7 @@ mod tests {
     fn commands_and_slots_are_found_again() {
         let mut writes = Writes::new(&Arc::default());
         let hash = Write::Hash(HashWrite { fields: 1, removed: 0, expire: None });
-        let part = Part { write: hash, payload: b"$1\r\na\r\n$1\r\n1\r\n" };
+        let part = UpdatePart { fields: 1, removed: 0, payload: b"$1\r\na\r\n$1\r\n1\r\n" };
         writes.add(hash, b"$6\r\nuser:1\r\n", std::iter::once(part));
         writes.add(hash, b"$5\r\n{x}\r\n\r\n", std::iter::once(part));
         let commands: Vec<Vec<u8>> =
@@ -237,7 +245,7 @@ mod tests {
                 removed: 0,
                 expire: Some(Expire { expiry, once }),
             });
-            let part = Part { write, payload: b"$1\r\na\r\n$1\r\n1\r\n" };
+            let part = UpdatePart { fields: 1, removed: 0, payload: b"$1\r\na\r\n$1\r\n1\r\n" };
             writes.add(write, key, std::iter::once(part));
         }
         let follow_ups = |write| writes.follow_ups(write).flatten().copied().collect::<Vec<u8>>();

@@ -9,7 +9,7 @@ use super::look_up;
 use super::names::NamedServer;
 use super::tls_hint;
 use super::trouble::Trouble;
-use crate::redis::command::Need;
+use crate::redis::command::VersionNeed;
 use crate::redis::wire::ServerVersion;
 use crate::tls::TlsClient;
 
@@ -128,10 +128,10 @@ pub(in crate::redis) fn greeting(
 /// is `None` where nothing is asked.
 pub(in crate::redis) fn too_old(
     server: NamedServer<'_>,
-    need: Need,
+    need: VersionNeed,
     found: Option<ServerVersion>,
 ) -> Trouble {
-    let Need { key, redis, valkey } = need;
+    let VersionNeed { key, redis, valkey } = need;
     let needed = format!("Redis {}.{} or Valkey {}.{}", redis.0, redis.1, valkey.0, valkey.1);
     let message = match found {
         Some(found) => {

@@ -23,10 +23,11 @@ impl Plain {
 
     fn replace(&mut self, fields: &[(&str, &str)]) -> Value {
         let mut packed = PackedCommands::default();
-        let payload: Vec<Vec<u8>> =
-            fields.iter().map(|(name, value)| [word(name), word(value)].concat()).collect();
-        let write = ReplaceWrite { fields: u32::try_from(fields.len()).expect("a few") };
-        write.pack(&word(KEY), payload.iter().map(Vec::as_slice), &mut packed);
+        let payload: Vec<u8> =
+            fields.iter().flat_map(|(name, value)| [word(name), word(value)].concat()).collect();
+        let fields = u32::try_from(fields.len()).expect("a few");
+        let write = ReplaceWrite { fields, expire: None };
+        write.pack(&word(KEY), Some(&payload), &mut packed);
         send(&mut self.connection, packed.bytes())
     }
 
