@@ -182,3 +182,79 @@ impl Intake {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Instant;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::event::Limits;
+    use crate::metrics::Metrics;
+    use crate::outcome::Source;
+    use crate::pipeline::ack::Receipts;
+    use crate::profile::{KeyTemplate, KeyedBy};
+
+    #[derive(Default)]
+    struct Outcomes(Mutex<Vec<Outcome>>);
+
+    impl Receipts for Outcomes {
+        fn settle(&self, _position: u64, outcome: Outcome) {
+            self.0.lock().unwrap().push(outcome);
+        }
+    }
+
+    fn rules() -> Rules {
+        let limits = Limits {
+            max_event: 1000,
+            max_depth: 9,
+            max_fields: 9,
+            max_key: 100,
+            max_field_name: 100,
+            max_update: 1000,
+        };
+        let mut rules = Rules::new(limits, "Redis");
+        rules.keys.group = KeyTemplate::parse("group:{groupId}", KeyedBy::Group).ok();
+        rules.deletion_event = Some("Gone".to_owned());
+        rules
+    }
+
+    /// What is offered of the user `u`, who is suppressed, and of others: the keys that reach the
+    /// lane, and the outcomes of the rest.
+    #[test]
+    fn events_of_suppressed_users_are_skipped_and_deletions_are_not() {
+        let metrics = Arc::new(Metrics::new());
+        let budget = Budget::new(1 << 20, metrics.in_flight_bytes.clone());
+        let intake = Intake::new(rules(), budget, Placement::by_slot(1))
+            .with_suppressed(Arc::new(|user: &[u8]| user == b"u"));
+        let outcomes = Arc::new(Outcomes::default());
+        let offer = |message: Arc<Message>| {
+            let receipts = Arc::clone(&outcomes) as _;
+            let ack = Ack::new(Source::File, receipts, 0, Arc::clone(&metrics), Instant::now());
+            let (all, may_delete) = (0..message.bytes().len(), true);
+            let origin = Origin { may_delete, ..Origin::default() };
+            assert!(intake.accept(&message, all, origin, ack).is_ok());
+        };
+        let held = || intake.budget().try_reserve(0).unwrap();
+        for text in [
+            r#"{"type":"identify","userId":"u","traits":{"a":1}}"#,
+            r#"{"type":"identify","userId":["u"],"traits":{"a":1}}"#,
+            r#"{"type":"identify","userId":" u","traits":{"a":1}}"#,
+            r#"{"type":"group","userId":"u","groupId":"u","traits":{"a":1}}"#,
+            r#"{"type":"track","userId":"u","event":"Gone"}"#,
+        ] {
+            offer(Message::new(Bytes::from(text), held()));
+        }
+        offer(Message::tombstone(Bytes::from("u"), None, held()));
+        let suppressed = Outcome::Skipped(SkipReason::Suppressed);
+        assert_eq!(*outcomes.0.lock().unwrap(), [suppressed; 2]);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let jobs = runtime.block_on(intake.queues()[0].take(9, 1 << 20)).unwrap();
+        let keys: Vec<&[u8]> = jobs.iter().map(|job| job.update.key()).collect();
+        assert_eq!(keys, [b"user: u".as_slice(), b"group:u", b"user:u", b"user:u"]);
+        let tombstones: Vec<bool> = jobs.iter().map(Job::is_tombstone).collect();
+        assert_eq!(tombstones, [false, false, false, true]);
+    }
+}

@@ -83,12 +83,15 @@ impl KeyRow {
         }
     }
 
-    fn path_type(&self) -> Option<&'static str> {
-        self.path.as_deref().map(|path| match path {
+    fn origin<'a>(&self, prefix: &'a Prefix) -> Origin<'a> {
+        let path_type = self.path.as_deref().map(|path| match path {
             "group" => "group",
             "track" => "track",
             _ => panic!("{}: no such path: {path}", self.id),
-        })
+        });
+        let (wrapped, may_delete) = (self.wrapped, self.may_delete);
+        let event = Origin { prefix, path_type, wrapped, may_delete, ..Origin::default() };
+        Origin { is_tombstone: self.tombstone.is_some(), ..event }
     }
 }
 
@@ -107,14 +110,7 @@ fn the_transform_agrees_with_every_row_on_both_of_its_paths() {
     assert_eq!(rows.iter().map(|row| &row.id).collect::<BTreeSet<_>>().len(), ROWS);
     for row in rows {
         let prefix = parse_prefix(&row.prefix).unwrap();
-        let origin = Origin {
-            prefix: &prefix,
-            path_type: row.path_type(),
-            wrapped: row.wrapped,
-            may_delete: row.may_delete,
-            is_tombstone: row.tombstone.is_some(),
-            ..Origin::default()
-        };
+        let origin = row.origin(&prefix);
         for transformer in [&mut usual, &mut literal] {
             let decision = transformer.transform(&row.rules(), origin, &row.text());
             let explained = serde_json::to_value(Explanation::new(&decision)).unwrap();
@@ -156,14 +152,7 @@ fn an_event_read_again_under_the_prefix_of_its_letter_comes_to_the_same() {
     let (mut transformer, mut read_again) = (Transformer::default(), 0);
     for row in rows() {
         let prefix = parse_prefix(&row.prefix).unwrap();
-        let origin = Origin {
-            prefix: &prefix,
-            path_type: row.path_type(),
-            wrapped: row.wrapped,
-            may_delete: row.may_delete,
-            is_tombstone: row.tombstone.is_some(),
-            ..Origin::default()
-        };
+        let origin = row.origin(&prefix);
         let (rules, text) = (row.rules(), row.text());
         let Decision::Update(update) = transformer.transform(&rules, origin, &text) else {
             continue;

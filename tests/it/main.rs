@@ -128,12 +128,17 @@ mod kafka_source;
 /// `/api/status` with a Kafka source.
 #[cfg(feature = "kafka")]
 mod kafka_status;
+/// Kafka records without a value.
+#[cfg(feature = "kafka")]
+mod kafka_tombstones;
 /// Topics that are no plain logs: compacted, transactional, truncated.
 #[cfg(feature = "kafka")]
 mod kafka_topics;
 /// Topics whose events are in lists and wrappers, or have no type.
 #[cfg(feature = "kafka")]
 mod kafka_wrappers;
+/// Templates of keys, groups, prefixes that events choose, events that delete.
+mod keys;
 /// The rules of the layout: who may use whom, file sizes, the libraries of the binary.
 mod layout;
 /// `check --live` against listeners that are well, silent, wrong or gone.
