@@ -151,9 +151,9 @@ impl DeadLetters {
         result
     }
 
-    /// Removes letters from the file that has its path now, for good: those that `owner` says are to
-    /// be removed, from the text of their lines. No other line changes. Letters in a topic stay, and
-    /// other destinations hold none.
+    /// Removes letters from the file that has its path now, for good: those that `owner` says are
+    /// to be removed, from the text of their lines. No other line changes. Letters in a topic stay,
+    /// and other destinations hold none.
     ///
     /// # Errors
     /// The file cannot be read or written; some letters may be removed. The text says why.

@@ -139,8 +139,8 @@ impl<'a> LineSearch<'a> {
         self.found.push(FoundLine { at: self.next, len: line.len() });
     }
 
-    /// Overwrites what was found. A line that is not there any more, because another program cut the
-    /// file off, is left out.
+    /// Overwrites what was found. A line that is not there any more, because another program cut
+    /// the file off, is left out.
     fn blank(&self, file: &File) -> io::Result<()> {
         for line in &self.found {
             let mut text = vec![0; line.len];

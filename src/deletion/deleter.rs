@@ -36,8 +36,8 @@ pub trait KeyDeleter: Send + Sync + 'static {
     /// The keys that `user` may have in `scope`, each once. Does no input or output.
     fn keys_of(&self, user: &str, scope: &KeyScope) -> Vec<Vec<u8>>;
 
-    /// Deletes `keys`, which may be missing. Returns when each is settled: what was accepted for one
-    /// of them before the call is not written after it.
+    /// Deletes `keys`, which may be missing. Returns when each is settled: what was accepted for
+    /// one of them before the call is not written after it.
     ///
     /// # Errors
     /// Some may not be deleted: all of them are to be deleted again.

@@ -5,6 +5,9 @@ use sha2::{Digest, Sha256};
 /// SHA-256 of a user id's text.
 pub(super) type UserDigest = [u8; 32];
 
+/// Users and their marks.
+pub(super) type UserMarks = Vec<(UserDigest, SuppressionMark)>;
+
 /// The digest of a user.
 pub(super) fn digest_of(user: &[u8]) -> UserDigest {
     Sha256::digest(user).into()

@@ -1,8 +1,8 @@
 //! Deletion of users: who asks for it, what is kept of that on disk, and how it is seen to its end.
 //!
 //! `api/` answers requests; `regulations.rs` accepts them and shows their state; `runner.rs` does
-//! the work, through a [`KeyDeleter`]; `records/` is the disk; `suppressions.rs` says for each event
-//! whether its user is suppressed, and `sync.rs` tells other workers through Redis.
+//! the work, through a [`KeyDeleter`]; `records/` is the disk; `suppressions.rs` says for each
+//! event whether its user is suppressed, and `sync.rs` tells other workers through Redis.
 
 mod api;
 mod deleter;

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::mark::{SuppressionMark, UserDigest, digest_in, field_of};
+use super::mark::{SuppressionMark, UserDigest, UserMarks, digest_in, field_of};
 use super::records::DeletionStore;
 use crate::logging::Throttle;
 use crate::readiness::Readiness;
@@ -24,7 +24,7 @@ const READ_EVERY: Duration = Duration::from_secs(60);
 const NOTICE_EVERY: Duration = Duration::from_secs(10);
 /// The field that gets another value with every change.
 const CHANGED: &str = "changed";
-/// Marks that are written at a time.
+/// UserMarks that are written at a time.
 const PAGE: usize = 1000;
 
 /// Why marks are not the same on disk and in Redis.
@@ -43,7 +43,7 @@ pub struct SuppressionSync {
     failures: Throttle,
 }
 
-/// What the hash was when it was read last.
+/// What the hash was when it was read last; `None`: it is to be read.
 #[derive(Default)]
 struct LastRead(Option<(HashState, Instant)>);
 
@@ -77,26 +77,31 @@ impl SuppressionSync {
     /// Reads the hash if it has changed.
     async fn look(&self, last: &mut LastRead) -> Result<(), SyncError> {
         let state = self.hash.state(CHANGED).await?;
-        if let Some((known, at)) = &last.0
-            && *known == state
+        if let Some((known, at)) = last.0.take()
+            && known == state
             && at.elapsed() < READ_EVERY
         {
+            last.0 = Some((known, at));
             return Ok(());
         }
         let read_at = Instant::now();
-        let others = self.take_over().await?;
+        let (others, newer_here) = self.take_over().await?;
         self.store.suppressions().set_loaded();
         // What is on disk holds all that was found, so a larger number means that some are missing.
-        if self.store.mark_count().await? > state.len.saturating_sub(others) {
+        let some_missing = self.store.mark_count().await? > state.len.saturating_sub(others);
+        if some_missing {
             self.fill_again().await?;
+        } else {
+            self.write(&newer_here).await?;
+            // After a write the hash is another one, and is read again.
+            last.0 = newer_here.is_empty().then_some((state, read_at));
         }
-        last.0 = Some((state, read_at));
         Ok(())
     }
 
-    /// Takes over what is newer in the hash, and writes what is newer here. Returns the number of
-    /// fields that are no marks.
-    async fn take_over(&self) -> Result<u64, SyncError> {
+    /// Takes over what is newer in the hash. Returns the number of fields that are no marks, and
+    /// the marks that are newer here.
+    async fn take_over(&self) -> Result<(u64, UserMarks), SyncError> {
         let (mut others, mut newer_here) = (HashSet::new(), Vec::new());
         let mut scan = self.hash.scan().await;
         while let Some(fields) = scan.next().await? {
@@ -109,9 +114,7 @@ impl SuppressionSync {
             }
             newer_here.extend(self.store.merge(found).await?);
         }
-        drop(scan);
-        self.write(&newer_here).await?;
-        Ok(others.len() as u64)
+        Ok((others.len() as u64, newer_here))
     }
 
     /// Writes all marks on disk that the hash lacks.
@@ -138,10 +141,7 @@ impl SuppressionSync {
     }
 
     /// Writes those of `marks` that are newer than in the hash, and takes over the others.
-    async fn write_newer(
-        &self,
-        marks: Vec<(UserDigest, SuppressionMark)>,
-    ) -> Result<(), SyncError> {
+    async fn write_newer(&self, marks: UserMarks) -> Result<(), SyncError> {
         let fields: Vec<Vec<u8>> = marks.iter().map(|(digest, _)| field_of(digest)).collect();
         let there = self.hash.get(&fields).await?;
         let (mut newer_here, mut found) = (Vec::new(), Vec::new());
@@ -158,7 +158,7 @@ impl SuppressionSync {
         self.write(&newer_here).await
     }
 
-    async fn write(&self, marks: &[(UserDigest, SuppressionMark)]) -> Result<(), SyncError> {
+    async fn write(&self, marks: &UserMarks) -> Result<(), SyncError> {
         if marks.is_empty() {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! Writes to Redis. `command` says what is sent, `route` to which server, `link` and `wire` over
 //! which connection, `errors` what a refusal means, `probe` what `check --connect` asks. `read.rs`
-//! reads a profile for an operator; `shared_hash.rs` is a hash that workers share. `apply.rs` is what a lane sees of it; `loss_epochs.rs` counts
-//! when confirmed writes may be lost.
+//! reads a profile for an operator; `shared_hash.rs` is a hash that workers share. `apply.rs` is
+//! what a lane sees of it; `loss_epochs.rs` counts when confirmed writes may be lost.
 
 mod apply;
 mod command;

@@ -19,7 +19,10 @@ pub enum StoreError {
     )]
     Damaged { path: PathBuf, why: String, lost: &'static str },
     /// An error of the operating system.
-    #[error("cannot open {}: {error}; set data_dir to a place this user may write to", path.display())]
+    #[error(
+        "cannot open {}: {error}; set data_dir to a place this user may write to",
+        path.display()
+    )]
     Open { path: PathBuf, error: io::Error },
     /// The disk is full, for instance.
     #[error("cannot use {}: {why}", path.display())]

@@ -97,8 +97,8 @@ impl DeletionProblem {
             Self::NotKept(NotKept::NoRoom(NoRoom::Suppressions)) => (
                 S::INSUFFICIENT_STORAGE,
                 "too_many_suppressed",
-                "nothing was done: as many users as deletion.max_suppressed allows are suppressed, or \
-                 were; none is ever forgotten, so raise the limit",
+                "nothing was done: as many users as deletion.max_suppressed allows are suppressed, \
+                 or were; none is ever forgotten, so raise the limit",
             ),
             Self::NotKept(NotKept::NoRoom(NoRoom::Waiting)) => (
                 S::SERVICE_UNAVAILABLE,

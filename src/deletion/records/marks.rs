@@ -1,4 +1,4 @@
-//! Marks of suppressions, each with the regulation that made it here.
+//! UserMarks of suppressions, each with the regulation that made it here.
 
 use redb::{
     ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction,
@@ -6,13 +6,11 @@ use redb::{
 
 use super::changed::Changed;
 use super::regulations::NewRegulation;
-use crate::deletion::mark::{SuppressionMark, UserDigest, digest_of};
+use crate::deletion::mark::{SuppressionMark, UserDigest, UserMarks, digest_of};
 use crate::deletion::no_room::NoRoom;
 
 /// The number of a mark, and the id of its regulation; no id: it came from Redis.
 const MARKS: TableDefinition<&UserDigest, (i64, &str)> = TableDefinition::new("suppressions");
-
-type Marks = Vec<(UserDigest, SuppressionMark)>;
 
 pub(super) fn create(tx: &WriteTransaction) -> Result<(), redb::Error> {
     tx.open_table(MARKS)?;
@@ -83,16 +81,19 @@ pub(super) fn lift(
     Ok(found.into_iter().map(|(digest, _)| digest).collect())
 }
 
-/// Marks of one user, on disk and elsewhere, that differ.
+/// UserMarks of one user, on disk and elsewhere, that differ.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ComparedMarks {
     /// The marks that were found, where they are newer, or there is none on disk.
-    pub(super) newer_found: Marks,
+    pub(super) newer_found: UserMarks,
     /// The marks on disk, where they are newer.
-    pub(super) newer_here: Marks,
+    pub(super) newer_here: UserMarks,
 }
 
-pub(super) fn compare(tx: &ReadTransaction, found: &Marks) -> Result<ComparedMarks, redb::Error> {
+pub(super) fn compare(
+    tx: &ReadTransaction,
+    found: &UserMarks,
+) -> Result<ComparedMarks, redb::Error> {
     let marks = tx.open_table(MARKS)?;
     let mut compared = ComparedMarks::default();
     for &(digest, mark) in found {
@@ -106,7 +107,7 @@ pub(super) fn compare(tx: &ReadTransaction, found: &Marks) -> Result<ComparedMar
 }
 
 /// Keeps marks that come from Redis.
-pub(super) fn take(tx: &WriteTransaction, found: &Marks) -> Changed<()> {
+pub(super) fn take(tx: &WriteTransaction, found: &UserMarks) -> Changed<()> {
     let mut marks = tx.open_table(MARKS)?;
     for (digest, mark) in found {
         marks.insert(digest, (mark.number(), ""))?;
@@ -114,7 +115,7 @@ pub(super) fn take(tx: &WriteTransaction, found: &Marks) -> Changed<()> {
     Ok(Ok(()))
 }
 
-pub(super) fn of(tx: &ReadTransaction, digests: &[UserDigest]) -> Result<Marks, redb::Error> {
+pub(super) fn of(tx: &ReadTransaction, digests: &[UserDigest]) -> Result<UserMarks, redb::Error> {
     let marks = tx.open_table(MARKS)?;
     let mut found = Vec::new();
     for digest in digests {
@@ -133,7 +134,7 @@ pub(super) fn after(
     tx: &ReadTransaction,
     after: Option<UserDigest>,
     most: usize,
-) -> Result<Marks, redb::Error> {
+) -> Result<UserMarks, redb::Error> {
     use std::ops::Bound::{Excluded, Unbounded};
     let marks = tx.open_table(MARKS)?;
     let start = after.as_ref().map_or(Unbounded, Excluded);

@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::mark::{SuppressionMark, UserDigest};
+use super::mark::{UserDigest, UserMarks};
 use super::no_room::NoRoom;
 use super::regulation::{Regulation, WorkDone};
 use super::scope::KeyScope;
@@ -148,8 +148,8 @@ impl DeletionStore {
         .await
     }
 
-    /// Lifts, at `now`, the suppressions that a regulation made and no later one made anew, and ends
-    /// it. Returns the users whose marks changed; `None`: there is no such regulation.
+    /// Lifts, at `now`, the suppressions that a regulation made and no later one made anew, and
+    /// ends it. Returns the users whose marks changed; `None`: there is no such regulation.
     pub(super) async fn lift(
         &self,
         id: String,
@@ -173,10 +173,7 @@ impl DeletionStore {
 
     /// Takes over those of `found` marks that are newer than those on disk. Returns the newer ones
     /// on disk.
-    pub(super) async fn merge(
-        &self,
-        found: Vec<(UserDigest, SuppressionMark)>,
-    ) -> Result<Vec<(UserDigest, SuppressionMark)>, StoreError> {
+    pub(super) async fn merge(&self, found: UserMarks) -> Result<UserMarks, StoreError> {
         self.run(move |shared| {
             let _changing = lock(&shared.changing);
             let compared = shared.disk.read(|tx| marks::compare(tx, &found))?;
@@ -192,10 +189,7 @@ impl DeletionStore {
     }
 
     /// The marks of these users, of those who have one.
-    pub(super) async fn marks_of(
-        &self,
-        digests: Vec<UserDigest>,
-    ) -> Result<Vec<(UserDigest, SuppressionMark)>, StoreError> {
+    pub(super) async fn marks_of(&self, digests: Vec<UserDigest>) -> Result<UserMarks, StoreError> {
         self.run(move |shared| shared.disk.read(|tx| marks::of(tx, &digests))).await
     }
 
@@ -209,12 +203,12 @@ impl DeletionStore {
         &self,
         after: Option<UserDigest>,
         most: usize,
-    ) -> Result<Vec<(UserDigest, SuppressionMark)>, StoreError> {
+    ) -> Result<UserMarks, StoreError> {
         self.run(move |shared| shared.disk.read(|tx| marks::after(tx, after, most))).await
     }
 
-    /// The prefixes and entities under which keys were written, and whether there were more than are
-    /// remembered. Blocks.
+    /// The prefixes and entities under which keys were written, and whether there were more than
+    /// are remembered. Blocks.
     pub(super) fn seen(&self) -> Result<(KeyScope, bool), StoreError> {
         self.0.disk.read(seen::all)
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{Deletions, Settings, TOKEN};
 use crate::harness::http::Client;
 use crate::harness::let_pass;
-use crate::harness::redis::{Redis, free_port};
+use crate::harness::redis::Redis;
 
 const DIR: &str = "TRAITSINK_TEST_DELETION_DIR";
 const REDIS: &str = "TRAITSINK_TEST_DELETION_REDIS";
@@ -58,7 +58,9 @@ fn a_kill_loses_nothing() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let port = free_port();
+    let mut redis = Redis::start();
+    let port = redis.port();
+    redis.kill();
     let mut accepted = Vec::new();
     for round in 0..6 {
         let (mut child, address) = start(dir.path(), port);
@@ -75,15 +77,18 @@ fn a_kill_loses_nothing() {
         killer.join().unwrap();
     }
     assert!(!accepted.is_empty());
-    let worker = Deletions::with(settings(&port.to_string(), dir.path()), dir.path());
+    let last = || Deletions::with(settings(&port.to_string(), dir.path()), dir.path());
+    let worker = last();
     for (user, id) in &accepted {
         assert!(worker.suppressions.holds(user.as_bytes()), "{user} is suppressed");
         assert!(worker.state(id)["finishedAt"].is_null(), "without Redis nothing is done");
     }
-    let redis = Redis::builder().option("port", &port.to_string()).start();
+    worker.stop();
+    redis.restart();
     for (user, _) in &accepted {
         redis.cli(&["HSET", &format!("user:{user}"), "a", "1"]);
     }
+    let worker = last();
     for (_, id) in &accepted {
         assert_eq!(worker.ended(id)["overallStatus"], "FINISHED");
     }

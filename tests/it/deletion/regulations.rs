@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Deletions, SUPPRESSIONS, Settings};
 use crate::harness::eventually;
-use crate::harness::redis::{Redis, free_port};
+use crate::harness::redis::Redis;
 
 fn write(redis: &Redis, keys: &[&str]) {
     for key in keys {
@@ -229,7 +229,9 @@ fn the_dead_letters_of_the_users_go() {
 #[test]
 fn what_redis_cannot_do_now_is_done_later_by_another_process_too() {
     let dir = tempfile::tempdir().unwrap();
-    let port = free_port();
+    let mut redis = Redis::start();
+    let port = redis.port();
+    redis.kill();
     let settings = || Settings::new(&[&format!("redis.url=redis://127.0.0.1:{port}")], dir.path());
     let worker = Deletions::with(settings(), dir.path());
     let ids = ["DELETE_ONLY", "SUPPRESS_WITH_DELETE", "UNSUPPRESS"]
@@ -246,10 +248,9 @@ fn what_redis_cannot_do_now_is_done_later_by_another_process_too() {
     let on_disk = || std::fs::read(dir.path().join("deletion.redb")).unwrap();
     assert!(memchr::memmem::find(&on_disk(), b"u-DELETE_ONLY").is_some());
 
-    let worker = Deletions::with(settings(), dir.path());
-    let redis = Redis::builder().option("port", &port.to_string()).start();
-    assert_eq!(redis.port(), port);
+    redis.restart();
     write(&redis, &["user:u-DELETE_ONLY", "user:u-SUPPRESS_WITH_DELETE", "user:u-UNSUPPRESS"]);
+    let worker = Deletions::with(settings(), dir.path());
     for id in &ids {
         assert_eq!(worker.ended(id)["overallStatus"], "FINISHED");
     }
