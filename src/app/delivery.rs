@@ -174,7 +174,7 @@ impl Delivery {
 }
 
 /// What is written to Redis.
-pub(super) fn forms(config: &Config) -> Arc<Forms> {
+pub fn forms(config: &Config) -> Arc<Forms> {
     let forms = Forms::of(&config.profile);
     let tombstones =
         config.kafka.as_ref().is_some_and(|kafka| kafka.tombstones == Tombstones::Delete);

@@ -34,7 +34,7 @@ use crate::status::{Status, StatusParts};
 use crate::systemd::ServiceManager;
 
 use deletion::UserDeletion;
-pub use delivery::Delivery;
+pub use delivery::{Delivery, forms};
 pub use dry_run::DryDelivery;
 pub use faults::faults;
 pub use reload::ConfigSource;

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use crate::app::StartError;
+use crate::app::{self, StartError};
 use crate::config::{Config, Http, OwnServer};
 use crate::event::KeyRules;
 use crate::exit::Exit;
 use crate::local_servers::Local;
 use crate::printable::escaped;
 use crate::profile::Prefix;
-use crate::redis::{Route, Survey, Surveyed, key_pattern};
+use crate::redis::{Route, Survey, Surveyed, entity_pattern, key_pattern};
 
 use super::exit;
 
@@ -62,7 +62,7 @@ async fn redis(config: &Config) -> Result<Told, StartError> {
         }
         None => {}
     }
-    let route = Route::new(&config.redis, &std::sync::Arc::default())
+    let route = Route::new(&config.redis, &app::forms(config))
         .map_err(|error| StartError { message: error.to_string(), code: Exit::CONFIG })?;
     let Survey { found, mut missing } = route.survey(config.redis.read_from_replicas).await;
     let denied = found.iter().filter(|node| node.report.prefix_denied && uses_redis_prefix(config));
@@ -115,7 +115,8 @@ fn acl(config: &Config, route: &Route) -> String {
         .flat_map(|http| &http.write_keys)
         .filter_map(|key| key.prefix_rule.as_ref());
     let prefixes = std::iter::once(&config.redis.prefix_rule).chain(own_prefixes);
-    let keys = written_keys(&config.rules.keys, prefixes);
+    let mut keys = written_keys(&config.rules.keys, prefixes);
+    keys.extend(config.rules.entities.as_ref().map(entity_pattern));
     let username = config.redis.username.as_deref().unwrap_or("traitsink");
     route.minimal_acl(username, &keys, config.redis.durability, config.admin.profile_lookup)
 }

@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use traitsink::commands::explain;
-use traitsink::event::{Action, Decision, DocumentRules, Origin, Rules, Transformer, Update};
+use traitsink::event::{
+    Action, Decision, DocumentRules, Origin, Rules, Transformer, Update, trim_js,
+};
 use traitsink::profile::{Entities, JsonNulls, JsonTraits, Prefix};
 
 use crate::golden::default_rules;
@@ -170,7 +172,7 @@ fn every_row_of_documents_is_what_becomes_of_its_event() {
     let ids: std::collections::BTreeSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     assert_eq!(ids.len(), CASES, "ids are unique");
     for row in &rows {
-        let prefix = Prefix::Fixed(row.prefix.clone());
+        let prefix = Prefix::Fixed(trim_js(&row.prefix).to_owned());
         let origin = Origin { prefix: &prefix, ..Origin::default() };
         let rules = row.rules.rules();
         for mut transformer in [Transformer::default(), Transformer::literal()] {
@@ -185,8 +187,13 @@ fn explain_prints_documents() {
     for row in rows() {
         let rules = row.rules.rules();
         let mut line = Vec::new();
-        explain(row.input.as_bytes(), &mut line, &rules, &Prefix::Fixed(row.prefix.clone()))
-            .unwrap();
+        explain(
+            row.input.as_bytes(),
+            &mut line,
+            &rules,
+            &Prefix::Fixed(trim_js(&row.prefix).to_owned()),
+        )
+        .unwrap();
         if let Some(document) = &row.expect.document {
             let key = serde_json::to_string(&row.expect.key).unwrap();
             let printed = format!("{{\"key\":{key},\"document\":{document}}}\n");

@@ -67,7 +67,10 @@ fn profiles_and_entities_are_documents() {
             );
             app.assert_at_rest();
             let (code, said) = check(&url(&redis), &settings);
-            assert!(code == Some(0) && said.contains("+json.set +json.merge"), "{code:?} {said}");
+            assert!(
+                code == Some(0) && said.contains("~p:user:* ~W:D:* +json.set +json.merge +multi"),
+                "{code:?} {said}"
+            );
         }
     }
 }

@@ -1,12 +1,17 @@
 //! The permissions that the worker needs on a server. Pure.
 
 use crate::config::Durability;
-use crate::profile::KeyTemplate;
+use crate::profile::{Entities, KeyTemplate};
 use crate::redis::command::Forms;
 
 /// The pattern of the keys of `template` with this prefix; `""`: with none; `None`: with any.
 pub fn key_pattern(template: &KeyTemplate, prefix: Option<&str>) -> String {
     template.pattern(prefix, literal)
+}
+
+/// The pattern of the keys of entities.
+pub fn entity_pattern(entities: &Entities) -> String {
+    format!("{}*", literal(&entities.key_start()))
 }
 
 /// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys of
