@@ -1,5 +1,5 @@
-//! Replacing and deleting a hash without the guard, as scripts that leave keys of other types alone.
-//! Redis 4 and newer. Pure.
+//! Replacing and deleting a hash without the guard, as scripts that leave keys of other types
+//! alone. Redis 4 and newer. Pure.
 
 use std::sync::LazyLock;
 
@@ -85,5 +85,26 @@ impl KeyDeletion {
             [Value::ServerError(error)] => Err(Unconfirmed::Error(error)),
             _ => Err(Unconfirmed::Mismatch),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_one_call() {
+        let call = |script: &Script, arguments: &[&str]| {
+            let mut call = redis::cmd("EVALSHA");
+            call.arg(script.sha()).arg(1).arg("k").arg(arguments).get_packed_command()
+        };
+        let mut out = PackedCommands::default();
+        let payload: [&[u8]; 2] = [b"$1\r\na\r\n$1\r\n1\r\n", b"$1\r\nb\r\n$1\r\n2\r\n"];
+        ReplaceWrite { fields: 2 }.pack(b"$1\r\nk\r\n", payload.into_iter(), &mut out);
+        KeyDeletion { json: false }.pack(b"$1\r\nk\r\n", &mut out);
+        KeyDeletion { json: true }.pack(b"$1\r\nk\r\n", &mut out);
+        assert_eq!(out.command(0), call(&REPLACE, &["a", "1", "b", "2"]));
+        assert_eq!(out.command(1), call(&DELETE, &[""]));
+        assert_eq!(out.command(2), call(&DELETE, &["ReJSON-RL"]));
     }
 }

@@ -88,8 +88,8 @@ impl Model {
         expiring.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Whether another writer may set a field: where a removed field is concerned the guard may have
-    /// forgotten that it was there.
+    /// Whether another writer may set a field: where a removed field is concerned the guard may
+    /// have forgotten that it was there.
     pub(super) fn may_set_unguarded(&self, name: &str) -> bool {
         self.fields.get(name).is_none_or(|field| field.value.is_some())
     }
@@ -213,8 +213,8 @@ impl Model {
         }
     }
 
-    /// The rule changed from profiles to fields: all fields count as written at the newest time, and
-    /// nothing older is taken.
+    /// The rule changed from profiles to fields: all fields count as written at the newest time,
+    /// and nothing older is taken.
     fn adopt(&mut self) {
         if std::mem::take(&mut self.by_profile) {
             self.fields.values_mut().for_each(|field| field.time = self.newest);

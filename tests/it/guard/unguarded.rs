@@ -1,6 +1,7 @@
 //! Replacing and deleting without the guard, on every server.
 
 use redis::Value;
+use traitsink::redis::errors::{Class, classify};
 use traitsink::redis::{KeyDeletion, PackedCommands, ReplaceWrite};
 
 use super::server::{connect, load, send, word};
@@ -138,7 +139,6 @@ fn the_permissions_suffice() {
             ReplaceWrite::ACL,
             KeyDeletion::ACL
         );
-        // Before 7.0 `reset` may not be followed by a subcommand that was not allowed as a whole.
         let words: Vec<&str> = line.split_whitespace().collect();
         assert_eq!(server.redis.cli(&words), Value::Okay);
         redis::cmd("AUTH").arg("writer").arg("").exec(&mut server.connection).expect("a user");
@@ -146,6 +146,16 @@ fn the_permissions_suffice() {
         assert_eq!(server.replace(&[("a", "1")]), Value::Int(1));
         assert_eq!(server.replace(&[("b", "1")]), Value::Int(1));
         assert_eq!(server.delete(false), Value::Int(1));
+
+        // A permission that lacks is known as such.
+        for command in ["-hset", "-unlink"] {
+            assert_eq!(server.redis.cli(&["ACL", "SETUSER", "writer", command]), Value::Okay);
+        }
+        for reply in [server.replace(&[("a", "1")]), server.delete(false)] {
+            let Value::ServerError(error) = reply else { panic!("no error: {reply:?}") };
+            let class = classify(error.code(), error.details().unwrap_or_default());
+            assert_eq!(class, Class::Config, "{error:?}");
+        }
     });
 }
 

@@ -157,3 +157,116 @@ impl<'a> Iterator for Words<'a> {
         Some(word)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::command::{ExpiringFields, KeyExpiry};
+
+    const EVENT: GuardedEvent<'_> = GuardedEvent {
+        time: 1_764_400_000_000,
+        fields: 2,
+        removed: 0,
+        expiry: None,
+        field_ttls: &[],
+        tombstone_ttl: 5,
+    };
+    /// Two updates of the same time.
+    const SET: [&[u8]; 2] = [b"$1\r\na\r\n$2\r\n\r\n\r\n", b"$1\r\nb\r\n$0\r\n\r\n"];
+
+    fn packed(guard: &Guard, event: &GuardedEvent<'_>, removed: &[&[u8]]) -> Vec<u8> {
+        let mut out = PackedCommands::default();
+        let removed = removed.iter().copied();
+        guard.pack_event(b"$6\r\nuser:1\r\n", event, SET.into_iter(), removed, &mut out);
+        assert_eq!((out.len(), &out.bytes()[out.last_key()]), (1, b"user:1".as_slice()));
+        out.bytes().to_vec()
+    }
+
+    fn call(script: &Script, arguments: &[&str]) -> Vec<u8> {
+        redis::cmd("EVALSHA")
+            .arg(script.sha())
+            .arg(1)
+            .arg("user:1")
+            .arg(arguments)
+            .get_packed_command()
+    }
+
+    /// The name of the note for these fields.
+    fn note(names: &[&str]) -> String {
+        let id = note_id(names.iter().map(|name| name.as_bytes()));
+        format!("_ts:{}", std::str::from_utf8(&id).expect("a text"))
+    }
+
+    #[test]
+    fn an_event_is_its_fields_and_its_time() {
+        let time = "1764400000000";
+        let guard = Guard::new(GuardMode::Field, "_ts");
+        let expected = ["", "a", "\r\n", "b", "", "_ts", time, &note(&["a", "b"]), time];
+        assert_eq!(packed(&guard, &EVENT, &[]), call(&FIELD_EVENT, &expected));
+
+        let guard = Guard::new(GuardMode::Profile, "_ts");
+        let expected = ["", "a", "\r\n", "b", "", "_ts", "1764400000000p"];
+        assert_eq!(packed(&guard, &EVENT, &[]), call(&PROFILE_EVENT, &expected));
+
+        let guard = Guard::new(GuardMode::ProfileReplace, "_ts");
+        let expected = ["6 0 0 5 0 =", "a", "\r\n", "b", "", "_ts", "1764400000000p"];
+        assert_eq!(packed(&guard, &EVENT, &[]), call(&PROFILE_EVENT, &expected));
+    }
+
+    #[test]
+    fn removals_and_ttls_follow_the_fields() {
+        let guard = Guard::new(GuardMode::Field, "_ts");
+        let expiry = Some(KeyExpiry { moment: ExpiryMoment::After(60_000), once: true });
+        let event = GuardedEvent {
+            time: 7,
+            removed: 2,
+            expiry,
+            field_ttls: &[
+                ExpiringFields { ttl: 9, count: 1, names: b"$1\r\na\r\n" },
+                ExpiringFields { ttl: 8, count: 1, names: b"$1\r\nb\r\n" },
+            ],
+            ..EVENT
+        };
+        let (time, note) = ("0000000000007", note(&["a", "b", "c", "d"]));
+        let options = "8 2 2 5 60000 PEXPIRE NX";
+        let expected = [
+            options, "a", "\r\n", "b", "", "_ts", time, &note, time, "c", "d", "9", "1", "a", "8",
+            "1", "b",
+        ];
+        let removed: [&[u8]; 1] = [b"$1\r\nc\r\n$1\r\nd\r\n"];
+        assert_eq!(packed(&guard, &event, &removed), call(&FIELD_EVENT, &expected));
+
+        let guard = Guard::new(GuardMode::Profile, "time");
+        let expiry = Some(KeyExpiry { moment: ExpiryMoment::At(99), once: false });
+        let event = GuardedEvent { time: u64::MAX, expiry, ..EVENT };
+        let options = "6 0 0 5 99 PEXPIREAT";
+        let expected = [options, "a", "\r\n", "b", "", "time", "9999999999998p"];
+        assert_eq!(packed(&guard, &event, &[]), call(&PROFILE_EVENT, &expected));
+    }
+
+    #[test]
+    fn a_deletion_is_a_time() {
+        for (mode, script) in [
+            (GuardMode::Field, &FIELD_DELETION),
+            (GuardMode::Profile, &PROFILE_DELETION),
+            (GuardMode::ProfileReplace, &PROFILE_DELETION),
+        ] {
+            let guard = Guard::new(mode, "_ts");
+            let deletion = GuardedDeletion { time: 0, everything: true, tombstone_ttl: 5 };
+            let mut out = PackedCommands::default();
+            guard.pack_deletion(b"$6\r\nuser:1\r\n", deletion, &mut out);
+            assert_eq!(out.bytes(), call(script, &["_ts", "0000000000000", "1", "5"]));
+            assert_eq!(
+                guard.scripts().map(Script::sha),
+                [guard.event_script().sha(), script.sha()]
+            );
+        }
+    }
+
+    #[test]
+    fn words_are_read_up_to_the_end() {
+        let packed = [b"$3\r\n\r\na\r\n$0\r\n\r\n$12\r\n123456789012\r\n".as_slice(), b""];
+        let words: Vec<&[u8]> = packed.into_iter().flat_map(Words).collect();
+        assert_eq!(words, [b"\r\na".as_slice(), b"", b"123456789012"]);
+    }
+}
