@@ -13,7 +13,7 @@ use traitsink::event::{
     Decision, DocumentRules, Limits, Origin, RejectReason, Rules, Transformer, Update,
 };
 use traitsink::profile::{Entities, JsonNulls, JsonTraits, Profile, Store};
-use traitsink::redis::{Forms, Part, Write, Writes};
+use traitsink::redis::{Forms, UpdatePart, Write, Writes};
 
 use crate::golden::default_rules;
 use crate::harness::redis::{Redis, ServerVersion};
@@ -73,7 +73,10 @@ fn send(connection: &mut redis::Connection, updates: &[&Update]) -> Vec<Value> {
             Write::Document(document) => 1 + parts.len() + document.nulls as usize,
             other => panic!("{other:?}"),
         };
-        let parts = parts.iter().map(|(write, payload)| Part { write: *write, payload });
+        let parts = parts.iter().map(|(write, payload)| {
+            let (fields, removed) = write.counts();
+            UpdatePart { fields, removed, payload }
+        });
         writes.add(*write, updates[0].packed_key(), parts);
     }
     connection.req_packed_commands(writes.packed(), 0, commands).expect("replies")
@@ -118,7 +121,7 @@ fn series() -> impl Strategy<Value = Vec<(String, bool)>> {
     let model = select(vec!["m", "m.n", "a", "a.b.c", "1"]);
     let model = prop_oneof![4 => Just(None), 1 => model.prop_map(Some)];
     let event = (place.clone(), place, model, blank()).prop_map(|(context, own, model, blank)| {
-        let member = |name: &str, value: Json| (name.to_owned(), value);
+        let member = |name: &str, value: Generated| (name.to_owned(), value);
         let text = |text: &str| Generated::Scalar(format!("\"{text}\""));
         let mut inner: Vec<_> =
             context.map(|traits| member("traits", traits)).into_iter().collect();

@@ -99,8 +99,9 @@ mod tests {
             call.arg(script.sha()).arg(1).arg("k").arg(arguments).get_packed_command()
         };
         let mut out = PackedCommands::default();
-        let payload: [&[u8]; 2] = [b"$1\r\na\r\n$1\r\n1\r\n", b"$1\r\nb\r\n$1\r\n2\r\n"];
-        ReplaceWrite { fields: 2 }.pack(b"$1\r\nk\r\n", payload.into_iter(), &mut out);
+        let payload = b"$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$1\r\n2\r\n";
+        let replace = ReplaceWrite { fields: 2, expire: None };
+        replace.pack(b"$1\r\nk\r\n", Some(payload), &mut out);
         KeyDeletion { json: false }.pack(b"$1\r\nk\r\n", &mut out);
         KeyDeletion { json: true }.pack(b"$1\r\nk\r\n", &mut out);
         assert_eq!(out.command(0), call(&REPLACE, &["a", "1", "b", "2"]));
