@@ -44,7 +44,7 @@ fn rules() -> Rules {
         max_field_name: 1 << 10,
         max_update: 2 << 20,
     };
-    Rules { limits, destination: "Redis".into() }
+    Rules::new(limits, "Redis")
 }
 
 fn transform_all(transformer: &mut Transformer, rules: &Rules, events: &[Vec<u8>]) {

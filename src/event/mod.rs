@@ -11,12 +11,14 @@
 mod envelope;
 mod explanation;
 mod field_map;
+mod field_ttl;
 mod flatten;
 mod integrations;
 mod js;
 mod json;
 mod key;
 mod literal;
+mod profile_rules;
 mod reason;
 mod shapes;
 mod split;
@@ -27,8 +29,10 @@ mod user_id;
 mod wrapper;
 
 pub use explanation::Explanation;
+pub use field_ttl::FieldTtl;
 pub use js::trim_js;
 pub use key::push_key_start;
+pub use profile_rules::{GuardRules, ProfileRules};
 pub use reason::{RejectReason, SkipReason};
 pub use shapes::{events_of, is_blank};
 pub use split::{Body, Elements, SplitError, split};
@@ -66,6 +70,15 @@ pub struct Rules {
     pub limits: Limits,
     /// The name that is looked up in an event's `integrations`.
     pub destination: String,
+    /// How a profile changes.
+    pub profile: ProfileRules,
+}
+
+impl Rules {
+    /// Limits and a destination; all other rules are the defaults.
+    pub fn new(limits: Limits, destination: impl Into<String>) -> Self {
+        Self { limits, destination: destination.into(), profile: ProfileRules::default() }
+    }
 }
 
 /// Facts about an event that its source knows, besides its text.

@@ -61,7 +61,7 @@ pub(crate) fn default_rules() -> Rules {
         max_field_name: 1 << 10,
         max_update: 2 << 20,
     };
-    Rules { limits, destination: "Redis".into() }
+    Rules::new(limits, "Redis")
 }
 
 /// The cases of one table.

@@ -127,7 +127,7 @@ async fn live(
         max_field_name: 100,
         max_update: 4096,
     };
-    let rules = Rules { limits, destination: "Redis".into() };
+    let rules = Rules::new(limits, "Redis");
     let intake = Intake::new(rules, Arc::clone(&budget), Placement::by_slot(LANES));
     let health = Health::new(LANES, Arc::new(Readiness::new([])));
     let letters = DeadLetters::open(&DeadLetter::Discard, UserIds::Hashed).unwrap();

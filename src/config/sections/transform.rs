@@ -67,7 +67,7 @@ impl RawTransform {
             max_field_name: self.max_field_name.bytes(),
             max_update: max_update.bytes(),
         };
-        Rules { limits, destination: self.destination.clone() }
+        Rules::new(limits, &self.destination)
     }
 
     /// The section with `max_update` as it was decided.

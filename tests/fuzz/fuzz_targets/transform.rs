@@ -26,7 +26,7 @@ const TIGHT: Limits = Limits {
 
 fuzz_target!(|text: &[u8]| {
     for (limits, wrapped) in [(WIDE, false), (TIGHT, false), (WIDE, true)] {
-        let rules = Rules { limits, destination: "Redis".into() };
+        let rules = Rules::new(limits, "Redis");
         let origin = Origin { wrapped, ..Origin::default() };
         let decide = |mut transformer: Transformer| transformer.transform(&rules, origin, text);
         match (decide(Transformer::default()), decide(Transformer::literal())) {

@@ -44,7 +44,7 @@ fn rules() -> Rules {
         max_field_name: 100,
         max_update: 4096,
     };
-    Rules { limits, destination: "Redis".into() }
+    Rules::new(limits, "Redis")
 }
 
 /// Plays one seed: sends events, sometimes gives one up, sometimes crashes. With `late`, bytes

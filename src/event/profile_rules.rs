@@ -1,0 +1,37 @@
+//! The rules of a profile: how its fields change, and when it ends. The default is no rule at all:
+//! traits are merged, the last write wins, and nothing ends.
+
+use super::field_ttl::FieldTtl;
+
+/// What `[profile]` says about events.
+#[derive(Debug, Clone, Default)]
+pub struct ProfileRules {
+    /// A trait that is null removes its field; else it changes nothing.
+    pub nulls_delete: bool,
+    /// The traits become all that the key holds; else they are merged into it.
+    pub replace: bool,
+    /// How it is told which event is newer; `None`: the last write wins.
+    pub guard: Option<GuardRules>,
+    /// Milliseconds after which a key ends; `None`: it has no end.
+    pub ttl: Option<u64>,
+    /// The names that lead from an event to the member that says when its key ends.
+    pub ttl_path: Option<Vec<String>>,
+    /// When fields end; the first rule that matches counts.
+    pub field_ttl: Vec<FieldTtl>,
+}
+
+/// The rules by which an older event never overwrites a newer one.
+#[derive(Debug, Clone)]
+pub struct GuardRules {
+    /// The guard's own fields begin with it; never empty.
+    pub time_field: String,
+    /// Milliseconds by which a clock may be ahead of ours.
+    pub max_ahead: i64,
+}
+
+impl ProfileRules {
+    /// Whether the time on our clock matters to what becomes of an event.
+    pub fn needs_clock(&self) -> bool {
+        self.guard.is_some() || self.ttl_path.is_some()
+    }
+}
