@@ -35,6 +35,7 @@ pub struct Letter {
     pub(super) record: Option<KafkaRecord>,
     pub(super) prefix: Option<String>,
     pub(super) path_type: Option<String>,
+    pub(super) time: Option<i64>,
 }
 
 impl Letter {
@@ -56,6 +57,7 @@ impl Letter {
             record: record.cloned(),
             prefix: None,
             path_type: None,
+            time: None,
         }
     }
 
@@ -63,5 +65,11 @@ impl Letter {
     /// type that an HTTP path imposed.
     pub fn with_origin(self, prefix: &str, path_type: Option<&str>) -> Self {
         Self { prefix: Some(prefix.to_owned()), path_type: path_type.map(str::to_owned), ..self }
+    }
+
+    /// What the guard took for the event's time, in milliseconds since the epoch: `replay` must not
+    /// take it for a newer one. `None`: there was no guard.
+    pub fn with_time(self, time: Option<i64>) -> Self {
+        Self { time, ..self }
     }
 }

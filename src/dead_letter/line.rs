@@ -30,6 +30,9 @@ struct Line<'a> {
     /// The type that an HTTP path imposed on the event.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     path_type: Option<&'a str>,
+    /// What the guard took for the event's time, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_time: Option<i64>,
     /// The original text, when it is UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<&'a str>,
@@ -59,6 +62,7 @@ impl<'a> Line<'a> {
             key: letter.key.as_deref().map(String::from_utf8_lossy),
             prefix: letter.prefix.as_deref(),
             path_type: letter.path_type.as_deref(),
+            event_time: letter.time,
             event,
             event_base64: event
                 .is_none()
@@ -122,7 +126,8 @@ mod tests {
         assert_eq!(lines[0].as_object().unwrap().len(), 5);
         assert_eq!(lines[1]["event_base64"], "/w==");
         let [letter, _] = letters.map(|letter| letter.with_origin("", Some("identify")));
-        let line = serde_json::to_value(Line::of(&letter)).unwrap();
+        let line = serde_json::to_value(Line::of(&letter.with_time(Some(17)))).unwrap();
         assert_eq!((&line["prefix"], &line["type"]), (&"".into(), &"identify".into()));
+        assert_eq!(line["event_time"], 17);
     }
 }

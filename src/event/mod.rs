@@ -9,10 +9,12 @@
 //! `literal` rejects an event because of a limit.
 
 mod envelope;
+mod explained_profile;
 mod explanation;
 mod field_map;
 mod field_ttl;
 mod flatten;
+mod guard_time;
 mod integrations;
 mod js;
 mod json;
@@ -23,13 +25,16 @@ mod reason;
 mod shapes;
 mod split;
 mod time;
+mod time_text;
 mod transform;
+mod ttl;
 mod update;
 mod user_id;
 mod wrapper;
 
 pub use explanation::Explanation;
 pub use field_ttl::FieldTtl;
+pub use guard_time::{GuardTime, TimeFrom};
 pub use js::trim_js;
 pub use key::push_key_start;
 pub use profile_rules::{GuardRules, ProfileRules};
@@ -90,6 +95,30 @@ pub struct Origin<'a> {
     pub path_type: Option<&'a str>,
     /// The event may be in a wrapper, because it does not come from an SDK.
     pub wrapped: bool,
+    /// When the event came to us.
+    pub arrival: Arrival,
+    /// The event's `receivedAt` is believed: it was set by a gateway, not by a client.
+    pub gateway: bool,
+    /// The raw JSON text of the `sentAt` of the batch that holds the event.
+    pub sent_at: Option<&'a str>,
+    /// The time on our clock, in milliseconds since the epoch. It is looked at only when
+    /// [`ProfileRules::needs_clock`].
+    pub now: i64,
+}
+
+/// What is known of the time at which an event came to us. Times are in milliseconds since the
+/// epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Arrival {
+    /// It comes now.
+    #[default]
+    Now,
+    /// Something else took it before us, at this time.
+    At(i64),
+    /// It stood in a file: nobody knows for how long.
+    Unknown,
+    /// It came before, and this is what [`Update::at`] was then.
+    Decided(i64),
 }
 
 /// The decision on one event.

@@ -1,7 +1,9 @@
 //! The rules of a profile: how its fields change, and when it ends. The default is no rule at all:
 //! traits are merged, the last write wins, and nothing ends.
 
+use super::field_map::FieldMap;
 use super::field_ttl::FieldTtl;
+use super::{Action, RejectReason};
 
 /// What `[profile]` says about events.
 #[derive(Debug, Clone, Default)]
@@ -33,5 +35,26 @@ impl ProfileRules {
     /// Whether the time on our clock matters to what becomes of an event.
     pub fn needs_clock(&self) -> bool {
         self.guard.is_some() || self.ttl_path.is_some()
+    }
+
+    /// Whether a trait that is null matters. Where the traits become all that a key holds, it does
+    /// not.
+    pub(super) fn keeps_nulls(&self) -> bool {
+        self.nulls_delete && !self.replace
+    }
+
+    /// What is done with a key.
+    pub(super) fn action(&self) -> Action {
+        if self.replace { Action::Replace } else { Action::Merge }
+    }
+
+    /// Rejects fields that would stand among the guard's own: `ReservedField`.
+    pub(super) fn check_names(&self, fields: &FieldMap) -> Result<(), RejectReason> {
+        let Some(guard) = &self.guard else { return Ok(()) };
+        let mut names = fields.iter().map(|(name, _)| name).chain(fields.null_names());
+        if names.any(|name| name.starts_with(guard.time_field.as_bytes())) {
+            return Err(RejectReason::ReservedField);
+        }
+        Ok(())
     }
 }

@@ -18,7 +18,8 @@ words! {
 }
 
 words! {
-    /// Why an event cannot be used: it is unreadable or exceeds a limit of `[transform]`.
+    /// Why an event cannot be used: it is unreadable, exceeds a limit of `[transform]`, or breaks a
+    /// rule of `[profile]`.
     RejectReason {
         InvalidJson => "invalid_json",
         InvalidUtf8 => "invalid_utf8",
@@ -28,5 +29,9 @@ words! {
         TooManyFields => "too_many_fields",
         KeyTooLong => "key_too_long",
         FieldNameTooLong => "field_name_too_long",
+        /// A trait whose name begins with `profile.time_field`, while that is in use.
+        ReservedField => "reserved_field",
+        /// What stands at `profile.ttl_path` is no time to live.
+        BadTtl => "bad_ttl",
     }
 }

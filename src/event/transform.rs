@@ -7,7 +7,8 @@ use super::time::event_time;
 use super::user_id::push_user_id;
 use super::wrapper::unwrapped;
 use super::{
-    Decision, Origin, RejectReason, Rules, SkipReason, Update, flatten, integrations, json, literal,
+    Decision, GuardTime, Origin, RejectReason, Rules, SkipReason, Update, flatten, integrations,
+    json, literal, ttl,
 };
 
 /// Bytes that the buffers keep between two events.
@@ -19,6 +20,7 @@ pub struct Transformer {
     fields: FieldMap,
     path: Vec<u8>,
     key: Vec<u8>,
+    time: Option<GuardTime>,
     literal: bool,
 }
 
@@ -32,9 +34,11 @@ impl Transformer {
     /// Decides on one event, given as JSON text (a leading byte order mark is dropped). The first
     /// rule that applies decides: unreadable text is rejected; an event with no type or another
     /// type, with the destination switched off or with a blank `userId` is skipped; traits beyond a
-    /// limit are rejected; an event without a field is skipped; a key beyond its limit is rejected.
+    /// limit are rejected; an event without a field is skipped; a reserved name of a field, a key
+    /// beyond its limit and a bad time to live are rejected.
     /// An event in a wrapper, where [`Origin::wrapped`] allows one, is treated as if it came alone.
     pub fn transform(&mut self, rules: &Rules, origin: Origin<'_>, text: &[u8]) -> Decision {
+        self.time = None;
         let decision = self.decide(rules, origin, text);
         // Frees buffers that an unusual event made large.
         self.path.shrink_to(KEEP);
@@ -44,6 +48,11 @@ impl Transformer {
             Err(NoUpdate::Skip(reason)) => Decision::Skipped(reason),
             Err(NoUpdate::Reject(reason)) => Decision::Rejected(reason),
         }
+    }
+
+    /// The time of the last event, if that became an update with a guard.
+    pub fn time(&self) -> Option<GuardTime> {
+        self.time
     }
 
     fn decide(
@@ -80,22 +89,30 @@ impl Transformer {
             return Err(SkipReason::BlankUserId.into());
         }
         self.flatten(&envelope, rules)?;
-        if self.fields.live() == 0 {
+        if self.fields.live() + self.fields.nulls() == 0 {
             return Err(SkipReason::NoTraits.into());
         }
+        rules.profile.check_names(&self.fields)?;
         if self.key.len() > rules.limits.max_key {
             return Err(RejectReason::KeyTooLong.into());
         }
-        let removed = std::iter::empty();
-        Ok(Update::pack(&self.key, self.fields.iter(), removed, event_time(&envelope)))
+        let expiry = ttl::expiry(&rules.profile, text, origin.now)?;
+        let (fields, removed) = (self.fields.iter(), self.fields.null_names());
+        let update = Update::pack(&self.key, fields, removed, event_time(&envelope))
+            .doing(rules.profile.action())
+            .expiring(expiry);
+        let Some(guard) = &rules.profile.guard else { return Ok(update) };
+        let time = GuardTime::of(guard, &envelope, &origin);
+        self.time = Some(time);
+        Ok(update.guarded(time.ms))
     }
 
     fn flatten(&mut self, envelope: &Envelope<'_>, rules: &Rules) -> Result<(), RejectReason> {
-        self.fields.clear();
+        self.fields.clear(rules.profile.keeps_nulls());
         if !self.literal && self.flatten_usual(envelope, rules).is_ok() {
             return Ok(());
         }
-        self.fields.clear();
+        self.fields.clear(rules.profile.keeps_nulls());
         literal::flatten(envelope, &rules.limits, &mut self.fields)
     }
 

@@ -5,9 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::event::{Decision, Origin, RejectReason, Rules, Transformer};
+use crate::event::{Decision, Explanation, Origin, RejectReason, Rules, Transformer};
 use crate::outcome::Outcome;
 use crate::redis::Placement;
 use crate::tap::Tap;
@@ -118,11 +119,17 @@ impl Intake {
         mut ack: Ack,
     ) -> Result<(), NotAccepted> {
         let bytes = &message.bytes()[text.clone()];
-        let decision = TRANSFORMER
-            .with_borrow_mut(|transformer| transformer.transform(&self.rules, origin, bytes));
-        if let Some(tap) = self.tap.as_ref().filter(|tap| tap.is_watched()) {
-            tap.show(ack.source(), &decision);
-        }
+        let profile = &self.rules.profile;
+        let now = if profile.needs_clock() { Timestamp::now().as_millisecond() } else { 0 };
+        let origin = Origin { now, ..origin };
+        let decision = TRANSFORMER.with_borrow_mut(|transformer| {
+            let decision = transformer.transform(&self.rules, origin, bytes);
+            if let Some(tap) = self.tap.as_ref().filter(|tap| tap.is_watched()) {
+                let time = transformer.time();
+                tap.show(ack.source(), Explanation::new(&decision).of_profile(profile, time));
+            }
+            decision
+        });
         match decision {
             Decision::Update(update) => {
                 ack.set_event_time(update.event_time());

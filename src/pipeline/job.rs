@@ -128,6 +128,7 @@ impl Job {
         let record = self.message.record();
         Letter::new(reason, self.ack.source(), Some(key), self.text(), record)
             .with_origin(&prefix, self.path_type.then_some("identify"))
+            .with_time(self.update.at())
     }
 
     /// Where in its message the event's text stands.

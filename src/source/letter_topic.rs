@@ -259,7 +259,9 @@ fn header<'a>(message: &'a BorrowedMessage<'_>, name: &str) -> Option<&'a str> {
 fn kept<'a>(message: &'a BorrowedMessage<'_>) -> KeptEvent<'a> {
     let own = |name: &str| header(message, &format!("{OWN}{name}"));
     let text = message.payload().unwrap_or_default().into();
-    KeptEvent::new(text, own("prefix"), own("type"), own("source").unwrap_or_default())
+    let ms = |name: &str| own(name)?.parse().ok();
+    let times = [ms("event-time"), ms("timestamp"), message.timestamp().to_millis()];
+    KeptEvent::new(text, own("prefix"), own("type"), own("source").unwrap_or_default(), times)
 }
 
 /// The record that a letter was made of: a letter that fails again carries its key, its headers and

@@ -134,8 +134,12 @@ mod model_kafka;
 mod otlp;
 /// The status page, in a real browser.
 mod page;
+/// What events say about their time, nulls and ends, row by row, under the rules of `[profile]`.
+mod profile_events;
 /// `/api/profile` in each mode of Redis, and every answer that is not 200.
 mod profile_lookup;
+/// The time of an event on its way to dead letters, through replays, and in the tap.
+mod profile_times;
 /// Proxies and managed services that support few commands.
 mod proxies;
 /// An HTTP client that sends exactly the given bytes; no tests.

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use crate::event::trim_js;
+use crate::event::{Arrival, trim_js};
 use crate::pipeline::Source;
 
 /// The event types that an HTTP path may impose.
@@ -22,20 +23,33 @@ pub(crate) struct KeptEvent<'a> {
     pub(crate) path_type: Option<&'static str>,
     /// The event is as an SDK sent it: neither in a wrapper nor in a list.
     pub(crate) bare: bool,
+    /// When the event came to the worker that made the letter.
+    pub(crate) arrival: Arrival,
 }
 
 impl<'a> KeptEvent<'a> {
-    /// `source` and `path_type` are the words of the letter.
+    /// `source` and `path_type` are the words of the letter; `time` is what the guard took for the
+    /// event's time, `produced` the time of the Kafka record and `at` that of the letter, all in
+    /// milliseconds since the epoch.
     pub(crate) fn new(
         text: Cow<'a, [u8]>,
         prefix: Option<&str>,
         path_type: Option<&str>,
         source: &str,
+        [time, produced, at]: [Option<i64>; 3],
     ) -> Self {
         let path_type = TYPES.into_iter().find(|known| Some(*known) == path_type);
         let prefix = prefix.map(|prefix| trim_js(prefix).to_owned());
-        let bare = path_type.is_some() || source == Source::Http.as_str();
-        Self { text, prefix, path_type, bare }
+        let by_http = source == Source::Http.as_str();
+        // An event that came by HTTP was given up soon after.
+        let arrived = produced.or(at.filter(|_| by_http)).map_or(Arrival::Unknown, Arrival::At);
+        Self {
+            text,
+            prefix,
+            path_type,
+            bare: path_type.is_some() || by_http,
+            arrival: time.map_or(arrived, Arrival::Decided),
+        }
     }
 }
 
@@ -66,13 +80,18 @@ struct Members<'a> {
     event: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
     event_base64: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    event_time: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    timestamp: Option<&'a RawValue>,
 }
 
 /// Reads a line as a dead letter: an object with the texts `at` (a time), `reason` and `source`,
 /// and with `event` or `event_base64`.
 pub(super) fn letter(line: &[u8]) -> LetterLine<'_> {
     let Ok(members) = serde_json::from_slice::<Members<'_>>(line) else { return LetterLine::Other };
-    if members.at.parse::<jiff::Timestamp>().is_err() || members.reason.is_empty() {
+    let Ok(at) = members.at.parse::<jiff::Timestamp>() else { return LetterLine::Other };
+    if members.reason.is_empty() {
         return LetterLine::Other;
     }
     let text = match (members.event, members.event_base64) {
@@ -87,7 +106,9 @@ pub(super) fn letter(line: &[u8]) -> LetterLine<'_> {
         _ => return LetterLine::Unreadable,
     };
     let (prefix, path_type) = (members.prefix.as_deref(), members.path_type.as_deref());
-    LetterLine::Letter(KeptEvent::new(text.into(), prefix, path_type, &members.source))
+    let ms = |raw: Option<&RawValue>| raw.and_then(|raw| raw.get().parse().ok());
+    let times = [ms(members.event_time), ms(members.timestamp), Some(at.as_millisecond())];
+    LetterLine::Letter(KeptEvent::new(text.into(), prefix, path_type, &members.source, times))
 }
 
 #[cfg(test)]
@@ -119,6 +140,25 @@ mod tests {
         assert_eq!(kept(&line), (text, None, None, false));
         let line = format!(r#"{{{HEAD},"source":"file","prefix":"","event_base64":"e30="}}"#);
         assert_eq!(kept(&line), ("{}".into(), Some(String::new()), None, false));
+    }
+
+    #[test]
+    fn the_time_of_the_event_else_of_its_arrival_is_kept() {
+        let at = 1_795_932_000_100;
+        for (rest, arrival) in [
+            (r#""source":"http""#, Arrival::At(at)),
+            (r#""source":"http","event_time":1700000000123"#, Arrival::Decided(1_700_000_000_123)),
+            (r#""source":"kafka","timestamp":17,"offset":1"#, Arrival::At(17)),
+            (r#""source":"kafka","timestamp":17,"event_time":16"#, Arrival::Decided(16)),
+            (r#""source":"kafka","timestamp":null,"offset":1"#, Arrival::Unknown),
+            (r#""source":"file","event_time":"soon","timestamp":{}"#, Arrival::Unknown),
+        ] {
+            let line = format!(r#"{{{HEAD},"event":"{{}}",{rest}}}"#);
+            match letter(line.as_bytes()) {
+                LetterLine::Letter(kept) => assert_eq!(kept.arrival, arrival, "{line}"),
+                other => panic!("{line}: {other:?}"),
+            }
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::dead_letter::{DeadLetters, KafkaRecord, Letter};
-use crate::event::{Elements, Origin, RejectReason, SkipReason, events_of, is_blank};
+use crate::event::{Arrival, Elements, Origin, RejectReason, SkipReason, events_of, is_blank};
 use crate::metrics::Metrics;
 use crate::pipeline::{
     Ack, DeadReason, Intake, Message, NotAccepted, Outcome, Source, admit, reserve,
@@ -157,7 +157,8 @@ impl Replay {
         open: &mut OpenBlock,
     ) -> bool {
         let text = &message.bytes()[line.clone()];
-        let origin = Origin { prefix: "", path_type: None, wrapped: true };
+        let arrival = Arrival::Unknown;
+        let origin = Origin { wrapped: true, arrival, gateway: true, ..Origin::default() };
         if cut {
             let ack = self.ack(open);
             self.dead_letter(RejectReason::TooLarge, ack, text, None, origin, None).await;
@@ -209,7 +210,13 @@ impl Replay {
         record: Option<KafkaRecord>,
         open: &mut OpenBlock,
     ) -> bool {
-        let origin = Origin { prefix: "", path_type: kept.path_type, wrapped: !kept.bare };
+        let origin = Origin {
+            path_type: kept.path_type,
+            wrapped: !kept.bare,
+            arrival: kept.arrival,
+            gateway: !kept.bare,
+            ..Origin::default()
+        };
         let message = self.message(kept.text.into_owned(), record).await;
         let text = message.bytes();
         let events = if is_blank(text) {
@@ -248,6 +255,7 @@ impl Replay {
             self.ack(open).settle(Outcome::Skipped(SkipReason::Empty));
         }
         let text = &message.bytes()[place.clone()];
+        let origin = Origin { sent_at: events.sent_at(text), ..origin };
         while let Some(event) = events.next(text) {
             if let Some(rate) = &mut self.rate
                 && self.parts.stop.run_until_cancelled(rate.wait()).await.is_none()

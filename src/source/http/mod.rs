@@ -116,14 +116,13 @@ impl HttpSource {
                     .deliver(
                         message,
                         Elements::one(event),
-                        Origin { prefix, path_type, wrapped: false },
+                        Origin { prefix, path_type, ..Origin::default() },
                     )
                     .await?;
                 rejected.map_or(Ok("OK"), |reason| Err(Problem::Rejected(reason)))
             }
             Ok(Body::Batch(events)) => {
-                self.deliver(message, events, Origin { prefix, path_type: None, wrapped: false })
-                    .await?;
+                self.deliver(message, events, Origin { prefix, ..Origin::default() }).await?;
                 Ok("OK")
             }
             Err(error) => {
@@ -144,6 +143,7 @@ impl HttpSource {
         let (pending, receipts) = Pending::new(events.len());
         let delivery = async {
             let received = Instant::now();
+            let origin = Origin { sent_at: events.sent_at(message.bytes()), ..origin };
             let (mut taken, mut turn) = (0, 0);
             while let Some(event) = events.next(message.bytes()) {
                 turn += event.len();

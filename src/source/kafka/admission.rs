@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::event::{Origin, RejectReason};
+use crate::event::{Arrival, Origin, RejectReason};
 use crate::pipeline::{Ack, Busy, Intake, NotAccepted, Reservation, admit, reserve};
 
 use super::assignment::Assignment;
@@ -73,7 +73,15 @@ impl RecordAdmission {
                     let Some(text) = pending.rest.next(pending.message.bytes()) else {
                         return Ok(());
                     };
-                    let origin = Origin { prefix: &self.prefix, path_type: None, wrapped: true };
+                    let produced = pending.message.record().and_then(|record| record.timestamp);
+                    let origin = Origin {
+                        prefix: &self.prefix,
+                        wrapped: true,
+                        arrival: produced.map_or(Arrival::Now, Arrival::At),
+                        gateway: true,
+                        sent_at: pending.rest.sent_at(pending.message.bytes()),
+                        ..Origin::default()
+                    };
                     let ack = assignment.ack(pending.position, pending.received);
                     (text.clone(), self.intake.accept(&pending.message, text, origin, ack))
                 }
