@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use clap::error::ErrorKind;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 
 use crate::config::{ConfigArgs, LogFormat};
 use crate::import::System;
@@ -95,6 +96,9 @@ pub enum Verb {
         /// Prefix of the keys, instead of redis.prefix
         #[arg(long, value_name = "PREFIX")]
         prefix: Option<String>,
+        /// When the events come, instead of now: 2026-11-28T10:00:00Z, or milliseconds since 1970
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        now: Option<Timestamp>,
     },
     /// Send files of events, dead letters or archives, one JSON object per line, through to Redis
     #[command(after_help = "Examples:\n  traitsink replay --dry-run repair.ndjson\n  \
@@ -307,6 +311,15 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         None => Verb::Run { rudderstack: Rudderstack { file: None } },
     };
     Ok(Invocation { options, verb })
+}
+
+/// Reads RFC 3339, or milliseconds since 1970.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let moment = match text.parse() {
+        Ok(ms) => Timestamp::from_millisecond(ms),
+        Err(_) => text.parse(),
+    };
+    moment.map_err(|_| "write 2026-11-28T10:00:00Z, or milliseconds since 1970".to_owned())
 }
 
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {

@@ -41,7 +41,7 @@ pub fn execute(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Check { connect, rudderstack, .. } => {
             check::check(&options, connect, rudderstack.file)
         }
-        Verb::Explain { prefix } => explain::explain_stdin(&options, prefix),
+        Verb::Explain { prefix, now } => explain::explain_stdin(&options, prefix, now),
         Verb::Replay(args) => replay::replay(&options, args),
         Verb::Top { urls } => top::top(&urls),
         Verb::Tap { url, limit } => tap::tap(url.as_deref(), limit, options.quiet()),

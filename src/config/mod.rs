@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::event::{DocumentRules, KeyRules, Rules};
+use crate::event::{DocumentRules, KeyRules, ProfileRules, Rules};
 
 pub use crate::profile::{
     Entities, FieldTtl, JsonNulls, JsonTraits, KeyTemplate, NewestWins, Nulls, Prefix, Profile,
@@ -169,6 +169,7 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut ConfigReport) -> Config {
     config.rules.entities = config.profile.entities.clone();
     config.rules.keys =
         KeyRules { user: config.redis.key.clone(), group: config.redis.group_key.clone() };
+    config.rules.profile = ProfileRules::of(&config.profile);
     config.rules.deletion_event =
         config.deletion.as_ref().and_then(|deletion| deletion.event.clone());
     if let (Some(kafka), DeadLetter::Kafka { client, topic }) =

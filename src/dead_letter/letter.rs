@@ -37,6 +37,7 @@ pub struct Letter {
     pub(super) prefix: Option<String>,
     pub(super) prefix_path: Option<String>,
     pub(super) path_type: Option<String>,
+    pub(super) time: Option<i64>,
 }
 
 impl Letter {
@@ -60,6 +61,7 @@ impl Letter {
             prefix: None,
             prefix_path: None,
             path_type: None,
+            time: None,
         }
     }
 
@@ -79,5 +81,11 @@ impl Letter {
     /// is the id of the user to be deleted.
     pub fn of_tombstone(self, is_tombstone: bool) -> Self {
         Self { is_tombstone, ..self }
+    }
+
+    /// What the guard took for the event's time, in milliseconds since the epoch: `replay` must not
+    /// take it for a newer one. `None`: there was no guard.
+    pub fn with_time(self, time: Option<i64>) -> Self {
+        Self { time, ..self }
     }
 }

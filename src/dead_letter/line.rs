@@ -35,6 +35,9 @@ struct Line<'a> {
     /// The type that an HTTP path imposed on the event.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     path_type: Option<&'a str>,
+    /// What the guard took for the event's time, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_time: Option<i64>,
     /// The original text, when it is UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<&'a str>,
@@ -75,6 +78,7 @@ impl<'a> Line<'a> {
             prefix: letter.prefix.as_deref(),
             prefix_path: letter.prefix_path.as_deref(),
             path_type: letter.path_type.as_deref(),
+            event_time: letter.time,
             event,
             event_base64,
             tombstone,
@@ -172,8 +176,9 @@ mod tests {
         assert_eq!(lines[0].as_object().unwrap().len(), 5);
         assert_eq!(lines[1]["event_base64"], "/w==");
         let [letter, _] = letters.map(|letter| letter.with_origin("", Some("identify")));
-        let line = serde_json::to_value(Line::of(&letter)).unwrap();
+        let line = serde_json::to_value(Line::of(&letter.with_time(Some(17)))).unwrap();
         assert_eq!((&line["prefix"], &line["type"]), (&"".into(), &"identify".into()));
+        assert_eq!(line["event_time"], 17);
     }
 
     #[test]

@@ -127,6 +127,9 @@ fn headers(letter: &Letter) -> OwnedHeaders {
     if let Some(path_type) = &letter.path_type {
         add("traitsink-type", path_type.as_bytes());
     }
+    if let Some(time) = letter.time {
+        add("traitsink-event-time", time.to_string().as_bytes());
+    }
     if let Some(record) = &letter.record {
         add("traitsink-topic", record.topic.as_bytes());
         add("traitsink-partition", record.partition.to_string().as_bytes());

@@ -25,6 +25,7 @@ pub(super) struct Envelope<'a> {
     pub(super) timestamp: Option<&'a str>,
     pub(super) original_timestamp: Option<&'a str>,
     pub(super) sent_at: Option<&'a str>,
+    pub(super) received_at: Option<&'a str>,
 }
 
 impl<'a> Envelope<'a> {
@@ -74,6 +75,7 @@ impl<'a> Visitor<'a> for EnvelopeVisitor<'_, 'a> {
                 b"timestamp" => &mut envelope.timestamp,
                 b"originalTimestamp" => &mut envelope.original_timestamp,
                 b"sentAt" => &mut envelope.sent_at,
+                b"receivedAt" => &mut envelope.received_at,
                 b"specversion" => {
                     envelope.is_cloud_event = true;
                     map.next_value::<IgnoredAny>()?;

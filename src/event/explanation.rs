@@ -3,16 +3,22 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::document::ShownDocument;
-use super::{Action, Decision, Update};
+use super::guard_time::GuardTime;
+use super::profile_rules::ProfileRules;
+use super::{Action, Decision, Update, explained_profile};
 
 /// What stands in place of a key or value that is not shown.
 const HIDDEN: &str = "***";
 
 /// Serializes a decision as `{"key":..,"fields":{..}}` with fields in write order (or
 /// `{"key":..,"document":{..}}` where profiles are JSON documents), `{"delete":[KEY]}`,
-/// `{"skipped":REASON}` or `{"rejected":REASON}`. Bytes that are no UTF-8 become `U+FFFD`.
+/// `{"skipped":REASON}` or `{"rejected":REASON}`. Bytes that are no UTF-8 become `U+FFFD`. Where
+/// the rules of a profile say more than to set fields, an update has entries for that, too.
+#[derive(Clone, Copy)]
 pub struct Explanation<'a> {
     decision: &'a Decision,
+    profile: Option<&'a ProfileRules>,
+    time: Option<GuardTime>,
     redacted: bool,
     max_bytes: usize,
 }
@@ -20,7 +26,19 @@ pub struct Explanation<'a> {
 impl<'a> Explanation<'a> {
     /// Everything.
     pub fn new(decision: &'a Decision) -> Self {
-        Self { decision, redacted: false, max_bytes: usize::MAX }
+        let (redacted, max_bytes) = (false, usize::MAX);
+        Self { decision, profile: None, time: None, redacted, max_bytes }
+    }
+
+    /// With what the rules of `profile`, by which it was decided, say about the update; `time` is
+    /// [`super::Transformer::time`].
+    pub fn of_profile(self, profile: &'a ProfileRules, time: Option<GuardTime>) -> Self {
+        Self { profile: Some(profile), time, ..self }
+    }
+
+    /// What is explained.
+    pub fn decision(&self) -> &'a Decision {
+        self.decision
     }
 
     /// With `***` for the key and every value.
@@ -68,6 +86,11 @@ impl Serialize for Explanation<'_> {
                 if left_out > 0 {
                     map.serialize_entry("fields_left_out", &left_out)?;
                 }
+                if let Some(profile) = self.profile {
+                    let ExplainedFields { count, room, .. } = shown;
+                    let time = self.time;
+                    explained_profile::serialize(&mut map, update, profile, time, count, room)?;
+                }
             }
             Decision::Skipped(reason) => map.serialize_entry("skipped", reason.as_str())?,
             Decision::Rejected(reason) => map.serialize_entry("rejected", reason.as_str())?,
@@ -81,6 +104,8 @@ struct ExplainedFields<'a> {
     explanation: &'a Explanation<'a>,
     update: &'a Update,
     count: usize,
+    /// Bytes for names and values that are left.
+    room: usize,
 }
 
 impl<'a> ExplainedFields<'a> {
@@ -91,7 +116,8 @@ impl<'a> ExplainedFields<'a> {
             room = left.unwrap_or(room);
             left.is_some()
         };
-        Self { explanation, update, count: update.fields().take_while(fits).count() }
+        let count = update.fields().take_while(fits).count();
+        Self { explanation, update, count, room }
     }
 }
 
@@ -108,7 +134,8 @@ impl Serialize for ExplainedFields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Action, SkipReason};
+    use crate::event::{Action, Expiry, SkipReason, TimeFrom};
+    use crate::profile::FieldTtl;
 
     fn json(explanation: &Explanation<'_>) -> String {
         serde_json::to_string(explanation).unwrap()
@@ -169,5 +196,31 @@ mod tests {
         ] {
             assert_eq!(json(&explanation), line);
         }
+    }
+
+    #[test]
+    fn the_rules_of_a_profile_add_entries() {
+        let fields: [(&[u8], &[u8]); 2] = [(b"s.a", b"1"), (b"b", b"2")];
+        let removed: [&[u8]; 2] = [b"go", b"away"];
+        let update = Update::pack(b"k", fields.into_iter(), removed.into_iter(), None);
+        let update = update.guarded(1_700_000_000_123).expiring(Some(Expiry::After(1500)));
+        let decision = Decision::Update(update);
+        let field_ttl =
+            vec![FieldTtl { pattern: "s.*".into(), ttl: std::time::Duration::from_secs(60) }];
+        let profile = ProfileRules { field_ttl, ..ProfileRules::default() };
+        let (from, clamped) = (TimeFrom::Timestamp, true);
+        let time = Some(GuardTime { ms: 1_700_000_000_123, from, clamped });
+        let explanation = Explanation::new(&decision).of_profile(&profile, time);
+        let end = concat!(
+            r#""field_ttl":{"s.a":60},"time":"2023-11-14T22:13:20.123Z","#,
+            r#""time_from":"timestamp","clamped":true}"#
+        );
+        let all = r#"{"key":"k","fields":{"s.a":"1","b":"2"},"deleted":["go","away"],"ttl":1.5,"#;
+        assert_eq!(json(&explanation), format!("{all}{end}"));
+        let cut = concat!(
+            r#"{"key":"***","fields":{"s.a":"***"},"fields_left_out":1,"#,
+            r#""deleted":["go"],"deleted_left_out":1,"ttl":1.5,"#
+        );
+        assert_eq!(json(&explanation.at_most(9).redacted()), format!("{cut}{end}"));
     }
 }

@@ -13,6 +13,8 @@ const KEPT_CAPACITY: usize = 64 << 10;
 /// Paths in the order in which they were first met, each with its current value, if any.
 #[derive(Default)]
 pub(super) struct FieldMap {
+    /// Whether a path that is null is kept in mind, as one to remove.
+    keeps_nulls: bool,
     entries: Vec<Entry>,
     names: Vec<u8>,
     values: Vec<u8>,
@@ -20,29 +22,47 @@ pub(super) struct FieldMap {
     index: HashTable<usize>,
     hasher: DefaultHashBuilder,
     live: usize,
+    nulls: usize,
 }
 
 struct Entry {
     hash: u64,
     name: Range<usize>,
-    value: Option<Range<usize>>,
+    value: FieldValue,
     /// The last traits object in which the path was met.
     source: usize,
 }
 
+/// What stands at a path.
+#[derive(Clone)]
+enum FieldValue {
+    /// Nothing that is a field.
+    Absent,
+    /// A null that is kept in mind.
+    Null,
+    /// The place of the value.
+    Set(Range<usize>),
+}
+
 impl FieldMap {
-    pub(super) fn clear(&mut self) {
+    /// Forgets all paths. From now on nulls are kept in mind, or they are not.
+    pub(super) fn clear(&mut self, keeps_nulls: bool) {
         if self.names.capacity().max(self.values.capacity()).max(self.entries.capacity())
             > KEPT_CAPACITY
         {
             *self = Self { hasher: self.hasher.clone(), ..Self::default() };
-            return;
         }
+        self.keeps_nulls = keeps_nulls;
         self.entries.clear();
         self.names.clear();
         self.values.clear();
         self.index.clear();
-        self.live = 0;
+        (self.live, self.nulls) = (0, 0);
+    }
+
+    /// Whether a path that is null is kept in mind.
+    pub(super) fn keeps_nulls(&self) -> bool {
+        self.keeps_nulls
     }
 
     /// Number of paths met so far.
@@ -58,6 +78,11 @@ impl FieldMap {
     /// Number of paths that have a value.
     pub(super) fn live(&self) -> usize {
         self.live
+    }
+
+    /// Number of nulls that are kept in mind.
+    pub(super) fn nulls(&self) -> usize {
+        self.nulls
     }
 
     /// The position of `path`, which is added when it is new; `None` when the path was met before
@@ -81,7 +106,12 @@ impl FieldMap {
                 slot.insert(at);
                 let start = names.len();
                 names.extend_from_slice(path);
-                entries.push(Entry { hash, name: start..names.len(), value: None, source });
+                entries.push(Entry {
+                    hash,
+                    name: start..names.len(),
+                    value: FieldValue::Absent,
+                    source,
+                });
                 at
             }
         }
@@ -91,15 +121,26 @@ impl FieldMap {
     pub(super) fn set<T>(&mut self, at: usize, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let start = self.values.len();
         let written = write(&mut self.values);
-        let before = self.entries[at].value.replace(start..self.values.len());
-        self.live += usize::from(before.is_none());
+        self.put(at, FieldValue::Set(start..self.values.len()));
         written
     }
 
     /// Removes the value at a position.
     pub(super) fn unset(&mut self, at: usize) {
-        let before = self.entries[at].value.take();
-        self.live -= usize::from(before.is_some());
+        self.put(at, FieldValue::Absent);
+    }
+
+    /// Removes the value at a position, because it is null.
+    pub(super) fn set_null(&mut self, at: usize) {
+        self.put(at, if self.keeps_nulls { FieldValue::Null } else { FieldValue::Absent });
+    }
+
+    fn put(&mut self, at: usize, value: FieldValue) {
+        let is_live = |value: &FieldValue| usize::from(matches!(value, FieldValue::Set(_)));
+        let is_null = |value: &FieldValue| usize::from(matches!(value, FieldValue::Null));
+        (self.live, self.nulls) = (self.live + is_live(&value), self.nulls + is_null(&value));
+        let before = std::mem::replace(&mut self.entries[at].value, value);
+        (self.live, self.nulls) = (self.live - is_live(&before), self.nulls - is_null(&before));
     }
 
     /// The position of `path`; `None` when it was not met.
@@ -110,11 +151,40 @@ impl FieldMap {
 
     /// Names and values of the paths that have a value.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
-        let live = self
-            .entries
-            .iter()
-            .filter_map(|entry| Some((entry.name.clone(), entry.value.clone()?)));
-        live.map(|(name, value)| (&self.names[name], &self.values[value]))
+        self.entries.iter().filter_map(|entry| match &entry.value {
+            FieldValue::Set(value) => {
+                Some((&self.names[entry.name.clone()], &self.values[value.clone()]))
+            }
+            FieldValue::Absent | FieldValue::Null => None,
+        })
+    }
+
+    /// Names of the nulls that are kept in mind.
+    pub(super) fn null_names(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        // Mostly there are none: then no entry is looked at.
+        let entries = if self.nulls == 0 { &[] } else { self.entries.as_slice() };
+        let nulls = entries.iter().filter(|entry| matches!(entry.value, FieldValue::Null));
+        nulls.map(|entry| &self.names[entry.name.clone()])
+    }
+
+    /// The same paths under other names; of paths that get the same name the last one counts.
+    pub(super) fn renamed(&self, rename: impl Fn(&[u8]) -> Vec<u8>) -> Self {
+        let mut renamed = Self { keeps_nulls: self.keeps_nulls, ..Self::default() };
+        for entry in &self.entries {
+            let name = || rename(&self.names[entry.name.clone()]);
+            match &entry.value {
+                FieldValue::Absent => {}
+                FieldValue::Null => {
+                    let at = renamed.enter(&name(), 0);
+                    renamed.set_null(at);
+                }
+                FieldValue::Set(value) => {
+                    let at = renamed.enter(&name(), 0);
+                    renamed.set(at, |out| out.extend_from_slice(&self.values[value.clone()]));
+                }
+            }
+        }
+        renamed
     }
 }
 
@@ -146,13 +216,36 @@ mod tests {
     }
 
     #[test]
+    fn nulls_are_kept_in_mind_on_demand() {
+        let mut fields = FieldMap::default();
+        for keeps_nulls in [false, true, false] {
+            fields.clear(keeps_nulls);
+            for path in ["a", "b", "c"] {
+                put(&mut fields, path, "1", 0);
+            }
+            [0, 0, 2].into_iter().for_each(|at| fields.set_null(at));
+            put(&mut fields, "c", "2", 1);
+            fields.set_null(1);
+            fields.unset(1);
+            let names: Vec<_> = fields.null_names().collect();
+            let expected: &[&[u8]] = if keeps_nulls { &[b"a"] } else { &[] };
+            assert_eq!((names.as_slice(), fields.nulls()), (expected, expected.len()));
+            assert_eq!(fields.iter().collect::<Vec<_>>(), [(b"c".as_slice(), b"2".as_slice())]);
+            let renamed = fields.renamed(|name| [name, b"!"].concat());
+            assert_eq!((renamed.live(), renamed.nulls()), (1, expected.len()));
+            let one = fields.renamed(|_| b"x".to_vec());
+            assert_eq!((one.live(), one.nulls()), (1, 0));
+        }
+    }
+
+    #[test]
     fn large_buffers_are_given_back() {
         let mut fields = FieldMap::default();
         for n in 0..KEPT_CAPACITY {
             put(&mut fields, &n.to_string(), "", 0);
         }
         assert_eq!(fields.find(b"77"), Some(77));
-        fields.clear();
+        fields.clear(false);
         assert_eq!(
             (fields.len(), fields.live(), fields.find(b"77"), fields.names.capacity()),
             (0, 0, None, 0)

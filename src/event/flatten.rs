@@ -166,7 +166,7 @@ impl<'de> Visitor<'de> for ValueVisitor<'_, '_> {
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
-        self.flattening.fields.unset(self.at);
+        self.flattening.fields.set_null(self.at);
         Ok(())
     }
 

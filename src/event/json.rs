@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The text without a leading byte order mark.
@@ -48,6 +48,38 @@ pub(super) fn end_of_string(text: &[u8], start: usize) -> Option<usize> {
             return Some(at + 1);
         }
         at += 2;
+    }
+}
+
+/// The raw text of the member to which the names of `path` lead from the object `text`; the last
+/// one of a repeated name counts. `None`: there is none. Reads `text` once for each name.
+pub(super) fn member_at<'a>(text: &'a str, path: &[String]) -> Option<&'a str> {
+    path.iter().try_fold(text, |text, name| {
+        let mut json = serde_json::Deserializer::from_str(text);
+        json.deserialize_map(Member(name)).ok().flatten()
+    })
+}
+
+/// Visits an object; yields its member of this name.
+struct Member<'n>(&'n str);
+
+impl<'de> Visitor<'de> for Member<'_> {
+    type Value = Option<&'de str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(name) = map.next_key_seed(Names::Any)? {
+            if *name == *self.0.as_bytes() {
+                found = Some(map.next_value::<&RawValue>()?.get());
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
     }
 }
 

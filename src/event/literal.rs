@@ -37,7 +37,8 @@ pub(super) fn flatten(
     if flattening.surrogates {
         merge_replaced(fields);
     }
-    let update: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let update: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+        + fields.null_names().map(<[u8]>::len).sum::<usize>();
     if update > limits.max_update { Err(RejectReason::TooLarge) } else { Ok(()) }
 }
 
@@ -79,7 +80,8 @@ impl LiteralFlattening<'_> {
         if self.path == b"__proto__" && self.sets_prototype(value) {
             return Ok(());
         }
-        if matches!(value, Value::Null | Value::Object(_)) {
+        let removes = matches!(value, Value::Null) && self.fields.keeps_nulls();
+        if matches!(value, Value::Null | Value::Object(_)) && !removes {
             // A path without a value is not remembered, so that nulls take no memory.
             if let Some(at) = self.fields.find(&self.path) {
                 self.fields.unset(at);
@@ -88,9 +90,13 @@ impl LiteralFlattening<'_> {
         }
         let at = self.fields.enter(&self.path, self.source);
         let most = self.most_bytes();
-        self.fields.set(at, |out| push_value(out, value, most));
+        if removes {
+            self.fields.set_null(at);
+        } else {
+            self.fields.set(at, |out| push_value(out, value, most));
+        }
         self.surrogates |= std::str::from_utf8(&self.path).is_err();
-        if self.fields.live() > self.limits.max_fields {
+        if self.fields.live() + self.fields.nulls() > self.limits.max_fields {
             return Err(RejectReason::TooManyFields);
         }
         if self.fields.size() > most { Err(RejectReason::TooLarge) } else { Ok(()) }
@@ -127,10 +133,5 @@ fn push_value(out: &mut Vec<u8>, value: &Value<'_>, most: usize) {
 
 /// Names that differ only in lone surrogates become one name; the later one wins.
 fn merge_replaced(fields: &mut FieldMap) {
-    let merged = fields.iter().fold(FieldMap::default(), |mut merged, (name, value)| {
-        let at = merged.enter(lossy(name).as_bytes(), 0);
-        merged.set(at, |out| out.extend_from_slice(value));
-        merged
-    });
-    *fields = merged;
+    *fields = fields.renamed(|name| lossy(name).as_bytes().to_vec());
 }

@@ -13,9 +13,11 @@ mod document_rules;
 mod entity_places;
 mod envelope;
 mod event_kind;
+mod explained_profile;
 mod explanation;
 mod field_map;
 mod flatten;
+mod guard_time;
 mod integrations;
 mod js;
 mod json;
@@ -23,11 +25,14 @@ mod key_rules;
 mod literal;
 mod member;
 mod no_update;
+mod profile_rules;
 mod reason;
 mod shapes;
 mod split;
 mod time;
+mod time_text;
 mod transform;
+mod ttl;
 mod unprefixed;
 mod update;
 mod user_id;
@@ -38,8 +43,10 @@ use crate::profile::Entities;
 pub use document_rules::DocumentRules;
 pub use entity_places::EntityName;
 pub use explanation::Explanation;
+pub use guard_time::{GuardTime, TimeFrom};
 pub use js::trim_js;
 pub use key_rules::KeyRules;
+pub use profile_rules::{GuardRules, ProfileRules};
 pub use reason::{RejectReason, SkipReason};
 pub use shapes::{events_of, is_blank};
 pub use split::{Body, Elements, SplitError, split};
@@ -90,6 +97,8 @@ pub struct Rules {
     /// Events of RudderStack's Profiles branch become profiles of entities; `None`: they are events
     /// like any other.
     pub entities: Option<Entities>,
+    /// How a profile changes.
+    pub profile: ProfileRules,
 }
 
 impl Rules {
@@ -102,6 +111,7 @@ impl Rules {
             deletion_event: None,
             documents: None,
             entities: None,
+            profile: ProfileRules::default(),
         }
     }
 }
@@ -120,6 +130,30 @@ pub struct Origin<'a> {
     /// The text is no event but the id of a user to be deleted, as it stands: the key of a Kafka
     /// record without a value.
     pub is_tombstone: bool,
+    /// When the event came to us.
+    pub arrival: Arrival,
+    /// The event's `receivedAt` is believed: it was set by a gateway, not by a client.
+    pub gateway: bool,
+    /// The raw JSON text of the `sentAt` of the batch that holds the event.
+    pub sent_at: Option<&'a str>,
+    /// The time on our clock, in milliseconds since the epoch. It is looked at only when
+    /// [`ProfileRules::needs_clock`].
+    pub now: i64,
+}
+
+/// What is known of the time at which an event came to us. Times are in milliseconds since the
+/// epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Arrival {
+    /// It comes now.
+    #[default]
+    Now,
+    /// Something else took it before us, at this time.
+    At(i64),
+    /// It stood in a file: nobody knows for how long.
+    Unknown,
+    /// It came before, and this is what [`Update::at`] was then.
+    Decided(i64),
 }
 
 /// The decision on one event.

@@ -21,8 +21,8 @@ words! {
 }
 
 words! {
-    /// Why an event cannot be used: it is unreadable, exceeds a limit of `[transform]`, or says
-    /// what cannot be written.
+    /// Why an event cannot be used: it is unreadable, exceeds a limit of `[transform]`, breaks a rule
+    /// of `[profile]`, or says what cannot be written.
     RejectReason {
         InvalidJson => "invalid_json",
         InvalidUtf8 => "invalid_utf8",
@@ -36,5 +36,9 @@ words! {
         BadPrefix => "bad_prefix",
         /// An event of RudderStack's Profiles branch without `traits` that can be written.
         NoDocument => "no_document",
+        /// A trait whose name begins with `profile.time_field`, while that is in use.
+        ReservedField => "reserved_field",
+        /// What stands at `profile.ttl_path` is no time to live.
+        BadTtl => "bad_ttl",
     }
 }

@@ -9,8 +9,8 @@ use super::unprefixed::Unprefixed;
 use super::user_id::push_user_id;
 use super::wrapper::unwrapped;
 use super::{
-    Action, Decision, Origin, RejectReason, Rules, SkipReason, Update, document, flatten,
-    integrations, json, literal, trim_js,
+    Action, Decision, GuardTime, Origin, RejectReason, Rules, SkipReason, Update, document,
+    flatten, integrations, json, literal, trim_js, ttl,
 };
 use crate::profile::{KeyPlaces, Prefix};
 
@@ -23,6 +23,7 @@ pub struct Transformer {
     fields: FieldMap,
     path: Vec<u8>,
     key: Vec<u8>,
+    time: Option<GuardTime>,
     literal: bool,
 }
 
@@ -37,9 +38,11 @@ impl Transformer {
     /// rule that applies decides: unreadable text is rejected; an event with no type or a type that
     /// is not written, with the destination switched off or with a blank id is skipped; one that
     /// says a prefix that is no text, and traits beyond a limit, are rejected; an event without a
-    /// field is skipped; a key beyond its limit is rejected.
+    /// field is skipped; a reserved name of a field, a key beyond its limit and a bad time to live
+    /// are rejected.
     /// An event in a wrapper, where [`Origin::wrapped`] allows one, is treated as if it came alone.
     pub fn transform(&mut self, rules: &Rules, origin: Origin<'_>, text: &[u8]) -> Decision {
+        self.time = None;
         let decision = self.decide(rules, origin, text);
         // Frees buffers that an unusual event made large.
         self.path.shrink_to(KEEP);
@@ -49,6 +52,11 @@ impl Transformer {
             Err(NoUpdate::Skip(reason)) => Decision::Skipped(reason),
             Err(NoUpdate::Reject(reason)) => Decision::Rejected(reason),
         }
+    }
+
+    /// The time of the last event, if that became an update with a guard.
+    pub fn time(&self) -> Option<GuardTime> {
+        self.time
     }
 
     fn decide(
@@ -118,20 +126,53 @@ impl Transformer {
                 (envelope.context_traits, envelope.sources) = (None, None);
                 places = places.of_group();
             }
-            EventKind::Deletion => return self.deletion(rules, places, event_time(&envelope)),
+            EventKind::Deletion => return self.deletion(rules, &origin, &envelope, places),
         }
         if let Some(update) = document::update(rules, &envelope, &mut self.key)? {
+            rules.profile.check_names(update.fields().map(|(name, _)| name))?;
             // The key of an entity has other places.
-            return Ok(if update.entity().is_some() { update } else { update.placed(places) });
+            let update = if update.entity().is_some() { update } else { update.placed(places) };
+            return self.finish(rules, &origin, &envelope, text, update);
         }
         self.flatten(&envelope, rules)?;
-        if self.fields.live() == 0 {
+        if self.fields.live() + self.fields.nulls() == 0 {
             return Err(SkipReason::NoTraits.into());
         }
+        let names = self.fields.iter().map(|(name, _)| name).chain(self.fields.null_names());
+        rules.profile.check_names(names)?;
         self.check_key(rules)?;
-        let removed = std::iter::empty();
-        let update = Update::pack(&self.key, self.fields.iter(), removed, event_time(&envelope));
-        Ok(update.placed(places))
+        let (fields, removed) = (self.fields.iter(), self.fields.null_names());
+        let update = Update::pack(&self.key, fields, removed, event_time(&envelope))
+            .doing(rules.profile.action())
+            .placed(places);
+        self.finish(rules, &origin, &envelope, text, update)
+    }
+
+    /// Gives the update its end and its time.
+    fn finish(
+        &mut self,
+        rules: &Rules,
+        origin: &Origin<'_>,
+        envelope: &Envelope<'_>,
+        text: &str,
+        update: Update,
+    ) -> Result<Update, NoUpdate> {
+        let expiry = ttl::expiry(&rules.profile, text, origin.now)?;
+        Ok(self.guarded(rules, origin, envelope, update.expiring(expiry)))
+    }
+
+    /// Gives the update its time, where there is a guard.
+    fn guarded(
+        &mut self,
+        rules: &Rules,
+        origin: &Origin<'_>,
+        envelope: &Envelope<'_>,
+        update: Update,
+    ) -> Update {
+        let Some(guard) = &rules.profile.guard else { return update };
+        let time = GuardTime::of(guard, envelope, origin);
+        self.time = Some(time);
+        update.guarded(time.ms)
     }
 
     /// The deletion of the user whose id is `id` as it stands.
@@ -148,19 +189,23 @@ impl Transformer {
             key.extend_from_slice(id.as_bytes());
             !trim_js(id).is_empty()
         });
-        self.deletion(rules, places.ok_or(SkipReason::BlankUserId)?, None)
+        let places = places.ok_or(SkipReason::BlankUserId)?;
+        self.deletion(rules, &origin, &Envelope::default(), places)
     }
 
     /// The deletion of the user of the current key.
     fn deletion(
-        &self,
+        &mut self,
         rules: &Rules,
+        origin: &Origin<'_>,
+        envelope: &Envelope<'_>,
         places: KeyPlaces,
-        event_time: Option<i64>,
     ) -> Result<Update, NoUpdate> {
         self.check_key(rules)?;
-        let update = Update::pack(&self.key, std::iter::empty(), std::iter::empty(), event_time);
-        Ok(update.doing(Action::Delete).placed(places))
+        let (fields, removed) = (std::iter::empty(), std::iter::empty());
+        let update = Update::pack(&self.key, fields, removed, event_time(envelope));
+        let update = update.doing(Action::Delete).placed(places);
+        Ok(self.guarded(rules, origin, envelope, update))
     }
 
     fn check_key(&self, rules: &Rules) -> Result<(), RejectReason> {
@@ -168,11 +213,11 @@ impl Transformer {
     }
 
     fn flatten(&mut self, envelope: &Envelope<'_>, rules: &Rules) -> Result<(), RejectReason> {
-        self.fields.clear();
+        self.fields.clear(rules.profile.keeps_nulls());
         if !self.literal && self.flatten_usual(envelope, rules).is_ok() {
             return Ok(());
         }
-        self.fields.clear();
+        self.fields.clear(rules.profile.keeps_nulls());
         literal::flatten(envelope, &rules.limits, &mut self.fields)
     }
 

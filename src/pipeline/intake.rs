@@ -5,9 +5,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::event::{Action, Decision, Origin, RejectReason, Rules, SkipReason, Transformer};
+use crate::event::{
+    Action, Decision, Explanation, Origin, RejectReason, Rules, SkipReason, Transformer,
+};
 use crate::outcome::Outcome;
 use crate::redis::Placement;
 use crate::tap::Tap;
@@ -128,21 +131,26 @@ impl Intake {
         mut ack: Ack,
     ) -> Result<(), NotAccepted> {
         let bytes = &message.bytes()[text.clone()];
-        let origin = Origin { is_tombstone: message.is_tombstone(), ..origin };
-        let mut decision = TRANSFORMER
-            .with_borrow_mut(|transformer| transformer.transform(&self.rules, origin, bytes));
-        if let Some(suppressed) = &self.suppressed
-            && let Decision::Update(update) = &decision
-            && update.action() != Action::Delete
-            && update.user_id().is_some_and(|user| suppressed(user))
-        {
-            decision = Decision::Skipped(SkipReason::Suppressed);
-        }
-        if let (Some(tap), Some(source)) = (&self.tap, ack.source())
-            && tap.is_watched()
-        {
-            tap.show(source, &decision);
-        }
+        let profile = &self.rules.profile;
+        let now = if profile.needs_clock() { Timestamp::now().as_millisecond() } else { 0 };
+        let origin = Origin { now, is_tombstone: message.is_tombstone(), ..origin };
+        let decision = TRANSFORMER.with_borrow_mut(|transformer| {
+            let mut decision = transformer.transform(&self.rules, origin, bytes);
+            if let Some(suppressed) = &self.suppressed
+                && let Decision::Update(update) = &decision
+                && update.action() != Action::Delete
+                && update.user_id().is_some_and(|user| suppressed(user))
+            {
+                decision = Decision::Skipped(SkipReason::Suppressed);
+            }
+            if let (Some(tap), Some(source)) = (&self.tap, ack.source())
+                && tap.is_watched()
+            {
+                let time = transformer.time();
+                tap.show(source, Explanation::new(&decision).of_profile(profile, time));
+            }
+            decision
+        });
         match decision {
             Decision::Update(update) => {
                 ack.set_event_time(update.event_time());

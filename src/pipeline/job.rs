@@ -156,7 +156,8 @@ impl Job {
         let letter = Letter::new(reason, source, key, self.text(), record)
             .with_origin(&prefix, self.path_type)
             .with_prefix_path(self.prefix_path())
-            .of_tombstone(self.is_tombstone());
+            .of_tombstone(self.is_tombstone())
+            .with_time(self.update.at());
         Some(letter)
     }
 

@@ -13,6 +13,12 @@ pub struct FieldTtl {
 }
 
 impl FieldTtl {
+    /// The TTL of `field` in milliseconds, by the first of `rules` that matches; `None`: it has none.
+    pub fn of_field(rules: &[Self], field: &[u8]) -> Option<u64> {
+        let rule = rules.iter().find(|rule| rule.matches(field))?;
+        Some(u64::try_from(rule.ttl.as_millis()).unwrap_or(u64::MAX))
+    }
+
     /// Whether `field` has this TTL.
     pub fn matches(&self, field: &[u8]) -> bool {
         let mut texts = self.pattern.as_bytes().split(|byte| *byte == b'*');

@@ -260,7 +260,9 @@ fn kept<'a>(message: &'a BorrowedMessage<'_>) -> KeptEvent<'a> {
     let own = |name: &str| header(message, &format!("{OWN}{name}"));
     let id = message.key().unwrap_or_default();
     let (text, source) = (message.payload().unwrap_or(id), own("source").unwrap_or_default());
-    KeptEvent::new(text.into(), own("prefix"), own("prefix-path"), own("type"), source)
+    let ms = |name: &str| own(name)?.parse().ok();
+    let times = [ms("event-time"), ms("timestamp"), message.timestamp().to_millis()];
+    KeptEvent::new(text.into(), own("prefix"), own("prefix-path"), own("type"), source, times)
         .of_tombstone(message.payload().is_none())
 }
 

@@ -25,11 +25,16 @@ struct TapLine<'a> {
 }
 
 /// The line for one decision, with its line end.
-pub(super) fn line(at: Timestamp, source: Source, decision: &Decision, mode: TapMode) -> Bytes {
-    let explanation = Explanation::new(decision).at_most(MAX_FIELDS);
+pub(super) fn line(
+    at: Timestamp,
+    source: Source,
+    explanation: Explanation<'_>,
+    mode: TapMode,
+) -> Bytes {
+    let explanation = explanation.at_most(MAX_FIELDS);
     let explanation =
         if mode == TapMode::Full { explanation } else { Explanation::redacted(explanation) };
-    let user = match decision {
+    let user = match explanation.decision() {
         Decision::Update(update) => Some(UserIds::Hashed.show(update.key()).to_string()),
         Decision::Skipped(_) | Decision::Rejected(_) => None,
     };
@@ -53,7 +58,9 @@ mod tests {
     fn only_a_full_tap_shows_keys_and_values() {
         let at = "2026-11-28T10:00:00Z".parse().unwrap();
         let shown = |decision: &Decision, mode| {
-            String::from_utf8(line(at, Source::Http, decision, mode).to_vec()).unwrap()
+            let explanation = Explanation::new(decision);
+            let line = line(at, Source::Http, explanation, mode);
+            String::from_utf8(line.to_vec()).unwrap()
         };
         let field: (&[u8], &[u8]) = (b"plan", b"free");
         let (fields, removed) = (std::iter::once(field), std::iter::empty());

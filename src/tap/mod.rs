@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::TapMode;
-use crate::event::Decision;
+use crate::event::Explanation;
 use crate::outcome::Source;
 
 use self::rate::Sampler;
@@ -37,10 +37,10 @@ impl Tap {
     }
 
     /// Shows one decision to all watchers, or counts it as left out. Never waits for a watcher.
-    pub fn show(&self, source: Source, decision: &Decision) {
+    pub fn show(&self, source: Source, explanation: Explanation<'_>) {
         if self.sampler.admit(Instant::now()) {
             let now = jiff::Timestamp::now();
-            self.watchers.send(&line::line(now, source, decision, self.mode));
+            self.watchers.send(&line::line(now, source, explanation, self.mode));
         } else {
             self.watchers.leave_out();
         }

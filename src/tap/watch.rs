@@ -81,11 +81,12 @@ mod tests {
     use super::super::watchers::{MAX_WATCHERS, WAITING_LINES};
     use super::*;
     use crate::config::TapMode;
-    use crate::event::{Decision, SkipReason};
+    use crate::event::{Decision, Explanation, SkipReason};
     use crate::outcome::Source;
 
     fn show(tap: &Tap) {
-        tap.show(Source::Http, &Decision::Skipped(SkipReason::NoType));
+        let decision = Decision::Skipped(SkipReason::NoType);
+        tap.show(Source::Http, Explanation::new(&decision));
     }
 
     fn tap() -> Tap {

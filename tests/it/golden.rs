@@ -47,7 +47,7 @@ pub(crate) struct Case {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Expect {
-    Update { key: String, fields: BTreeMap<String, String> },
+    Update { key: String, fields: BTreeMap<String, String>, removed: BTreeSet<String> },
     Skipped(String),
     Rejected(String),
 }
@@ -102,7 +102,10 @@ impl From<&Decision> for Expect {
                 let fields: BTreeMap<_, _> =
                     update.fields().map(|(name, value)| (text(name), text(value))).collect();
                 assert_eq!(fields.len(), update.field_count() as usize, "a field is written once");
-                Self::Update { key: text(update.key()), fields }
+                let removed: BTreeSet<_> = update.removed().map(text).collect();
+                assert_eq!(removed.len(), update.removed_count() as usize, "or removed once");
+                assert!(fields.keys().all(|name| !removed.contains(name)), "and not both");
+                Self::Update { key: text(update.key()), fields, removed }
             }
             Decision::Skipped(reason) => Self::Skipped(reason.as_str().into()),
             Decision::Rejected(reason) => Self::Rejected(reason.as_str().into()),
@@ -217,7 +220,8 @@ impl GoldenRow {
         }
         let expect = match self.expect {
             ExpectRow::Update { key, fields } => {
-                Expect::Update { key: key.string(), fields: fields.map() }
+                let (fields, removed) = (fields.map(), BTreeSet::new());
+                Expect::Update { key: key.string(), fields, removed }
             }
             ExpectRow::Skipped { skipped } => Expect::Skipped(skipped),
             ExpectRow::Rejected { rejected } => Expect::Rejected(rejected),
@@ -318,7 +322,7 @@ fn explain_agrees_with_every_row() {
         let mut output = Vec::new();
         let line = [case.input.as_slice(), b"\n"].concat();
         let prefix = Prefix::Fixed(trim_js(&case.prefix).to_owned());
-        explain(line.as_slice(), &mut output, &case.rules, &prefix).unwrap();
+        explain(line.as_slice(), &mut output, &case.rules, &prefix, None).unwrap();
         let row: ExpectRow = serde_json::from_slice(&output).unwrap();
         let answer = GoldenRow {
             id: case.id.clone(),
@@ -352,7 +356,7 @@ fn explain_answers_line_by_line_with_fields_in_write_order() {
     ];
     let mut output = Vec::new();
     let input = input.join("\r\n").replacen('\r', "", 1);
-    explain(input.as_bytes(), &mut output, &rules, &Prefix::Fixed("p".into())).unwrap();
+    explain(input.as_bytes(), &mut output, &rules, &Prefix::Fixed("p".into()), None).unwrap();
     let expected = [
         r#"{"key":"p:user:u","fields":{"b":"4","a":"2","c":"3"}}"#,
         r#"{"skipped":"empty"}"#,
@@ -373,8 +377,11 @@ fn the_type_of_a_path_wins_over_the_type_of_the_body() {
         let origin = Origin { path_type: Some(path_type), ..Origin::default() };
         Expect::from(&transformer.transform(&default_rules(), origin, text.as_bytes()))
     };
-    let update =
-        Expect::Update { key: "user:u".into(), fields: BTreeMap::from([("a".into(), "1".into())]) };
+    let update = Expect::Update {
+        key: "user:u".into(),
+        fields: BTreeMap::from([("a".into(), "1".into())]),
+        removed: BTreeSet::new(),
+    };
     assert_eq!(decide("identify", r#"{"userId":"u","traits":{"a":1}}"#), update);
     assert_eq!(decide("identify", r#"{"type":"track","userId":"u","traits":{"a":1}}"#), update);
     assert_eq!(

@@ -137,7 +137,7 @@ fn explain_agrees_with_every_row() {
         let plain = row.path.is_none() && row.may_delete && row.tombstone.is_none();
         let Some(input) = row.input.as_ref().filter(|_| plain) else { continue };
         let (prefix, mut output) = (parse_prefix(&row.prefix).unwrap(), Vec::new());
-        explain(format!("{input}\n").as_bytes(), &mut output, &row.rules(), &prefix).unwrap();
+        explain(format!("{input}\n").as_bytes(), &mut output, &row.rules(), &prefix, None).unwrap();
         let line: Value = serde_json::from_slice(&output).unwrap();
         assert_eq!(line, row.expect, "{}", row.id);
         explained += 1;

@@ -192,6 +192,7 @@ fn explain_prints_documents() {
             &mut line,
             &rules,
             &Prefix::Fixed(trim_js(&row.prefix).to_owned()),
+            None,
         )
         .unwrap();
         if let Some(document) = &row.expect.document {

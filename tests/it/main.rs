@@ -159,8 +159,12 @@ mod model_kafka;
 mod otlp;
 /// The status page, in a real browser.
 mod page;
+/// What events say about their time, nulls and ends, row by row, under the rules of `[profile]`.
+mod profile_events;
 /// `/api/profile` in each mode of Redis, and every answer that is not 200.
 mod profile_lookup;
+/// The time of an event on its way to dead letters, through replays, and in the tap.
+mod profile_times;
 /// What a profile becomes: expiry, removed fields, replaced and newest profiles, on many servers.
 mod profiles;
 /// Proxies and managed services that support few commands.

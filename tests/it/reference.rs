@@ -2,7 +2,7 @@
 //! strings in UTF-16 as in JavaScript and objects as lists. It is slow, has no limits, and takes
 //! only events that are objects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::golden::Expect;
 
@@ -19,16 +19,18 @@ pub(crate) enum Js {
 }
 
 /// The expected effect of an event for the destination `Redis`, without a prefix; names and values
-/// may have `max_update` bytes.
-pub(crate) fn transform_within(text: &str, max_update: usize) -> Expect {
-    let expect = transform(text);
-    let Expect::Update { fields, .. } = &expect else { return expect };
-    let size: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+/// may have `max_update` bytes. `nulls_delete`: a null removes its field.
+pub(crate) fn transform_within(text: &str, nulls_delete: bool, max_update: usize) -> Expect {
+    let expect = transform(text, nulls_delete);
+    let Expect::Update { fields, removed, .. } = &expect else { return expect };
+    let size = fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+        + removed.iter().map(String::len).sum::<usize>();
     if size > max_update { Expect::Rejected("too_large".into()) } else { expect }
 }
 
-/// The expected effect of an event for the destination `Redis`, without a prefix.
-pub(crate) fn transform(text: &str) -> Expect {
+/// The expected effect of an event for the destination `Redis`, without a prefix. `nulls_delete`: a
+/// null removes its field.
+pub(crate) fn transform(text: &str, nulls_delete: bool) -> Expect {
     let Some(event) = read(text) else { return Expect::Rejected("invalid_json".into()) };
     let Js::Object(_) = &event else { return Expect::Rejected("not_an_object".into()) };
     match event.get("type") {
@@ -57,19 +59,26 @@ pub(crate) fn transform(text: &str) -> Expect {
             collected.assign(name, value);
         }
     }
-    let text = |(name, value): &(Utf16, Js)| {
+    let (mut fields, mut removed) = (BTreeMap::new(), BTreeSet::new());
+    for (name, value) in &collected.own {
+        let name = String::from_utf16_lossy(name);
         let value = match value {
-            Js::Null | Js::Object(_) => return None,
+            Js::Null if nulls_delete => {
+                fields.remove(&name);
+                removed.insert(name);
+                continue;
+            }
+            Js::Null | Js::Object(_) => continue,
             array @ Js::Array(_) => stringify(array),
-            scalar => String::from_utf16_lossy(&to_string(scalar)?),
+            scalar => String::from_utf16_lossy(&to_string(scalar).expect("no object")),
         };
-        Some((String::from_utf16_lossy(name), value))
-    };
-    let fields: BTreeMap<_, _> = collected.own.iter().filter_map(text).collect();
-    if fields.is_empty() {
+        removed.remove(&name);
+        fields.insert(name, value);
+    }
+    if fields.is_empty() && removed.is_empty() {
         Expect::Skipped("no_traits".into())
     } else {
-        Expect::Update { key: format!("user:{id}"), fields }
+        Expect::Update { key: format!("user:{id}"), fields, removed }
     }
 }
 

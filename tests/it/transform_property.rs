@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed};
 use traitsink::event::{
-    Body, Decision, Elements, Limits, Origin, Rules, SplitError, Transformer, events_of, split,
+    Body, Decision, Elements, Limits, Origin, ProfileRules, Rules, SplitError, Transformer,
+    events_of, split,
 };
 
 use crate::golden::{Expect, default_rules};
@@ -17,7 +18,7 @@ use crate::transform_values::{
     Json, PIECES, SEPARATORS, blank, event, name, piece, tight_limits, value,
 };
 
-fn wide_rules() -> Rules {
+fn wide_rules(nulls_delete: bool) -> Rules {
     let limits = Limits {
         max_depth: Limits::DEEPEST,
         max_key: 1 << 20,
@@ -25,7 +26,12 @@ fn wide_rules() -> Rules {
         max_update: 1 << 24,
         ..default_rules().limits
     };
-    Rules { limits, ..default_rules() }
+    with_limits(limits, nulls_delete)
+}
+
+fn with_limits(limits: Limits, nulls_delete: bool) -> Rules {
+    let profile = ProfileRules { nulls_delete, ..ProfileRules::default() };
+    Rules { limits, profile, ..default_rules() }
 }
 
 /// A list of `pieces` with separators around them, and its expected elements. An object is always
@@ -93,8 +99,10 @@ proptest! {
     #[test]
     fn the_transform_agrees_with_the_reference(event in event(), blank in blank()) {
         let text = event.text(blank);
-        let expected = reference::transform(&text);
-        both_paths_give(&wide_rules(), text.as_bytes(), &expected)?;
+        for nulls_delete in [false, true] {
+            let expected = reference::transform(&text, nulls_delete);
+            both_paths_give(&wide_rules(nulls_delete), text.as_bytes(), &expected)?;
+        }
     }
 
     #[test]
@@ -108,41 +116,53 @@ proptest! {
         let at = at.index(chars.len());
         chars.splice(at..=at, put.chars());
         let text: String = chars.into_iter().collect();
-        let decision = decide(&mut Transformer::default(), &wide_rules(), text.as_bytes());
-        prop_assert_eq!(Expect::from(&decision), reference::transform(&text));
+        let decision = decide(&mut Transformer::default(), &wide_rules(false), text.as_bytes());
+        prop_assert_eq!(Expect::from(&decision), reference::transform(&text, false));
     }
 
     #[test]
-    fn both_paths_agree_on_limits(event in event(), limits in tight_limits()) {
+    fn both_paths_agree_on_limits(
+        event in event(),
+        limits in tight_limits(),
+        nulls_delete in any::<bool>(),
+    ) {
         let text = event.text("");
-        let rules = Rules { limits, ..default_rules() };
+        let rules = with_limits(limits, nulls_delete);
         let usual = Expect::from(&decide(&mut Transformer::default(), &rules, text.as_bytes()));
         let literal = Expect::from(&decide(&mut Transformer::literal(), &rules, text.as_bytes()));
         prop_assert_eq!(&usual, &literal);
-        if let Expect::Update { key, fields } = usual {
+        if let Expect::Update { key, fields, removed } = usual {
             prop_assert!(key.len() <= rules.limits.max_key);
-            prop_assert!(fields.len() <= rules.limits.max_fields);
-            prop_assert!(fields.keys().all(|name| name.len() <= rules.limits.max_field_name));
-            let size: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+            prop_assert!(fields.len() + removed.len() <= rules.limits.max_fields);
+            let mut names = fields.keys().chain(&removed);
+            prop_assert!(names.all(|name| name.len() <= rules.limits.max_field_name));
+            let size = fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+                + removed.iter().map(String::len).sum::<usize>();
             prop_assert!(size <= rules.limits.max_update);
         }
     }
 
     #[test]
-    fn the_limit_of_an_update_is_that_of_the_reference(event in event(), max_update in 1usize..60) {
+    fn the_limit_of_an_update_is_that_of_the_reference(
+        event in event(),
+        max_update in 1usize..60,
+        nulls_delete in any::<bool>(),
+    ) {
         let text = event.text("");
-        let rules = Rules { limits: Limits { max_update, ..wide_rules().limits }, ..wide_rules() };
-        let expected = reference::transform_within(&text, max_update);
+        let limits = Limits { max_update, ..wide_rules(false).limits };
+        let rules = with_limits(limits, nulls_delete);
+        let expected = reference::transform_within(&text, nulls_delete, max_update);
         both_paths_give(&rules, text.as_bytes(), &expected)?;
     }
 
     #[test]
-    fn what_came_before_leaves_no_trace(events in vec(event(), 1..5)) {
+    fn what_came_before_leaves_no_trace(events in vec((event(), any::<bool>()), 1..5)) {
         let mut reused = Transformer::default();
-        for event in &events {
+        for (event, nulls_delete) in &events {
+            let rules = with_limits(default_rules().limits, *nulls_delete);
             let text = event.text("");
-            let fresh = decide(&mut Transformer::default(), &default_rules(), text.as_bytes());
-            prop_assert_eq!(decide(&mut reused, &default_rules(), text.as_bytes()), fresh);
+            let fresh = decide(&mut Transformer::default(), &rules, text.as_bytes());
+            prop_assert_eq!(decide(&mut reused, &rules, text.as_bytes()), fresh);
         }
     }
 

@@ -38,6 +38,8 @@ pub struct Elements {
     at: usize,
     /// How many elements follow after `at`.
     left: usize,
+    /// The value of `sentAt` beside the list, in a batch.
+    sent_at: Option<Range<usize>>,
 }
 
 impl Elements {
@@ -74,6 +76,18 @@ impl Elements {
                 self.left += 1;
             }
         }
+    }
+
+    /// The same elements of a batch, whose `sentAt` stands there.
+    pub(super) fn sent(self, at: Option<Range<usize>>) -> Self {
+        Self { sent_at: at, ..self }
+    }
+
+    /// The raw JSON text of the `sentAt` of the batch that holds the elements; `text` is the text
+    /// that was split.
+    pub fn sent_at<'a>(&self, text: &'a [u8]) -> Option<&'a str> {
+        let Range { start, end } = self.sent_at.clone()?;
+        std::str::from_utf8(text.get(start + self.base..end + self.base)?).ok()
     }
 
     /// The same elements in a text with `more` bytes in front.

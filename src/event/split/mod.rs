@@ -80,16 +80,22 @@ impl<'a> Visitor<'a> for Top<'a> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut batch = None;
+        let (mut batch, mut sent_at) = (None, None);
         while let Some(name) = map.next_key_seed(Names::Usual)? {
-            if *name == *b"batch" {
-                batch = Some(map.next_value_seed(List { text: self.text })?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
+            match &*name {
+                b"batch" => batch = Some(map.next_value_seed(List { text: self.text })?),
+                b"sentAt" => sent_at = Some(place(map.next_value()?, self.text)),
+                _ => _ = map.next_value::<IgnoredAny>()?,
             }
         }
-        Ok(batch)
+        Ok(batch.map(|batch: Elements| batch.sent(sent_at)))
     }
+}
+
+/// Where in `text` the value stands that was read from it.
+fn place(raw: &RawValue, text: &str) -> Range<usize> {
+    let start = raw.get().as_ptr().addr() - text.as_ptr().addr();
+    start..start + raw.get().len()
 }
 
 /// Visits a list in `text`; yields its elements.
@@ -115,8 +121,7 @@ impl<'a> Visitor<'a> for List<'a> {
     fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut elements = Elements::default();
         while let Some(raw) = seq.next_element::<&RawValue>()? {
-            let start = raw.get().as_ptr().addr() - self.text.as_ptr().addr();
-            elements.push(start..start + raw.get().len());
+            elements.push(place(raw, self.text));
         }
         Ok(elements)
     }
@@ -146,6 +151,22 @@ mod tests {
         assert_eq!(events(b"{\"batch\":[1,2],\"batch\":[3]}"), Ok(vec![b"3".as_slice()]));
         assert_eq!(events("\u{feff}{\"batch\":[1,2]}".as_bytes()), Ok(vec![b"1".as_slice(), b"2"]));
         assert_eq!(events("\u{feff}{}".as_bytes()), Ok(vec![b"{}".as_slice()]));
+    }
+
+    #[test]
+    fn the_time_of_a_batch_is_found_beside_it() {
+        for (body, sent_at) in [
+            (&br#" {"sentAt": "a" ,"batch":[1]}"#[..], Some("\"a\"")),
+            ("\u{feff}{\"batch\":[1],\"sentAt\":17}".as_bytes(), Some("17")),
+            (br#"{"sentAt":1,"batch":[{"sentAt":3}],"s\u0065ntAt":null}"#, Some("null")),
+            (br#"{"batch":[NaN,{}], "sentAt" : {"a":[1]} }"#, Some(r#"{"a":[1]}"#)),
+            (b"{\"sentAt\":\"2023\",\"batch\":[\"\xff\"]}", Some("\"2023\"")),
+            (b"{\"sentAt\":\"\xff\",\"batch\":[1]}", None),
+            (br#"{"batch":[{"sentAt":3}],"context":{"sentAt":1}}"#, None),
+        ] {
+            let Ok(Body::Batch(elements)) = split(body) else { panic!("{body:?}") };
+            assert_eq!(elements.sent_at(body), sent_at, "{}", String::from_utf8_lossy(body));
+        }
     }
 
     #[test]

@@ -3,12 +3,14 @@
 //! everything around it must be valid JSON, apart from bytes in strings that are not UTF-8. Nothing
 //! is copied.
 
+use std::ops::Range;
+
 use serde::de::IgnoredAny;
 
 use super::{Elements, SplitError, json};
 
-/// Bytes of the longest spelling of `"batch"`: two quotes, and `\u0062` for each letter.
-const LONGEST_NAME: usize = 2 + 5 * 6;
+/// Bytes of the longest spelling of `"sentAt"`: two quotes, and `\u0073` for each letter.
+const LONGEST_NAME: usize = 2 + 6 * 6;
 
 /// The elements of `batch`, if there is one.
 pub(super) fn split(body: &[u8]) -> Result<Option<Elements>, SplitError> {
@@ -41,24 +43,34 @@ enum BatchMember {
     List(Elements),
 }
 
+/// The name of a member of the object that holds the batch.
+#[derive(PartialEq, Eq)]
+enum MemberName {
+    Batch,
+    SentAt,
+    Other,
+}
+
 /// Reads the object that opens at `at` and is the rest of `body`; the last one of several `batch`
 /// counts. `None`: the object is not valid.
 fn members(body: &[u8], mut at: usize) -> Option<BatchMember> {
-    let mut batch = BatchMember::Absent;
+    let (mut batch, mut sent_at) = (BatchMember::Absent, None);
     at += 1;
     let mut more = json::peek(body, &mut at) != b'}';
     while more {
-        let is_batch = name(body, &mut at)?;
+        let name = name(body, &mut at)?;
         if json::peek(body, &mut at) != b':' {
             return None;
         }
         at += 1;
-        if is_batch && json::peek(body, &mut at) == b'[' {
+        if name == MemberName::Batch && json::peek(body, &mut at) == b'[' {
             batch = BatchMember::List(Elements::count(body, &mut at)?);
         } else {
-            skip_value(body, &mut at)?;
-            if is_batch {
-                batch = BatchMember::Other;
+            let value = skip_value(body, &mut at)?;
+            match name {
+                MemberName::Batch => batch = BatchMember::Other,
+                MemberName::SentAt => sent_at = Some(value),
+                MemberName::Other => {}
             }
         }
         more = match json::peek(body, &mut at) {
@@ -68,11 +80,15 @@ fn members(body: &[u8], mut at: usize) -> Option<BatchMember> {
         };
         at += usize::from(more);
     }
+    let batch = match batch {
+        BatchMember::List(elements) => BatchMember::List(elements.sent(sent_at)),
+        other => other,
+    };
     is_end(body, at + 1).then_some(batch)
 }
 
-/// Moves `at` past the name that follows after blanks; true when the name is `batch`.
-fn name(body: &[u8], at: &mut usize) -> Option<bool> {
+/// Moves `at` past the name that follows after blanks.
+fn name(body: &[u8], at: &mut usize) -> Option<MemberName> {
     if json::peek(body, at) != b'"' {
         return None;
     }
@@ -83,16 +99,22 @@ fn name(body: &[u8], at: &mut usize) -> Option<bool> {
         return None;
     }
     let short = std::str::from_utf8(quoted).ok().filter(|name| name.len() <= LONGEST_NAME);
-    Some(short.is_some_and(|name| *json::decoded(name) == *b"batch"))
+    Some(match short.map(json::decoded).as_deref() {
+        Some(b"batch") => MemberName::Batch,
+        Some(b"sentAt") => MemberName::SentAt,
+        _ => MemberName::Other,
+    })
 }
 
-/// Moves `at` past the valid value that follows after blanks.
-fn skip_value(body: &[u8], at: &mut usize) -> Option<()> {
+/// Moves `at` past the valid value that follows after blanks; returns its place.
+fn skip_value(body: &[u8], at: &mut usize) -> Option<Range<usize>> {
+    json::peek(body, at);
+    let start = *at;
     let mut values =
-        serde_json::Deserializer::from_slice(body.get(*at..)?).into_iter::<IgnoredAny>();
+        serde_json::Deserializer::from_slice(body.get(start..)?).into_iter::<IgnoredAny>();
     values.next()?.ok()?;
     *at += values.byte_offset();
-    Some(())
+    Some(start..*at)
 }
 
 /// True when `text` is one JSON document; strings may hold bytes that are not UTF-8.

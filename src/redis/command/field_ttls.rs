@@ -19,10 +19,7 @@ impl FieldTtls {
             return Self(ttls);
         }
         for name in names {
-            let Some(rule) = rules.iter().find(|rule| rule.matches(word_of(name))) else {
-                continue;
-            };
-            let ttl = u64::try_from(rule.ttl.as_millis()).unwrap_or(u64::MAX);
+            let Some(ttl) = FieldTtl::of_field(rules, word_of(name)) else { continue };
             let place = ttls.iter().position(|(known, ..)| *known == ttl).unwrap_or(ttls.len());
             if place == ttls.len() {
                 ttls.push((ttl, 0, Vec::new()));

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use crate::event::trim_js;
+use crate::event::{Arrival, trim_js};
 use crate::pipeline::Source;
 use crate::profile::Prefix;
 
@@ -25,21 +26,35 @@ pub(crate) struct KeptEvent<'a> {
     pub(crate) path_type: Option<&'static str>,
     /// The event is as an SDK sent it: neither in a wrapper nor in a list.
     pub(crate) bare: bool,
+    /// When the event came to the worker that made the letter.
+    pub(crate) arrival: Arrival,
 }
 
 impl<'a> KeptEvent<'a> {
-    /// `source`, `path_type` and `prefix_path` are the words of the letter.
+    /// `source`, `path_type` and `prefix_path` are the words of the letter; `time` is what the guard
+    /// took for the event's time, `produced` the time of the Kafka record and `at` that of the
+    /// letter, all in milliseconds since the epoch.
     pub(crate) fn new(
         text: Cow<'a, [u8]>,
         prefix: Option<&str>,
         prefix_path: Option<&str>,
         path_type: Option<&str>,
         source: &str,
+        [time, produced, at]: [Option<i64>; 3],
     ) -> Self {
         let path_type = TYPES.into_iter().find(|known| Some(*known) == path_type);
         let prefix = prefix.map(|text| Prefix::again(trim_js(text), prefix_path));
-        let bare = path_type.is_some() || source == Source::Http.as_str();
-        Self { text, is_tombstone: false, prefix, path_type, bare }
+        let by_http = source == Source::Http.as_str();
+        // An event that came by HTTP was given up soon after.
+        let arrived = produced.or(at.filter(|_| by_http)).map_or(Arrival::Unknown, Arrival::At);
+        Self {
+            text,
+            is_tombstone: false,
+            prefix,
+            path_type,
+            bare: path_type.is_some() || by_http,
+            arrival: time.map_or(arrived, Arrival::Decided),
+        }
     }
 
     /// The same, where the text is the id of a user whom a record without a value deletes.
@@ -81,13 +96,18 @@ struct Members<'a> {
     tombstone: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
     tombstone_base64: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    event_time: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    timestamp: Option<&'a RawValue>,
 }
 
 /// Reads a line as a dead letter: an object with the texts `at` (a time), `reason` and `source`,
 /// and with one of `event`, `event_base64`, `tombstone` and `tombstone_base64`.
 pub(super) fn letter(line: &[u8]) -> LetterLine<'_> {
     let Ok(members) = serde_json::from_slice::<Members<'_>>(line) else { return LetterLine::Other };
-    if members.at.parse::<jiff::Timestamp>().is_err() || members.reason.is_empty() {
+    let Ok(at) = members.at.parse::<jiff::Timestamp>() else { return LetterLine::Other };
+    if members.reason.is_empty() {
         return LetterLine::Other;
     }
     let is_tombstone = members.tombstone.is_some() || members.tombstone_base64.is_some();
@@ -106,8 +126,10 @@ pub(super) fn letter(line: &[u8]) -> LetterLine<'_> {
         _ => return LetterLine::Unreadable,
     };
     let (prefix, prefix_path) = (members.prefix.as_deref(), members.prefix_path.as_deref());
-    let path_type = members.path_type.as_deref();
-    let kept = KeptEvent::new(text.into(), prefix, prefix_path, path_type, &members.source);
+    let (path_type, source) = (members.path_type.as_deref(), &members.source);
+    let ms = |raw: Option<&RawValue>| raw.and_then(|raw| raw.get().parse().ok());
+    let times = [ms(members.event_time), ms(members.timestamp), Some(at.as_millisecond())];
+    let kept = KeptEvent::new(text.into(), prefix, prefix_path, path_type, source, times);
     LetterLine::Letter(kept.of_tombstone(is_tombstone))
 }
 
@@ -160,6 +182,25 @@ mod tests {
             let LetterLine::Letter(kept) = letter(line.as_bytes()) else { panic!("{line}") };
             assert!(kept.is_tombstone, "{line}");
             assert_eq!((&*kept.text, kept.prefix), (id, Some(Prefix::Fixed("p".into()))), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_time_of_the_event_else_of_its_arrival_is_kept() {
+        let at = 1_795_932_000_100;
+        for (rest, arrival) in [
+            (r#""source":"http""#, Arrival::At(at)),
+            (r#""source":"http","event_time":1700000000123"#, Arrival::Decided(1_700_000_000_123)),
+            (r#""source":"kafka","timestamp":17,"offset":1"#, Arrival::At(17)),
+            (r#""source":"kafka","timestamp":17,"event_time":16"#, Arrival::Decided(16)),
+            (r#""source":"kafka","timestamp":null,"offset":1"#, Arrival::Unknown),
+            (r#""source":"file","event_time":"soon","timestamp":{}"#, Arrival::Unknown),
+        ] {
+            let line = format!(r#"{{{HEAD},"event":"{{}}",{rest}}}"#);
+            match letter(line.as_bytes()) {
+                LetterLine::Letter(kept) => assert_eq!(kept.arrival, arrival, "{line}"),
+                other => panic!("{line}: {other:?}"),
+            }
         }
     }
 

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::dead_letter::{DeadLetters, KafkaRecord, Letter};
-use crate::event::{Elements, Origin, RejectReason, SkipReason, events_of, is_blank, prefix_of};
+use crate::event::{
+    Arrival, Elements, Origin, RejectReason, SkipReason, events_of, is_blank, prefix_of,
+};
 use crate::metrics::Metrics;
 use crate::pipeline::{
     Ack, DeadReason, Intake, Message, NotAccepted, Outcome, Source, admit, reserve,
@@ -158,7 +160,13 @@ impl Replay {
         open: &mut OpenBlock,
     ) -> bool {
         let text = &message.bytes()[line.clone()];
-        let origin = Origin { wrapped: true, may_delete: true, ..Origin::default() };
+        let origin = Origin {
+            wrapped: true,
+            may_delete: true,
+            arrival: Arrival::Unknown,
+            gateway: true,
+            ..Origin::default()
+        };
         if cut {
             let ack = self.ack(open);
             self.dead_letter(RejectReason::TooLarge, ack, text, None, origin, None).await;
@@ -215,6 +223,8 @@ impl Replay {
             wrapped: !kept.bare,
             may_delete: true,
             is_tombstone: kept.is_tombstone,
+            arrival: kept.arrival,
+            gateway: !kept.bare,
             ..Origin::default()
         };
         let message = self.letter_message(kept.text.into_owned(), kept.is_tombstone, record).await;
@@ -266,6 +276,7 @@ impl Replay {
             self.ack(open).settle(Outcome::Skipped(SkipReason::Empty));
         }
         let text = &message.bytes()[place.clone()];
+        let origin = Origin { sent_at: events.sent_at(text), ..origin };
         while let Some(event) = events.next(text) {
             if let Some(rate) = &mut self.rate
                 && self.parts.stop.run_until_cancelled(rate.wait()).await.is_none()

@@ -28,6 +28,8 @@ pub(super) struct KeyGrant {
     pub(super) prefix: Prefix,
     /// They may delete users.
     pub(super) may_delete: bool,
+    /// Its events come through a gateway.
+    pub(super) gateway: bool,
 }
 
 impl KeyDigests {
@@ -38,9 +40,11 @@ impl KeyDigests {
             grant: KeyGrant {
                 prefix: key.prefix_rule.as_ref().unwrap_or(default_prefix).clone(),
                 may_delete: key.may_delete,
+                gateway: key.gateway,
             },
         };
-        let without = KeyGrant { prefix: default_prefix.clone(), may_delete: false };
+        let without =
+            KeyGrant { prefix: default_prefix.clone(), may_delete: false, gateway: false };
         Self { keys: keys.iter().map(key).collect(), without }
     }
 
@@ -88,6 +92,7 @@ mod tests {
         let key = |key: &str, prefix: Option<&str>| WriteKey {
             prefix_rule: prefix.map(fixed),
             may_delete: key == "second",
+            gateway: key == "second",
             ..WriteKey::plain(String::new(), key.into())
         };
         KeyDigests::new(
@@ -102,7 +107,7 @@ mod tests {
 
     /// What is granted without a key of its own.
     fn base() -> KeyGrant {
-        KeyGrant { prefix: fixed("base"), may_delete: false }
+        KeyGrant { prefix: fixed("base"), may_delete: false, gateway: false }
     }
 
     fn headers(values: &[&str]) -> HeaderMap {
@@ -121,7 +126,8 @@ mod tests {
             ("third:", ""),
             ("second:any password:", "team"),
         ] {
-            let grant = KeyGrant { prefix: fixed(prefix), may_delete: prefix == "team" };
+            let second = prefix == "team";
+            let grant = KeyGrant { prefix: fixed(prefix), may_delete: second, gateway: second };
             assert_eq!(keys().grant(&headers(&[&basic(user)])), Some(&grant), "{user}");
         }
     }

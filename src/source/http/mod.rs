@@ -106,8 +106,12 @@ impl HttpSource {
             return Err(Problem::Foreign);
         }
         let grant = keys.grant(&head.headers).ok_or(Problem::Unauthorized)?;
-        let origin =
-            Origin { prefix: &grant.prefix, may_delete: grant.may_delete, ..Origin::default() };
+        let origin = Origin {
+            prefix: &grant.prefix,
+            may_delete: grant.may_delete,
+            gateway: grant.gateway,
+            ..Origin::default()
+        };
         let encoding = Encoding::of(&head.headers)?;
         // The head is freed before the body, which may take long: both may be equally large.
         drop(head);
@@ -141,6 +145,7 @@ impl HttpSource {
         let (pending, receipts) = Pending::new(events.len());
         let delivery = async {
             let received = Instant::now();
+            let origin = Origin { sent_at: events.sent_at(message.bytes()), ..origin };
             let (mut taken, mut turn) = (0, 0);
             while let Some(event) = events.next(message.bytes()) {
                 turn += event.len();

@@ -98,6 +98,16 @@ impl Problem {
                 reason.as_str(),
                 "the event exceeds transform.max_event, or can never fit in memory",
             ),
+            Self::Rejected(reason @ RejectReason::ReservedField) => (
+                S::BAD_REQUEST,
+                reason.as_str(),
+                "the name of a trait begins with profile.time_field",
+            ),
+            Self::Rejected(reason @ RejectReason::BadTtl) => (
+                S::BAD_REQUEST,
+                reason.as_str(),
+                "what stands at profile.ttl_path is no time to live",
+            ),
             Self::Rejected(reason) => {
                 (S::BAD_REQUEST, reason.as_str(), "the event cannot be read or exceeds a limit")
             }

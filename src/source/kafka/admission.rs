@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::event::{Origin, RejectReason};
+use crate::event::{Arrival, Origin, RejectReason};
 use crate::pipeline::{Ack, Busy, Intake, NotAccepted, Reservation, admit, reserve};
 use crate::profile::Prefix;
 
@@ -76,10 +76,14 @@ impl RecordAdmission {
                     let Some(text) = pending.rest.next(pending.message.bytes()) else {
                         return Ok(());
                     };
+                    let produced = pending.message.record().and_then(|record| record.timestamp);
                     let origin = Origin {
                         prefix: &self.prefix,
                         wrapped: true,
                         may_delete: true,
+                        arrival: produced.map_or(Arrival::Now, Arrival::At),
+                        gateway: true,
+                        sent_at: pending.rest.sent_at(pending.message.bytes()),
                         ..Origin::default()
                     };
                     let ack = assignment.ack(pending.position, pending.received);

@@ -4,8 +4,10 @@
 
 #![no_main]
 
+use std::collections::BTreeSet;
+
 use libfuzzer_sys::fuzz_target;
-use traitsink::event::{Decision, Limits, Origin, Rules, Transformer};
+use traitsink::event::{Decision, Limits, Origin, Rules, Transformer, Update};
 
 const WIDE: Limits = Limits {
     max_event: 1 << 20,
@@ -25,13 +27,26 @@ const TIGHT: Limits = Limits {
 };
 
 fuzz_target!(|text: &[u8]| {
-    for (limits, wrapped) in [(WIDE, false), (TIGHT, false), (WIDE, true)] {
-        let rules = Rules::new(limits, "Redis");
+    for (limits, wrapped, nulls_delete) in [
+        (WIDE, false, false),
+        (TIGHT, false, false),
+        (WIDE, true, false),
+        (WIDE, false, true),
+        (TIGHT, false, true),
+    ] {
+        let mut rules = Rules::new(limits, "Redis");
+        rules.profile.nulls_delete = nulls_delete;
         let origin = Origin { wrapped, ..Origin::default() };
         let decide = |mut transformer: Transformer| transformer.transform(&rules, origin, text);
         match (decide(Transformer::default()), decide(Transformer::literal())) {
             (Decision::Update(usual), Decision::Update(literal)) => {
                 assert_eq!(usual.key(), literal.key());
+                let removed = |update: &Update| -> BTreeSet<Vec<u8>> {
+                    update.removed().map(<[u8]>::to_vec).collect()
+                };
+                let gone = removed(&usual);
+                assert_eq!(gone, removed(&literal));
+                assert!(usual.fields().all(|(name, _)| !gone.contains(name)));
                 let sorted = |fields: &mut Vec<(&[u8], &[u8])>| fields.sort_unstable();
                 let mut usual: Vec<_> = usual.fields().collect();
                 let mut literal: Vec<_> = literal.fields().collect();
