@@ -1,4 +1,4 @@
-//! Enums whose values are words: in metrics, dead letters and `explain`.
+//! Enums whose values are words: in metrics, dead letters, `explain` and the configuration.
 
 /// Defines an enum with `ALL`, its values in order, and `as_str`, the word of each.
 macro_rules! words {
@@ -13,7 +13,7 @@ macro_rules! words {
             /// Every value, in the order of the enum.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The word in metrics, dead letters and `explain`.
+            /// The word in metrics, dead letters, `explain` or the configuration.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::units::{print_duration, text_form};
 
-/// Durations are shorter than this: Redis takes no longer ones for a field.
+/// Durations are shorter than this: Redis keeps no time beyond it for a field.
 const LIMIT: Duration = Duration::from_millis(1 << 46);
 
 const HOUR: u128 = 60 * 60 * 1_000;
