@@ -1,5 +1,5 @@
-//! The deletion of users: its state on disk, what other workers know through Redis, the API, and how
-//! keys are deleted.
+//! The deletion of users: its state on disk, what other workers know through Redis, the API, and
+//! how keys are deleted.
 
 use std::sync::Arc;
 use std::time::Duration;

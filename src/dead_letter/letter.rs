@@ -77,8 +77,8 @@ impl Letter {
         Self { prefix_path: path.map(|names| names.join(".")), ..self }
     }
 
-    /// The event has no text, because it is a Kafka record without a value: what stands in its place
-    /// is the id of the user to be deleted.
+    /// The event has no text, because it is a Kafka record without a value: what stands in its
+    /// place is the id of the user to be deleted.
     pub fn of_tombstone(self, is_tombstone: bool) -> Self {
         Self { is_tombstone, ..self }
     }

@@ -43,7 +43,8 @@ struct Line<'a> {
     event: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event_base64: Option<String>,
-    /// The id of the user whom a record without a value deletes, when it is UTF-8; there is no text.
+    /// The id of the user whom a record without a value deletes, when it is UTF-8; there is no
+    /// text.
     #[serde(skip_serializing_if = "Option::is_none")]
     tombstone: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

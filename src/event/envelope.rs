@@ -97,8 +97,8 @@ impl<'a> Visitor<'a> for EnvelopeVisitor<'_, 'a> {
     }
 }
 
-/// Visits a context; yields its `traits` and its `sources`. To check first that the context is an object would cost a
-/// second pass over it.
+/// Visits a context; yields its `traits` and its `sources`. To check first that the context is an
+/// object would cost a second pass over it.
 struct ContextVisitor(Names);
 
 impl<'a> DeserializeSeed<'a> for ContextVisitor {

@@ -13,7 +13,8 @@ words! {
         Timestamp => "timestamp",
         OriginalTimestamp => "originalTimestamp",
         /// The client's clock is wrong: the time is as long before the arrival as it is before
-        /// `sentAt` by that clock. Or the event stood in a file, and `sentAt` counts as its arrival.
+        /// `sentAt` by that clock. Or the event stood in a file, and `sentAt` counts as its
+        /// arrival.
         SentAt => "sentAt",
         ReceivedAt => "receivedAt",
         /// When the event came to us.

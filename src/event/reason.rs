@@ -21,8 +21,8 @@ words! {
 }
 
 words! {
-    /// Why an event cannot be used: it is unreadable, exceeds a limit of `[transform]`, breaks a rule
-    /// of `[profile]`, or says what cannot be written.
+    /// Why an event cannot be used: it is unreadable, exceeds a limit of `[transform]`, breaks a
+    /// rule of `[profile]`, or says what cannot be written.
     RejectReason {
         InvalidJson => "invalid_json",
         InvalidUtf8 => "invalid_utf8",

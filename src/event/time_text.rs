@@ -19,8 +19,8 @@ pub(super) struct Moment {
 }
 
 /// Milliseconds since the epoch, at least 0, for any JSON value (raw, valid text): RFC 3339, also
-/// without a zone (UTC) or a time of day (midnight); numbers, and texts of digits alone, are seconds
-/// or milliseconds. `None`: anything else.
+/// without a zone (UTC) or a time of day (midnight); numbers, and texts of digits alone, are
+/// seconds or milliseconds. `None`: anything else.
 pub(super) fn read_time(raw: &str) -> Option<i64> {
     let ms = match json::first(raw) {
         b'"' => {

@@ -96,8 +96,8 @@ impl Transformer {
         }
     }
 
-    /// Decides on the event in `text`, whose parts are in `envelope`; without a `prefix` it says one
-    /// that is no text.
+    /// Decides on the event in `text`, whose parts are in `envelope`; without a `prefix` it says
+    /// one that is no text.
     fn decide_on(
         &mut self,
         rules: &Rules,

@@ -6,8 +6,8 @@ use super::entity_places::{EntityName, EntityPlaces};
 use crate::profile::KeyPlaces;
 
 /// One Redis key and its change, packed as RESP bulk strings: `$n\r\nKEY\r\n`, then for each field
-/// `$n\r\nNAME\r\n$m\r\nVALUE\r\n`, in the order in which they must be written, then the name of each
-/// field that is removed.
+/// `$n\r\nNAME\r\n$m\r\nVALUE\r\n`, in the order in which they must be written, then the name of
+/// each field that is removed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Update {
     packed: Box<[u8]>,

@@ -13,7 +13,8 @@ pub struct FieldTtl {
 }
 
 impl FieldTtl {
-    /// The TTL of `field` in milliseconds, by the first of `rules` that matches; `None`: it has none.
+    /// The TTL of `field` in milliseconds, by the first of `rules` that matches; `None`: it has
+    /// none.
     pub fn of_field(rules: &[Self], field: &[u8]) -> Option<u64> {
         let rule = rules.iter().find(|rule| rule.matches(field))?;
         Some(u64::try_from(rule.ttl.as_millis()).unwrap_or(u64::MAX))

@@ -21,9 +21,9 @@ impl Prefix {
     /// No prefix.
     pub const NONE: Self = Self::Fixed(String::new());
 
-    /// The prefix of an event that is read again: `text` is the one that it had, trimmed, and `path`
-    /// the names, with dots between them, from which it came. The event still holds what was found
-    /// there.
+    /// The prefix of an event that is read again: `text` is the one that it had, trimmed, and
+    /// `path` the names, with dots between them, from which it came. The event still holds what was
+    /// found there.
     pub fn again(text: &str, path: Option<&str>) -> Self {
         let text = text.to_owned();
         match path {

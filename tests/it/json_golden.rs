@@ -3,8 +3,9 @@
 //!
 //! - `id`: `60` for row 60 of the acceptance table, `suite-5` for a case of the original's own
 //!   tests; `WHAT-HOW` for others.
-//! - `rules`: `store` (`hash`), `traits` (`both`), `nulls` (`delete`), `replace` (false), `entities`
-//!   (true: of workspace `W` and destination `D`), and `limits` that differ from the defaults.
+//! - `rules`: `store` (`hash`), `traits` (`both`), `nulls` (`delete`), `replace` (false),
+//!   `entities` (true: of workspace `W` and destination `D`), and `limits` that differ from the
+//!   defaults.
 //! - `prefix`: of the Redis key, untrimmed. `input`: the event.
 //! - `expect`: as `explain` prints it. The text of a `document`, and beside it `nulls`, the paths
 //!   of members that become null; `entity`: the pieces of its key.

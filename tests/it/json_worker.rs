@@ -42,7 +42,11 @@ fn profiles_and_entities_are_documents() {
                 document(&redis, "p:user:u"),
                 json!({"address": {"city": "A"}, "tags": [1]})
             );
-            let sources = |model: &str| json!({"profiles_entity": "e", "profiles_id_type": "i", "profiles_model": model});
+            let sources = |model: &str| {
+                let names = ["profiles_entity", "profiles_id_type", "profiles_model"];
+                let [entity, id_type, name] = names;
+                json!({entity: "e", id_type: "i", name: model})
+            };
             let entity = |model: &str, traits| {
                 identify(
                     &app,

@@ -1,5 +1,5 @@
-//! What a profile becomes: each feature as a user would try it, on the oldest server that has it and
-//! on the newest.
+//! What a profile becomes: each feature as a user would try it, on the oldest server that has it
+//! and on the newest.
 
 use std::collections::BTreeMap;
 

@@ -17,8 +17,8 @@ pub(super) fn line(counts: &ReplayCounts, elapsed: Duration, dry: bool) -> Strin
     let rate = counts.settled() as f64 / seconds;
     let would = if dry { "nothing was written; it would be " } else { "" };
     format!(
-        "{} events in {seconds:.1} s ({rate:.0}/s): {would}{written} written, {stale}{skipped} skipped, \
-         {dead_lettered} dead-lettered, {failed} failed",
+        "{} events in {seconds:.1} s ({rate:.0}/s): {would}{written} written, \
+         {stale}{skipped} skipped, {dead_lettered} dead-lettered, {failed} failed",
         total.events() + failed
     )
 }

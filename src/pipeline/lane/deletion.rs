@@ -26,8 +26,8 @@ pub struct LaneDeletion {
 }
 
 impl LaneDeletion {
-    /// `suppressions`: whose events are skipped; `seen`: under which prefixes and entities there are
-    /// keys.
+    /// `suppressions`: whose events are skipped; `seen`: under which prefixes and entities there
+    /// are keys.
     pub fn new(suppressions: Arc<Suppressions>, seen: Arc<SeenKeys>) -> Arc<Self> {
         Arc::new(Self { suppressions, seen, failures: Throttle::new(NOTICE_EVERY) })
     }

@@ -1,5 +1,5 @@
-//! `HSET key name value ..`, `HDEL key name ..` where fields are removed, and `HPEXPIRE` where fields
-//! have a TTL. Pure.
+//! `HSET key name value ..`, `HDEL key name ..` where fields are removed, and `HPEXPIRE` where
+//! fields have a TTL. Pure.
 //!
 //! They are no transaction: in a cluster, nodes redirect inside of MULTI in ways that cannot be
 //! told apart from failures. All can be repeated, so a half that was applied is made whole.

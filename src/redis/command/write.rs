@@ -1,8 +1,8 @@
 //! The write forms: what can be written to one key. Pure.
 //!
 //! A new form is a variant of [`Write`], with a type that knows its commands as [`HashWrite`] does.
-//! `forms.rs` chooses it for an update. The compiler names the places in this file: see "Add a write
-//! form" in `CONTRIBUTING.md`.
+//! `forms.rs` chooses it for an update. The compiler names the places in this file: see "Add a
+//! write form" in `CONTRIBUTING.md`.
 
 use redis::Value;
 
@@ -32,8 +32,8 @@ pub enum Write {
     Deletion(KeyDeletion),
     /// Deletes what is not newer.
     Erasure(GuardedErasure),
-    /// Merges or replaces a JSON document. The payload is its packed text, and then the JSONPaths of
-    /// members that become null.
+    /// Merges or replaces a JSON document. The payload is its packed text, and then the JSONPaths
+    /// of members that become null.
     Document(DocumentWrite),
 }
 

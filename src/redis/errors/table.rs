@@ -84,8 +84,8 @@ const NO_PASSWORD: &str = "remove {section}.password, or set one on the server";
 const DATABASE: &str = "lower redis.database, or raise `databases` on the server";
 const PROTOCOL: &str =
     "something between here and Redis changes the bytes, or the port is not a Redis server";
-const NO_JSON: &str = "JSON documents (profile.store) need Redis 8, or the module RedisJSON loaded; \
-    profile.store = \"hash\" needs neither";
+const NO_JSON: &str = "JSON documents (profile.store) need Redis 8, or the module RedisJSON \
+    loaded; profile.store = \"hash\" needs neither";
 const QUOTA: &str =
     "raise the plan's limit, or wait until it starts anew; writing goes on by itself then";
 const UPSTREAM: &str = "does its Redis run, and does the proxy reach it? See the proxy's log";

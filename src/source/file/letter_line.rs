@@ -31,9 +31,9 @@ pub(crate) struct KeptEvent<'a> {
 }
 
 impl<'a> KeptEvent<'a> {
-    /// `source`, `path_type` and `prefix_path` are the words of the letter; `time` is what the guard
-    /// took for the event's time, `produced` the time of the Kafka record and `at` that of the
-    /// letter, all in milliseconds since the epoch.
+    /// `source`, `path_type` and `prefix_path` are the words of the letter; `time` is what the
+    /// guard took for the event's time, `produced` the time of the Kafka record and `at` that of
+    /// the letter, all in milliseconds since the epoch.
     pub(crate) fn new(
         text: Cow<'a, [u8]>,
         prefix: Option<&str>,
@@ -163,9 +163,8 @@ mod tests {
         assert_eq!(kept(&line), (text, None, None, false));
         let line = format!(r#"{{{HEAD},"source":"file","prefix":"","event_base64":"e30="}}"#);
         assert_eq!(kept(&line), ("{}".into(), Some(Prefix::NONE), None, false));
-        let line = format!(
-            r#"{{{HEAD},"source":"http","prefix":"t1","prefix_path":"traits.tenant","event":"{{}}"}}"#
-        );
+        let rest = r#""source":"http","prefix":"t1","prefix_path":"traits.tenant","event":"{}""#;
+        let line = format!("{{{HEAD},{rest}}}");
         let path = ["traits".to_owned(), "tenant".to_owned()].into();
         let prefix = Prefix::Dynamic { path, default: "t1".into() };
         assert_eq!(kept(&line), ("{}".into(), Some(prefix), None, true));
