@@ -162,6 +162,11 @@ fn one_mistake_has_one_exact_error() {
              alone is written redis://:PASSWORD@host",
         ),
         (
+            "redis.username=u redis.password_file=/no/file",
+            "redis.password_file (--set): /no/file cannot be read: No such file or directory (os \
+             error 2)",
+        ),
+        (
             "redis.password_command=a redis.password=p redis.url=redis://u@h",
             "redis.password_command (--set): given beside redis.password (--set): give one",
         ),

@@ -331,6 +331,7 @@ fn a_dry_run_needs_no_redis_and_writes_nothing() {
     let skipped = json!({"empty": 1, "not_identify": 2, "no_type": 1});
     let expected = json!({"events": 6, "written": 2, "skipped": skipped, "dead_lettered": {}});
     assert_eq!(result(&output), expected);
+    assert!(output.stdout.starts_with(b"{\"events\":6,\"written\":2,\"skipped\":{"), "the order");
     let bad = place.write("bad.ndjson", "{broken\n[7]\n");
     let output = place.replay(&["-q", "--dry-run", &bad, &good]);
     assert_ended(&output, 65, "");

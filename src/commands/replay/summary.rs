@@ -1,9 +1,10 @@
 //! What a replay says at its end.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::source::file::{PositionCounts, ReplayCounts};
 
@@ -23,14 +24,23 @@ pub(super) fn line(counts: &ReplayCounts, elapsed: Duration, dry: bool) -> Strin
     )
 }
 
-/// What a dry run prints.
+/// What a dry run prints, in this order.
+#[derive(Serialize)]
+struct DryRunSummary {
+    events: u64,
+    written: u64,
+    skipped: BTreeMap<&'static str, u64>,
+    dead_lettered: BTreeMap<&'static str, u64>,
+}
+
+/// The last line of a dry run on standard output.
 pub(super) fn json(counts: &ReplayCounts) -> String {
     let total = counts.total();
-    json!({
-        "events": total.events(),
-        "written": total.written,
-        "skipped": counts.skipped_by_reason(),
-        "dead_lettered": counts.dead_lettered_by_reason(),
-    })
-    .to_string()
+    let summary = DryRunSummary {
+        events: total.events(),
+        written: total.written,
+        skipped: counts.skipped_by_reason(),
+        dead_lettered: counts.dead_lettered_by_reason(),
+    };
+    serde_json::to_string(&summary).expect("numbers below names")
 }

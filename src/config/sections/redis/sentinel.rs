@@ -93,7 +93,8 @@ impl RawSentinel {
             self.password.as_ref(),
             self.password_file.as_deref(),
         );
-        if self.username.is_some() && password.is_none() {
+        // A file that cannot be read was said already.
+        if self.username.is_some() && password.is_none() && self.password_file.is_none() {
             report.error("redis.sentinel.username", "a user name has no effect without a password");
         }
         let urls: Vec<UrlTls> = nodes.iter_mut().filter_map(|node| node.tls.take()).collect();

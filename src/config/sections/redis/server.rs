@@ -46,7 +46,8 @@ pub(super) fn login(
         "username",
         redis.username.clone(),
     );
-    if username.is_some() && password.is_none() {
+    // A file that cannot be read was said already.
+    if username.is_some() && password.is_none() && redis.password_file.is_none() {
         let key = if redis.username.is_some() { "redis.username" } else { "redis.url" };
         report.error(
             key,
