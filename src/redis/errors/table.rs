@@ -69,6 +69,7 @@ const CLUSTER: &str = "a Redis Cluster needs redis.mode = \"cluster\" here; `red
     check` tells how it is";
 const OLD: &str = "traitsink needs Redis 4 or newer, and HSET not renamed";
 const PASSWORD: &str = "check {section}.username and {section}.password";
+const PERMISSION: &str = "`traitsink check --connect` prints the ACL line that is needed";
 const NO_PASSWORD: &str = "remove {section}.password, or set one on the server";
 const DATABASE: &str = "lower redis.database, or raise `databases` on the server";
 const PROTOCOL: &str =
@@ -214,6 +215,21 @@ pub(super) static TABLE: &[KnownError] = &[
         PASSWORD,
     ),
     known("ERR", "operation not permitted", Class::Config, "the server wants a password", PASSWORD),
+    // Redis 7.2 and newer, then older.
+    known(
+        "ERR",
+        "ACL failure in script",
+        Class::Config,
+        "the ACL user lacks a permission that a script needs",
+        PERMISSION,
+    ),
+    known(
+        "ERR",
+        "The user executing the script can't",
+        Class::Config,
+        "the ACL user lacks a permission that a script needs",
+        PERMISSION,
+    ),
     // Kvrocks.
     wrong_type("ERR", "Invalid argument: WRONGTYPE"),
     // Upstash.
@@ -270,13 +286,7 @@ pub(super) static TABLE: &[KnownError] = &[
         "the server wants a password",
         "set {section}.password (and {section}.username for an ACL user)",
     ),
-    known(
-        "NOPERM",
-        "",
-        Class::Config,
-        "the ACL user lacks a permission",
-        "`traitsink check --connect` prints the ACL line that is needed",
-    ),
+    known("NOPERM", "", Class::Config, "the ACL user lacks a permission", PERMISSION),
     known(
         "NOPROTO",
         "",

@@ -51,6 +51,17 @@ const REPLIES: &[(&str, &str, Class)] = &[
     ("WRONGPASS", "invalid username-password pair or user is disabled.", Class::Config),
     ("NOPERM", "this user has no permissions to run the 'hset' command", Class::Config),
     (
+        "ERR",
+        "The user executing the script can't run this command or subcommand script: 5d, on \
+         @user_script:1.",
+        Class::Config,
+    ),
+    (
+        "ERR",
+        "ACL failure in script: User writer has no permissions to run the 'hset' command",
+        Class::Config,
+    ),
+    (
         "DENIED",
         "Redis is running in protected mode because protected mode is enabled",
         Class::Config,
