@@ -15,7 +15,10 @@ mod slot;
 mod wire;
 
 pub use apply::Apply;
-pub use command::{HashWrite, UnexplainedRefusal, Verdict, Write, Writes};
+pub use command::{
+    HashWrite, KeyDeletion, PackedCommands, ReplaceWrite, Script, UnexplainedRefusal, Verdict,
+    Write, Writes,
+};
 pub use errors::{Broken, Class, QueryError, Trouble};
 pub use loss_epochs::LossEpochs;
 pub use probe::{Replication, ServerReport, probe};

@@ -3,11 +3,16 @@
 
 mod hash;
 mod packed;
+mod script;
+mod unguarded;
 mod verdict;
 mod write;
 mod writes;
 
 pub use hash::HashWrite;
+pub use packed::PackedCommands;
+pub use script::Script;
+pub use unguarded::{KeyDeletion, ReplaceWrite};
 pub(super) use verdict::Unconfirmed;
 pub use verdict::{UnexplainedRefusal, Verdict};
 pub use write::Write;

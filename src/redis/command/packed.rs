@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// A reused buffer of packed commands, one behind the other.
 #[derive(Default)]
-pub(super) struct PackedCommands {
+pub struct PackedCommands {
     bytes: Vec<u8>,
     /// Where each command ends.
     ends: Vec<usize>,
@@ -18,7 +18,8 @@ impl PackedCommands {
         self.ends.clear();
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    /// All commands, in order.
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
@@ -44,6 +45,11 @@ impl PackedCommands {
     /// Appends packed words.
     pub(super) fn push(&mut self, packed: &[u8]) {
         self.bytes.extend_from_slice(packed);
+    }
+
+    /// Appends one word.
+    pub(super) fn push_word(&mut self, word: &[u8]) {
+        push_bulk(&mut self.bytes, word);
     }
 
     /// Appends the packed key.
@@ -83,9 +89,14 @@ impl PackedCommands {
 
 /// Appends `word` as one RESP bulk string.
 pub(super) fn push_bulk(out: &mut Vec<u8>, word: &[u8]) {
-    out.push(b'$');
-    out.extend_from_slice(itoa::Buffer::new().format(word.len()).as_bytes());
-    out.extend_from_slice(b"\r\n");
+    push_length(out, word.len());
     out.extend_from_slice(word);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the beginning of a bulk string.
+fn push_length(out: &mut Vec<u8>, length: usize) {
+    out.push(b'$');
+    out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
     out.extend_from_slice(b"\r\n");
 }
