@@ -16,8 +16,9 @@ mod wire;
 
 pub use apply::Apply;
 pub use command::{
-    HashWrite, KeyDeletion, PackedCommands, ReplaceWrite, Script, UnexplainedRefusal, Verdict,
-    Write, Writes,
+    ExpiringFields, ExpiryMoment, Guard, GuardMode, GuardVerdict, GuardedDeletion, GuardedEvent,
+    HashWrite, KeyDeletion, KeyExpiry, PackedCommands, ReplaceWrite, Script, UnexplainedRefusal,
+    Verdict, Write, Writes,
 };
 pub use errors::{Broken, Class, QueryError, Trouble};
 pub use loss_epochs::LossEpochs;

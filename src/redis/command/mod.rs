@@ -1,6 +1,7 @@
 //! The write forms: how one is packed, when two may be joined, what its replies mean, which ACL it
 //! needs. Pure.
 
+mod guard;
 mod hash;
 mod packed;
 mod script;
@@ -9,6 +10,10 @@ mod verdict;
 mod write;
 mod writes;
 
+pub use guard::{
+    ExpiringFields, ExpiryMoment, Guard, GuardMode, GuardVerdict, GuardedDeletion, GuardedEvent,
+    KeyExpiry,
+};
 pub use hash::HashWrite;
 pub use packed::PackedCommands;
 pub use script::Script;

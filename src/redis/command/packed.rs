@@ -52,6 +52,14 @@ impl PackedCommands {
         push_bulk(&mut self.bytes, word);
     }
 
+    /// Appends one word that consists of `parts`.
+    pub(super) fn push_joined(&mut self, parts: &[&[u8]]) {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        push_length(&mut self.bytes, length);
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
     /// Appends the packed key.
     pub(super) fn push_key(&mut self, packed: &[u8]) {
         let length = packed.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
