@@ -73,6 +73,8 @@ mod fence;
 mod generated;
 /// The effect of one event, row by row. New behaviour of the transform gets rows in `tests/golden`.
 mod golden;
+/// Newest wins on real servers, against a model of it.
+mod guard;
 /// The test harness; no tests.
 mod harness;
 /// The HTTP source while Redis, memory or the client itself is slow.
