@@ -164,18 +164,17 @@ impl Model {
         if was_tombstone {
             self.ttl = None;
         }
-        match event.expiry {
-            Some(expiry) if !is_late || was_tombstone => {
-                if !expiry.once || self.ttl.is_none() {
-                    self.ttl = Some(expiry.ttl);
-                }
-            }
-            _ if sets || self.ttl.is_some() || event.tombstone_ttl == 0 => (),
-            _ if self.visible().is_empty() => {
-                self.is_tombstone = true;
-                self.ttl = Some(event.tombstone_ttl);
-            }
-            _ => (),
+        if let Some(expiry) = event.expiry
+            && (!is_late || was_tombstone)
+        {
+            self.ttl = self.ttl.filter(|_| expiry.once).or(Some(expiry.ttl));
+        } else if !sets
+            && self.ttl.is_none()
+            && event.tombstone_ttl > 0
+            && self.visible().is_empty()
+        {
+            self.is_tombstone = true;
+            self.ttl = Some(event.tombstone_ttl);
         }
     }
 

@@ -15,12 +15,8 @@ local function expire(in_order, set, was_empty, newest)
   end
   if was_empty and not sets then return end
   if was_empty then redis.call('PERSIST', key) end
-  if command ~= '' and (in_order or was_empty) then
-    if once ~= '' then
-      redis.call(command, key, ms, 'NX')
-    else
-      redis.call(command, key, ms)
-    end
+  if set_key_ttl and (in_order or was_empty) then
+    set_key_ttl()
   elseif not sets and tombstone > 0 and redis.call('PTTL', key) == -1 then
     local _, data = names_by_owner()
     if #data == 0 then

@@ -1,7 +1,8 @@
--- The way of an event that is late, brings more than fields, or has a set of fields without a note.
+-- The way of an event that is late, only removes fields, is very large, or follows a tombstone or
+-- mode "profile"; and of a new note whose id has the notes counted.
 if is_written then
   limit_notes()
-  expire(true, {[ARGV[2]] = true}, false, text)
+  if set_key_ttl then set_key_ttl() end
   return 1
 end
 local time = tonumber(text)

@@ -1,4 +1,5 @@
--- The way of an event that is late, brings more than fields, or replaces a profile of other fields.
+-- The way of an event that is late, only removes fields, is very large, or follows a tombstone or
+-- mode "field", or replaces a profile of other fields.
 local newest, state = read_time(known)
 if newest and tonumber(string.sub(text, 1, 13)) < newest then return 0 end
 local was_empty = is_empty(state)
