@@ -19,8 +19,8 @@ pub(super) struct Moment {
 }
 
 /// Milliseconds since the epoch, at least 0, for any JSON value (raw, valid text): RFC 3339, also
-/// without a zone (UTC) or a time of day (midnight); numbers, and texts of digits alone, are seconds
-/// or milliseconds. `None`: anything else.
+/// without a zone (UTC) or a time of day (midnight); numbers, and texts of digits alone, are
+/// seconds or milliseconds. `None`: anything else.
 pub(super) fn read_time(raw: &str) -> Option<i64> {
     let ms = match json::first(raw) {
         b'"' => {
@@ -83,7 +83,7 @@ fn fraction(text: &str) -> Option<(i64, &str)> {
     let Some(rest) = text.strip_prefix('.') else { return Some((0, text)) };
     let end = rest.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
     let (digits, zone) = rest.split_at(end);
-    let thousandths = format!("{:0<3.3}", digits);
+    let thousandths = format!("{digits:0<3.3}");
     (end > 0).then(|| Some((thousandths.parse().ok()?, zone)))?
 }
 

@@ -158,9 +158,8 @@ fn each_time_to_live_is_that_of_its_row() {
     let origin = Origin { now: NOW, ..Origin::default() };
     for row in rows::<TtlRow>("event_ttls", 75) {
         let said = row.said.map(|raw| format!(r#""ttl":{}"#, raw.get())).unwrap_or_default();
-        let text = format!(
-            r#"{{"type":"identify","userId":"u","context":{{"app":{{{said}}}}},"traits":{{"a":1}}}}"#
-        );
+        let context = format!(r#""context":{{"app":{{{said}}}}}"#);
+        let text = format!(r#"{{"type":"identify","userId":"u",{context},"traits":{{"a":1}}}}"#);
         let expected = match row.expect {
             TtlExpect::After(ms) => Ok(Some(Expiry::After(ms))),
             TtlExpect::At(ms) => Ok(Some(Expiry::At(ms))),
