@@ -13,8 +13,7 @@ words! {
         Timestamp => "timestamp",
         OriginalTimestamp => "originalTimestamp",
         /// The client's clock is wrong: the time is as long before the arrival as it is before
-        /// `sentAt` by that clock. Or the event stood in a file, and `sentAt` counts as its
-        /// arrival.
+        /// `sentAt` by that clock. Or the event stood in a file: `sentAt` counts as its arrival.
         SentAt => "sentAt",
         ReceivedAt => "receivedAt",
         /// When the event came to us.
@@ -34,19 +33,22 @@ pub struct GuardTime {
 
 impl GuardTime {
     pub(super) fn of(rules: &GuardRules, envelope: &Envelope<'_>, origin: &Origin<'_>) -> Self {
+        let latest = |ms: i64| ms.saturating_add(rules.max_ahead);
         let read = |raw: Option<&str>| raw.and_then(read_time);
         let received = if origin.gateway { read(envelope.received_at) } else { None };
         let sent = read(envelope.sent_at).or_else(|| read(origin.sent_at));
         let (arrival, from) = match (origin.arrival, received, sent) {
             (Arrival::Decided(ms), ..) => {
-                return Self { ms, from: TimeFrom::Arrival, clamped: false };
+                // An arrival may be ahead of our clock, and an event ahead of its arrival.
+                let clamped = ms > latest(latest(origin.now));
+                let ms = if clamped { origin.now } else { ms.max(0) };
+                return Self { ms, from: TimeFrom::Arrival, clamped };
             }
             (Arrival::At(ms), ..) => (ms, TimeFrom::Arrival),
             (_, Some(received), _) => (received, TimeFrom::ReceivedAt),
             (Arrival::Unknown, None, Some(sent)) => (sent, TimeFrom::SentAt),
             (Arrival::Now | Arrival::Unknown, None, _) => (origin.now, TimeFrom::Arrival),
         };
-        let latest = |ms: i64| ms.saturating_add(rules.max_ahead);
         let is_ahead = arrival > latest(origin.now);
         let arrival = if is_ahead { origin.now } else { arrival };
         let time = match (base(envelope, received.is_some()), sent) {
@@ -100,7 +102,10 @@ mod tests {
                 time(), time(), time(), time(), time()
             ],
             arrival in prop_oneof![
-                Just(Arrival::Now), Just(Arrival::Unknown), any::<i64>().prop_map(Arrival::At)
+                Just(Arrival::Now),
+                Just(Arrival::Unknown),
+                any::<i64>().prop_map(Arrival::At),
+                any::<i64>().prop_map(Arrival::Decided),
             ],
             gateway: bool,
             now in 0_i64..4_000_000_000_000,

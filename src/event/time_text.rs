@@ -83,7 +83,7 @@ fn fraction(text: &str) -> Option<(i64, &str)> {
     let Some(rest) = text.strip_prefix('.') else { return Some((0, text)) };
     let end = rest.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
     let (digits, zone) = rest.split_at(end);
-    let thousandths = format!("{:0<3.3}", digits);
+    let thousandths = format!("{digits:0<3.3}");
     (end > 0).then(|| Some((thousandths.parse().ok()?, zone)))?
 }
 

@@ -161,8 +161,8 @@ fn each_time_to_live_is_that_of_its_row() {
     let origin = Origin { now: NOW, ..Origin::default() };
     for row in rows::<TtlRow>("event_ttls", 75) {
         let said = row.said.map(|raw| format!(r#""ttl":{}"#, raw.get())).unwrap_or_default();
-        let head = r#""type":"identify","userId":"u","traits":{"a":1}"#;
-        let text = format!(r#"{{{head},"context":{{"app":{{{said}}}}}}}"#);
+        let context = format!(r#""context":{{"app":{{{said}}}}}"#);
+        let text = format!(r#"{{"type":"identify","userId":"u",{context},"traits":{{"a":1}}}}"#);
         let expected = match row.expect {
             TtlExpect::After(ms) => Ok(Some(Expiry::After(ms))),
             TtlExpect::At(ms) => Ok(Some(Expiry::At(ms))),

@@ -237,3 +237,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_deepest_events_fit_the_smallest_stack() {
+    let mut rules = default_rules();
+    rules.limits = Limits { max_depth: Limits::DEEPEST, max_field_name: 4000, ..rules.limits };
+    let event = |traits: String| format!(r#"{{"type":"identify","userId":"u","traits":{traits}}}"#);
+    let objects = event("{\"a\":".repeat(1000) + "1" + &"}".repeat(1000));
+    let arrays = event(format!("{{\"a\":{}[1]{}}}", "[{\"b\":".repeat(499), "}]".repeat(499)));
+    let deepest = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
+        for text in [objects, arrays] {
+            let decision =
+                Transformer::default().transform(&rules, Origin::default(), text.as_bytes());
+            assert!(
+                matches!(&decision, Decision::Update(update) if update.field_count() == 1),
+                "{decision:?}"
+            );
+        }
+    });
+    deepest.unwrap().join().unwrap();
+}
