@@ -75,6 +75,15 @@ pub struct Config {
     pub reload: Reload,
 }
 
+impl Config {
+    /// Whether a Kafka record without a value deletes its user; also where `[deletion]` is on, for
+    /// dead letters of such records.
+    fn tombstones_delete(&self) -> bool {
+        let by_kafka = |kafka: &Kafka| kafka.tombstones == Tombstones::Delete;
+        self.deletion.is_some() || self.kafka.as_ref().is_some_and(by_kafka)
+    }
+}
+
 /// A valid configuration, and what to say about it.
 #[derive(Debug, Clone)]
 pub struct Loaded {
@@ -172,6 +181,7 @@ fn resolve(raw: &Raw, args: &ConfigArgs, report: &mut ConfigReport) -> Config {
     config.rules.profile = ProfileRules::of(&config.profile);
     config.rules.deletion_event =
         config.deletion.as_ref().and_then(|deletion| deletion.event.clone());
+    config.rules.tombstones_delete = config.tombstones_delete();
     if let (Some(kafka), DeadLetter::Kafka { client, topic }) =
         (&mut config.kafka, &config.dead_letter)
         && kafka.client.bootstrap_servers == client.bootstrap_servers

@@ -92,6 +92,8 @@ pub struct Rules {
     pub keys: KeyRules,
     /// A `track` event of exactly this name deletes its user; `None`: none does.
     pub deletion_event: Option<String>,
+    /// A Kafka record without a value deletes the user that is its key; else it is skipped.
+    pub tombstones_delete: bool,
     /// Profiles are JSON documents; `None`: they are hashes.
     pub documents: Option<DocumentRules>,
     /// Events of RudderStack's Profiles branch become profiles of entities; `None`: they are events
@@ -109,6 +111,7 @@ impl Rules {
             destination: destination.into(),
             keys: KeyRules::default(),
             deletion_event: None,
+            tombstones_delete: false,
             documents: None,
             entities: None,
             profile: ProfileRules::default(),

@@ -182,6 +182,9 @@ impl Transformer {
         origin: Origin<'_>,
         id: &[u8],
     ) -> Result<Update, NoUpdate> {
+        if !rules.tombstones_delete {
+            return Err(SkipReason::Empty.into());
+        }
         let id = std::str::from_utf8(id).map_err(|_| RejectReason::InvalidUtf8)?;
         self.key.clear();
         let prefix = origin.prefix.default_text();

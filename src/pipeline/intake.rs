@@ -226,6 +226,7 @@ mod tests {
         let mut rules = Rules::new(limits, "Redis");
         rules.keys.group = KeyTemplate::parse("group:{groupId}", KeyedBy::Group).ok();
         rules.deletion_event = Some("Gone".to_owned());
+        rules.tombstones_delete = true;
         rules
     }
 

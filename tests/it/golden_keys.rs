@@ -71,6 +71,7 @@ impl KeyRow {
         let group = self.group_key.as_deref();
         rules.keys.group = group.map(|key| KeyTemplate::parse(key, KeyedBy::Group).unwrap());
         rules.deletion_event = self.deletion_event.clone();
+        rules.tombstones_delete = true;
         rules
     }
 

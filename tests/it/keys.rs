@@ -169,6 +169,9 @@ fn the_dead_letter_of_a_tombstone_is_replayed_and_fails_again_as_it_was() {
     let ids = [r#""tombstone":"u 1""#, r#""tombstone":"u2""#, r#""tombstone_base64":"dQH/""#];
     let input = ids.map(letter).join("\n");
     let said = traitsink(&redis, &data, &[], &["replay", "-"], &input);
+    assert!(said.contains("0 written, 3 skipped, 0 dead-lettered"), "nobody deletes here: {said}");
+    let on = ["deletion.event=Gone"];
+    let said = traitsink(&redis, &data, &on, &["replay", "-"], &input);
     assert!(said.contains("1 written, 0 skipped, 2 dead-lettered, 0 failed"), "{said}");
     assert!(said.ends_with("exit Some(65)"), "{said}");
     assert_eq!(hash(&redis, "p:user:u2"), fields(&[]));
@@ -190,7 +193,7 @@ fn the_dead_letter_of_a_tombstone_is_replayed_and_fails_again_as_it_was() {
     redis.cli(&["HSET", "p:user:u 1", "a", "1"]);
     let (moved, again) = (data.path().join("repair.ndjson"), TempDir::new().unwrap());
     std::fs::rename(&file, &moved).unwrap();
-    let said = traitsink(&redis, &again, &[], &["replay", moved.to_str().unwrap()], "");
+    let said = traitsink(&redis, &again, &on, &["replay", moved.to_str().unwrap()], "");
     assert!(said.contains("1 written, 0 skipped, 1 dead-lettered, 0 failed"), "{said}");
     assert_eq!(hash(&redis, "p:user:u 1"), fields(&[]));
 }
