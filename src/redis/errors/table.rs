@@ -337,7 +337,8 @@ pub(super) static TABLE: &[KnownError] = &[
         "too few replicas are in step, so the server refuses writes",
         "see min-replicas-to-write",
     ),
-    known("NOSCRIPT", "", Class::Retry, "the server does not have the script", ""),
+    // A new connection loads the scripts again.
+    known("NOSCRIPT", "", Class::Reconnect, "the server does not have the script", ""),
     known(
         "OOM",
         "",

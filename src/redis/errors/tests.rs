@@ -82,7 +82,7 @@ const REPLIES: &[(&str, &str, Class)] = &[
     ("upstream", "failure", Class::Retry),
     ("no", "upstream host", Class::Retry),
     ("ERR", "max daily request limit exceeded. Limit: 10000, Usage: 10000.", Class::Retry),
-    ("NOSCRIPT", "No matching script. Please use EVAL.", Class::Retry),
+    ("NOSCRIPT", "No matching script. Please use EVAL.", Class::Reconnect),
     ("EXECABORT", "Transaction discarded because of previous errors.", Class::Retry),
     (
         "UNBLOCKED",
