@@ -30,7 +30,7 @@ pub(super) fn without(object: &str, path: &[String]) -> String {
 /// Recurses as deep as `path` is long.
 fn push_without(out: &mut String, object: &str, path: &[String]) {
     let Some((name, deeper)) = path.split_first() else { return };
-    let is_wanted = |member: &Member<'_>| *member.name == *name.as_bytes();
+    let is_wanted = |member: &MemberPlace<'_>| *member.name == *name.as_bytes();
     let members = members(object);
     let last = members.iter().rposition(is_wanted);
     out.push('{');
@@ -53,7 +53,7 @@ fn push_without(out: &mut String, object: &str, path: &[String]) {
 }
 
 /// A member of an object.
-struct Member<'a> {
+struct MemberPlace<'a> {
     /// In WTF-8.
     name: Cow<'a, [u8]>,
     /// From the first quote of its name to the end of its value.
@@ -62,7 +62,7 @@ struct Member<'a> {
 }
 
 /// All members of `object`, in order.
-fn members(object: &str) -> Vec<Member<'_>> {
+fn members(object: &str) -> Vec<MemberPlace<'_>> {
     serde_json::Deserializer::from_str(object).deserialize_map(All(object)).unwrap_or_default()
 }
 
@@ -93,7 +93,7 @@ impl<'a> Visitor<'a> for Wanted<'_> {
 struct All<'a>(&'a str);
 
 impl<'a> Visitor<'a> for All<'a> {
-    type Value = Vec<Member<'a>>;
+    type Value = Vec<MemberPlace<'a>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -109,7 +109,7 @@ impl<'a> Visitor<'a> for All<'a> {
             start += 1;
             json::peek(self.0.as_bytes(), &mut start);
             end = value.as_ptr().addr() - self.0.as_ptr().addr() + value.len();
-            members.push(Member { name, text: &self.0[start..end], value });
+            members.push(MemberPlace { name, text: &self.0[start..end], value });
         }
         Ok(members)
     }
