@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::guarded;
 use super::hosts::Hosts;
 use super::http::Client;
 use super::{eventually, eventually_or};
@@ -67,7 +68,8 @@ impl App {
             "admin.listen=127.0.0.1:0",
         ]);
         command.arg("-s").arg(format!("data_dir={}", dir.path().display()));
-        for setting in settings {
+        let guard = guarded::SETTINGS.into_iter().filter(|_| guarded::is_guarded());
+        for setting in settings.iter().copied().chain(guard) {
             command.args(["-s", setting]);
         }
         command.arg("run").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

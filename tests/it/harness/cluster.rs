@@ -5,6 +5,7 @@ use std::path::Path;
 
 use redis::Value;
 
+use super::guarded::without_times;
 use super::redis::{Builder, Redis, free_port};
 use super::{eventually, run};
 
@@ -85,7 +86,7 @@ impl Cluster {
         let found = self.nodes.iter().filter(|node| is_master(node)).find_map(|node| {
             match node.cli(&["HGETALL", key]) {
                 Value::ServerError(_) => None,
-                hash => Some(redis::from_redis_value(hash).expect("a hash")),
+                hash => Some(without_times(redis::from_redis_value(hash).expect("a hash"))),
             }
         });
         found.unwrap_or_else(|| panic!("no node owns {key}"))

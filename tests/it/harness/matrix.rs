@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
+use super::guarded::is_guarded;
+
 /// Plays `round` several times, and adds a row for the fault `id`, named `words`, to the matrix.
 ///
 /// The range `rounds` begins with the number of an ordinary run and ends with that of a long run.
@@ -87,7 +89,8 @@ impl MatrixRow {
         let (slowest, median) =
             (millis(recoveries.last()), millis(recoveries.get(recoveries.len() / 2)));
         let lost = if std::thread::panicking() { "FAILED".to_owned() } else { lost.to_string() };
-        format!("{}\t{}\t{number}\t{lost}\t{slowest}\t{median}\n", self.id, self.words)
+        let with = if is_guarded() { ", newest_wins and a TTL" } else { "" };
+        format!("{}\t{}{with}\t{number}\t{lost}\t{slowest}\t{median}\n", self.id, self.words)
     }
 }
 

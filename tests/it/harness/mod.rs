@@ -7,6 +7,7 @@ pub(crate) mod browser;
 pub(crate) mod certs;
 pub(crate) mod cluster;
 pub(crate) mod command_proxy;
+pub(crate) mod guarded;
 pub(crate) mod guide;
 pub(crate) mod hosts;
 pub(crate) mod http;

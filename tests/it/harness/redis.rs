@@ -13,6 +13,7 @@ use redis::{ConnectionLike, Value};
 use tempfile::TempDir;
 
 use super::certs::Issued;
+use super::guarded::without_times;
 
 /// A server that `tests/servers/fetch` installs.
 #[derive(Debug, Clone, Copy)]
@@ -203,7 +204,7 @@ impl Redis {
     }
 
     pub(crate) fn hgetall(&self, key: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
-        redis::from_redis_value(self.cli(&["HGETALL", key])).expect("a hash")
+        without_times(redis::from_redis_value(self.cli(&["HGETALL", key])).expect("a hash"))
     }
 
     /// The server's directory.
