@@ -97,6 +97,7 @@ impl App {
         let deletion = match (&config.deletion, delivery.kept_deletions()) {
             (Some(settings), Some(kept)) => {
                 let listener = deletion_listener;
+                listener.iter().for_each(|listener| _ = listening("deletion", listener));
                 let parts = (listener, &delivery, kept);
                 Some(UserDeletion::start(config, settings, parts, &lifecycle)?)
             }

@@ -110,6 +110,9 @@ mod json_worker;
 /// Real brokers: the promises of the harness, every way to log in and to be refused, the probe.
 #[cfg(feature = "kafka")]
 mod kafka_client;
+/// A deleted user stays deleted through a replay of the whole topic.
+#[cfg(feature = "kafka")]
+mod kafka_deletion;
 /// Redis loses confirmed writes; the worker reads their records again.
 #[cfg(feature = "kafka")]
 mod kafka_failover;
