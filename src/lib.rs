@@ -28,8 +28,8 @@
 //!    `tests/it/attacks/`.
 //! 4. **Unsettled is failed.** An ack dropped without an outcome counts as failed. Proven by
 //!    [`pipeline::Ack`]'s tests.
-//! 5. **The ledger closes.** received = written + stale + skipped + rejected + dead-lettered + failed +
-//!    in flight. Asserted at rest by the tests of faults (`App::assert_at_rest`).
+//! 5. **The ledger closes.** received = written + stale + skipped + rejected + dead-lettered +
+//!    failed + in flight. Asserted at rest by the tests of faults (`App::assert_at_rest`).
 //!
 //! # Rooms
 //! Each room is a folder or a file of `src`, and begins with what it is for. The table in
@@ -81,8 +81,8 @@
 //! *message* (raw, from a source), *event* (decoded), *update* (one key and what is written to it),
 //! *job* (an update with its ack, in a lane), *lane* (an ordered part of the keys: one queue, one
 //! task, one write in flight), *batch*, *ack*, *receipts*, *outcome* (written, stale, skipped,
-//! rejected, dead-lettered, failed), *verdict* (Redis's answer to one write), *trouble* (why a server takes
-//! no writes), *watermark* (all offsets below are settled), *dead letter*.
+//! rejected, dead-lettered, failed), *verdict* (Redis's answer to one write), *trouble* (why a
+//! server takes no writes), *watermark* (all offsets below are settled), *dead letter*.
 
 pub mod admin;
 pub mod app;

@@ -1,5 +1,4 @@
-//! The deletion of users: its state on disk, what other workers know through Redis, the API, and
-//! how keys are deleted.
+//! The deletion of users: the API, the work on what it accepts, and how keys are deleted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,75 +9,24 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{self, Config};
 use crate::deletion::{
-    ApiLimits, ApiToken, ConfiguredKeys, Deleted, DeletionStore, DeletionTime, KeyDeleter,
-    KeyScope, NamedSource, NotDeleted, RegulationApi, Runner, RunnerParts, SeenKeys,
-    SuppressionSync,
+    ApiLimits, ApiToken, ConfiguredKeys, Deleted, DeletionTime, KeyDeleter, KeyScope, NamedSource,
+    NotDeleted, RegulationApi, Runner, RunnerParts,
 };
 use crate::event::{Action, Update};
-use crate::exit::Exit;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
-use crate::pipeline::{DeletedKeys, Intake, LaneDeletion, delete_keys};
+use crate::pipeline::{DeletedKeys, Intake, delete_keys};
 use crate::profile::Prefix;
-use crate::readiness::Readiness;
-use crate::redis::Route;
 use crate::server;
-use crate::store::StoreError;
 
 use super::delivery::Delivery;
+use super::kept_deletions::{KeptDeletions, io};
 use super::start_error::StartError;
 
 /// The limits of a body where there is no HTTP source: the defaults of `http.max_body` and
 /// `http.body_timeout`.
 const MAX_BODY: usize = 8 << 20;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// What is kept of deletions, before the lanes start.
-pub(super) struct KeptDeletions {
-    store: DeletionStore,
-    seen: Arc<SeenKeys>,
-    sync: Arc<SuppressionSync>,
-    /// For the lanes.
-    pub(super) lanes: Arc<LaneDeletion>,
-}
-
-impl KeptDeletions {
-    /// Opens the state on disk, which one process uses at a time: beside a worker, a replay has its
-    /// own in memory. Connects to nothing.
-    ///
-    /// # Errors
-    /// The file cannot be used.
-    pub(super) fn open(
-        config: &Config,
-        deletion: &config::Deletion,
-        route: &Route,
-        is_worker: bool,
-    ) -> Result<Self, StartError> {
-        let max = deletion.max_suppressed as u64;
-        let opened = DeletionStore::open(&config.data_dir, max).or_else(|error| match error {
-            StoreError::InUse { .. } if !is_worker => DeletionStore::in_memory(max),
-            error => Err(error),
-        });
-        let store = opened.map_err(io)?;
-        let seen = Arc::new(SeenKeys::read(&store).map_err(io)?);
-        let key = deletion.suppressions_key.clone().into_bytes();
-        let sync = Arc::new(SuppressionSync::new(store.clone(), route.clone(), key));
-        let lanes = LaneDeletion::new(store.suppressions(), Arc::clone(&seen));
-        Ok(Self { store, seen, sync, lanes })
-    }
-
-    /// Whether the events of a user are skipped, for the intake.
-    pub(super) fn suppressed(&self) -> Arc<dyn Fn(&[u8]) -> bool + Send + Sync> {
-        let suppressions = self.store.suppressions();
-        Arc::new(move |user| suppressions.holds(user))
-    }
-
-    /// Keeps disk and Redis the same from now on.
-    pub(super) fn start_sync(&self, readiness: &Arc<Readiness>, stop: &CancellationToken) {
-        let (sync, readiness, stop) = (Arc::clone(&self.sync), Arc::clone(readiness), stop.clone());
-        tokio::spawn(async move { stop.run_until_cancelled(sync.run(&readiness)).await });
-    }
-}
 
 /// The API, and the work on what it accepts.
 pub(super) struct UserDeletion {
@@ -214,8 +162,4 @@ fn configured_keys(config: &Config, deletion: &config::Deletion) -> ConfiguredKe
         prefixes: std::iter::once(own).chain(deletion.prefixes.iter().cloned()).collect(),
         sources: keys.map(source).collect(),
     }
-}
-
-fn io(error: StoreError) -> StartError {
-    StartError { message: error.to_string(), code: Exit::IO }
 }

@@ -19,7 +19,7 @@ use crate::readiness::Readiness;
 use crate::redis::{Forms, Route};
 use crate::tap::Tap;
 
-use super::deletion::KeptDeletions;
+use super::kept_deletions::KeptDeletions;
 use super::start_error::StartError;
 
 /// The running parts between the sources and Redis, and how they are ended.

@@ -6,6 +6,7 @@ mod deletion;
 mod delivery;
 mod dry_run;
 mod faults;
+mod kept_deletions;
 mod reload;
 mod service;
 mod start_error;

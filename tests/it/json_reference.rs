@@ -158,7 +158,7 @@ fn is_null(value: &Js) -> bool {
 /// Whether JSONPath can name a member.
 fn can_be_named(name: &[u16]) -> bool {
     let has = |c: char| name.contains(&(c as u16));
-    !has('\\') && !(has('"') && has('\''))
+    !(has('\\') || has('"') && has('\''))
 }
 
 /// The value with U+FFFD for each lone surrogate.

@@ -223,12 +223,14 @@ fn explain_takes_a_prefix_that_events_choose() {
 #[test]
 fn the_minimal_acl_is_enough_for_keys_of_ones_own() {
     let (redis, data) = (Redis::start(), TempDir::new().unwrap());
-    let keys = ["redis.key={prefix}profile:{{{userId}}}", "redis.group_key=g:{prefix}{groupId}"];
+    let keys =
+        ["redis.key={prefix}profile:{{{userId}}}", "redis.group_key={prefix}group:{groupId}"];
     let settings = [keys[0], keys[1], DYNAMIC, "redis.username=w", "redis.password=s3cret"];
     redis.cli(&["ACL", "SETUSER", "w", "on", ">s3cret", "~*", "+@all"]);
     let said = traitsink(&redis, &data, &settings, &["check", "--connect"], "");
     let line = said.lines().find_map(|line| line.strip_prefix("minimal acl")).expect(&said);
-    let patterns = "~*:profile:{*} ~profile:{*} ~nobody:profile:{*} ~g:*:* ~g:* ~g:nobody:*";
+    let patterns =
+        "~*:profile:{*} ~profile:{*} ~nobody:profile:{*} ~*:group:* ~group:* ~nobody:group:*";
     assert!(line.contains(patterns), "{line}");
     let words: Vec<&str> = line.split_whitespace().collect();
     let words: Vec<String> = words.iter().map(|word| word.replace("PASSWORD", "s3cret")).collect();

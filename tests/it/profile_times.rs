@@ -14,7 +14,7 @@ use traitsink::app::{App, Delivery};
 use traitsink::config::{self, ConfigArgs, Loaded};
 use traitsink::event::{GuardRules, ProfileRules};
 use traitsink::lifecycle::Lifecycle;
-use traitsink::profile::Prefix;
+use traitsink::profile::{NewestWins, Prefix};
 use traitsink::readiness::Readiness;
 use traitsink::source::file::{
     LineFormat, PositionCounts, Replay, ReplayCounts, ReplayParts, ReplayPosition, Watermark,
@@ -34,6 +34,9 @@ fn loaded(redis: &Redis, data: &Path, profile: ProfileRules) -> Loaded {
     ];
     let args = ConfigArgs { set, environment: BTreeMap::new(), ..ConfigArgs::default() };
     let mut loaded = config::load(&args).expect("a valid configuration");
+    if profile.guard.is_some() {
+        loaded.config.profile.newest_wins = NewestWins::Field;
+    }
     loaded.config.rules.profile = profile;
     loaded
 }

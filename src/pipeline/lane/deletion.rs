@@ -1,17 +1,12 @@
-//! What a lane does right before a write because users can be deleted.
+//! What lanes know of the deletion of users.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::deletion::{SeenKeys, Suppressions};
-use crate::event::{Action, SkipReason};
 use crate::logging::Throttle;
-use crate::outcome::Outcome;
 use crate::pipeline::job::Job;
-use crate::redis::Apply;
 use crate::store::StoreError;
-
-use super::worker::Worker;
 
 /// How long a lane waits before it tries again to keep on disk where keys are.
 const DISK_RETRY: Duration = Duration::from_secs(1);
@@ -20,7 +15,7 @@ const NOTICE_EVERY: Duration = Duration::from_secs(10);
 
 /// What the lanes know of deletions. They share it.
 pub struct LaneDeletion {
-    suppressions: Arc<Suppressions>,
+    pub(super) suppressions: Arc<Suppressions>,
     seen: Arc<SeenKeys>,
     failures: Throttle,
 }
@@ -33,7 +28,7 @@ impl LaneDeletion {
     }
 
     /// Returns once it is on disk where the key of `job` is, so that a later deletion finds it.
-    async fn keep_place(&self, job: &Job) {
+    pub(super) async fn keep_place(&self, job: &Job) {
         let prefix = job.prefix_path().map(|_| String::from_utf8_lossy(job.update.prefix()));
         while let Some(prefix) = prefix.as_deref().filter(|prefix| !self.seen.knows_prefix(prefix))
             && let Err(error) = self.seen.keep_prefix(prefix).await
@@ -59,34 +54,5 @@ impl LaneDeletion {
             );
         }
         tokio::time::sleep(DISK_RETRY).await;
-    }
-}
-
-impl<S: Apply> Worker<S> {
-    /// Skips the events of suppressed users, and keeps where the keys of the others are. An update
-    /// may have waited for longer than it takes until all workers obey a suppression, so they are
-    /// asked here, too.
-    pub(super) async fn obey_deletions(&mut self, jobs: Vec<Job>) -> Vec<Job> {
-        let Some(deletion) = self.lane.deletion.clone() else { return jobs };
-        // Other workers may have suppressed users before this one started.
-        deletion.suppressions.loaded().await;
-        let is_suppressed = |job: &Job| {
-            let update = &job.update;
-            let user = update.user_id().or_else(|| update.entity().map(|entity| entity.user));
-            !matches!(update.action(), Action::Delete | Action::Erase)
-                && user.is_some_and(|user| deletion.suppressions.holds(user))
-        };
-        let (gone, kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(is_suppressed);
-        if !gone.is_empty() {
-            self.lane.queue.release(gone.iter().map(|job| job.cost()).sum());
-        }
-        for job in gone {
-            self.forget(job.update.key());
-            job.ack.settle(Outcome::Skipped(SkipReason::Suppressed));
-        }
-        for job in &kept {
-            deletion.keep_place(job).await;
-        }
-        kept
     }
 }

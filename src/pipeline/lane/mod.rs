@@ -2,10 +2,11 @@
 //! reason is set aside.
 //!
 //! `worker` is the loop: take jobs, write them as one batch, settle each, wait after trouble.
-//! `deletion` skips suppressed users right before a write; `settle` gives each job its outcome;
+//! `obey` skips suppressed users right before a write; `settle` gives each job its outcome;
 //! `unexplained` judges refusals that no row of the error table explains.
 
 mod deletion;
+mod obey;
 mod parts;
 mod settle;
 mod unexplained;
