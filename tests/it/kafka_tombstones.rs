@@ -65,6 +65,7 @@ fn a_record_without_a_value_deletes_the_user_that_is_its_key() {
         format!("kafka.group_id={group}"),
         to.to_owned(),
         dead_topic,
+        DELETE.to_owned(),
     ];
     let mut args: Vec<&str> = settings.iter().flat_map(|one| ["-s", one.as_str()]).collect();
     args.extend(["replay", "--dead-letter-topic"]);
