@@ -34,7 +34,6 @@ struct Entry {
 }
 
 /// What stands at a path.
-#[derive(Clone)]
 enum FieldValue {
     /// Nothing that is a field.
     Absent,
