@@ -2,7 +2,6 @@
 
 use super::envelope::Envelope;
 use super::json;
-use super::member::member;
 use super::{Origin, Rules, SkipReason};
 use crate::profile::KeyTemplate;
 
@@ -57,7 +56,7 @@ impl<'r> EventKind<'r> {
         text: &'a str,
     ) -> (&'r KeyTemplate, Option<&'a str>) {
         match self {
-            Self::Group(template) => (template, member(text, "groupId")),
+            Self::Group(template) => (template, json::member_at(text, &["groupId"])),
             Self::Identify | Self::Deletion => (&rules.keys.user, envelope.user_id),
         }
     }
@@ -73,6 +72,6 @@ impl<'r> EventKind<'r> {
 
 /// Whether the track event in `text` has exactly this name.
 fn is_named(text: &str, name: &str) -> bool {
-    member(text, "event")
+    json::member_at(text, &["event"])
         .is_some_and(|raw| raw.starts_with('"') && *json::decoded(raw) == *name.as_bytes())
 }

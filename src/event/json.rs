@@ -53,10 +53,10 @@ pub(super) fn end_of_string(text: &[u8], start: usize) -> Option<usize> {
 
 /// The raw text of the member to which the names of `path` lead from the object `text`; the last
 /// one of a repeated name counts. `None`: there is none. Reads `text` once for each name.
-pub(super) fn member_at<'a>(text: &'a str, path: &[String]) -> Option<&'a str> {
+pub(super) fn member_at<'a>(text: &'a str, path: &[impl AsRef<str>]) -> Option<&'a str> {
     path.iter().try_fold(text, |text, name| {
         let mut json = serde_json::Deserializer::from_str(text);
-        json.deserialize_map(Member(name)).ok().flatten()
+        json.deserialize_map(Member(name.as_ref())).ok().flatten()
     })
 }
 

@@ -23,7 +23,6 @@ mod js;
 mod json;
 mod key_rules;
 mod literal;
-mod member;
 mod no_update;
 mod profile_rules;
 mod reason;
@@ -36,6 +35,7 @@ mod ttl;
 mod unprefixed;
 mod update;
 mod user_id;
+mod without;
 mod wrapper;
 
 use crate::profile::Entities;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::member::{value_at, without};
+use super::without::without;
 use super::wrapper::unwrapped;
 use super::{Origin, js, json, trim_js};
 
@@ -17,7 +17,7 @@ impl<'a> Unprefixed<'a> {
     /// Reads `text`, a valid object. An event that says nothing at `path`, or null, has the
     /// `default`.
     pub(super) fn read(text: &'a str, path: &[String], default: &'a str) -> Self {
-        match value_at(text, path) {
+        match json::member_at(text, path) {
             None | Some("null") => Self { prefix: Some(default.into()), text: text.into() },
             Some(raw) => {
                 let is_text = raw.starts_with('"');
@@ -39,8 +39,8 @@ pub fn prefix_of<'a>(origin: Origin<'a>, event: &[u8], max_event: usize) -> Cow<
     let Some(path) = origin.prefix.path().filter(|_| !origin.is_tombstone) else { return default };
     let said = |event: &[u8]| {
         let text = std::str::from_utf8(json::without_bom(event)).ok()?;
-        let raw =
-            value_at(text, path).filter(|raw| json::is_valid(text) && raw.starts_with('"'))?;
+        let raw = json::member_at(text, path)
+            .filter(|raw| json::is_valid(text) && raw.starts_with('"'))?;
         Some(trimmed(js::lossy(&json::decoded(raw))))
     };
     let inner = || unwrapped(std::str::from_utf8(json::without_bom(event)).ok()?, max_event);

@@ -243,10 +243,11 @@ fn every_reason_is_counted_from_the_start() {
         "suppressed",
         "empty",
     ];
-    let unreadable = ["invalid_json", "invalid_utf8", "not_an_object", "bad_prefix"];
+    let unreadable = ["invalid_json", "invalid_utf8", "not_an_object"];
     let limits =
         ["too_large", "too_deep", "too_many_fields", "key_too_long", "field_name_too_long"];
-    let rejected = [&unreadable[..], &limits].concat();
+    let of_profiles = ["bad_prefix", "reserved_field", "bad_ttl", "no_document"];
+    let rejected = [&unreadable[..], &limits, &of_profiles].concat();
     let dead_lettered = [&rejected[..], &["wrong_type", "refused"]].concat();
     for (outcome, reasons) in
         [("skipped", &skipped[..]), ("rejected", &rejected), ("dead_lettered", &dead_lettered)]

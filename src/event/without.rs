@@ -1,26 +1,14 @@
-//! Finds members of a valid JSON object by name, and copies it without some. The last of a repeated
-//! name counts.
+//! Copies a valid JSON object without one of its members. The last of a repeated name counts.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::json::{self, Names};
 
-/// The raw value of the member `name` of `object`; `None`: there is no such member, or `object` is
-/// none.
-pub(super) fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
-    serde_json::Deserializer::from_str(object).deserialize_map(Wanted(name)).ok().flatten()
-}
-
-/// The raw value at `path`, which goes through objects only.
-pub(super) fn value_at<'a>(object: &'a str, path: &[String]) -> Option<&'a str> {
-    path.iter().try_fold(object, |object, name| member(object, name))
-}
-
-/// `object` without the member at `path`, where [`value_at`] finds a value.
+/// `object` without the member at `path`, where [`json::member_at`] finds one.
 pub(super) fn without(object: &str, path: &[String]) -> String {
     let mut out = String::with_capacity(object.len());
     push_without(&mut out, object, path);
@@ -63,36 +51,15 @@ struct MemberPlace<'a> {
 
 /// All members of `object`, in order.
 fn members(object: &str) -> Vec<MemberPlace<'_>> {
-    serde_json::Deserializer::from_str(object).deserialize_map(All(object)).unwrap_or_default()
-}
-
-/// Visits an object; yields the last raw value of the name.
-struct Wanted<'n>(&'n str);
-
-impl<'a> Visitor<'a> for Wanted<'_> {
-    type Value = Option<&'a str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(name) = map.next_key_seed(Names::Any)? {
-            if *name == *self.0.as_bytes() {
-                found = Some(map.next_value::<&RawValue>()?.get());
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(found)
-    }
+    serde_json::Deserializer::from_str(object)
+        .deserialize_map(AllMembers(object))
+        .unwrap_or_default()
 }
 
 /// Visits the object whose text it holds; yields its members.
-struct All<'a>(&'a str);
+struct AllMembers<'a>(&'a str);
 
-impl<'a> Visitor<'a> for All<'a> {
+impl<'a> Visitor<'a> for AllMembers<'a> {
     type Value = Vec<MemberPlace<'a>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,7 +106,7 @@ mod tests {
             ),
             (r#"{"a":{"b":{"c":"v"}}}"#, "a.b.c", r#""v""#, r#"{"a":{"b":{}}}"#),
         ] {
-            assert_eq!(value_at(object, &path(at)), Some(value), "{object}");
+            assert_eq!(json::member_at(object, &path(at)), Some(value), "{object}");
             assert_eq!(without(object, &path(at)), rest, "{object}");
         }
     }
@@ -155,7 +122,7 @@ mod tests {
             (r#"{"a.b":1}"#, "a.b"),
             ("7", "a"),
         ] {
-            assert_eq!(value_at(object, &path(at)), None, "{object}");
+            assert_eq!(json::member_at(object, &path(at)), None, "{object}");
         }
     }
 
@@ -164,6 +131,6 @@ mod tests {
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
         let object = format!(r#"{{"x":{deep},"a":1}}"#);
         assert_eq!(without(&object, &path("a")), format!(r#"{{"x":{deep}}}"#));
-        assert_eq!(member(&object, "x"), Some(deep.as_str()));
+        assert_eq!(json::member_at(&object, &["x"]), Some(deep.as_str()));
     }
 }
