@@ -108,6 +108,9 @@ impl Problem {
                 reason.as_str(),
                 "what stands at profile.ttl_path is no time to live",
             ),
+            Self::Rejected(reason @ RejectReason::NoDocument) => {
+                (S::BAD_REQUEST, reason.as_str(), "an event of a profile entity needs traits")
+            }
             Self::Rejected(reason) => {
                 (S::BAD_REQUEST, reason.as_str(), "the event cannot be read or exceeds a limit")
             }
