@@ -218,7 +218,10 @@ mod tests {
             .unwrap();
         let found = ["a", "b", "c", "d", "e"]
             .map(|id| store.read(|tx| get(tx, id)).unwrap().map(|found| found.id));
-        assert_eq!(found, ["a", "", "", "d", "e"].map(|id| (id != "").then(|| id.to_owned())));
+        assert_eq!(
+            found,
+            ["a", "", "", "d", "e"].map(|id| (!id.is_empty()).then(|| id.to_owned()))
+        );
         assert_eq!(store.read(unfinished).unwrap(), ["a", "e"]);
         let subjects = store.read(|tx| Ok(tx.open_table(SUBJECTS)?.len()?)).unwrap();
         assert_eq!(subjects, 2, "users of finished regulations are forgotten");
