@@ -32,7 +32,7 @@ pub(super) fn digest_in(field: &[u8]) -> Option<UserDigest> {
         return None;
     }
     for (byte, pair) in digest.iter_mut().zip(field.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        *byte = (digit(pair[0])? << 4) | digit(pair[1])?;
     }
     Some(digest)
 }

@@ -53,7 +53,8 @@ impl SharedHash {
     /// The server cannot be asked, or the key holds no hash.
     pub async fn state(&self, field: &str) -> Result<HashState, Trouble> {
         let commands = [self.command("HLEN"), self.command("HGET").arg(field).clone()];
-        let replies = self.ask(&mut *self.kept.lock().await, &commands).await?;
+        let mut kept = self.kept.lock().await;
+        let replies = self.ask(&mut kept, &commands).await?;
         let [len, field]: [Value; 2] = replies.try_into().map_err(|_| malformed())?;
         Ok(HashState { len: read(len)?, field: read(field)? })
     }

@@ -138,10 +138,10 @@ pub(super) fn after(
     use std::ops::Bound::{Excluded, Unbounded};
     let marks = tx.open_table(MARKS)?;
     let start = after.as_ref().map_or(Unbounded, Excluded);
-    let rows = marks.range::<&UserDigest>((start, Unbounded))?.take(most);
-    let read = |row: Result<(redb::AccessGuard<'_, &UserDigest>, _), redb::StorageError>| {
-        let (digest, mark): (_, redb::AccessGuard<'_, (i64, &str)>) = row?;
-        Ok((*digest.value(), SuppressionMark::of_number(mark.value().0)))
-    };
-    rows.map(read).collect()
+    let mut found = Vec::new();
+    for row in marks.range::<&UserDigest>((start, Unbounded))?.take(most) {
+        let (digest, mark) = row?;
+        found.push((*digest.value(), SuppressionMark::of_number(mark.value().0)));
+    }
+    Ok(found)
 }

@@ -48,7 +48,6 @@ fn suppress(address: SocketAddr, user: &str) -> Option<String> {
 
 /// This test runs itself again as the worker that is killed.
 #[test]
-#[expect(clippy::print_stdout, reason = "the child tells its parent where it listens")]
 fn a_kill_loses_nothing() {
     if let (Some(dir), Ok(port)) = (std::env::var_os(DIR), std::env::var(REDIS)) {
         let worker = Deletions::with(settings(&port, dir.as_ref()), dir.as_ref());
