@@ -46,11 +46,11 @@ enum DocumentForms {
 impl Forms {
     /// For profiles that change so.
     pub fn of(profile: &Profile) -> Self {
-        let mode = match (profile.newest_wins, profile.mode) {
-            (NewestWins::Off, _) => None,
-            (NewestWins::Field, _) => Some(GuardMode::Field),
-            (NewestWins::Profile, ProfileMode::Merge) => Some(GuardMode::Profile),
-            (NewestWins::Profile, ProfileMode::Replace) => Some(GuardMode::ProfileReplace),
+        let guard = |mode| Guard::new(mode, &profile.time_field);
+        let (merging, replacing) = match profile.newest_wins {
+            NewestWins::Off => (None, None),
+            NewestWins::Field => (Some(GuardMode::Field), None),
+            NewestWins::Profile => (Some(GuardMode::Profile), Some(GuardMode::ProfileReplace)),
         };
         let documents = (profile.store == Store::Json).then_some(match profile.mode {
             ProfileMode::Merge => DocumentForms::Merged,
@@ -63,7 +63,8 @@ impl Forms {
             replaces: profile.mode == ProfileMode::Replace,
             expire: expires.then_some(profile.ttl_mode),
             settings: WriteSettings {
-                guard: mode.map(|mode| Guard::new(mode, &profile.time_field)),
+                guard: merging.map(guard),
+                replacing_guard: replacing.map(guard),
                 field_ttl: profile.field_ttl.clone(),
                 tombstone_ttl: 0,
             },
@@ -127,8 +128,9 @@ impl Forms {
         let expire = update.expiry().map(|expiry| self.expire_at(expiry));
         let time = update.at().map(|at| u64::try_from(at).unwrap_or(0));
         match (update.action(), time) {
-            (Action::Merge | Action::Replace, Some(time)) => {
-                Write::Guarded(GuardedWrite { time, fields, removed, expire })
+            (action @ (Action::Merge | Action::Replace), Some(time)) => {
+                let replace = action == Action::Replace;
+                Write::Guarded(GuardedWrite { time, replace, fields, removed, expire })
             }
             (Action::Merge, None) => Write::Hash(HashWrite { fields, removed, expire }),
             (Action::Replace, None) => Write::Replace(ReplaceWrite { fields, expire }),
@@ -165,7 +167,13 @@ impl Forms {
             (Some(DocumentForms::Replaced | DocumentForms::ReplacedAndMerged), ..) => {
                 document(true)
             }
-            (None, Some(_), _) => Write::Guarded(GuardedWrite { time: 0, fields, removed, expire }),
+            (None, Some(_), _) => Write::Guarded(GuardedWrite {
+                time: 0,
+                replace: self.replaces,
+                fields,
+                removed,
+                expire,
+            }),
             (None, None, true) => Write::Replace(ReplaceWrite { fields, expire }),
             (None, None, false) => Write::Hash(HashWrite { fields, removed, expire }),
         };

@@ -16,6 +16,8 @@ use super::write_settings::WriteSettings;
 pub struct GuardedWrite {
     /// The time of the events, milliseconds since the epoch.
     pub time: u64,
+    /// In mode "profile": the fields become all that the hash has.
+    pub replace: bool,
     /// Pairs of a name and a value in the payload.
     pub fields: u32,
     /// Names behind them; with no pairs at least one.
@@ -36,8 +38,9 @@ pub struct GuardedErasure {
 impl GuardedWrite {
     /// `None`: events of different times, which are two writes.
     pub(super) fn join(self, later: Self) -> Option<Self> {
-        (self.time == later.time).then(|| Self {
+        (self.time == later.time && self.replace == later.replace).then(|| Self {
             time: self.time,
+            replace: self.replace,
             fields: self.fields + later.fields,
             removed: self.removed + later.removed,
             expire: Expire::join(self.expire, later.expire),
@@ -63,7 +66,13 @@ impl GuardedWrite {
             field_ttls: &ttls.expiring(),
             tombstone_ttl: settings.tombstone_ttl,
         };
-        settings.guard().pack_event(key, &event, set.into_iter(), removed.into_iter(), out);
+        settings.guard(self.replace).pack_event(
+            key,
+            &event,
+            set.into_iter(),
+            removed.into_iter(),
+            out,
+        );
     }
 }
 
@@ -71,7 +80,7 @@ impl GuardedErasure {
     pub(super) fn pack(self, settings: &WriteSettings, key: &[u8], out: &mut PackedCommands) {
         let Self { time, everything } = self;
         let deletion = GuardedDeletion { time, everything, tombstone_ttl: settings.tombstone_ttl };
-        settings.guard().pack_deletion(key, deletion, out);
+        settings.guard(false).pack_deletion(key, deletion, out);
     }
 }
 
