@@ -62,6 +62,7 @@ fn a_record_without_a_value_deletes_the_user_that_is_its_key() {
         format!("data_dir={}", app.data_dir().display()),
         format!("kafka.bootstrap_servers={}", kafka.servers()),
         "kafka.topics=unread".to_owned(),
+        DELETE.to_owned(),
         format!("kafka.group_id={group}"),
         to.to_owned(),
         dead_topic,
