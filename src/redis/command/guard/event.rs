@@ -13,8 +13,8 @@ pub struct GuardedEvent<'a> {
     pub expiry: Option<KeyExpiry>,
     /// Names of fields that have a TTL: no name twice.
     pub field_ttls: &'a [ExpiringFields<'a>],
-    /// In milliseconds: how long a profile without a TTL is remembered of which the removals left no
-    /// field. 0: for ever.
+    /// In milliseconds: how long a profile without a TTL is remembered of which the removals left
+    /// no field. 0: for ever.
     pub tombstone_ttl: u64,
 }
 

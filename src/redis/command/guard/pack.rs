@@ -66,7 +66,8 @@ impl Guard {
     }
 
     /// Appends one command. `key` is one packed word; `set` are packed names and values; `removed`
-    /// are packed names, none of them in `set`. Of a name that `set` has twice the last value counts.
+    /// are packed names, none of them in `set`. Of a name that `set` has twice the last value
+    /// counts.
     pub fn pack_event<'a>(
         &self,
         key: &[u8],

@@ -15,7 +15,8 @@ macro_rules! script {
     };
 }
 
-/// A short way for most events comes first. What it cannot settle is settled by the parts behind it.
+/// A short way for most events comes first. What it cannot settle is settled by the parts behind
+/// it.
 pub(super) static FIELD_EVENT: LazyLock<Script> = script!(
     "",
     "head.lua",
