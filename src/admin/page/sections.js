@@ -61,7 +61,8 @@ function showSources(sources) {
     source.source,
     number(source.received),
     number(source.written),
-    byReason(source.skipped),
+    // Stale events change nothing either.
+    byReason(source.stale ? { ...source.skipped, stale: source.stale } : source.skipped),
     byReason(source.rejected),
     byReason(source.dead_lettered),
     number(source.failed, "warned"),
