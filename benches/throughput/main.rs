@@ -2,7 +2,7 @@
 //! `redis-benchmark -P 64 -c 50 -r 100000` writes the payload with HSET, then `traitsink` writes
 //! it. Everything runs on loopback, and the program ends by itself.
 //!
-//! Usage: `cargo bench --bench throughput [-- [file|cluster|kafka] [EVENTS]]`. Kafka needs Java and
+//! Usage: `cargo bench --bench throughput [-- [file|guard|cluster|kafka] [EVENTS]]`. Kafka needs Java and
 //! the files that `tests/run` fetches.
 
 mod events;
@@ -18,7 +18,7 @@ mod redis;
 use self::redis::BenchServer;
 
 const ROUNDS: usize = 3;
-const PARTS: [&str; 3] = ["file", "cluster", "kafka"];
+const PARTS: [&str; 4] = ["file", "guard", "cluster", "kafka"];
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -28,7 +28,7 @@ fn main() {
     };
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("events.ndjson");
-    if wanted("file") || wanted("cluster") {
+    if ["file", "guard", "cluster"].into_iter().any(wanted) {
         file::write_events(&path, events);
     }
     if wanted("file") {
@@ -40,6 +40,18 @@ fn main() {
             || redis.limit(events),
             || file::replay(&[&url], &path, dir.path(), events),
         );
+    }
+    if wanted("guard") {
+        let redis = BenchServer::start(dir.path());
+        let url = format!("redis.url=redis://127.0.0.1:{}", redis.port);
+        for guard in ["profile.newest_wins=field", "profile.newest_wins=profile"] {
+            compare(
+                &format!("file -> Redis, {guard}"),
+                events,
+                || redis.limit(events),
+                || file::replay(&[&url, guard], &path, dir.path(), events),
+            );
+        }
     }
     if wanted("cluster") {
         let cluster = harness::cluster::Cluster::start(3, 0);
