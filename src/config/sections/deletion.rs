@@ -49,7 +49,7 @@ pub struct DeletionApi {
 pub(crate) struct RawDeletion {
     /// IP address and port of the API that takes deletions: POST `/regulations`, `/v2/regulations`
     /// and `/deleteUsers`. Write keys do not open it.
-    #[schemars(example = &"127.0.0.1:8081")]
+    #[schemars(example = &"127.0.0.1:9465")]
     listen: Option<Listen>,
     /// With `listen`: the token of those who may delete, a Bearer token or the password of Basic
     /// authentication.
