@@ -17,9 +17,9 @@ mod wire;
 
 pub use apply::Apply;
 pub use command::{
-    DocumentWrite, Expire, ExpiringFields, ExpiryMoment, Forms, Guard, GuardMode, GuardVerdict,
-    GuardedDeletion, GuardedErasure, GuardedEvent, GuardedWrite, HashWrite, KeyDeletion, KeyExpiry,
-    PackedCommands, ReplaceWrite, Script, UnexplainedRefusal, UpdatePart, Verdict, Write, Writes,
+    DocumentWrite, Expire, ExpiringFields, Forms, Guard, GuardMode, GuardVerdict, GuardedDeletion,
+    GuardedErasure, GuardedEvent, GuardedWrite, HashWrite, KeyDeletion, PackedCommands,
+    ReplaceWrite, Script, UnexplainedRefusal, UpdatePart, Verdict, Write, Writes,
 };
 pub use errors::{Broken, Class, QueryError, Trouble};
 pub use loss_epochs::LossEpochs;

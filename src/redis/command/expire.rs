@@ -5,7 +5,6 @@
 
 use redis::Value;
 
-use super::guard::{ExpiryMoment, KeyExpiry};
 use super::packed::{PackedCommands, push_bulk};
 use super::verdict::Unconfirmed;
 use crate::event::Expiry;
@@ -16,16 +15,6 @@ pub struct Expire {
     pub expiry: Expiry,
     /// Only if the key has none yet (Redis 7).
     pub once: bool,
-}
-
-impl From<Expire> for KeyExpiry {
-    fn from(Expire { expiry, once }: Expire) -> Self {
-        let moment = match expiry {
-            Expiry::After(time) => ExpiryMoment::After(time),
-            Expiry::At(time) => ExpiryMoment::At(time),
-        };
-        Self { moment, once }
-    }
 }
 
 impl Expire {

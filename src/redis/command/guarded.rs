@@ -62,7 +62,7 @@ impl GuardedWrite {
             time: self.time,
             fields: set.len() as u32,
             removed: removed.len() as u32,
-            expiry: self.expire.map(Into::into),
+            expiry: self.expire,
             field_ttls: &ttls.expiring(),
             tombstone_ttl: settings.tombstone_ttl,
         };

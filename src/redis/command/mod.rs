@@ -22,10 +22,7 @@ mod writes;
 pub use document::DocumentWrite;
 pub use expire::Expire;
 pub use forms::Forms;
-pub use guard::{
-    ExpiringFields, ExpiryMoment, Guard, GuardMode, GuardVerdict, GuardedDeletion, GuardedEvent,
-    KeyExpiry,
-};
+pub use guard::{ExpiringFields, Guard, GuardMode, GuardVerdict, GuardedDeletion, GuardedEvent};
 pub use guarded::{GuardedErasure, GuardedWrite};
 pub use hash::HashWrite;
 pub(super) use needs::VersionNeed;

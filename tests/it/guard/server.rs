@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use redis::{Connection, ConnectionLike, Value, from_redis_value};
+use traitsink::event::Expiry;
 use traitsink::redis::{
-    ExpiringFields, ExpiryMoment, Guard, GuardMode, GuardedDeletion, GuardedEvent, KeyExpiry,
-    PackedCommands, Script,
+    Expire, ExpiringFields, Guard, GuardMode, GuardedDeletion, GuardedEvent, PackedCommands, Script,
 };
 
 use super::model::{Deletion, Event, Rule, Time};
@@ -144,11 +144,11 @@ pub(super) fn packed_event(guard: &Guard, key: &str, event: &Event) -> PackedCom
         time: unsigned(event.time),
         fields: u32::try_from(event.set.len()).expect("a few"),
         removed: u32::try_from(removed.len()).expect("a few"),
-        expiry: event.expiry.map(|expiry| KeyExpiry {
-            moment: if expiry.is_moment {
-                ExpiryMoment::At(u64::try_from(now).expect("ms") + unsigned(expiry.ttl))
+        expiry: event.expiry.map(|expiry| Expire {
+            expiry: if expiry.is_moment {
+                Expiry::At(u64::try_from(now).expect("ms") + unsigned(expiry.ttl))
             } else {
-                ExpiryMoment::After(unsigned(expiry.ttl))
+                Expiry::After(unsigned(expiry.ttl))
             },
             once: expiry.once,
         }),

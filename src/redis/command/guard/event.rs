@@ -1,5 +1,7 @@
 //! What the guard is told about an event or a deletion. Pure.
 
+use crate::redis::command::expire::Expire;
+
 /// Fields of one key that events of the same time set and remove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GuardedEvent<'a> {
@@ -10,29 +12,12 @@ pub struct GuardedEvent<'a> {
     /// Names of fields to remove. With [`GuardedEvent::fields`] at least one.
     pub removed: u32,
     /// The TTL of the key; `None`: it keeps what it has.
-    pub expiry: Option<KeyExpiry>,
+    pub expiry: Option<Expire>,
     /// Names of fields that have a TTL: no name twice.
     pub field_ttls: &'a [ExpiringFields<'a>],
     /// In milliseconds: how long a profile without a TTL is remembered of which the removals left
     /// no field. 0: for ever.
     pub tombstone_ttl: u64,
-}
-
-/// The TTL of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyExpiry {
-    pub moment: ExpiryMoment,
-    /// Only a key without a TTL gets it.
-    pub once: bool,
-}
-
-/// When a key expires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExpiryMoment {
-    /// So many milliseconds after the write; at least one.
-    After(u64),
-    /// At this time, in milliseconds since 1970.
-    At(u64),
 }
 
 /// Fields that share a TTL: Redis 7.4, Valkey 9.

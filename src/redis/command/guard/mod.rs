@@ -68,6 +68,6 @@ mod pack;
 mod scripts;
 mod verdict;
 
-pub use event::{ExpiringFields, ExpiryMoment, GuardedDeletion, GuardedEvent, KeyExpiry};
+pub use event::{ExpiringFields, GuardedDeletion, GuardedEvent};
 pub use pack::{Guard, GuardMode};
 pub use verdict::GuardVerdict;

@@ -1,8 +1,9 @@
 //! Packs the calls of the guard's scripts. Pure.
 
-use super::event::{ExpiryMoment, GuardedDeletion, GuardedEvent};
+use super::event::{GuardedDeletion, GuardedEvent};
 use super::note_id::note_id;
 use super::scripts::{FIELD_DELETION, FIELD_EVENT, PROFILE_DELETION, PROFILE_EVENT};
+use crate::event::Expiry;
 use crate::redis::command::packed::{PackedCommands, push_bulk};
 use crate::redis::command::script::Script;
 
@@ -121,10 +122,10 @@ impl Guard {
         if removed == 0 && expiry.is_none() && field_ttls.is_empty() && !replaces {
             return String::new();
         }
-        let (command, ms) = match expiry.map(|expiry| expiry.moment) {
+        let (command, ms) = match expiry.map(|expiry| expiry.expiry) {
             None => ("", 0),
-            Some(ExpiryMoment::After(ms)) => ("PEXPIRE", ms),
-            Some(ExpiryMoment::At(ms)) => ("PEXPIREAT", ms),
+            Some(Expiry::After(ms)) => ("PEXPIRE", ms),
+            Some(Expiry::At(ms)) => ("PEXPIREAT", ms),
         };
         let once = if expiry.is_some_and(|expiry| expiry.once) { " NX" } else { "" };
         let replace = if replaces { "=" } else { "" };
@@ -162,7 +163,7 @@ impl<'a> Iterator for Words<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redis::command::{ExpiringFields, KeyExpiry};
+    use crate::redis::command::{Expire, ExpiringFields};
 
     const EVENT: GuardedEvent<'_> = GuardedEvent {
         time: 1_764_400_000_000,
@@ -217,7 +218,7 @@ mod tests {
     #[test]
     fn removals_and_ttls_follow_the_fields() {
         let guard = Guard::new(GuardMode::Field, "_ts");
-        let expiry = Some(KeyExpiry { moment: ExpiryMoment::After(60_000), once: true });
+        let expiry = Some(Expire { expiry: Expiry::After(60_000), once: true });
         let event = GuardedEvent {
             time: 7,
             removed: 2,
@@ -238,7 +239,7 @@ mod tests {
         assert_eq!(packed(&guard, &event, &removed), call(&FIELD_EVENT, &expected));
 
         let guard = Guard::new(GuardMode::Profile, "time");
-        let expiry = Some(KeyExpiry { moment: ExpiryMoment::At(99), once: false });
+        let expiry = Some(Expire { expiry: Expiry::At(99), once: false });
         let event = GuardedEvent { time: u64::MAX, expiry, ..EVENT };
         let options = "6 0 0 5 99 PEXPIREAT";
         let expected = [options, "a", "\r\n", "b", "", "time", "9999999999998p"];
