@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::local_servers::Local;
 use crate::printable::escaped;
 use crate::profile::Prefix;
-use crate::redis::{Route, Survey, Surveyed, entity_pattern, key_pattern};
+use crate::redis::{Route, Survey, Surveyed, entity_pattern, key_pattern, one_key};
 
 use super::exit;
 
@@ -114,11 +114,18 @@ fn acl(config: &Config, route: &Route) -> String {
         .iter()
         .flat_map(|http| &http.write_keys)
         .filter_map(|key| key.prefix_rule.as_ref());
-    let prefixes = std::iter::once(&config.redis.prefix_rule).chain(own_prefixes);
+    let deletion = config.deletion.as_ref();
+    let deleted: Vec<Prefix> = deletion
+        .iter()
+        .flat_map(|deletion| deletion.prefixes.iter().cloned().map(Prefix::Fixed))
+        .collect();
+    let prefixes = std::iter::once(&config.redis.prefix_rule).chain(own_prefixes).chain(&deleted);
     let mut keys = written_keys(&config.rules.keys, prefixes);
     keys.extend(config.rules.entities.as_ref().map(entity_pattern));
+    keys.extend(deletion.map(|deletion| one_key(&deletion.suppressions_key)));
     let username = config.redis.username.as_deref().unwrap_or("traitsink");
-    route.minimal_acl(username, &keys, config.redis.durability, config.admin.profile_lookup)
+    let (durability, reads) = (config.redis.durability, config.admin.profile_lookup);
+    route.minimal_acl(username, &keys, durability, reads, deletion.is_some())
 }
 
 /// The patterns of all keys that events with these prefixes may have, each once. An event that

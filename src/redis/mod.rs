@@ -23,7 +23,7 @@ pub use command::{
 };
 pub use errors::{Broken, Class, QueryError, Trouble};
 pub use loss_epochs::LossEpochs;
-pub use probe::{Replication, ServerReport, entity_pattern, key_pattern, probe};
+pub use probe::{Replication, ServerReport, entity_pattern, key_pattern, one_key, probe};
 pub use read::{ProfileContent, ReadError, StoredProfile};
 pub use route::{LaneWriter, Placement, Route, Survey, Surveyed};
 pub use shared_hash::{HashFields, HashScan, HashState, SharedHash};

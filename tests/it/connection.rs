@@ -242,7 +242,7 @@ async fn the_minimal_acl_is_enough() {
     let route = Route::new(&plain(&server), &std::sync::Arc::default()).expect("no PEM files");
     let keys =
         ["", "team a[1]\"*"].map(|prefix| key_pattern(&KeyTemplate::default(), Some(prefix)));
-    let line = route.minimal_acl("writer", &keys, None, false).replace("PASSWORD", "s3cret");
+    let line = route.minimal_acl("writer", &keys, None, false, false).replace("PASSWORD", "s3cret");
     std::fs::write(server.socket().with_file_name("typed"), line).unwrap();
     let typed =
         run("sh", &["-c", "redis-cli -s redis.sock < typed"], server.socket().parent().unwrap());

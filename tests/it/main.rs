@@ -51,6 +51,8 @@ mod dashboards;
 mod dead_letters;
 /// Several processes on one dead-letter file, and writes that fail.
 mod dead_letters_shared;
+/// Users are deleted by a real worker, with exactly the permissions that it asks for.
+mod deleted_users;
 /// The deletion API, its store and its runner, in this process.
 mod deletion;
 /// `traitsink demo`, the first command of a new user.

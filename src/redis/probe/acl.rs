@@ -4,9 +4,18 @@ use crate::config::Durability;
 use crate::profile::{Entities, KeyTemplate};
 use crate::redis::command::Forms;
 
+/// The commands for the hash that workers share.
+pub(in crate::redis) const SHARED_HASH_COMMANDS: &[&str] =
+    &["hget", "hlen", "hmget", "hscan", "hset"];
+
 /// The pattern of the keys of `template` with this prefix; `""`: with none; `None`: with any.
 pub fn key_pattern(template: &KeyTemplate, prefix: Option<&str>) -> String {
     template.pattern(prefix, literal)
+}
+
+/// The pattern of one key.
+pub fn one_key(key: &str) -> String {
+    literal(key)
 }
 
 /// The pattern of the keys of entities.
@@ -31,13 +40,16 @@ pub(in crate::redis) fn minimal_acl(
     }
     line.push(' ');
     line.push_str(&forms.acl());
+    let known = line.clone();
     line.push_str(" +multi +discard +ping +select +info +client|setname +client|info +client|kill");
     if durability.is_some() {
         line.push_str(" +wait");
     }
-    for command in commands {
-        line.push_str(" +");
-        line.push_str(command);
+    for permission in commands.iter().map(|command| format!(" +{command}")) {
+        // A script may need what is asked for besides.
+        if !known.split(' ').any(|word| word == permission.trim_start()) {
+            line.push_str(&permission);
+        }
     }
     line
 }

@@ -13,8 +13,8 @@ mod acl;
 mod info;
 mod replication;
 
-pub(super) use self::acl::minimal_acl;
-pub use self::acl::{entity_pattern, key_pattern};
+pub(super) use self::acl::{SHARED_HASH_COMMANDS, minimal_acl};
+pub use self::acl::{entity_pattern, key_pattern, one_key};
 pub use self::replication::Replication;
 
 const UNKNOWN: &str = "unknown (not permitted)";

@@ -200,13 +200,15 @@ impl Route {
 
     /// The `ACL SETUSER` line with exactly what the worker needs to write as `username` to keys of
     /// these patterns ([`crate::redis::key_pattern`]). To be typed at the prompt of `redis-cli`,
-    /// with PASSWORD replaced. `reads`: profiles are looked up, too.
+    /// with PASSWORD replaced. `reads`: profiles are looked up, too; `shares`: workers share a hash
+    /// that says who is suppressed.
     pub fn minimal_acl(
         &self,
         username: &str,
         keys: &[String],
         durability: Option<config::Durability>,
         reads: bool,
+        shares: bool,
     ) -> String {
         let commands = match self {
             Self::Cluster(_) => &["asking", "cluster|slots", "cluster|info"][..],
@@ -217,7 +219,9 @@ impl Route {
         let forms = self.base().forms();
         let reading = forms.read_commands().map(str::to_ascii_lowercase);
         let reading = reading.iter().filter(|_| reads).map(String::as_str);
-        let commands: Vec<&str> = commands.iter().copied().chain(reading).collect();
+        let sharing = probe::SHARED_HASH_COMMANDS.iter().copied().filter(|_| shares);
+        let commands = commands.iter().copied().chain(reading).chain(sharing);
+        let commands: Vec<&str> = commands.collect();
         probe::minimal_acl(username, keys, forms, &commands, durability)
     }
 }
