@@ -81,8 +81,8 @@ fn profiles_and_entities_are_documents() {
     }
 }
 
-/// Settings of RudderStack with `useJSONModule`, through `config import`: the documents are those of
-/// the original (rows 64 to 67 of the acceptance table).
+/// RudderStack's settings with `useJSONModule`, through `config import`: the documents are those
+/// of the original (rows 64 to 67 of the acceptance table).
 #[test]
 fn documents_are_those_of_rudderstack() {
     for version in [ServerVersion::Redis74, ServerVersion::Redis82] {
