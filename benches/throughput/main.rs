@@ -3,8 +3,7 @@
 //! it. Everything runs on loopback, and the program ends by itself.
 //!
 //! Usage: `cargo bench --bench throughput [-- [file|guard|cluster|kafka] [EVENTS]]`. Kafka needs Java
-//! and
-//! the files that `tests/run` fetches.
+//! and the files that `tests/run` fetches.
 
 mod events;
 mod file;

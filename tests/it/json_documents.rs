@@ -79,7 +79,7 @@ fn send(connection: &mut redis::Connection, updates: &[&Update]) -> Vec<Value> {
         });
         writes.add(*write, updates[0].packed_key(), parts);
     }
-    if writes.is_empty() {
+    if commands == 0 {
         return Vec::new();
     }
     connection.req_packed_commands(writes.packed(), 0, commands).expect("replies")

@@ -81,7 +81,7 @@ fn profiles_and_entities_are_documents() {
     }
 }
 
-/// Settings of RudderStack with `useJSONModule`, through `config import`: the documents are those
+/// RudderStack's settings with `useJSONModule`, through `config import`: the documents are those
 /// of the original (rows 64 to 67 of the acceptance table).
 #[test]
 fn documents_are_those_of_rudderstack() {
