@@ -17,9 +17,8 @@ impl<S: Apply> Worker<S> {
         deletion.suppressions.loaded().await;
         let is_suppressed = |job: &Job| {
             let update = &job.update;
-            let user = update.user_id().or_else(|| update.entity().map(|entity| entity.user));
             !matches!(update.action(), Action::Delete | Action::Erase)
-                && user.is_some_and(|user| deletion.suppressions.holds(user))
+                && update.user_id().is_some_and(|user| deletion.suppressions.holds(user))
         };
         let (gone, kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(is_suppressed);
         if !gone.is_empty() {
