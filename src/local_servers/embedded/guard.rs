@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use super::guard_times::GuardTimes;
-use super::hash::{Hash, Millis};
+use super::hash::{FieldPairs, Hash, Millis};
 use super::key_end::KeyEnd;
 use crate::redis::GuardMode;
 
@@ -22,7 +22,7 @@ pub(super) struct EventCall<'a> {
     pub(super) mode: GuardMode,
     /// In milliseconds since 1970.
     pub(super) time: u64,
-    pub(super) set: Vec<(&'a [u8], &'a [u8])>,
+    pub(super) set: FieldPairs<'a>,
     pub(super) removed: Vec<&'a [u8]>,
     pub(super) end: Option<KeyEnd>,
     /// A TTL in milliseconds, and the fields that get it.
@@ -87,11 +87,8 @@ pub(super) fn apply(hash: &mut Hash, event: &EventCall<'_>, now: Millis) -> i64 
     APPLIED
 }
 
-/// Names and values that are set, and names that are removed.
-type Survivors<'a> = (Vec<(&'a [u8], &'a [u8])>, Vec<&'a [u8]>);
-
-/// What of an event is not older than what is known.
-fn survivors<'a>(hash: &Hash, event: &EventCall<'a>) -> Survivors<'a> {
+/// The fields of an event, and the names that it removes, that are not older than what is known.
+fn survivors<'a>(hash: &Hash, event: &EventCall<'a>) -> (FieldPairs<'a>, Vec<&'a [u8]>) {
     let guard = hash.guard.as_ref();
     let survives = |name: &[u8]| guard.is_none_or(|guard| guard.allows(name, event.time));
     let set = event.set.iter().filter(|(name, _)| survives(name)).copied().collect();

@@ -8,6 +8,9 @@ use super::ordered::Ordered;
 /// Milliseconds since 1970.
 pub(super) type Millis = u64;
 
+/// Names and values.
+pub(super) type FieldPairs<'a> = Vec<(&'a [u8], &'a [u8])>;
+
 /// One hash.
 #[derive(Default)]
 pub(super) struct Hash {
@@ -47,7 +50,7 @@ impl Hash {
     }
 
     /// As [`Ordered::scan`].
-    pub(super) fn scan(&self, cursor: u64, count: usize) -> (u64, Vec<(&[u8], &[u8])>) {
+    pub(super) fn scan(&self, cursor: u64, count: usize) -> (u64, FieldPairs<'_>) {
         let (next, found) = self.fields.scan(cursor, count);
         (next, found.into_iter().map(|(name, field)| (name, field.value.as_slice())).collect())
     }

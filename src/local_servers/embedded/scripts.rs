@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::databases::Database;
 use super::guard::{self, DeletionCall, EventCall};
-use super::hash::{Hash, Millis};
+use super::hash::{FieldPairs, Hash, Millis};
 use super::key_end::{EndCondition, KeyEnd, KeyMoment};
 use super::number::number;
 use super::reply::RespReply;
@@ -168,7 +168,7 @@ impl CallOptions {
     }
 }
 
-fn as_pairs<'a>(words: &[&'a [u8]]) -> Option<Vec<(&'a [u8], &'a [u8])>> {
+fn as_pairs<'a>(words: &[&'a [u8]]) -> Option<FieldPairs<'a>> {
     let (pairs, rest) = words.as_chunks::<2>();
     rest.is_empty().then(|| pairs.iter().map(|&[name, value]| (name, value)).collect())
 }
@@ -176,4 +176,50 @@ fn as_pairs<'a>(words: &[&'a [u8]]) -> Option<Vec<(&'a [u8], &'a [u8])>> {
 /// A time, which has 13 digits.
 fn time_of(word: &[u8]) -> Option<u64> {
     number(word).filter(|_| word.len() == 13)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Words as the calls have them, and others.
+    fn word() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            prop_oneof![
+                Just(""),
+                Just("_ts"),
+                Just("0000000000005"),
+                Just("9999999999999"),
+                Just("9999999999999p"),
+                Just("18446744073709551615"),
+                Just("1"),
+                Just("2 1 1 18446744073709551615 5 PEXPIRE NX="),
+                Just("6 0 0 9 9223372036854775807 PEXPIRE"),
+                Just("4 1 0 0 0 PEXPIREAT"),
+                Just("2 0 0 0 0 ="),
+            ]
+            .prop_map(|text| text.as_bytes().to_vec()),
+            proptest::collection::vec(any::<u8>(), 0..4),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_arguments_are_sent_there_is_an_answer(
+            calls in proptest::collection::vec(
+                (0..6usize, proptest::collection::vec(word(), 0..10)),
+                1..20,
+            ),
+        ) {
+            let mut database = Database::default();
+            for (script, arguments) in &calls {
+                let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
+                let sha = KNOWN[*script].1.sha().as_bytes();
+                let reply = call(sha, b"key", &arguments, 1_764_400_000_000, &mut database);
+                prop_assert!(matches!(reply, RespReply::Int(_) | RespReply::Error(_)));
+            }
+        }
+    }
 }
