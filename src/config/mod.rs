@@ -202,8 +202,19 @@ fn across_sections(raw: &Raw, config: &Config, report: &mut ConfigReport) {
             report.error(key, "this program was built without Kafka (cargo feature \"kafka\")");
         }
     }
+    let is_embedded = matches!(config.redis.mode.own_server(), Some(OwnServer::Embedded(_)));
+    if is_embedded && config.profile.store == Store::Json {
+        let mode = report.place("redis.mode");
+        report.error(
+            "profile.store",
+            format_args!(
+                "\"json\" does not go with {mode} = \"embedded\": the embedded store keeps hashes, \
+                 and no documents"
+            ),
+        );
+    }
     if config.kafka.as_ref().is_some_and(|kafka| !kafka.failover_replay.is_zero()) {
-        if let Some(OwnServer::Embedded(_)) = config.redis.mode.own_server() {
+        if is_embedded {
             report.error(
                 "kafka.failover_replay",
                 "has no effect with redis.mode = \"embedded\", which keeps nothing",

@@ -220,6 +220,11 @@ fn wrong_values_of_a_profile_are_refused() {
 fn keys_that_do_not_go_together_are_refused_by_name() {
     refuse(&[
         (
+            "profile.store=json; redis.mode=embedded",
+            "profile.store (--set): \"json\" does not go with redis.mode (--set) = \"embedded\": \
+             the embedded store keeps hashes, and no documents",
+        ),
+        (
             "profile.store=json; profile.newest_wins=field",
             "profile.newest_wins (--set): \"field\" does not go with profile.store (--set) = \
              \"json\": a document has no times of fields",

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use traitsink::local_servers::Embedded;
 use traitsink::redis::{Broken, Connection, QueryError};
 
+use crate::harness::app::App;
 use crate::harness::{connector, run, settings, tcp};
 
 struct Running {
@@ -215,4 +216,51 @@ async fn stop_closes_the_port_and_every_connection() {
     store.task.await.unwrap();
     assert!(connection.query(&redis::cmd("PING")).await.is_err());
     Embedded::bind(store.addr).await.expect("the port is free again");
+}
+
+#[test]
+fn a_worker_uses_all_that_profiles_can_be() {
+    let app = App::start_with(&[
+        "redis.mode=embedded",
+        "redis.embedded.listen=127.0.0.1:0",
+        "profile.newest_wins=field",
+        "profile.nulls=delete",
+        "profile.ttl=2h",
+        "profile.field_ttl=[{match=\"session.*\",ttl=\"30m\"}]",
+        "deletion.event=\"User Deleted\"",
+        "http.sources=[{write_key=\"k\",may_delete=true}]",
+    ]);
+    app.wait_ready();
+    let line = app.wait_for_line("the embedded store keeps nothing");
+    let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    let address: SocketAddr = line["address"].as_str().and_then(|it| it.parse().ok()).expect("it");
+    let port = address.port().to_string();
+    let cli = |command: &str| {
+        let words: Vec<&str> = command.split(' ').collect();
+        run("redis-cli", &[&["-p", port.as_str()], &words[..]].concat(), Path::new("/"))
+    };
+    let send = |second: u8, event: &str| {
+        let headers = [("authorization", "Basic azo=")];
+        let time = format!("2026-01-01T00:00:{second:02}Z");
+        let event = format!(r#"{{"userId":"u","originalTimestamp":"{time}",{event}}}"#);
+        let body = format!(r#"{{"batch":[{event}]}}"#);
+        let answer = app.client().send("POST", "/v1/batch", &headers, body.as_bytes());
+        assert_eq!(answer.map(|answer| answer.status), Some(200), "{event}");
+    };
+    let traits = |traits: &str| format!(r#""type":"identify","traits":{{{traits}}}"#);
+    send(20, &traits(r#""plan":"pro","session":{"page":"/"}"#));
+    send(10, &traits(r#""plan":"free","city":"Oslo""#));
+    assert_eq!(cli("HGETALL user:u"), "plan\npro\nsession.page\n/\ncity\nOslo\n");
+    let left: u64 = cli("TTL user:u").trim().parse().expect("seconds");
+    assert!((7_100..=7_200).contains(&left), "{left}");
+    let left: u64 = cli("HTTL user:u FIELDS 1 session.page").trim().parse().expect("seconds");
+    assert!((1_700..=1_800).contains(&left), "{left}");
+    send(30, &traits(r#""session":{"page":null},"plan":null"#));
+    assert_eq!(cli("HGETALL user:u"), "city\nOslo\n");
+    send(40, r#""type":"track","event":"User Deleted""#);
+    send(35, &traits(r#""plan":"old""#));
+    assert_eq!(cli("HGETALL user:u"), "\n");
+    send(50, &traits(r#""plan":"new""#));
+    assert_eq!(cli("HGETALL user:u"), "plan\nnew\n");
+    app.assert_at_rest();
 }

@@ -5,11 +5,20 @@ use std::time::Duration;
 use super::clients::Clients;
 use super::databases::{DATABASES, Database, Databases};
 use super::glob;
+use super::hash::Millis;
+use super::key_end;
+use super::number::number;
 use super::reply::RespReply;
+use super::scan;
+use super::scripts;
 
 /// The commands that the embedded store knows.
-const KNOWN: &str = "AUTH, CLIENT, COMMAND, DBSIZE, DEL, ECHO, EXISTS, HELLO, HGET, HGETALL, HLEN, \
-    HSET, INFO, KEYS, PING, QUIT, SCAN, SELECT, TTL, TYPE";
+const KNOWN: &str = "AUTH, CLIENT, COMMAND, DBSIZE, DEL, ECHO, EVALSHA, EXISTS, EXPIRE, EXPIREAT, \
+    HDEL, HELLO, HEXPIRE, HGET, HGETALL, HLEN, HMGET, HPEXPIRE, HPTTL, HSCAN, HSET, HTTL, INFO, \
+    KEYS, PERSIST, PEXPIRE, PEXPIREAT, PING, PTTL, QUIT, SCAN, SCRIPT, SELECT, TTL, TYPE, UNLINK";
+
+/// The version of Redis that has these commands.
+const VERSION: &str = "7.4.0";
 
 /// The state of one client's connection.
 pub(super) struct Session {
@@ -38,6 +47,7 @@ pub(super) struct CommandContext<'a> {
     pub(super) clients: &'a mut Clients,
     pub(super) server: ServerFacts<'a>,
     pub(super) session: &'a mut Session,
+    pub(super) now: Millis,
 }
 
 impl CommandContext<'_> {
@@ -57,6 +67,7 @@ pub(super) fn run(request: &[Vec<u8>], context: &mut CommandContext<'_>) -> Resp
             name.to_lowercase()
         ))
     };
+    context.databases.remove_ended(context.now);
     match (name.as_str(), arguments.as_slice()) {
         ("PING", []) => RespReply::Status("PONG"),
         ("PING" | "ECHO", [text]) => RespReply::bulk(text),
@@ -75,13 +86,32 @@ pub(super) fn run(request: &[Vec<u8>], context: &mut CommandContext<'_>) -> Resp
         }
         ("HSET", [key, fields @ ..]) if !fields.is_empty() && fields.len() % 2 == 0 => {
             let pairs = fields.chunks_exact(2).map(|pair| (pair[0], pair[1]));
-            RespReply::Int(context.database().set(key, pairs) as i64)
+            let set = context
+                .database()
+                .change(key, |hash| pairs.filter(|(name, value)| hash.set(name, value)).count());
+            RespReply::Int(set as i64)
+        }
+        ("HDEL", [key, names @ ..]) if !names.is_empty() => {
+            let removed = context
+                .database()
+                .change(key, |hash| names.iter().filter(|name| hash.remove(name)).count());
+            RespReply::Int(removed as i64)
         }
         ("HGET", [key, field]) => context
             .database()
             .get(key)
             .and_then(|hash| hash.get(field))
             .map_or(RespReply::Nil, RespReply::bulk),
+        ("HMGET", [key, names @ ..]) if !names.is_empty() => {
+            let hash = context.database().get(key);
+            let value = |name: &&[u8]| hash.and_then(|hash| hash.get(name));
+            RespReply::Array(
+                names
+                    .iter()
+                    .map(|name| value(name).map_or(RespReply::Nil, RespReply::bulk))
+                    .collect(),
+            )
+        }
         ("HLEN", [key]) => {
             RespReply::Int(context.database().get(key).map_or(0, |hash| hash.len() as i64))
         }
@@ -96,14 +126,26 @@ pub(super) fn run(request: &[Vec<u8>], context: &mut CommandContext<'_>) -> Resp
         ("TYPE", [key]) => {
             RespReply::Status(if context.database().get(key).is_some() { "hash" } else { "none" })
         }
-        ("TTL", [key]) => {
-            RespReply::Int(if context.database().get(key).is_some() { -1 } else { -2 })
+        ("TTL" | "PTTL", [key]) => key_end::ttl(&name, key, context.now, context.database()),
+        ("PERSIST", [key]) => key_end::persist(key, context.database()),
+        ("EXPIRE" | "PEXPIRE" | "EXPIREAT" | "PEXPIREAT", [key, time, options @ ..]) => {
+            key_end::expire(&name, [key, time], options, context.now, context.database())
+        }
+        ("HEXPIRE" | "HPEXPIRE", [key, time, fields @ ..]) => {
+            key_end::expire_fields(&name, [key, time], fields, context.now, context.database())
+        }
+        ("HTTL" | "HPTTL", [key, fields @ ..]) => {
+            key_end::field_ttls(&name, key, fields, context.now, context.database())
+        }
+        ("SCRIPT", [load, text]) if load.eq_ignore_ascii_case(b"LOAD") => scripts::load(text),
+        ("EVALSHA", [sha, b"1", key, arguments @ ..]) => {
+            scripts::call(sha, key, arguments, context.now, context.database())
         }
         ("EXISTS", keys @ [_, ..]) => {
             let database = context.database();
             RespReply::Int(keys.iter().filter(|key| database.get(key).is_some()).count() as i64)
         }
-        ("DEL", keys @ [_, ..]) => {
+        ("DEL" | "UNLINK", keys @ [_, ..]) => {
             let database = context.database();
             RespReply::Int(keys.iter().filter(|key| database.remove(key)).count() as i64)
         }
@@ -111,7 +153,10 @@ pub(super) fn run(request: &[Vec<u8>], context: &mut CommandContext<'_>) -> Resp
             let keys = context.database().keys().filter(|key| glob::matches(pattern, key));
             RespReply::Array(keys.map(RespReply::bulk).collect())
         }
-        ("SCAN", [cursor, options @ ..]) => scan(cursor, options, context.database()),
+        ("SCAN", [cursor, options @ ..]) => scan::keys(cursor, options, context.database()),
+        ("HSCAN", [key, cursor, options @ ..]) => {
+            scan::fields(context.database().get(key), cursor, options)
+        }
         ("DBSIZE", []) => RespReply::Int(context.database().len() as i64),
         (known, _) if KNOWN.split(", ").any(|command| command == known) => wrong(),
         _ => RespReply::Error(format!(
@@ -123,10 +168,6 @@ pub(super) fn run(request: &[Vec<u8>], context: &mut CommandContext<'_>) -> Resp
 
 fn syntax_error() -> RespReply {
     RespReply::Error("ERR syntax error".to_owned())
-}
-
-fn number<T: std::str::FromStr>(argument: &[u8]) -> Option<T> {
-    std::str::from_utf8(argument).ok()?.parse().ok()
 }
 
 /// `HELLO [version]`
@@ -141,7 +182,7 @@ fn hello(options: &[&[u8]], context: &mut CommandContext<'_>) -> RespReply {
     let text = |name: &str, value: &str| (RespReply::bulk(name), RespReply::bulk(value));
     RespReply::Map(vec![
         text("server", "redis"),
-        text("version", "7.0.0"),
+        text("version", VERSION),
         (RespReply::bulk("proto"), RespReply::Int(if context.session.resp3 { 3 } else { 2 })),
         (RespReply::bulk("id"), RespReply::Int(context.session.id as i64)),
         text("mode", "standalone"),
@@ -234,7 +275,7 @@ fn command(options: &[&[u8]]) -> RespReply {
 fn info(context: &CommandContext<'_>) -> RespReply {
     let ServerFacts { run_id, port, uptime } = context.server;
     let mut text = format!(
-        "# Server\r\nredis_version:7.0.0\r\nredis_mode:standalone\r\nserver_name:traitsink\r\n\
+        "# Server\r\nredis_version:{VERSION}\r\nredis_mode:standalone\r\nserver_name:traitsink\r\n\
          run_id:{run_id}\r\ntcp_port:{port}\r\nuptime_in_seconds:{}\r\n\r\n\
          # Clients\r\nconnected_clients:{}\r\n\r\n\
          # Memory\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n\r\n\
@@ -244,34 +285,10 @@ fn info(context: &CommandContext<'_>) -> RespReply {
         uptime.as_secs(),
         context.clients.len(),
     );
-    for (index, size) in context.databases.sizes().enumerate().filter(|(_, size)| *size > 0) {
-        text.push_str(&format!("db{index}:keys={size},expires=0,avg_ttl=0\r\n"));
-    }
-    RespReply::bulk(text)
-}
-
-/// `SCAN cursor [MATCH pattern] [COUNT n]`
-fn scan(cursor: &[u8], options: &[&[u8]], database: &Database) -> RespReply {
-    let Some(cursor) = number(cursor) else {
-        return RespReply::Error("ERR invalid cursor".to_owned());
-    };
-    let (mut pattern, mut count) = (&b"*"[..], 10);
-    for option in options.chunks(2) {
-        match option {
-            [name, value] if name.eq_ignore_ascii_case(b"MATCH") => pattern = value,
-            [name, value] if name.eq_ignore_ascii_case(b"COUNT") => {
-                match number(value).filter(|&n| n > 0) {
-                    Some(number) => count = number,
-                    None => return syntax_error(),
-                }
-            }
-            _ => return syntax_error(),
+    for (index, (size, ending)) in context.databases.sizes().enumerate() {
+        if size > 0 {
+            text.push_str(&format!("db{index}:keys={size},expires={ending},avg_ttl=0\r\n"));
         }
     }
-    let (next, keys) = database.scan(cursor, count);
-    let keys = keys.into_iter().filter(|key| glob::matches(pattern, key));
-    RespReply::Array(vec![
-        RespReply::bulk(next.to_string()),
-        RespReply::Array(keys.map(RespReply::bulk).collect()),
-    ])
+    RespReply::bulk(text)
 }

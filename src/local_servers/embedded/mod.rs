@@ -2,19 +2,28 @@
 //! a loopback port.
 //!
 //! The way of a command: bytes -> [`request`] -> [`commands`] on the [`databases`] -> [`reply`] ->
-//! bytes.
+//! bytes. Scripts are not run: [`scripts`] knows those of this program, and [`guard`] does what the
+//! guard's do.
 
 mod clients;
 mod commands;
 mod databases;
 mod glob;
+mod guard;
+mod guard_times;
+mod hash;
+mod key_end;
+mod number;
+mod ordered;
 mod reply;
 mod request;
+mod scan;
+mod scripts;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,6 +34,7 @@ use tokio_util::task::TaskTracker;
 use self::clients::Clients;
 use self::commands::{CommandContext, Session};
 use self::databases::Databases;
+use self::hash::Millis;
 use self::reply::RespReply;
 
 use crate::lock::lock;
@@ -120,6 +130,7 @@ async fn serve_client(
                 clients: &mut shared.clients,
                 server,
                 session,
+                now: now(),
             },
         )
     };
@@ -165,11 +176,15 @@ async fn refuse(mut stream: TcpStream) {
     let _ = stream.write_all(b"-ERR max number of clients reached\r\n").await;
 }
 
+fn now() -> Millis {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// 40 hex digits that differ from process to process and from store to store.
 fn run_id() -> String {
     use sha2::{Digest, Sha256};
-    let now =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let digest = Sha256::digest(format!("{} {}", std::process::id(), now.as_nanos()));
     digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,7 @@
 //! Newest wins on real servers, against a model of it.
 
 mod cases;
+mod embedded;
 mod model;
 mod server;
 mod unguarded;

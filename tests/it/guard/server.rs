@@ -1,6 +1,7 @@
 //! A real server with the scripts, and operations sent to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use redis::{Connection, ConnectionLike, Value, from_redis_value};
@@ -28,10 +29,29 @@ pub(super) const VERSIONS: [Option<ServerVersion>; 5] = [
 
 pub(super) struct Server {
     pub(super) redis: Redis,
+    client: ScriptClient,
+}
+
+/// A connection to a server that has the scripts.
+pub(super) struct ScriptClient {
     pub(super) connection: Connection,
     guards: [Guard; 3],
     /// Whether it knows HPEXPIRE.
     pub(super) has_field_ttl: bool,
+}
+
+impl Deref for Server {
+    type Target = ScriptClient;
+
+    fn deref(&self) -> &ScriptClient {
+        &self.client
+    }
+}
+
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut ScriptClient {
+        &mut self.client
+    }
 }
 
 /// What stands in Redis under one key.
@@ -49,15 +69,22 @@ impl Server {
         let builder = Redis::builder();
         let redis = version.into_iter().fold(builder, |builder, it| builder.version(it)).start();
         let mut connection = connect(&redis);
+        let known = redis::cmd("COMMAND").arg("INFO").arg("HPEXPIRE").query(&mut connection);
+        let known: Vec<Value> = known.expect("a list");
+        let has_field_ttl = known != [Value::Nil] && known != [Value::Array(Vec::new())];
+        Self { redis, client: ScriptClient::new(connection, has_field_ttl) }
+    }
+}
+
+impl ScriptClient {
+    /// Loads the scripts.
+    pub(super) fn new(mut connection: Connection, has_field_ttl: bool) -> Self {
         let modes = [GuardMode::Field, GuardMode::Profile, GuardMode::ProfileReplace];
         let guards = modes.map(|mode| Guard::new(mode, TIME_FIELD));
         for script in guards.iter().flat_map(Guard::scripts) {
             load(&mut connection, script);
         }
-        let known = redis::cmd("COMMAND").arg("INFO").arg("HPEXPIRE").query(&mut connection);
-        let known: Vec<Value> = known.expect("a list");
-        let has_field_ttl = known != [Value::Nil] && known != [Value::Array(Vec::new())];
-        Self { redis, connection, guards, has_field_ttl }
+        Self { connection, guards, has_field_ttl }
     }
 
     pub(super) fn guard(&self, rule: Rule) -> &Guard {
