@@ -251,6 +251,7 @@ fn a_script_that_is_not_known_is_an_error() {
     let mut store = Store::start(true);
     for (words, code) in [
         (&["SCRIPT", "LOAD", "return 1"][..], "ERR"),
+        (&["SCRIPT", "FLUSH"], "ERR"),
         (&["EVALSHA", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db", "1", "a"], "NOSCRIPT"),
         (&["EVALSHA", ReplaceWrite::script().sha(), "1", "a", "odd"], "ERR"),
         (&["EVALSHA", ReplaceWrite::script().sha(), "2", "a", "b"], "ERR"),
