@@ -138,6 +138,7 @@ pub(super) fn run(request: &[Vec<u8>], context: &mut CommandContext<'_>) -> Resp
             key_end::field_ttls(&name, key, fields, context.now, context.database())
         }
         ("SCRIPT", [load, text]) if load.eq_ignore_ascii_case(b"LOAD") => scripts::load(text),
+        ("SCRIPT", _) => RespReply::Error("ERR unknown subcommand: SCRIPT takes LOAD".to_owned()),
         ("EVALSHA", [sha, b"1", key, arguments @ ..]) => {
             scripts::call(sha, key, arguments, context.now, context.database())
         }
