@@ -136,7 +136,7 @@ pub enum Verb {
     Man,
 }
 
-/// What `replay` reads, and how.
+/// The arguments of `replay`: its input, and how it is read.
 #[derive(Debug, Clone, Args)]
 pub struct ReplayArgs {
     /// Files, directories and patterns to read in this order; - is standard input. Gzip and zstd
@@ -146,7 +146,7 @@ pub struct ReplayArgs {
     /// Read dead_letter.topic instead, to its end as of now
     #[arg(long, conflicts_with_all = ["files", "resume", "format"])]
     pub dead_letter_topic: bool,
-    /// What the lines hold; auto looks at each
+    /// The kind of lines; auto looks at each
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub format: ReplayFormat,
     /// Go on where an earlier replay of the same files was ended
@@ -163,7 +163,7 @@ pub struct ReplayArgs {
     pub progress: Option<ProgressKind>,
 }
 
-/// What the lines of replayed files hold.
+/// The kinds of lines in replayed files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReplayFormat {
     Auto,

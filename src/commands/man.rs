@@ -41,7 +41,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ),
 ];
 
-/// What the worker does on a signal.
+/// The signals that the worker takes, and what it does on each.
 const SIGNALS: &[(&str, &str)] = &[
     (
         "SIGTERM, SIGINT",

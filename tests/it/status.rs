@@ -8,6 +8,7 @@ use crate::harness::eventually;
 use crate::harness::http::{Client, Response};
 use crate::harness::load::{Load, OnError};
 use crate::harness::redis::Redis;
+use crate::worker::{identify, start};
 
 fn answer(app: &App) -> Response {
     Client::new(app.admin).get("/api/status").expect("an answer")
@@ -17,16 +18,6 @@ fn report(app: &App) -> StatusReport {
     let answer = answer(app);
     assert_eq!(answer.status, 200);
     serde_json::from_slice(&answer.body).expect("the document of /api/status")
-}
-
-fn start(redis: &Redis, settings: &[&str]) -> App {
-    let app = App::start(&format!("redis://127.0.0.1:{}", redis.port()), settings);
-    app.wait_ready();
-    app
-}
-
-fn identify(app: &App, body: &str) -> u16 {
-    app.client().post("/v1/identify", body).expect("an answer").status
 }
 
 /// The nodes of a report whose only source of trouble is time.

@@ -12,13 +12,15 @@ use crate::harness::app::{App, run};
 use crate::harness::redis::Redis;
 use crate::harness::{self, eventually, guide};
 
-fn start(redis: &Redis, settings: &[&str]) -> App {
+/// A worker that is ready.
+pub(crate) fn start(redis: &Redis, settings: &[&str]) -> App {
     let app = App::start(&format!("redis://127.0.0.1:{}", redis.port()), settings);
     app.wait_ready();
     app
 }
 
-fn identify(app: &App, body: &str) -> u16 {
+/// The status of the answer to one event.
+pub(crate) fn identify(app: &App, body: &str) -> u16 {
     app.client().post("/v1/identify", body).expect("an answer").status
 }
 

@@ -136,7 +136,7 @@ impl Checkpoint {
     /// Keeps `position`, durably: after a crash there is this one or the one before.
     ///
     /// # Errors
-    /// It is not kept; the one before still is.
+    /// The position is not kept; the one before still is.
     pub(super) fn keep(&self, position: ReplayPosition) -> io::Result<()> {
         let ReplayPosition { file, offset, counts } = position;
         let (path, current) = &self.files[file];
@@ -158,7 +158,7 @@ impl Checkpoint {
 
     /// Removes it: the replay came to its end, or begins anew.
     pub(super) fn remove(&self) {
-        // What is left is replaced by the next replay of these files.
+        // A file that is left is replaced by the next replay of these files.
         let _ = fs::remove_file(&self.path);
     }
 }
