@@ -120,6 +120,8 @@ class Pod:
         self.items, self.directory = items, pathlib.Path(directory)
         self.secret = secret
         self.contents = {file.name: file.read_text() for file in certificates(self.directory)}
+        # It may not be one of the write keys.
+        self.contents["token"] = "a-token\n"
         settings = find(items, "ConfigMap", "rel-traitsink")["data"]["traitsink.yaml"]
         self.write("etc/traitsink/config/traitsink.yaml", settings)
         for one in items:

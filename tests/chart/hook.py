@@ -108,13 +108,14 @@ def http():
     with the worker's password and database."""
     with tempfile.TemporaryDirectory() as directory, Processes() as processes:
         redis = processes.redis(directory, "--requirepass", "a-secret")
-        listen, admin = free(), free()
+        listen, admin, deletion = free(), free(), free()
         items = objects(
             CHART / "ci/http-values.yaml",
             values={
                 "config": {
                     "http": {"listen": f"0.0.0.0:{listen}"},
                     "admin": {"listen": f"0.0.0.0:{admin}"},
+                    "deletion": {"listen": f"0.0.0.0:{deletion}"},
                     "redis": {"host": "127.0.0.1", "port": redis, "prefix": "shop"},
                 }
             },

@@ -12,6 +12,10 @@ VOLUMES = (
 )
 
 
+# The label by which Kubernetes tells the pods of a StatefulSet apart.
+POD_NAME = "statefulset.kubernetes.io/pod-name"
+
+
 def matches(selector, labels):
     return bool(selector) and selector.items() <= labels.items()
 
@@ -84,7 +88,11 @@ def selects(item, pods):
     """Yields what is wrong with an object that selects pods."""
     spec = item["spec"]
     if item["kind"] == "Service":
-        selector, ports = spec["selector"], [port["targetPort"] for port in spec["ports"]]
+        selector, ports = dict(spec["selector"]), [port["targetPort"] for port in spec["ports"]]
+        pod = selector.pop(POD_NAME, None)
+        sets = [one.item for one in pods if one.item["kind"] == "StatefulSet"]
+        if pod and pod not in [f"{one['metadata']['name']}-0" for one in sets]:
+            yield f"there is no pod {pod}"
     elif item["kind"] == "NetworkPolicy":
         selector = spec["podSelector"]["matchLabels"]
         ports = [port["port"] for rule in spec["ingress"] for port in rule["ports"]]

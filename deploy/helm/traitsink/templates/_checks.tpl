@@ -15,7 +15,7 @@
 {{- fail "the HTTP source needs a write key: set secrets.\"http.write_keys_file\" (an existing Secret) or secretConfig.http.write_keys" -}}
 {{- end -}}
 {{- end -}}
-{{- range $section := list "http" "admin" -}}
+{{- range $section := list "http" "admin" "deletion" -}}
 {{- $listen := dig $section "listen" "" $config -}}
 {{- if regexMatch `^(127\.|localhost|\[::1\])` $listen -}}
 {{- fail (printf "config.%s.listen: Kubernetes cannot reach %s: leave it out, or use 0.0.0.0 or [::]" $section $listen) -}}
@@ -23,6 +23,14 @@
 {{- end -}}
 {{- if and $http (eq (include "traitsink.httpPort" .) (include "traitsink.adminPort" .)) -}}
 {{- fail "config.http.listen and config.admin.listen have the same port" -}}
+{{- end -}}
+{{- with include "traitsink.deletionPort" . -}}
+{{- if or (eq . (include "traitsink.adminPort" $)) (and $http (eq . (include "traitsink.httpPort" $))) -}}
+{{- fail "config.deletion.listen has the port of another listener" -}}
+{{- end -}}
+{{- if not $.Values.persistence.enabled -}}
+{{- fail "config.deletion.listen needs persistence.enabled: a regulation is on the disk of the worker that took it" -}}
+{{- end -}}
 {{- end -}}
 
 {{- if dig "kafka" "group_instance_id" "" $config -}}

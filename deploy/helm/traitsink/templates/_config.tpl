@@ -124,6 +124,10 @@ TRAITSINK__{{ upper . }}
 {{- define "traitsink.adminPort" -}}
 {{- include "traitsink.port" (dict "root" . "section" "admin") -}}
 {{- end -}}
+{{/* Empty: no API deletes users. */}}
+{{- define "traitsink.deletionPort" -}}
+{{- include "traitsink.port" (dict "root" . "section" "deletion") -}}
+{{- end -}}
 
 {{/* Fails when something in `config` is a secret. Takes { path, value }. */}}
 {{- define "traitsink.refuseSecrets" -}}

@@ -151,6 +151,10 @@ spec:
         {{- end }}
         - name: admin
           containerPort: {{ include "traitsink.adminPort" . }}
+        {{- with include "traitsink.deletionPort" . }}
+        - name: deletion
+          containerPort: {{ . }}
+        {{- end }}
       {{- with .Values.startupProbe }}
       startupProbe:
         {{- include "traitsink.probe" (dict "probe" . "path" "/live") | nindent 8 }}
