@@ -6,6 +6,7 @@ use super::{Deletions, SUPPRESSIONS, Settings};
 use crate::harness::cluster::Cluster;
 use crate::harness::eventually;
 use crate::harness::redis::Redis;
+use crate::harness::sentinel::Sentinels;
 
 /// Waits until `worker` holds `user`, or not; returns how long that took.
 fn wait_for(worker: &Deletions, user: &str, held: bool) -> Duration {
@@ -110,6 +111,27 @@ fn a_hash_that_moves_through_a_cluster() {
     one.ended(&one.regulate("SUPPRESS_ONLY", &["u2"]));
     wait_for(&two, "u2", true);
     assert_eq!(owners().iter().filter(|holds| **holds).count(), 1);
+}
+
+#[test]
+fn a_hash_whose_master_dies() {
+    let mut trio = Sentinels::start(1);
+    let settings = trio.settings();
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let dirs = [(), ()].map(|()| tempfile::tempdir().unwrap());
+    let start = |number: usize| {
+        let dir = dirs[number].path();
+        Deletions::with(Settings::new(&settings, dir), dir)
+    };
+    let (one, two) = (start(0), start(1));
+    one.ended(&one.regulate("SUPPRESS_ONLY", &["u1"]));
+    wait_for(&two, "u1", true);
+    trio.servers[0].kill();
+    let master = trio.switched(0, &[0, 1, 2]);
+    one.ended(&one.regulate("SUPPRESS_ONLY", &["u2"]));
+    wait_for(&two, "u2", true);
+    // The new master may not have had the first one.
+    eventually("the hash is whole", || marks(&trio.servers[master]) == 2);
 }
 
 #[test]
