@@ -87,6 +87,8 @@ impl Deletions {
         let seen = Arc::new(SeenKeys::read(&store).expect("what was seen"));
         let route = Route::new(&settings.redis, &Arc::default()).expect("a route");
         let (metrics, readiness) = (Arc::new(Metrics::new()), Arc::new(Readiness::new([])));
+        // The first lane begins to watch the servers.
+        runtime.block_on(async { drop(route.writer((0, 1), Arc::clone(&metrics))) });
         let sync = Arc::new(SuppressionSync::new(store.clone(), route, SUPPRESSIONS.into()));
         let parts = RunnerParts {
             store,
