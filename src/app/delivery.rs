@@ -19,6 +19,7 @@ use crate::readiness::Readiness;
 use crate::redis::{Forms, Route};
 use crate::tap::Tap;
 
+use super::deletion::keys_of_user;
 use super::kept_deletions::KeptDeletions;
 use super::start_error::StartError;
 
@@ -107,6 +108,10 @@ impl Delivery {
         if let Some(kept) = &kept {
             intake = intake.with_suppressed(kept.suppressed());
             kept.start_sync(&readiness, &lifecycle.hard);
+        }
+        if config.rules.tombstones_delete {
+            let seen = kept.as_ref().map(|kept| Arc::clone(&kept.seen));
+            intake = intake.with_keys_of_user(keys_of_user(config, seen));
         }
         let intake = Arc::new(intake);
         let health = Health::new(delivery.lanes, readiness);

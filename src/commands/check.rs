@@ -12,7 +12,7 @@ use crate::config::{
 use crate::dead_letter::exposures;
 use crate::import::rudderstack_layer;
 
-use super::{connect, exit};
+use super::{connect, exit, profile_summary};
 
 /// Validates offline; with `reach` also everything that the configuration will use.
 pub(super) fn check(options: &Options, reach: bool, rudderstack: Option<PathBuf>) -> ExitCode {
@@ -69,14 +69,16 @@ fn summary(config: &Config) -> String {
     }
     let lines = [
         ("redis", redis(&config.redis)),
-        ("keys", format!("{}user:<id>", prefix(&config.redis.prefix))),
         ("dead letters", dead_letters),
         ("admin", format!("http://{}/metrics, /live, /ready", config.admin.listen)),
     ];
     let replicas = "only `check --connect` reads from them; the worker itself only writes";
     let replicas = config.redis.read_from_replicas.then(|| ("replicas", replicas.to_owned()));
     let sources = sources.into_iter().map(|source| ("source", source));
+    let [redis, lines @ ..] = lines;
     sources
+        .chain([redis])
+        .chain(profile_summary::lines(config))
         .chain(lines)
         .chain(replicas)
         .map(|(part, text)| format!("{part:<13} {text}\n"))
@@ -119,10 +121,6 @@ fn broker(client: &KafkaClient) -> String {
         client.bootstrap_servers,
         client.tls.as_ref().map_or("no TLS".to_owned(), tls)
     )
-}
-
-fn prefix(prefix: &str) -> String {
-    if prefix.is_empty() { String::new() } else { format!("{prefix}:") }
 }
 
 fn redis(redis: &Redis) -> String {

@@ -12,6 +12,7 @@ mod explain;
 mod import;
 mod live;
 mod man;
+mod profile_summary;
 mod replay;
 mod run;
 mod stop;

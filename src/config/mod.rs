@@ -44,6 +44,7 @@ pub use sections::reload::Reload;
 pub use sections::tls::{Pem, Tls};
 
 pub(crate) use engine::host::{host_name, split_port};
+pub(crate) use engine::long_span::print_long_duration;
 pub(crate) use engine::tree::{syntax_error, to_json};
 pub(crate) use engine::units::{parse_duration, print_duration};
 pub(crate) use sections::redis::url::{RedisUrl, UrlAddress};

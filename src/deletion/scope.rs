@@ -55,7 +55,7 @@ impl ConfiguredKeys {
     }
 
     /// Every key: under what is configured, and what events have said so far.
-    pub(super) fn everywhere(&self, seen: &KeyScope) -> KeyScope {
+    pub fn everywhere(&self, seen: &KeyScope) -> KeyScope {
         let sources = self.sources.iter().map(|source| &source.prefix);
         let all = self.prefixes.iter().chain(sources).chain(&seen.prefixes);
         let prefixes: BTreeSet<&String> = all.collect();

@@ -80,7 +80,7 @@ impl SeenKeys {
     }
 
     /// All that is remembered, and whether there were more.
-    pub(super) fn all(&self) -> (KeyScope, bool) {
+    pub fn all(&self) -> (KeyScope, bool) {
         let known = lock::read(&self.known);
         let pairs = known.entities.iter().flat_map(|(entity, types)| {
             types.iter().map(move |id_type| (entity.clone(), id_type.clone()))

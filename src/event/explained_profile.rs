@@ -36,7 +36,7 @@ pub(super) fn serialize<M: SerializeMap>(
             map.serialize_entry("deleted_left_out", &left_out)?;
         }
     }
-    if update.action() == Action::Replace {
+    if matches!(update.action(), Action::Replace | Action::ReplaceDocument) {
         map.serialize_entry("replace", &true)?;
     }
     match update.expiry() {

@@ -53,6 +53,19 @@ impl<'a> Explanation<'a> {
         Self { max_bytes, ..self }
     }
 
+    /// What the rules of the profile say about `update`, of which `count` fields are shown; `room`:
+    /// for names of removed fields.
+    fn serialize_profile<M: SerializeMap>(
+        &self,
+        map: &mut M,
+        update: &Update,
+        count: usize,
+        room: usize,
+    ) -> Result<(), M::Error> {
+        let Some(profile) = self.profile else { return Ok(()) };
+        explained_profile::serialize(map, update, profile, self.time, count, room)
+    }
+
     /// `text` if it is shown.
     fn visible<'b>(&self, text: &'b [u8]) -> &'b [u8] {
         if self.redacted { HIDDEN.as_bytes() } else { text }
@@ -68,6 +81,7 @@ impl Serialize for Explanation<'_> {
                     "delete",
                     &[String::from_utf8_lossy(self.visible(update.key()))],
                 )?;
+                self.serialize_profile(&mut map, update, 0, 0)?;
             }
             Decision::Update(update) => {
                 map.serialize_entry("key", &String::from_utf8_lossy(self.visible(update.key())))?;
@@ -78,6 +92,7 @@ impl Serialize for Explanation<'_> {
                         let hidden = self.redacted.then_some(HIDDEN);
                         map.serialize_entry("document", &ShownDocument { text, hidden })?;
                     }
+                    self.serialize_profile(&mut map, update, 0, 0)?;
                     return map.end();
                 }
                 let shown = ExplainedFields::of(self, update);
@@ -86,11 +101,7 @@ impl Serialize for Explanation<'_> {
                 if left_out > 0 {
                     map.serialize_entry("fields_left_out", &left_out)?;
                 }
-                if let Some(profile) = self.profile {
-                    let ExplainedFields { count, room, .. } = shown;
-                    let time = self.time;
-                    explained_profile::serialize(&mut map, update, profile, time, count, room)?;
-                }
+                self.serialize_profile(&mut map, update, shown.count, shown.room)?;
             }
             Decision::Skipped(reason) => map.serialize_entry("skipped", reason.as_str())?,
             Decision::Rejected(reason) => map.serialize_entry("rejected", reason.as_str())?,
@@ -196,6 +207,26 @@ mod tests {
         ] {
             assert_eq!(json(&explanation), line);
         }
+    }
+
+    #[test]
+    fn the_rules_of_a_profile_add_entries_to_documents_and_deletions() {
+        let profile = ProfileRules::default();
+        let explained = |update: Update, time| {
+            let decision = Decision::Update(update);
+            json(&Explanation::new(&decision).of_profile(&profile, time))
+        };
+        let document = Update::pack_document(b"k", b"{}", std::iter::empty(), None)
+            .doing(Action::ReplaceDocument)
+            .expiring(Some(Expiry::After(60_000)));
+        let line = r#"{"key":"k","document":{},"replace":true,"ttl":60}"#;
+        assert_eq!(explained(document, None), line);
+        let time = Some(GuardTime { ms: 0, from: TimeFrom::Arrival, clamped: false });
+        let deletion = Update::pack(b"k", std::iter::empty(), std::iter::empty(), None)
+            .doing(Action::Delete)
+            .guarded(0);
+        let line = r#"{"delete":["k"],"time":"1970-01-01T00:00:00.000Z","time_from":"arrival"}"#;
+        assert_eq!(explained(deletion, time), line);
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct Ack {
     event_time: Option<i64>,
     /// `None`: an operator's command, which the ledger of events does not count.
     source: Option<Source>,
+    /// The ledger counts it. Parts of an event are not: the event itself is.
+    counted: bool,
     settled: bool,
 }
 
@@ -54,8 +56,16 @@ impl Ack {
         let counts = metrics.source(source);
         counts.received.inc();
         counts.in_flight.inc();
-        let source = Some(source);
-        Self { receipts, metrics, position, received, event_time: None, source, settled: false }
+        Self {
+            receipts,
+            metrics,
+            position,
+            received,
+            event_time: None,
+            source: Some(source),
+            counted: true,
+            settled: false,
+        }
     }
 
     /// For an operator's command, which is no event: it is not counted.
@@ -68,8 +78,27 @@ impl Ack {
             received,
             event_time: None,
             source: None,
+            counted: false,
             settled: false,
         }
+    }
+
+    /// For one key of this event, which has several: `receipts` settle the event when all have
+    /// ended.
+    pub(super) fn of_part(&self, receipts: Arc<dyn Receipts>, position: u64) -> Self {
+        let mut part = Self::of_command(receipts, position, Arc::clone(&self.metrics));
+        part.source = self.source;
+        part
+    }
+
+    /// Where outcomes are counted.
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// The source's side.
+    pub(super) fn receipts(&self) -> &Arc<dyn Receipts> {
+        &self.receipts
     }
 
     /// The source of the event; `None`: it is an operator's command.
@@ -104,7 +133,7 @@ impl Ack {
 
     fn finish(&mut self, outcome: Outcome, key: Option<&[u8]>) {
         self.settled = true;
-        if let Some(source) = self.source {
+        if let Some(source) = self.source.filter(|_| self.counted) {
             self.count(source, outcome, key);
         }
         self.receipts.settle(self.position, outcome);

@@ -11,12 +11,13 @@ use tokio::sync::Notify;
 use crate::event::{
     Action, Decision, Explanation, Origin, RejectReason, Rules, SkipReason, Transformer,
 };
-use crate::outcome::Outcome;
+use crate::outcome::{DeletedBy, Outcome};
 use crate::redis::Placement;
 use crate::tap::Tap;
 
 use super::ack::Ack;
 use super::budget::Budget;
+use super::further_keys::{FurtherKeys, KeysOfUser};
 use super::job::{Busy, Job, Message};
 use super::queue::Queue;
 
@@ -47,6 +48,7 @@ pub struct Intake {
     room: Arc<Notify>,
     tap: Option<Arc<Tap>>,
     suppressed: Option<Arc<IsSuppressed>>,
+    keys_of_user: Option<Arc<KeysOfUser>>,
 }
 
 impl Intake {
@@ -57,13 +59,19 @@ impl Intake {
         let lanes = (0..placement.lanes())
             .map(|_| Arc::new(Queue::new(share, Arc::clone(&room))))
             .collect();
-        Self { rules, budget, lanes, placement, room, tap: None, suppressed: None }
+        let (tap, suppressed, keys_of_user) = (None, None, None);
+        Self { rules, budget, lanes, placement, room, tap, suppressed, keys_of_user }
     }
 
     /// Skips the events of users who are `suppressed`. Deletions of such users are no different
     /// from others.
     pub fn with_suppressed(self, suppressed: Arc<IsSuppressed>) -> Self {
         Self { suppressed: Some(suppressed), ..self }
+    }
+
+    /// Lets events that delete a user delete all of the user's keys.
+    pub fn with_keys_of_user(self, keys_of_user: Arc<KeysOfUser>) -> Self {
+        Self { keys_of_user: Some(keys_of_user), ..self }
     }
 
     /// Shows every decision to whoever watches `tap`.
@@ -154,7 +162,18 @@ impl Intake {
         match decision {
             Decision::Update(update) => {
                 ack.set_event_time(update.event_time());
-                self.offer(Job::new(update, ack, message, text, origin))
+                let mut others = None;
+                if let (Action::Delete, Some(keys_of)) = (update.action(), &self.keys_of_user) {
+                    let by = match message.is_tombstone() {
+                        true => DeletedBy::Tombstone,
+                        false => DeletedBy::Event,
+                    };
+                    let (keys, own) = FurtherKeys::new(&update, ack, by, keys_of);
+                    (others, ack) = (Some(Box::new(keys)), own);
+                }
+                let mut job = Job::new(update, ack, message, text, origin);
+                job.others = others;
+                self.offer(job)
             }
             Decision::Skipped(reason) => {
                 ack.settle(Outcome::Skipped(reason));
@@ -173,8 +192,24 @@ impl Intake {
         if job.leaves_room() && fits_alone { limit - left } else { limit }
     }
 
-    /// Pushes an update. Never waits.
+    /// Pushes an update, and before it those of other keys that are deleted with its own one. Never
+    /// waits.
     pub fn offer(&self, mut job: Job) -> Result<(), NotAccepted> {
+        while let Some((update, ack)) = job.others.as_mut().and_then(|others| others.next()) {
+            let other = Job::of_part(update, ack, &job);
+            if let Err(NotAccepted::Busy(busy, refused)) = self.push(other) {
+                let Job { update, ack, .. } = *refused;
+                if let Some(others) = &mut job.others {
+                    others.take_back(update, ack);
+                }
+                return Err(NotAccepted::Busy(busy, Box::new(job)));
+            }
+        }
+        job.others = None;
+        self.push(job)
+    }
+
+    fn push(&self, mut job: Job) -> Result<(), NotAccepted> {
         let cost = job.cost();
         if cost > self.budget.limit() / 2 {
             return Err(NotAccepted::Rejected(RejectReason::TooLarge, job.ack));

@@ -13,6 +13,7 @@ use crate::trace::OriginSpan;
 
 use super::ack::Ack;
 use super::budget::Reservation;
+use super::further_keys::FurtherKeys;
 
 /// A message's bytes, and the room they take, for as long as any of its events is in flight.
 pub struct Message {
@@ -91,6 +92,8 @@ pub struct Job {
     prefix_path: Option<Arc<[String]>>,
     /// The type that a path imposed.
     path_type: Option<&'static str>,
+    /// Other keys that are deleted with this one, and that no lane has yet.
+    pub(super) others: Option<Box<FurtherKeys>>,
     /// The write was sent and its reply is lost: perhaps it was applied.
     sent: bool,
 }
@@ -115,8 +118,14 @@ impl Job {
                 Prefix::Dynamic { path, .. } => Some(Arc::clone(path)),
             },
             path_type: origin.path_type,
+            others: None,
             sent: false,
         }
+    }
+
+    /// The deletion of another key by the event of `job`. It becomes no dead letter.
+    pub(super) fn of_part(update: Update, ack: Ack, job: &Self) -> Self {
+        Self::new(update, ack, &job.message, 0..0, Origin::default())
     }
 
     /// Gives the job its room, or takes that away.

@@ -193,6 +193,57 @@ fn check_says_what_it_would_do_and_quiet_says_nothing() {
 }
 
 #[test]
+fn check_says_what_profiles_become() {
+    for (settings, lines) in [
+        (
+            &[
+                "redis.key={prefix}p:{{{userId}}}:x",
+                "redis.group_key={prefix}g:{groupId}",
+                "redis.prefix={{ event.context.tenant || none }}",
+                r#"http.sources=[{name="web",write_key="k",prefix="w"},{name="b",write_key="l"}]"#,
+                "profile.nulls=delete",
+                "profile.ttl=90d",
+                "profile.ttl_path=context.ttl",
+                "profile.newest_wins=field",
+                r#"profile.field_ttl=[{match="s.*",ttl="30m"}]"#,
+                "deletion.listen=127.0.0.1:9465",
+                "deletion.token=t",
+                "deletion.event=User Deleted",
+            ][..],
+            "keys          <context.tenant or none>:p:{<id>}:x\n\
+             keys          w:p:{<id>}:x from the source \"web\"\n\
+             groups        <context.tenant or none>:g:<id>\n\
+             profile       a null removes its field, ends 90d after the last write, ends when the \
+             event says so (context.ttl), \"s.*\" ends 30m after its last write, each field keeps \
+             its newest value\n\
+             deletion      API on 127.0.0.1:9465, the event \"User Deleted\"\n\
+             dead letters  ",
+        ),
+        (
+            &[
+                "profile.store=json",
+                "profile.mode=replace",
+                "profile.ttl=1h",
+                "profile.ttl_mode=once",
+                "profile.entities.workspace_id=w",
+                "profile.entities.destination_id=d",
+                "deletion.prefixes=a",
+            ],
+            "keys          user:<id>\n\
+             keys          w:d:<entity>:<id type>:<id> of RudderStack's Profiles\n\
+             profile       a JSON document, each event replaces it, ends 1h after the first write\n\
+             deletion      nobody can ask for it here: suppressions by other workers hold\n\
+             dead letters  ",
+        ),
+    ] {
+        let settings = settings.iter().flat_map(|&setting| ["-s", setting]);
+        let args: Vec<&str> = std::iter::once("check").chain(settings).collect();
+        let output = traitsink(&args, &[]);
+        assert!(out(&output).contains(lines), "{}{}", out(&output), err(&output));
+    }
+}
+
+#[test]
 fn check_lists_all_errors_and_all_missing_files() {
     let output = traitsink(&["check", "-s", "redis.ulr=x", "-s", "delivery.lanes=0"], &[]);
     assert_eq!(

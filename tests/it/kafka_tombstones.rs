@@ -45,6 +45,7 @@ fn a_record_without_a_value_deletes_the_user_that_is_its_key() {
     // The empty value, and the record with neither key nor value.
     assert_eq!((skipped("blank_user_id"), skipped("empty")), (2.0, 2.0));
     assert_eq!(app.metric("traitsink_events_written_total", "kafka"), 9.0);
+    assert_eq!(app.metric("traitsink_profiles_deleted_total", "by=\"tombstone\""), 4.0);
     let letters = read(kafka, &dead, 2);
     for (reason, key) in [("wrong_type", b"string".as_slice()), ("invalid_utf8", b"\xff")] {
         let reason = ("traitsink-reason".to_owned(), reason.to_owned());

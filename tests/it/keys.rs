@@ -116,6 +116,52 @@ fn a_dead_letter_is_replayed_under_the_prefix_that_its_event_chose() {
     assert_eq!(redis.cli(&["DBSIZE"]), redis::Value::Int(2));
 }
 
+/// Whatever the prefix of the event's own source: also under prefixes and entities that events said.
+#[test]
+fn an_event_deletes_every_key_of_its_user() {
+    let redis = Redis::start();
+    let sources = r#"http.sources=[{name="a",write_key="a",prefix="p",may_delete=true},
+        {name="b",write_key="b",prefix="{{ event.tenant || none }}"}]"#;
+    let entities = ["profile.entities.workspace_id=w", "profile.entities.destination_id=d"];
+    let deletion = [r#"deletion.event="User Deleted""#, "deletion.prefixes=more"];
+    let app = start(&redis, &[&entities[..], &deletion, &[sources, "redis.prefix=q"]].concat());
+    let send = |key: &str, path: &str, body: &Json| {
+        let authorization = format!("Basic {}", BASE64_STANDARD.encode(format!("{key}:")));
+        let headers = [("authorization", authorization.as_str())];
+        let answer = app.client().send("POST", path, &headers, body.to_string().as_bytes());
+        assert_eq!(answer.expect("an answer").status, 200);
+    };
+    let sources = json!({"profiles_entity": "e", "profiles_id_type": "i", "profiles_model": "m"});
+    for user in ["u1", "u2"] {
+        send("a", "/v1/identify", &json!({"userId": user, "traits": {"a": 1}}));
+        send("b", "/v1/identify", &json!({"userId": user, "traits": {"a": 1}, "tenant": "t"}));
+        let context = json!({ "sources": sources });
+        let entity = json!({"userId": user, "traits": {"a": 1}, "context": context});
+        send("a", "/v1/identify", &entity);
+    }
+    let keys = |user: &str| {
+        ["p:user", "t:user", "none:user", "w:d:e:i", "q:user", "more:user"]
+            .map(|start| format!("{start}:{user}"))
+    };
+    let exist =
+        |user: &str| keys(user).map(|key| redis.cli(&["EXISTS", &key]) == redis::Value::Int(1));
+    let more = keys("u1").map(|key| redis.cli(&["SET", &key, "x", "NX"]));
+    assert_eq!(more.iter().filter(|answer| **answer == redis::Value::Okay).count(), 3);
+    ["q:user:u1", "more:user:u1"].iter().for_each(|key| {
+        redis.cli(&["DEL", key]);
+        redis.cli(&["HSET", key, "a", "1"]);
+    });
+    send("a", "/v1/track", &json!({"userId": "u1", "event": "User Deleted"}));
+    // That of another type is left.
+    assert_eq!(exist("u1"), [false, false, true, false, false, false]);
+    assert_eq!(exist("u2"), [true, true, false, true, false, false]);
+    assert_eq!(app.metric("traitsink_profiles_deleted_total", "by=\"event\""), 1.0);
+    assert_eq!(app.metric("traitsink_events_written_total", "http"), 7.0);
+    let line = app.wait_for_line("user deleted");
+    assert!(!line.contains("u1"), "{line}");
+    app.assert_at_rest();
+}
+
 #[test]
 fn an_event_deletes_its_user_where_its_source_may() {
     let (redis, data) = (Redis::start(), TempDir::new().unwrap());
@@ -144,6 +190,7 @@ fn an_event_deletes_its_user_where_its_source_may() {
     let skipped = "reason=\"not_identify\",source=\"http\"";
     assert_eq!(app.metric("traitsink_events_skipped_total", skipped), 2.0);
     assert_eq!(app.metric("traitsink_events_written_total", "http"), 4.0);
+    assert_eq!(app.metric("traitsink_profiles_deleted_total", "by=\"event\""), 2.0);
     app.assert_at_rest();
 
     // Files may always delete. What follows is written.

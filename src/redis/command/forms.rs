@@ -21,7 +21,7 @@ use crate::profile::{NewestWins, Nulls, Profile, ProfileMode, Store, TtlMode};
 pub struct Forms {
     /// Fields are removed, too.
     removes: bool,
-    /// The fields of an event become all that a hash has.
+    /// The fields of an event become all that a hash has. Not with documents.
     replaces: bool,
     /// How often keys are given an end; `None`: never.
     expire: Option<TtlMode>,
@@ -60,7 +60,7 @@ impl Forms {
         let expires = profile.ttl.is_some() || profile.ttl_path.is_some();
         Self {
             removes: profile.nulls == Nulls::Delete,
-            replaces: profile.mode == ProfileMode::Replace,
+            replaces: documents.is_none() && profile.mode == ProfileMode::Replace,
             expire: expires.then_some(profile.ttl_mode),
             settings: WriteSettings {
                 guard: merging.map(guard),
@@ -211,6 +211,30 @@ impl Forms {
                     .into_iter()
                     .flatten()
                     .collect()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_are_loaded_where_the_acl_allows_it() {
+        for &store in Store::ALL {
+            for &mode in ProfileMode::ALL {
+                for &newest_wins in NewestWins::ALL {
+                    if store == Store::Json && newest_wins != NewestWins::Off {
+                        continue;
+                    }
+                    let profile = Profile { store, mode, newest_wins, ..Profile::default() };
+                    let deletes = Forms::of(&profile).with_deletion(Duration::from_secs(1));
+                    for forms in [Forms::of(&profile), deletes] {
+                        let allowed = forms.acl().contains("+script|load");
+                        assert_eq!(!forms.scripts().is_empty(), allowed, "{forms:?}");
+                    }
+                }
             }
         }
     }
