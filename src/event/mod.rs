@@ -8,6 +8,7 @@
 //! exceeded) to the path in `literal`, which follows the JavaScript original step by step. Only
 //! `literal` rejects an event because of a limit.
 
+mod bulk;
 mod document;
 mod document_rules;
 mod entity_places;

@@ -21,7 +21,8 @@ const KEEP: usize = 64 << 10;
 #[derive(Default)]
 pub struct Transformer {
     fields: FieldMap,
-    path: Vec<u8>,
+    /// The value of a field that is being made.
+    value: Vec<u8>,
     key: Vec<u8>,
     time: Option<GuardTime>,
     literal: bool,
@@ -45,7 +46,7 @@ impl Transformer {
         self.time = None;
         let decision = self.decide(rules, origin, text);
         // Frees buffers that an unusual event made large.
-        self.path.shrink_to(KEEP);
+        self.value.shrink_to(KEEP);
         self.key.shrink_to(KEEP);
         match decision {
             Ok(update) => Decision::Update(update),
@@ -141,8 +142,7 @@ impl Transformer {
         let names = self.fields.iter().map(|(name, _)| name).chain(self.fields.null_names());
         rules.profile.check_names(names)?;
         self.check_key(rules)?;
-        let (fields, removed) = (self.fields.iter(), self.fields.null_names());
-        let update = Update::pack(&self.key, fields, removed, event_time(&envelope))
+        let update = Update::of_fields(&self.key, &self.fields, event_time(&envelope))
             .doing(rules.profile.action())
             .placed(places);
         self.finish(rules, &origin, &envelope, text, update)
@@ -217,19 +217,19 @@ impl Transformer {
 
     fn flatten(&mut self, envelope: &Envelope<'_>, rules: &Rules) -> Result<(), RejectReason> {
         self.fields.clear(rules.profile.keeps_nulls());
-        if !self.literal && self.flatten_usual(envelope, rules).is_ok() {
+        if !self.literal && self.flatten_usual(envelope, rules).is_some() {
             return Ok(());
         }
         self.fields.clear(rules.profile.keeps_nulls());
         literal::flatten(envelope, &rules.limits, &mut self.fields)
     }
 
-    fn flatten_usual(&mut self, envelope: &Envelope<'_>, rules: &Rules) -> serde_json::Result<()> {
+    fn flatten_usual(&mut self, envelope: &Envelope<'_>, rules: &Rules) -> Option<()> {
         for (source, raw) in [envelope.context_traits, envelope.traits].into_iter().enumerate() {
             if let Some(raw) = raw.filter(|raw| json::first(raw) == b'{') {
-                flatten::flatten(raw, source, &rules.limits, &mut self.path, &mut self.fields)?;
+                flatten::flatten(raw, source, &rules.limits, &mut self.value, &mut self.fields)?;
             }
         }
-        Ok(())
+        Some(())
     }
 }

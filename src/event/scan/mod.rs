@@ -70,14 +70,27 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     pub(super) fn name(&mut self) -> Option<Cow<'a, [u8]>> {
         self.peek();
-        let start = self.at;
-        let has_escapes = self.skip_string()?;
-        let end = self.at;
+        let name = self.string()?;
         self.skip_colon()?;
-        Some(match has_escapes {
-            false => Cow::Borrowed(&self.text.as_bytes()[start + 1..end - 1]),
-            true => json::decoded(&self.text[start..end]),
+        Some(name)
+    }
+
+    /// The string that opens here, as WTF-8; borrowed when it has no escapes. Moves past it.
+    #[inline(always)]
+    pub(super) fn string(&mut self) -> Option<Cow<'a, [u8]>> {
+        let start = self.at;
+        Some(match self.skip_string()? {
+            false => Cow::Borrowed(&self.text.as_bytes()[start + 1..self.at - 1]),
+            true => json::decoded(&self.text[start..self.at]),
         })
+    }
+
+    /// The raw text of the number, `true`, `false` or `null` that begins here; moves past it.
+    #[inline(always)]
+    pub(super) fn scalar(&mut self) -> Option<&'a [u8]> {
+        let start = self.at;
+        self.skip_scalar(self.byte())?;
+        Some(&self.text.as_bytes()[start..self.at])
     }
 
     /// The raw text of the value that follows; moves past it.
