@@ -11,6 +11,8 @@ pub(super) struct Envelope<'a> {
     pub(super) kind: Option<&'a str>,
     /// The event has a `specversion`, as CloudEvents do.
     pub(super) is_cloud_event: bool,
+    /// The event has a `batch`, and may be a batch of events.
+    pub(super) has_batch: bool,
     pub(super) user_id: Option<&'a str>,
     pub(super) context_traits: Option<&'a str>,
     /// The `sources` of the context.
@@ -31,6 +33,11 @@ impl<'a> Envelope<'a> {
         }
         let is_valid = json::is_valid(text);
         Err(if is_valid { RejectReason::NotAnObject } else { RejectReason::InvalidJson })
+    }
+
+    /// Reads an event that has no `batch`; `None`: it has one, or it is not a valid object.
+    pub(super) fn read_bare(text: &'a str) -> Option<Self> {
+        Self::scan(text).filter(|envelope| !envelope.has_batch)
     }
 
     /// `None`: it is not a valid object.
@@ -82,6 +89,10 @@ impl<'a> Envelope<'a> {
             }
             b"specversion" => {
                 self.is_cloud_event = true;
+                return;
+            }
+            b"batch" => {
+                self.has_batch = true;
                 return;
             }
             _ => return,

@@ -45,6 +45,30 @@ impl Transformer {
     pub fn transform(&mut self, rules: &Rules, origin: Origin<'_>, text: &[u8]) -> Decision {
         self.time = None;
         let decision = self.decide(rules, origin, text);
+        self.settle(decision)
+    }
+
+    /// Decides on a message that is not an HTTP body, when it is one bare event: the decision of
+    /// [`Self::transform`] on the only event of [`super::events_of`], with one pass over the text
+    /// for both. `None`: the message may hold other events, or it is unreadable or longer than one
+    /// event may be; then its events are to be found first.
+    pub fn transform_bare(
+        &mut self,
+        rules: &Rules,
+        origin: Origin<'_>,
+        message: &[u8],
+    ) -> Option<Decision> {
+        if origin.is_tombstone || message.len() > rules.limits.max_event {
+            return None;
+        }
+        let text = std::str::from_utf8(json::without_bom(message)).ok()?;
+        let envelope = Envelope::read_bare(text)?;
+        self.time = None;
+        let decision = self.decide_on_parts(rules, origin, text, envelope);
+        Some(self.settle(decision))
+    }
+
+    fn settle(&mut self, decision: Result<Update, NoUpdate>) -> Decision {
         // Frees buffers that an unusual event made large.
         self.value.shrink_to(KEEP);
         self.key.shrink_to(KEEP);
@@ -69,23 +93,34 @@ impl Transformer {
         if origin.is_tombstone {
             return self.tombstone(rules, origin, text);
         }
-        let (max_event, bare) = (rules.limits.max_event, Origin { wrapped: false, ..origin });
+        let max_event = rules.limits.max_event;
         let utf8 = std::str::from_utf8(json::without_bom(text));
         if text.len() > max_event {
             // The limit is for the event, not for its wrapper.
             let inner =
                 utf8.ok().filter(|_| origin.wrapped).and_then(|text| unwrapped(text, max_event));
             return inner.map_or(Err(RejectReason::TooLarge.into()), |inner| {
-                self.decide(rules, bare, &inner)
+                self.decide(rules, Origin { wrapped: false, ..origin }, &inner)
             });
         }
         let text = utf8.map_err(|_| RejectReason::InvalidUtf8)?;
         let envelope = Envelope::read(text)?;
+        self.decide_on_parts(rules, origin, text, envelope)
+    }
+
+    /// Decides on the event in `text`, whose parts are in `envelope`; it may be in a wrapper.
+    fn decide_on_parts(
+        &mut self,
+        rules: &Rules,
+        origin: Origin<'_>,
+        text: &str,
+        envelope: Envelope<'_>,
+    ) -> Result<Update, NoUpdate> {
         if origin.wrapped
             && (envelope.kind.is_none() || envelope.is_cloud_event)
-            && let Some(inner) = unwrapped(text, max_event)
+            && let Some(inner) = unwrapped(text, rules.limits.max_event)
         {
-            return self.decide(rules, bare, &inner);
+            return self.decide(rules, Origin { wrapped: false, ..origin }, &inner);
         }
         match origin.prefix {
             Prefix::Fixed(prefix) => self.decide_on(rules, origin, text, envelope, Some(prefix)),

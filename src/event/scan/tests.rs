@@ -40,6 +40,7 @@ fn expected_envelope(text: &str) -> Result<Envelope<'_>, RejectReason> {
     Ok(Envelope {
         kind: part("type"),
         is_cloud_event: part("specversion").is_some(),
+        has_batch: part("batch").is_some(),
         user_id: part("userId"),
         context_traits: of_context("traits"),
         sources: of_context("sources"),
@@ -103,6 +104,7 @@ fn push_random(random: &mut fastrand::Rng, depth: usize, out: &mut String) {
         "\"timestamp\"",
         "\"tr\\u0061its\"",
         "\"specversion\"",
+        "\"batch\"",
         "\"\"",
         "\"\\ud800\"",
         "\"a longer name than the others, in more than one block of bytes: é😀\"",
