@@ -34,6 +34,8 @@ pub(super) struct FieldMap {
 
 struct Entry {
     path: Bulk,
+    /// Of two paths with different marks it is known that they are different.
+    mark: u64,
     value: FieldValue,
     /// The last traits object in which the path was met.
     source: usize,
@@ -129,12 +131,14 @@ impl FieldMap {
 
     fn enter_below(&mut self, parent: Option<usize>, name: &[u8], source: usize) -> usize {
         let path = self.push_path(parent, name);
-        if let Some(known) = self.position(&self.packed[path.bytes.clone()]) {
+        let text = &self.packed[path.bytes.clone()];
+        if let Some(known) = self.find(text) {
             self.packed.truncate(path.start);
             return known;
         }
-        self.size += path.bytes.len();
-        self.entries.push(Entry { path, value: FieldValue::Absent, source });
+        self.size += text.len();
+        let mark = mark(text);
+        self.entries.push(Entry { path, mark, value: FieldValue::Absent, source });
         self.index_last();
         self.entries.len() - 1
     }
@@ -170,18 +174,15 @@ impl FieldMap {
     }
 
     /// The position of `path`; `None` when it was not met.
-    fn position(&self, path: &[u8]) -> Option<usize> {
-        let is_same = |at: &usize| self.path(*at) == path;
-        if self.entries.len() <= FEW {
-            (0..self.entries.len()).find(is_same)
-        } else {
-            self.index.find(self.hasher.hash_one(path), is_same).copied()
-        }
-    }
-
-    /// The position of `path`; `None` when it was not met.
     pub(super) fn find(&self, path: &[u8]) -> Option<usize> {
-        self.position(path)
+        let is_same = |entry: &Entry| self.packed[entry.path.bytes.clone()] == *path;
+        if self.entries.len() <= FEW {
+            let mark = mark(path);
+            self.entries.iter().position(|entry| entry.mark == mark && is_same(entry))
+        } else {
+            let hash = self.hasher.hash_one(path);
+            self.index.find(hash, |&at| is_same(&self.entries[at])).copied()
+        }
     }
 
     /// Sets the value at a position.
@@ -275,6 +276,14 @@ impl FieldMap {
         renamed
     }
 }
+/// The length of a path, and its first and last byte.
+fn mark(path: &[u8]) -> u64 {
+    match path {
+        [first, .., last] => (path.len() as u64) << 16 | u64::from(*first) << 8 | u64::from(*last),
+        _ => path.first().map_or(0, |byte| 1 << 16 | u64::from(*byte)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
