@@ -1,14 +1,9 @@
 //! Reads the parts of an event that matter, as raw JSON text. Everything else is skipped, at any
 //! depth.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
 use super::RejectReason;
-use super::json::{self, Names};
+use super::json;
+use super::scan::Scanner;
 
 /// The raw JSON text of each part that is present; the last one of a repeated name.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -16,6 +11,8 @@ pub(super) struct Envelope<'a> {
     pub(super) kind: Option<&'a str>,
     /// The event has a `specversion`, as CloudEvents do.
     pub(super) is_cloud_event: bool,
+    /// The event has a `batch`, and may be a batch of events.
+    pub(super) has_batch: bool,
     pub(super) user_id: Option<&'a str>,
     pub(super) context_traits: Option<&'a str>,
     /// The `sources` of the context.
@@ -31,112 +28,76 @@ pub(super) struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     /// Reads one event. Errors: `InvalidJson`, `NotAnObject`.
     pub(super) fn read(text: &'a str) -> Result<Self, RejectReason> {
-        if let Ok(envelope) = Self::scan(text, Names::Usual) {
+        if let Some(envelope) = Self::scan(text) {
             return Ok(envelope);
         }
-        if !json::is_valid(text) {
-            return Err(RejectReason::InvalidJson);
-        }
-        Self::scan(text, Names::Any).map_err(|_| RejectReason::NotAnObject)
+        let is_valid = json::is_valid(text);
+        Err(if is_valid { RejectReason::NotAnObject } else { RejectReason::InvalidJson })
     }
 
-    /// Reads and validates. With [`Names::Usual`], a context that is not an object is an error,
-    /// too.
-    fn scan(text: &'a str, names: Names) -> serde_json::Result<Self> {
+    /// Reads an event that has no `batch`; `None`: it has one, or it is not a valid object.
+    pub(super) fn read_bare(text: &'a str) -> Option<Self> {
+        Self::scan(text).filter(|envelope| !envelope.has_batch)
+    }
+
+    /// `None`: it is not a valid object.
+    fn scan(text: &'a str) -> Option<Self> {
         let mut envelope = Self::default();
-        let mut json = serde_json::Deserializer::from_str(text);
-        json.deserialize_map(EnvelopeVisitor { envelope: &mut envelope, names })?;
-        json.end()?;
-        Ok(envelope)
-    }
-}
-
-/// Visits the members of an event.
-struct EnvelopeVisitor<'e, 'a> {
-    envelope: &'e mut Envelope<'a>,
-    names: Names,
-}
-
-impl<'a> Visitor<'a> for EnvelopeVisitor<'_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        let envelope = self.envelope;
-        while let Some(name) = map.next_key_seed(self.names)? {
-            let slot = match &*name {
-                b"type" => &mut envelope.kind,
-                b"userId" => &mut envelope.user_id,
-                b"traits" => &mut envelope.traits,
-                b"integrations" => &mut envelope.integrations,
-                b"timestamp" => &mut envelope.timestamp,
-                b"originalTimestamp" => &mut envelope.original_timestamp,
-                b"sentAt" => &mut envelope.sent_at,
-                b"receivedAt" => &mut envelope.received_at,
-                b"specversion" => {
-                    envelope.is_cloud_event = true;
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-                b"context" => {
-                    let context = map.next_value_seed(ContextVisitor(self.names))?;
-                    (envelope.context_traits, envelope.sources) = context;
-                    continue;
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-            };
-            *slot = Some(map.next_value::<&RawValue>()?.get());
+        let mut scanner = Scanner::new(text);
+        if scanner.peek() != b'{' {
+            return None;
         }
-        Ok(())
-    }
-}
-
-/// Visits a context; yields its `traits` and its `sources`. To check first that the context is an
-/// object would cost a second pass over it.
-struct ContextVisitor(Names);
-
-impl<'a> DeserializeSeed<'a> for ContextVisitor {
-    type Value = (Option<&'a str>, Option<&'a str>);
-
-    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Self::Value, D::Error> {
-        if self.0 == Names::Usual {
-            return json.deserialize_map(self);
-        }
-        let raw = <&RawValue>::deserialize(json)?.get();
-        if json::first(raw) != b'{' {
-            return Ok((None, None));
-        }
-        serde_json::Deserializer::from_str(raw).deserialize_map(self).map_err(D::Error::custom)
-    }
-}
-
-impl<'a> Visitor<'a> for ContextVisitor {
-    type Value = (Option<&'a str>, Option<&'a str>);
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a context")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut traits, mut sources) = (None, None);
-        while let Some(name) = map.next_key_seed(self.0)? {
-            let slot = match &*name {
-                b"traits" => &mut traits,
-                b"sources" => &mut sources,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
+        let mut more = scanner.open(b'}');
+        while more {
+            let name = scanner.name()?;
+            if *name == *b"context" && scanner.peek() == b'{' {
+                (envelope.context_traits, envelope.sources) = (None, None);
+                let mut more = scanner.open(b'}');
+                while more {
+                    let name = scanner.name()?;
+                    let value = Some(scanner.value()?);
+                    match &*name {
+                        b"traits" => envelope.context_traits = value,
+                        b"sources" => envelope.sources = value,
+                        _ => {}
+                    }
+                    more = scanner.more(b'}')?;
                 }
-            };
-            *slot = Some(map.next_value::<&RawValue>()?.get());
+            } else {
+                envelope.set(&name, scanner.value()?);
+            }
+            more = scanner.more(b'}')?;
         }
-        Ok((traits, sources))
+        scanner.is_end().then_some(envelope)
+    }
+
+    /// Takes a member of the event; its context is no object.
+    #[inline(always)]
+    fn set(&mut self, name: &[u8], value: &'a str) {
+        let slot = match name {
+            b"type" => &mut self.kind,
+            b"userId" => &mut self.user_id,
+            b"traits" => &mut self.traits,
+            b"integrations" => &mut self.integrations,
+            b"timestamp" => &mut self.timestamp,
+            b"originalTimestamp" => &mut self.original_timestamp,
+            b"sentAt" => &mut self.sent_at,
+            b"receivedAt" => &mut self.received_at,
+            b"context" => {
+                (self.context_traits, self.sources) = (None, None);
+                return;
+            }
+            b"specversion" => {
+                self.is_cloud_event = true;
+                return;
+            }
+            b"batch" => {
+                self.has_batch = true;
+                return;
+            }
+            _ => return,
+        };
+        *slot = Some(value);
     }
 }
 

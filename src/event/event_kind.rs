@@ -29,7 +29,9 @@ impl<'r> EventKind<'r> {
         let is = |wanted: &str| match (origin.path_type, envelope.kind) {
             (Some(kind), _) => kind.eq_ignore_ascii_case(wanted),
             (None, Some(raw)) if raw.starts_with('"') => {
-                json::decoded(raw).eq_ignore_ascii_case(wanted.as_bytes())
+                let (text, wanted) = (&raw.as_bytes()[1..raw.len() - 1], wanted.as_bytes());
+                text.eq_ignore_ascii_case(wanted)
+                    || (text.contains(&b'\\') && json::decoded(raw).eq_ignore_ascii_case(wanted))
             }
             (None, _) => false,
         };

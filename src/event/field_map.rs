@@ -1,24 +1,31 @@
 //! The fields of one update while it is built: an ordered map from path to value, in buffers that
-//! are reused.
+//! are reused. Paths and values are already in the form in which Redis reads them.
 
 use std::hash::BuildHasher;
 use std::ops::Range;
 
-use hashbrown::hash_table::Entry as Slot;
 use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::bulk::push_bulk_head;
 
 /// Buffers that grew beyond this many bytes (or entries) are freed after the event.
 const KEPT_CAPACITY: usize = 64 << 10;
 
+/// So many paths are compared one by one; more get an index.
+const FEW: usize = 16;
+
 /// Paths in the order in which they were first met, each with its current value, if any.
 #[derive(Default)]
 pub(super) struct FieldMap {
-    /// Whether a path that is null is kept in mind, as one to remove.
+    /// Whether a path that is null is kept in mind.
     keeps_nulls: bool,
     entries: Vec<Entry>,
-    names: Vec<u8>,
-    values: Vec<u8>,
-    /// Positions in `entries` by name. The hasher has a random seed, because names come from users.
+    /// All paths and values as bulk strings, one behind the other, as they were met.
+    packed: Vec<u8>,
+    /// Bytes of all paths and values alone.
+    size: usize,
+    /// Positions in `entries` by path, when these are not few. The hasher has a random seed,
+    /// because names come from users.
     index: HashTable<usize>,
     hasher: DefaultHashBuilder,
     live: usize,
@@ -26,8 +33,9 @@ pub(super) struct FieldMap {
 }
 
 struct Entry {
-    hash: u64,
-    name: Range<usize>,
+    path: Bulk,
+    /// Of two paths with different marks it is known that they are different.
+    mark: u64,
     value: FieldValue,
     /// The last traits object in which the path was met.
     source: usize,
@@ -40,23 +48,35 @@ enum FieldValue {
     /// A null that is kept in mind.
     Null,
     /// The place of the value.
-    Set(Range<usize>),
+    Set(Bulk),
+}
+
+/// The place of a bulk string.
+struct Bulk {
+    /// The place of its `$`.
+    start: usize,
+    /// The place of its bytes.
+    bytes: Range<usize>,
+}
+
+impl Bulk {
+    /// The whole of it.
+    fn place(&self) -> Range<usize> {
+        self.start..self.bytes.end + 2
+    }
 }
 
 impl FieldMap {
     /// Forgets all paths. From now on nulls are kept in mind, or they are not.
     pub(super) fn clear(&mut self, keeps_nulls: bool) {
-        if self.names.capacity().max(self.values.capacity()).max(self.entries.capacity())
-            > KEPT_CAPACITY
-        {
+        if self.packed.capacity().max(self.entries.capacity()) > KEPT_CAPACITY {
             *self = Self { hasher: self.hasher.clone(), ..Self::default() };
         }
         self.keeps_nulls = keeps_nulls;
         self.entries.clear();
-        self.names.clear();
-        self.values.clear();
+        self.packed.clear();
         self.index.clear();
-        (self.live, self.nulls) = (0, 0);
+        (self.size, self.live, self.nulls) = (0, 0, 0);
     }
 
     /// Whether a path that is null is kept in mind.
@@ -69,9 +89,9 @@ impl FieldMap {
         self.entries.len()
     }
 
-    /// Bytes of all names and values in the buffers, including values that were overwritten.
+    /// Bytes of all names and values, including values that were overwritten.
     pub(super) fn size(&self) -> usize {
-        self.names.len() + self.values.len()
+        self.size
     }
 
     /// Number of paths that have a value.
@@ -84,44 +104,96 @@ impl FieldMap {
         self.nulls
     }
 
-    /// The position of `path`, which is added when it is new; `None` when the path was met before
-    /// in the same `source`.
-    pub(super) fn enter_once(&mut self, path: &[u8], source: usize) -> Option<usize> {
+    /// The path at a position.
+    pub(super) fn path(&self, at: usize) -> &[u8] {
+        &self.packed[self.entries[at].path.bytes.clone()]
+    }
+
+    /// The position of the path of `name` below the path at the position `parent`, which is added
+    /// when it is new; `None` when the path was met before in the same `source`. As in the
+    /// original, no dot follows an empty path.
+    pub(super) fn enter_once(
+        &mut self,
+        parent: Option<usize>,
+        name: &[u8],
+        source: usize,
+    ) -> Option<usize> {
         let known = self.entries.len();
-        let at = self.enter(path, source);
+        let at = self.enter_below(parent, name, source);
         let entry = &mut self.entries[at];
         (at == known || std::mem::replace(&mut entry.source, source) != source).then_some(at)
     }
 
     /// The position of `path`, which is added when it is new.
     pub(super) fn enter(&mut self, path: &[u8], source: usize) -> usize {
-        let Self { entries, names, index, hasher, .. } = self;
-        let hash = hasher.hash_one(path);
-        let same = |&at: &usize| names[entries[at].name.clone()] == *path;
-        match index.entry(hash, same, |&at| entries[at].hash) {
-            Slot::Occupied(slot) => *slot.get(),
-            Slot::Vacant(slot) => {
-                let at = entries.len();
-                slot.insert(at);
-                let start = names.len();
-                names.extend_from_slice(path);
-                entries.push(Entry {
-                    hash,
-                    name: start..names.len(),
-                    value: FieldValue::Absent,
-                    source,
-                });
-                at
-            }
+        self.enter_below(None, path, source)
+    }
+
+    fn enter_below(&mut self, parent: Option<usize>, name: &[u8], source: usize) -> usize {
+        let path = self.push_path(parent, name);
+        let text = &self.packed[path.bytes.clone()];
+        if let Some(known) = self.find(text) {
+            self.packed.truncate(path.start);
+            return known;
+        }
+        self.size += text.len();
+        let mark = mark(text);
+        self.entries.push(Entry { path, mark, value: FieldValue::Absent, source });
+        self.index_last();
+        self.entries.len() - 1
+    }
+
+    fn push_path(&mut self, parent: Option<usize>, name: &[u8]) -> Bulk {
+        let above = parent.map(|at| self.entries[at].path.bytes.clone());
+        let above = above.filter(|path| !path.is_empty());
+        let len = above.as_ref().map_or(0, |path| path.len() + 1) + name.len();
+        let start = self.packed.len();
+        push_bulk_head(&mut self.packed, len);
+        let at = self.packed.len();
+        if let Some(path) = above {
+            self.packed.extend_from_within(path);
+            self.packed.push(b'.');
+        }
+        self.packed.extend_from_slice(name);
+        self.packed.extend_from_slice(b"\r\n");
+        Bulk { start, bytes: at..at + len }
+    }
+
+    /// Adds the last entry to the index, when there is one.
+    fn index_last(&mut self) {
+        let known = self.entries.len();
+        if known <= FEW {
+            return;
+        }
+        let Self { entries, packed, index, hasher, .. } = self;
+        let hash = |&at: &usize| hasher.hash_one(&packed[entries[at].path.bytes.clone()]);
+        let first = if index.is_empty() { 0 } else { known - 1 };
+        for at in first..known {
+            index.insert_unique(hash(&at), at, hash);
         }
     }
 
-    /// Sets the value at a position to what `write` appends; returns what `write` returns.
-    pub(super) fn set<T>(&mut self, at: usize, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-        let start = self.values.len();
-        let written = write(&mut self.values);
-        self.put(at, FieldValue::Set(start..self.values.len()));
-        written
+    /// The position of `path`; `None` when it was not met.
+    pub(super) fn find(&self, path: &[u8]) -> Option<usize> {
+        let is_same = |entry: &Entry| self.packed[entry.path.bytes.clone()] == *path;
+        if self.entries.len() <= FEW {
+            let mark = mark(path);
+            self.entries.iter().position(|entry| entry.mark == mark && is_same(entry))
+        } else {
+            let hash = self.hasher.hash_one(path);
+            self.index.find(hash, |&at| is_same(&self.entries[at])).copied()
+        }
+    }
+
+    /// Sets the value at a position.
+    pub(super) fn set(&mut self, at: usize, value: &[u8]) {
+        let start = self.packed.len();
+        push_bulk_head(&mut self.packed, value.len());
+        let first = self.packed.len();
+        self.packed.extend_from_slice(value);
+        self.packed.extend_from_slice(b"\r\n");
+        self.size += value.len();
+        self.put(at, FieldValue::Set(Bulk { start, bytes: first..first + value.len() }));
     }
 
     /// Removes the value at a position.
@@ -142,17 +214,11 @@ impl FieldMap {
         (self.live, self.nulls) = (self.live - is_live(&before), self.nulls - is_null(&before));
     }
 
-    /// The position of `path`; `None` when it was not met.
-    pub(super) fn find(&self, path: &[u8]) -> Option<usize> {
-        let hash = self.hasher.hash_one(path);
-        self.index.find(hash, |&at| self.names[self.entries[at].name.clone()] == *path).copied()
-    }
-
     /// Names and values of the paths that have a value.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         self.entries.iter().filter_map(|entry| match &entry.value {
             FieldValue::Set(value) => {
-                Some((&self.names[entry.name.clone()], &self.values[value.clone()]))
+                Some((&self.packed[entry.path.bytes.clone()], &self.packed[value.bytes.clone()]))
             }
             FieldValue::Absent | FieldValue::Null => None,
         })
@@ -160,30 +226,61 @@ impl FieldMap {
 
     /// Names of the nulls that are kept in mind.
     pub(super) fn null_names(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        self.null_entries().map(|entry| &self.packed[entry.path.bytes.clone()])
+    }
+
+    fn null_entries(&self) -> impl Iterator<Item = &Entry> + Clone {
         // Mostly there are none: then no entry is looked at.
         let entries = if self.nulls == 0 { &[] } else { self.entries.as_slice() };
-        let nulls = entries.iter().filter(|entry| matches!(entry.value, FieldValue::Null));
-        nulls.map(|entry| &self.names[entry.name.clone()])
+        entries.iter().filter(|entry| matches!(entry.value, FieldValue::Null))
+    }
+
+    /// Calls `take` with names and values as bulk strings, and then with the names of nulls that
+    /// are kept in mind; with as few pieces as it can.
+    pub(super) fn for_each_packed(&self, mut take: impl FnMut(&[u8])) {
+        let mut piece = 0..0;
+        let mut add = |place: Range<usize>| {
+            if place.start == piece.end {
+                piece.end = place.end;
+            } else {
+                take(&self.packed[std::mem::replace(&mut piece, place)]);
+            }
+        };
+        for entry in &self.entries {
+            if let FieldValue::Set(value) = &entry.value {
+                add(entry.path.place());
+                add(value.place());
+            }
+        }
+        self.null_entries().for_each(|entry| add(entry.path.place()));
+        take(&self.packed[piece]);
     }
 
     /// The same paths under other names; of paths that get the same name the last one counts.
     pub(super) fn renamed(&self, rename: impl Fn(&[u8]) -> Vec<u8>) -> Self {
         let mut renamed = Self { keeps_nulls: self.keeps_nulls, ..Self::default() };
-        for entry in &self.entries {
-            let name = || rename(&self.names[entry.name.clone()]);
+        for (at, entry) in self.entries.iter().enumerate() {
+            let mut enter = || renamed.enter(&rename(self.path(at)), 0);
             match &entry.value {
                 FieldValue::Absent => {}
                 FieldValue::Null => {
-                    let at = renamed.enter(&name(), 0);
+                    let at = enter();
                     renamed.set_null(at);
                 }
                 FieldValue::Set(value) => {
-                    let at = renamed.enter(&name(), 0);
-                    renamed.set(at, |out| out.extend_from_slice(&self.values[value.clone()]));
+                    let at = enter();
+                    renamed.set(at, &self.packed[value.bytes.clone()]);
                 }
             }
         }
         renamed
+    }
+}
+/// The length of a path, and its first and last byte.
+fn mark(path: &[u8]) -> u64 {
+    match path {
+        [first, .., last] => (path.len() as u64) << 16 | u64::from(*first) << 8 | u64::from(*last),
+        _ => path.first().map_or(0, |byte| 1 << 16 | u64::from(*byte)),
     }
 }
 
@@ -192,8 +289,8 @@ mod tests {
     use super::*;
 
     fn put(fields: &mut FieldMap, path: &str, value: &str, source: usize) -> bool {
-        let Some(at) = fields.enter_once(path.as_bytes(), source) else { return false };
-        fields.set(at, |out| out.extend_from_slice(value.as_bytes()));
+        let Some(at) = fields.enter_once(None, path.as_bytes(), source) else { return false };
+        fields.set(at, value.as_bytes());
         true
     }
 
@@ -246,7 +343,7 @@ mod tests {
         assert_eq!(fields.find(b"77"), Some(77));
         fields.clear(false);
         assert_eq!(
-            (fields.len(), fields.live(), fields.find(b"77"), fields.names.capacity()),
+            (fields.len(), fields.live(), fields.find(b"77"), fields.packed.capacity()),
             (0, 0, None, 0)
         );
     }

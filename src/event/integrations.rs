@@ -1,60 +1,49 @@
 //! The `integrations` of an event: may the event go to this destination?
 
-use std::fmt;
-
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
-use super::json::{self, Names};
+use super::json;
+use super::scan::Scanner;
 
 /// True when `integrations` (raw, valid JSON text; `None`: absent) allows an event to go to
 /// `destination`.
 pub(super) fn allow(integrations: Option<&str>, destination: &str) -> bool {
     let Some(raw) = integrations else { return true };
-    let found = IntegrationValues { all: b't', own: 0, destination };
-    serde_json::Deserializer::from_str(raw).deserialize_map(found).is_ok_and(|found| {
-        match (found.all, found.own) {
-            (b't' | b'f', b't' | b'{') => true,
-            (b't' | b'f', b'f') => false,
-            (all, _) => all == b't',
-        }
+    IntegrationValues::read(raw, destination).is_some_and(|found| match (found.all, found.own) {
+        (b't' | b'f', b't' | b'{') => true,
+        (b't' | b'f', b'f') => false,
+        (all, _) => all == b't',
     })
 }
 
 /// The first bytes of the two values that matter. They distinguish `true`, `false` and objects from
 /// all other values.
-struct IntegrationValues<'a> {
+struct IntegrationValues {
     /// First byte of the value of `All`; that of `true` when absent.
     all: u8,
     /// First byte of the value of the destination; 0 when absent.
     own: u8,
-    destination: &'a str,
 }
 
-impl<'de> Visitor<'de> for IntegrationValues<'_> {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("integrations")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
-        let destination = self.destination.as_bytes();
-        while let Some(name) = map.next_key_seed(Names::Any)? {
-            let (all, own) = (*name == *b"All", *name == *destination);
-            if !all && !own {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            let first = json::first(map.next_value::<&RawValue>()?.get());
-            if all {
-                self.all = first;
-            }
-            if own {
-                self.own = first;
-            }
+impl IntegrationValues {
+    /// `None`: `raw` is no object.
+    fn read(raw: &str, destination: &str) -> Option<Self> {
+        let mut scanner = Scanner::new(raw);
+        if scanner.peek() != b'{' {
+            return None;
         }
-        Ok(self)
+        let mut found = Self { all: b't', own: 0 };
+        let mut more = scanner.open(b'}');
+        while more {
+            let name = scanner.name()?;
+            let first = json::first(scanner.value()?);
+            if *name == *b"All" {
+                found.all = first;
+            }
+            if *name == *destination.as_bytes() {
+                found.own = first;
+            }
+            more = scanner.more(b'}')?;
+        }
+        Some(found)
     }
 }
 

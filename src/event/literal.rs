@@ -21,6 +21,7 @@ pub(super) fn flatten(
         limits,
         fields,
         path: Vec::new(),
+        value: Vec::new(),
         source: 0,
         bare: [false; 2],
         surrogates: false,
@@ -48,6 +49,8 @@ struct LiteralFlattening<'f> {
     fields: &'f mut FieldMap,
     /// The path of the member that is being read, in WTF-8.
     path: Vec<u8>,
+    /// The text of the value that is being made.
+    value: Vec<u8>,
     source: usize,
     /// For each source: true when the object in which the original collects the fields has no
     /// prototype any more.
@@ -93,7 +96,9 @@ impl LiteralFlattening<'_> {
         if removes {
             self.fields.set_null(at);
         } else {
-            self.fields.set(at, |out| push_value(out, value, most));
+            self.value.clear();
+            push_value(&mut self.value, value, most.saturating_sub(self.fields.size()));
+            self.fields.set(at, &self.value);
         }
         self.surrogates |= std::str::from_utf8(&self.path).is_err();
         if self.fields.live() + self.fields.nulls() > self.limits.max_fields {

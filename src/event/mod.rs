@@ -8,6 +8,7 @@
 //! exceeded) to the path in `literal`, which follows the JavaScript original step by step. Only
 //! `literal` rejects an event because of a limit.
 
+mod bulk;
 mod document;
 mod document_rules;
 mod entity_places;
@@ -24,8 +25,10 @@ mod json;
 mod key_rules;
 mod literal;
 mod no_update;
+mod open_brackets;
 mod profile_rules;
 mod reason;
+mod scan;
 mod shapes;
 mod split;
 mod time;

@@ -41,6 +41,18 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::event::{Limits, Origin, Rules, Transformer};
+
+    fn limits() -> Limits {
+        Limits {
+            max_event: 1 << 20,
+            max_depth: 100,
+            max_fields: 100,
+            max_key: 100,
+            max_field_name: 100,
+            max_update: 1 << 20,
+        }
+    }
 
     fn events(value: &[u8]) -> Vec<&[u8]> {
         let mut events = events_of(value);
@@ -179,6 +191,22 @@ mod tests {
         }
 
         #[test]
+        fn a_bare_event_is_decided_as_its_only_event_is(
+            pieces in proptest::collection::vec(piece(), 0..24),
+            wrapped: bool,
+        ) {
+            let value = pieces.concat();
+            let found = events(&value);
+            let limits = Limits { max_event: 200, ..limits() };
+            let (rules, origin) = (Rules::new(limits, "Redis"), Origin { wrapped, ..Origin::default() });
+            let mut transformer = Transformer::default();
+            if let Some(decision) = transformer.transform_bare(&rules, origin, &value) {
+                prop_assert_eq!(found, [value.as_slice()]);
+                prop_assert_eq!(decision, transformer.transform(&rules, origin, &value));
+            }
+        }
+
+        #[test]
         fn a_bare_event_is_one_event_whatever_its_traits(
             message in trait_value(),
             other in trait_value(),
@@ -187,6 +215,12 @@ mod tests {
             let event = json!({"message": message, "traits": traits, "type": "identify"});
             let text = serde_json::to_vec(&event).unwrap();
             prop_assert_eq!(events(&text), [text.as_slice()]);
+            let (rules, mut transformer) = (Rules::new(limits(), "Redis"), Transformer::default());
+            let decision = transformer.transform(&rules, Origin::default(), &text);
+            prop_assert_eq!(
+                transformer.transform_bare(&rules, Origin::default(), &text),
+                Some(decision)
+            );
         }
 
         #[test]

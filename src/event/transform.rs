@@ -21,7 +21,8 @@ const KEEP: usize = 64 << 10;
 #[derive(Default)]
 pub struct Transformer {
     fields: FieldMap,
-    path: Vec<u8>,
+    /// The value of a field that is being made.
+    value: Vec<u8>,
     key: Vec<u8>,
     time: Option<GuardTime>,
     literal: bool,
@@ -44,8 +45,32 @@ impl Transformer {
     pub fn transform(&mut self, rules: &Rules, origin: Origin<'_>, text: &[u8]) -> Decision {
         self.time = None;
         let decision = self.decide(rules, origin, text);
+        self.settle(decision)
+    }
+
+    /// Decides on a message that is not an HTTP body, when it is one bare event: the decision of
+    /// [`Self::transform`] on the only event of [`super::events_of`], with one pass over the text
+    /// for both. `None`: the message may hold other events, or it is unreadable or longer than one
+    /// event may be; then its events are to be found first.
+    pub fn transform_bare(
+        &mut self,
+        rules: &Rules,
+        origin: Origin<'_>,
+        message: &[u8],
+    ) -> Option<Decision> {
+        if origin.is_tombstone || message.len() > rules.limits.max_event {
+            return None;
+        }
+        let text = std::str::from_utf8(json::without_bom(message)).ok()?;
+        let envelope = Envelope::read_bare(text)?;
+        self.time = None;
+        let decision = self.decide_on_parts(rules, origin, text, envelope);
+        Some(self.settle(decision))
+    }
+
+    fn settle(&mut self, decision: Result<Update, NoUpdate>) -> Decision {
         // Frees buffers that an unusual event made large.
-        self.path.shrink_to(KEEP);
+        self.value.shrink_to(KEEP);
         self.key.shrink_to(KEEP);
         match decision {
             Ok(update) => Decision::Update(update),
@@ -68,23 +93,34 @@ impl Transformer {
         if origin.is_tombstone {
             return self.tombstone(rules, origin, text);
         }
-        let (max_event, bare) = (rules.limits.max_event, Origin { wrapped: false, ..origin });
+        let max_event = rules.limits.max_event;
         let utf8 = std::str::from_utf8(json::without_bom(text));
         if text.len() > max_event {
             // The limit is for the event, not for its wrapper.
             let inner =
                 utf8.ok().filter(|_| origin.wrapped).and_then(|text| unwrapped(text, max_event));
             return inner.map_or(Err(RejectReason::TooLarge.into()), |inner| {
-                self.decide(rules, bare, &inner)
+                self.decide(rules, Origin { wrapped: false, ..origin }, &inner)
             });
         }
         let text = utf8.map_err(|_| RejectReason::InvalidUtf8)?;
         let envelope = Envelope::read(text)?;
+        self.decide_on_parts(rules, origin, text, envelope)
+    }
+
+    /// Decides on the event in `text`, whose parts are in `envelope`; it may be in a wrapper.
+    fn decide_on_parts(
+        &mut self,
+        rules: &Rules,
+        origin: Origin<'_>,
+        text: &str,
+        envelope: Envelope<'_>,
+    ) -> Result<Update, NoUpdate> {
         if origin.wrapped
             && (envelope.kind.is_none() || envelope.is_cloud_event)
-            && let Some(inner) = unwrapped(text, max_event)
+            && let Some(inner) = unwrapped(text, rules.limits.max_event)
         {
-            return self.decide(rules, bare, &inner);
+            return self.decide(rules, Origin { wrapped: false, ..origin }, &inner);
         }
         match origin.prefix {
             Prefix::Fixed(prefix) => self.decide_on(rules, origin, text, envelope, Some(prefix)),
@@ -141,8 +177,7 @@ impl Transformer {
         let names = self.fields.iter().map(|(name, _)| name).chain(self.fields.null_names());
         rules.profile.check_names(names)?;
         self.check_key(rules)?;
-        let (fields, removed) = (self.fields.iter(), self.fields.null_names());
-        let update = Update::pack(&self.key, fields, removed, event_time(&envelope))
+        let update = Update::of_fields(&self.key, &self.fields, event_time(&envelope))
             .doing(rules.profile.action())
             .placed(places);
         self.finish(rules, &origin, &envelope, text, update)
@@ -217,19 +252,19 @@ impl Transformer {
 
     fn flatten(&mut self, envelope: &Envelope<'_>, rules: &Rules) -> Result<(), RejectReason> {
         self.fields.clear(rules.profile.keeps_nulls());
-        if !self.literal && self.flatten_usual(envelope, rules).is_ok() {
+        if !self.literal && self.flatten_usual(envelope, rules).is_some() {
             return Ok(());
         }
         self.fields.clear(rules.profile.keeps_nulls());
         literal::flatten(envelope, &rules.limits, &mut self.fields)
     }
 
-    fn flatten_usual(&mut self, envelope: &Envelope<'_>, rules: &Rules) -> serde_json::Result<()> {
+    fn flatten_usual(&mut self, envelope: &Envelope<'_>, rules: &Rules) -> Option<()> {
         for (source, raw) in [envelope.context_traits, envelope.traits].into_iter().enumerate() {
             if let Some(raw) = raw.filter(|raw| json::first(raw) == b'{') {
-                flatten::flatten(raw, source, &rules.limits, &mut self.path, &mut self.fields)?;
+                flatten::flatten(raw, source, &rules.limits, &mut self.value, &mut self.fields)?;
             }
         }
-        Ok(())
+        Some(())
     }
 }

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
+use super::bulk::{bulk_len, push_bulk, unbulk};
 use super::entity_places::{EntityName, EntityPlaces};
+use super::field_map::FieldMap;
 use crate::profile::KeyPlaces;
 
 /// One Redis key and its change, packed as RESP bulk strings: `$n\r\nKEY\r\n`, then for each field
@@ -65,24 +67,45 @@ impl Update {
             fields.clone().map(|(name, value)| bulk_len(name) + bulk_len(value)).sum::<usize>()
                 + removed.clone().map(bulk_len).sum::<usize>();
         let mut packed = Vec::with_capacity(bulk_len(key) + size);
-        bulk(&mut packed, key);
+        push_bulk(&mut packed, key);
         let end = packed.len() as u32 - 2;
         let (mut count, mut removals) = (0, 0);
         for (name, value) in fields {
-            bulk(&mut packed, name);
-            bulk(&mut packed, value);
+            push_bulk(&mut packed, name);
+            push_bulk(&mut packed, value);
             count += 1;
         }
         for name in removed {
-            bulk(&mut packed, name);
+            push_bulk(&mut packed, name);
             removals += 1;
         }
+        Self::new(packed, end - key.len() as u32..end, [count, removals], event_time)
+    }
+
+    /// Packs `key`, the fields of `fields` and the names of its nulls into one exact allocation.
+    pub(super) fn of_fields(key: &[u8], fields: &FieldMap, event_time: Option<i64>) -> Self {
+        let mut size = bulk_len(key);
+        fields.for_each_packed(|piece| size += piece.len());
+        let mut packed = Vec::with_capacity(size);
+        push_bulk(&mut packed, key);
+        let end = packed.len() as u32 - 2;
+        fields.for_each_packed(|piece| packed.extend_from_slice(piece));
+        let counts = [fields.live(), fields.nulls()].map(|count| count as u32);
+        Self::new(packed, end - key.len() as u32..end, counts, event_time)
+    }
+
+    fn new(
+        packed: Vec<u8>,
+        key: Range<u32>,
+        [fields, removed]: [u32; 2],
+        event_time: Option<i64>,
+    ) -> Self {
         Self {
             packed: packed.into_boxed_slice(),
-            key: end - key.len() as u32..end,
+            key,
             places: KeyPlaces::default(),
-            fields: count,
-            removed: removals,
+            fields,
+            removed,
             action: Action::default(),
             event_time,
             at: None,
@@ -227,32 +250,6 @@ impl std::fmt::Debug for Update {
             .field("bytes", &self.packed.len())
             .finish_non_exhaustive()
     }
-}
-
-/// Bytes of `bytes` as a bulk string: `$`, the length in decimal, and two line ends around it.
-fn bulk_len(bytes: &[u8]) -> usize {
-    let digits = bytes.len().checked_ilog10().unwrap_or(0) as usize + 1;
-    1 + digits + 2 + bytes.len() + 2
-}
-
-fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.push(b'$');
-    out.extend_from_slice(itoa::Buffer::new().format(bytes.len()).as_bytes());
-    out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(bytes);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Takes the next bulk string off `rest`, which [`bulk`] wrote.
-fn unbulk<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
-    let (mut len, mut at) = (0, 1);
-    while rest[at] != b'\r' {
-        len = len * 10 + usize::from(rest[at] - b'0');
-        at += 1;
-    }
-    let (bytes, tail) = rest[at + 2..].split_at(len);
-    *rest = &tail[2..];
-    bytes
 }
 
 #[cfg(test)]

@@ -8,6 +8,12 @@ use super::json;
 /// only white space, or no text at all for an object that hides its `toString` (the original fails
 /// then).
 pub(super) fn push_user_id(out: &mut Vec<u8>, raw: &str) -> bool {
+    if let Some(text) = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'))
+        && !text.contains('\\')
+    {
+        out.extend_from_slice(text.as_bytes());
+        return !trim_js(text).is_empty();
+    }
     let start = out.len();
     let has_text = json::first(raw) != b'n' && push_text(out, raw, TextStyle::Lodash);
     has_text && std::str::from_utf8(&out[start..]).is_ok_and(|text| !trim_js(text).is_empty())

@@ -6,7 +6,7 @@ mod string;
 mod stringify;
 mod value;
 
-pub(super) use number::{MAX_EXACT, push_json_number, push_number};
+pub(super) use number::{is_printed, push_json_number, push_number};
 pub(super) use parse::{TooDeep, parse};
 pub(super) use string::{lossy, push_quoted};
 pub(super) use stringify::push_json;

@@ -1,9 +1,6 @@
 //! Numbers as JavaScript prints them: the shortest digits that round-trip, exponents from 1e21 and
 //! below 1e-6.
 
-/// Integers up to here are exact in a double.
-pub(in crate::event) const MAX_EXACT: u64 = 1 << 53;
-
 /// As lodash's `toString` writes a number: `-0` keeps its sign, overflow is `Infinity`.
 pub(in crate::event) fn push_number(out: &mut Vec<u8>, number: f64) {
     if number == 0.0 && number.is_sign_negative() {
@@ -19,6 +16,33 @@ pub(in crate::event) fn push_json_number(out: &mut Vec<u8>, number: f64) {
     } else {
         out.extend_from_slice(b"null");
     }
+}
+
+/// Digits that any double has.
+const EXACT_DIGITS: usize = 15;
+
+/// Whether `scalar`, a JSON number or `true`, `false` or `null`, is already as JavaScript prints it,
+/// alone and in JSON. Says no where it would take long to find out.
+pub(in crate::event) fn is_printed(scalar: &[u8]) -> bool {
+    let digits = match scalar {
+        b"0" | b"true" | b"false" | b"null" => return true,
+        [b'-', digits @ ..] => digits,
+        digits => digits,
+    };
+    // So few digits are the shortest that name their double. JavaScript writes them without an
+    // exponent when the first or the second digit is not 0.
+    if digits.len() > EXACT_DIGITS || digits.starts_with(b"0.0") || digits == b"0" {
+        return false;
+    }
+    let mut points = 0;
+    for &byte in digits {
+        match byte {
+            b'0'..=b'9' => {}
+            b'.' => points += 1,
+            _ => return false,
+        }
+    }
+    points == 0 || !digits.ends_with(b"0")
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@
 use std::ops::Range;
 
 use crate::event::json;
+use crate::event::open_brackets::OpenBrackets;
 
 /// Places that are kept, at most. Finding an element again costs about as much as skipping it.
 const NOTED: usize = 512;
@@ -155,7 +156,7 @@ fn skip_other(text: &[u8], at: &mut usize) -> Option<()> {
 
 /// The position after the bracket that closes the one at `start`; brackets must match.
 fn end_of_brackets(text: &[u8], start: usize) -> Option<usize> {
-    let (mut open, mut at) = (Open::default(), start);
+    let (mut open, mut at) = (OpenBrackets::default(), start);
     loop {
         match *text.get(at)? {
             b'"' => {
@@ -167,45 +168,13 @@ fn end_of_brackets(text: &[u8], start: usize) -> Option<usize> {
                 if open.pop() != Some(byte == b'}') {
                     return None;
                 }
-                if open.depth == 0 {
+                if open.depth() == 0 {
                     return Some(at + 1);
                 }
             }
             _ => {}
         }
         at += 1;
-    }
-}
-
-/// The open brackets, one bit each: 1 for a brace. Any number of them.
-#[derive(Default)]
-struct Open {
-    depth: usize,
-    /// The latest brackets, up to 64; the last one is the lowest bit.
-    latest: u64,
-    /// The brackets before them, 64 in each number.
-    earlier: Vec<u64>,
-}
-
-impl Open {
-    fn push(&mut self, brace: bool) {
-        if self.depth > 0 && self.depth.is_multiple_of(64) {
-            self.earlier.push(self.latest);
-        }
-        self.latest = self.latest << 1 | u64::from(brace);
-        self.depth += 1;
-    }
-
-    fn pop(&mut self) -> Option<bool> {
-        self.depth = self.depth.checked_sub(1)?;
-        let brace = self.latest & 1 == 1;
-        self.latest >>= 1;
-        if self.depth.is_multiple_of(64)
-            && let Some(earlier) = self.earlier.pop()
-        {
-            self.latest = earlier;
-        }
-        Some(brace)
     }
 }
 
