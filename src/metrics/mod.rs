@@ -208,6 +208,7 @@ impl Metrics {
 
     /// The Prometheus text format.
     pub fn render(&self) -> String {
+        self.sources.iter().for_each(SourceMetrics::set_in_flight);
         TextEncoder::new()
             .encode_to_string(&self.registry.gather())
             .expect("metric families are consistent")

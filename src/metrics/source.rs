@@ -23,8 +23,8 @@ pub struct SourceMetrics {
     pub stale: IntCounter,
     /// Events given back unwritten.
     pub failed: IntCounter,
-    /// Events taken and not yet settled.
-    pub in_flight: IntGauge,
+    /// [`SourceMetrics::in_flight`] as it was when metrics were last rendered.
+    in_flight: IntGauge,
     /// Seconds from received to confirmed.
     pub delivery_seconds: Histogram,
     /// Seconds from the event's own time to confirmed.
@@ -104,6 +104,21 @@ impl SourceMetrics {
                 }
             })
             .collect()
+    }
+
+    /// Events taken and not yet settled: those received less all that have ended. Each event would
+    /// else be counted twice more, in one place that all threads share.
+    pub fn in_flight(&self) -> u64 {
+        // What has ended is read first: it must not exceed what was received.
+        let one = [&self.written, &self.stale, &self.failed];
+        let reasoned = [&self.skipped, &self.rejected, &self.dead_lettered].into_iter().flatten();
+        let ended: u64 = one.into_iter().chain(reasoned).map(IntCounter::get).sum();
+        self.received.get().saturating_sub(ended)
+    }
+
+    /// Sets the gauge of [`SourceMetrics::in_flight`].
+    pub(super) fn set_in_flight(&self) {
+        self.in_flight.set(i64::try_from(self.in_flight()).unwrap_or(i64::MAX));
     }
 
     /// The buckets of the freshness: the upper bound of each, in seconds, and the events up to it.

@@ -45,7 +45,7 @@ pub struct Ack {
 }
 
 impl Ack {
-    /// Counts one event as received and in flight.
+    /// Counts one event as received.
     pub fn new(
         source: Source,
         receipts: Arc<dyn Receipts>,
@@ -53,9 +53,7 @@ impl Ack {
         metrics: Arc<Metrics>,
         received: Instant,
     ) -> Self {
-        let counts = metrics.source(source);
-        counts.received.inc();
-        counts.in_flight.inc();
+        metrics.source(source).received.inc();
         Self {
             receipts,
             metrics,
@@ -163,7 +161,6 @@ impl Ack {
             }
             Outcome::Failed => counts.failed.inc(),
         }
-        counts.in_flight.dec();
     }
 }
 
@@ -229,10 +226,10 @@ mod tests {
         };
         let (settled, dropped) = (ack(1), ack(2));
         let counts = metrics.source(Source::Http);
-        assert_eq!((counts.received.get(), counts.in_flight.get()), (2, 2));
+        assert_eq!((counts.received.get(), counts.in_flight()), (2, 2));
         settled.settle(Outcome::Written);
         drop(dropped);
         assert_eq!(*recorded.0.lock().unwrap(), [(1, Outcome::Written), (2, Outcome::Failed)]);
-        assert_eq!((counts.written.get(), counts.failed.get(), counts.in_flight.get()), (1, 1, 0));
+        assert_eq!((counts.written.get(), counts.failed.get(), counts.in_flight()), (1, 1, 0));
     }
 }

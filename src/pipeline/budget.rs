@@ -96,7 +96,16 @@ impl Reservation {
 
     /// The body is complete, and no longer counts as one that is being read.
     pub fn read(&mut self) {
-        self.budget.reading.fetch_sub(std::mem::take(&mut self.reading), Relaxed);
+        if self.reading > 0 {
+            self.budget.reading.fetch_sub(std::mem::take(&mut self.reading), Relaxed);
+        }
+    }
+
+    /// Takes `bytes`, or all if there are fewer, out of this reservation into one of their own.
+    pub fn split(&mut self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes - self.reading);
+        self.bytes -= bytes;
+        Self { budget: Arc::clone(&self.budget), bytes, reading: 0 }
     }
 
     /// Gives `less` bytes back.
@@ -161,6 +170,18 @@ mod tests {
         assert_eq!((budget.reading(), budget.held()), (5, 10));
         drop((first, second));
         assert_eq!((budget.reading(), budget.held(), gauge.get()), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_is_split_off_is_given_back_by_itself() {
+        let (budget, gauge) = budget(100);
+        let mut all = budget.try_reserve(60).unwrap();
+        let (part, rest) = (all.split(20), all.split(50));
+        assert_eq!((all.bytes(), part.bytes(), rest.bytes(), gauge.get()), (0, 20, 40, 60));
+        drop((all, part));
+        assert_eq!((budget.held(), gauge.get()), (40, 40));
+        drop(rest);
+        assert_eq!((budget.held(), gauge.get()), (0, 0));
     }
 
     #[test]

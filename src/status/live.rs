@@ -155,7 +155,7 @@ impl Status {
             rejected: by_reason(rejected),
             dead_lettered: by_reason(dead),
             failed,
-            in_flight: counts.in_flight.get().try_into().unwrap_or(0),
+            in_flight: counts.in_flight(),
             received: counts.received.get(),
         }
     }

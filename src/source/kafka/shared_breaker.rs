@@ -11,12 +11,15 @@ use crate::source::log::Breaker;
 /// Counts how events end, on any thread; tripped once too many went into the dead letters.
 pub(super) struct SharedBreaker {
     breaker: Mutex<Breaker>,
+    /// [`Breaker::is_clear`]: mostly, and then events that are no dead letters need no lock.
+    clear: AtomicBool,
     tripped: AtomicBool,
 }
 
 impl SharedBreaker {
     pub(super) fn new(breaker: Breaker) -> Self {
-        Self { breaker: Mutex::new(breaker), tripped: AtomicBool::new(false) }
+        let clear = AtomicBool::new(breaker.is_clear());
+        Self { breaker: Mutex::new(breaker), clear, tripped: AtomicBool::new(false) }
     }
 
     pub(super) fn count(&self, outcome: Outcome) {
@@ -26,9 +29,14 @@ impl SharedBreaker {
             // The event is delivered again, and has its outcome then.
             Outcome::Failed => return,
         };
-        if lock(&self.breaker).count(dead) {
+        if !dead && self.clear.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut breaker = lock(&self.breaker);
+        if breaker.count(dead) {
             self.tripped.store(true, Ordering::Relaxed);
         }
+        self.clear.store(breaker.is_clear(), Ordering::Relaxed);
     }
 
     pub(super) fn tripped(&self) -> bool {

@@ -27,6 +27,13 @@ impl Breaker {
         self.tripped |= in_a_row || self.window.share().is_some_and(|share| share >= self.ratio);
         self.tripped
     }
+
+    /// Whether it remembers no dead letter, so that counting one more event that is none changes
+    /// nothing.
+    pub fn is_clear(&self) -> bool {
+        let Window { len, full, ones, .. } = self.window;
+        !self.tripped && self.row == 0 && (len == 0 || (full && ones == 0))
+    }
 }
 
 /// The last events, one bit each: 1 is a dead letter.
@@ -111,6 +118,30 @@ mod tests {
         {
             assert_eq!(trips(breaker, [true; 1000]), None);
         }
+    }
+
+    #[test]
+    fn it_is_clear_once_its_window_is_full_of_good_events() {
+        let mut breaker = Breaker::new(3, 0.5, 4);
+        for (dead, clear) in [
+            (false, false),
+            (false, false),
+            (false, false),
+            (false, true),
+            (true, false),
+            (false, false),
+            (false, false),
+            (false, false),
+            (false, true),
+        ] {
+            breaker.count(dead);
+            assert_eq!(breaker.is_clear(), clear);
+        }
+        let mut breaker = Breaker::new(1, 0.0, 0);
+        assert!(breaker.is_clear());
+        breaker.count(true);
+        breaker.count(false);
+        assert!(!breaker.is_clear(), "it has tripped");
     }
 
     proptest! {

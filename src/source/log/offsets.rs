@@ -24,7 +24,11 @@ struct Delivered {
 impl Offsets {
     /// Notes a record of `events` events, delivered after all before it; returns its position.
     pub fn deliver(&mut self, offset: i64, events: u32) -> u64 {
-        self.records.push_back(Delivered { offset, pending: events });
+        match self.records.back_mut() {
+            // Records in a row that are settled already need one place.
+            Some(last) if events == 0 && last.pending == 0 => last.offset = offset,
+            _ => self.records.push_back(Delivered { offset, pending: events }),
+        }
         let position = self.first + self.records.len() as u64 - 1;
         self.advance();
         position
@@ -105,6 +109,14 @@ mod tests {
         assert_eq!(offsets.watermark(), Some(7));
         offsets.deliver(20, 0);
         assert_eq!(offsets.watermark(), Some(21));
+        let first = offsets.deliver(30, 1);
+        (31..90).for_each(|offset| _ = offsets.deliver(offset, 0));
+        let last = offsets.deliver(90, 1);
+        assert_eq!((offsets.behind(), offsets.unsettled()), (3, Some(30)));
+        offsets.settle(first);
+        assert_eq!((offsets.watermark(), offsets.unsettled()), (Some(90), Some(90)));
+        offsets.settle(last);
+        assert_eq!((offsets.watermark(), offsets.next()), (Some(91), None));
     }
 
     proptest! {

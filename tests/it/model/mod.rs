@@ -172,7 +172,7 @@ async fn play(seed: u64, late: bool) -> (Vec<SentEvent>, Arc<Mutex<SimulatedRedi
         lane.await.expect("a lane does not panic");
     }
     let source = metrics.source(Source::Http);
-    assert_eq!(source.in_flight.get(), 0, "nothing is in flight at the end");
+    assert_eq!(source.in_flight(), 0, "nothing is in flight at the end");
     assert_eq!(metrics.events_set_aside.get(), 0, "nothing is set aside at the end");
     assert_eq!(metrics.in_flight_bytes.get(), 0, "all memory is given back");
     (sent, server, crash)
