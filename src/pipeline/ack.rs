@@ -104,6 +104,11 @@ impl Ack {
         self.source
     }
 
+    /// The source in whose ledger the event stands; `None`: in none.
+    pub(super) fn counted_as(&self) -> Option<Source> {
+        self.source.filter(|_| self.counted)
+    }
+
     /// `event_time` is in milliseconds since the epoch, for the freshness metric.
     pub fn set_event_time(&mut self, event_time: Option<i64>) {
         self.event_time = event_time;
@@ -129,12 +134,32 @@ impl Ack {
         self.finish(outcome, Some(key));
     }
 
-    fn finish(&mut self, outcome: Outcome, key: Option<&[u8]>) {
+    /// Reports the outcome to the source, once it is counted.
+    pub(super) fn report(&mut self, outcome: Outcome) {
         self.settled = true;
-        if let Some(source) = self.source.filter(|_| self.counted) {
+        self.receipts.settle(self.position, outcome);
+    }
+
+    /// When the event was received.
+    pub(super) fn received(&self) -> Instant {
+        self.received
+    }
+
+    /// Milliseconds since the epoch.
+    pub(super) fn event_time(&self) -> Option<i64> {
+        self.event_time
+    }
+
+    /// Whether both have the same receipts.
+    pub(super) fn shares_receipts(&self, other: &Self) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.receipts), Arc::as_ptr(&other.receipts))
+    }
+
+    fn finish(&mut self, outcome: Outcome, key: Option<&[u8]>) {
+        if let Some(source) = self.counted_as() {
             self.count(source, outcome, key);
         }
-        self.receipts.settle(self.position, outcome);
+        self.report(outcome);
     }
 
     fn count(&self, source: Source, outcome: Outcome, key: Option<&[u8]>) {
@@ -167,7 +192,7 @@ impl Ack {
 /// Seconds from an event's own time to `now`, both in milliseconds since the epoch. Producers'
 /// clocks are wrong, and some send the year 1 or 9999: one such event must not drown all others in
 /// the sum.
-fn freshness(at: i64, now: i64) -> f64 {
+pub(super) fn freshness(at: i64, now: i64) -> f64 {
     (now.saturating_sub(at) as f64 / 1e3).clamp(0.0, OLDEST)
 }
 

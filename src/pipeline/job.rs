@@ -213,6 +213,21 @@ impl Job {
     pub(super) fn revoked(&self) -> bool {
         self.ack.revoked()
     }
+
+    /// Whether a source no longer owns the event of one of `jobs`.
+    pub(super) fn any_revoked(jobs: &[Self]) -> bool {
+        Self::first_of_each_run(jobs).any(Self::revoked)
+    }
+
+    /// Whether one of `jobs`, none of which was sent, is cancelled.
+    pub(super) fn any_cancelled(jobs: &[Self]) -> bool {
+        Self::first_of_each_run(jobs).any(|job| job.revoked() || job.ack.cancelled())
+    }
+
+    /// Jobs in a row often have the same receipts, whose answer is the same for all of them.
+    fn first_of_each_run(jobs: &[Self]) -> impl Iterator<Item = &Self> {
+        jobs.chunk_by(|job, next| job.ack.shares_receipts(&next.ack)).map(|run| &run[0])
+    }
 }
 
 /// Why there is no room now.

@@ -17,6 +17,7 @@ mod ack;
 mod admission;
 mod batch;
 mod budget;
+mod confirmed;
 mod further_keys;
 mod health;
 mod intake;

@@ -73,11 +73,16 @@ impl PoisonDetector {
 
     /// The key was written, or its event is in the dead letters.
     pub fn settled(&self, key: &[u8]) {
-        if self.keys.load(Relaxed) > 0 {
+        if !self.is_empty() {
             let mut refused = self.lock();
             refused.forget(self.hasher.hash_one(key));
             self.keys.store(refused.keys.len(), Relaxed);
         }
+    }
+
+    /// Whether no key is remembered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.load(Relaxed) == 0
     }
 
     fn lock(&self) -> MutexGuard<'_, RefusedKeys> {

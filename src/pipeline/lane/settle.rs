@@ -10,26 +10,59 @@ use crate::redis::{Apply, Verdict};
 use super::worker::{BatchOrigin, Worker};
 
 impl<S: Apply> Worker<S> {
-    /// Gives each job its outcome. Jobs that must be tried again come back, in order, or are set
-    /// aside when they were that before.
-    pub(super) async fn settle(&mut self, batch: Batch, origin: BatchOrigin) -> Vec<Job> {
+    /// Gives each job of the batch its outcome. Jobs that must be tried again come back, in order,
+    /// or are set aside when they were that before.
+    pub(super) async fn settle(&mut self, origin: BatchOrigin) -> Vec<Job> {
+        let mut batch = std::mem::take(&mut self.batch);
+        self.count_confirmed(&mut batch);
+        let left = if self.all_is_well() {
+            let released = batch.bytes();
+            for (write, job) in batch.jobs() {
+                let outcome = confirmed(self.verdicts[write], job);
+                job.ack.report(outcome.expect("all are confirmed"));
+            }
+            self.lane.queue.recycle(batch.take_place());
+            self.lane.queue.release(released);
+            Vec::new()
+        } else {
+            self.settle_each(&mut batch, origin).await
+        };
+        self.batch = batch;
+        left
+    }
+
+    /// Counts the jobs that Redis confirmed, before their sources hear of it.
+    fn count_confirmed(&mut self, batch: &mut Batch) {
+        self.confirmed.begin();
+        for (write, job) in batch.jobs() {
+            if let Some(outcome) = confirmed(self.verdicts[write], job) {
+                self.confirmed.add(&job.ack, outcome);
+            }
+        }
+        self.confirmed.flush();
+    }
+
+    /// Whether all writes are confirmed, and nothing is known of earlier refusals.
+    fn all_is_well(&self) -> bool {
+        self.set_aside.is_empty()
+            && self.lane.poison.is_empty()
+            && self.verdicts.iter().all(|verdict| verdict.is_confirmed())
+    }
+
+    async fn settle_each(&mut self, batch: &mut Batch, origin: BatchOrigin) -> Vec<Job> {
         let mut released = 0;
         let mut left = Vec::new();
         let mut refused = Vec::new();
         let mut by_key: BTreeMap<usize, Vec<Job>> = BTreeMap::new();
-        for (write, mut job) in batch.into_jobs() {
+        for (write, mut job) in batch.drain() {
+            if let Some(outcome) = confirmed(self.verdicts[write], &job) {
+                released += job.cost();
+                self.forget(job.update.key());
+                job.ack.report(outcome);
+                continue;
+            }
             match self.verdicts[write] {
-                verdict @ (Verdict::Written | Verdict::Absent | Verdict::Stale) => {
-                    released += job.cost();
-                    self.forget(job.update.key());
-                    // An event that deletes is written, key or no key.
-                    let is_command = job.ack.source().is_none();
-                    job.ack.settle(match verdict {
-                        Verdict::Stale => Outcome::Stale,
-                        Verdict::Absent if is_command => Outcome::Stale,
-                        _ => Outcome::Written,
-                    });
-                }
+                Verdict::Written | Verdict::Absent | Verdict::Stale => unreachable!("handled"),
                 Verdict::WrongType => refused.push((DeadReason::WrongType, job)),
                 Verdict::Refused | Verdict::Unexplained(_) => {
                     by_key.entry(write).or_default().push(job)
@@ -46,6 +79,7 @@ impl<S: Apply> Worker<S> {
                 }
             }
         }
+        self.lane.queue.recycle(batch.take_place());
         for (write, jobs) in by_key {
             refused.extend(
                 self.set_apart(self.verdicts[write], jobs, origin)
@@ -87,10 +121,28 @@ impl<S: Apply> Worker<S> {
 
     /// Drops jobs whose source took them back.
     pub(super) fn release_cancelled(&self, jobs: Vec<Job>) -> Vec<Job> {
+        if !Job::any_cancelled(&jobs) {
+            return jobs;
+        }
         let (gone, kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(Job::cancelled);
         if !gone.is_empty() {
             self.lane.queue.release(gone.iter().map(|job| job.cost()).sum());
         }
         kept
+    }
+}
+
+/// The outcome of a job whose write is confirmed.
+fn confirmed(verdict: Verdict, job: &Job) -> Option<Outcome> {
+    match verdict {
+        // An event that deletes is written, key or no key.
+        Verdict::Absent if job.ack.source().is_none() => Some(Outcome::Stale),
+        Verdict::Written | Verdict::Absent => Some(Outcome::Written),
+        Verdict::Stale => Some(Outcome::Stale),
+        Verdict::WrongType
+        | Verdict::Refused
+        | Verdict::Unexplained(_)
+        | Verdict::Retry(_)
+        | Verdict::Unknown => None,
     }
 }

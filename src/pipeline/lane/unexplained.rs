@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::pipeline::batch::Batch;
 use crate::pipeline::job::Job;
 use crate::redis::{Apply, Trouble, Verdict};
 
@@ -27,11 +26,11 @@ impl<S: Apply> Worker<S> {
             self.set_aside.refresh();
             return;
         }
-        let (batch, waiting) = Batch::new(&self.lane.forms, jobs);
+        let waiting = self.batch.fill(&self.lane.forms, jobs);
         assert!(waiting.is_empty(), "what is taken out of one key can be one write");
-        let trouble = self.write(&batch).await;
+        let trouble = self.write().await;
         let origin = BatchOrigin::SetAside { fenced: trouble.is_none() };
-        self.settle(batch, origin).await;
+        self.settle(origin).await;
         match trouble {
             Some(trouble) if self.needs_retry() => {
                 self.failed(&trouble, Vec::new()).await;

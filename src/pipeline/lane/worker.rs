@@ -7,6 +7,7 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use crate::metrics::Metrics;
 use crate::pipeline::batch::Batch;
+use crate::pipeline::confirmed::ConfirmedCounts;
 use crate::pipeline::job::Job;
 use crate::pipeline::set_aside::SetAsideKeys;
 use crate::redis::{Apply, Class, Trouble, Verdict, Writes};
@@ -38,7 +39,9 @@ impl<S: Apply> Lane<S> {
 /// A lane at work: its parts, and how its last attempts ended.
 pub(super) struct Worker<S> {
     pub(super) lane: Lane<S>,
+    pub(super) batch: Batch,
     writes: Writes,
+    pub(super) confirmed: ConfirmedCounts,
     pub(super) verdicts: Vec<Verdict>,
     backoff: ExponentialBackoff,
     pub(super) failures: u32,
@@ -71,7 +74,9 @@ impl<S: Apply> Worker<S> {
             lane.metrics.events_set_aside.clone(),
         );
         Self {
+            batch: Batch::default(),
             writes: Writes::new(&lane.forms),
+            confirmed: ConfirmedCounts::new(&lane.metrics),
             verdicts: Vec::new(),
             backoff: backoff(lane.limits),
             failures: 0,
@@ -88,9 +93,9 @@ impl<S: Apply> Worker<S> {
             let mut left = self.release_cancelled(jobs);
             while !left.is_empty() {
                 left = self.obey_deletions(left).await;
-                let (batch, waiting) = Batch::new(&self.lane.forms, left);
-                let trouble = self.write(&batch).await;
-                left = self.settle(batch, BatchOrigin::Queue).await;
+                let waiting = self.batch.fill(&self.lane.forms, left);
+                let trouble = self.write().await;
+                left = self.settle(BatchOrigin::Queue).await;
                 left.extend(self.set_aside.divert(waiting));
                 left = match trouble {
                     Some(trouble) if self.needs_retry() => self.failed(&trouble, left).await,
@@ -149,28 +154,29 @@ impl<S: Apply> Worker<S> {
         tokio::time::Instant::now() + wait
     }
 
-    pub(super) async fn write(&mut self, batch: &Batch) -> Option<Trouble> {
-        self.writes.clear();
-        self.verdicts.clear();
-        self.writes.reserve(batch.bytes());
-        for (write, key, parts) in batch.writes() {
-            self.writes.add(write, key, parts);
+    /// Writes the batch; the verdicts are those on its writes.
+    pub(super) async fn write(&mut self) -> Option<Trouble> {
+        let Self { batch, writes, verdicts, lane, .. } = self;
+        let Lane { store, forms, metrics, health, limits, .. } = lane;
+        writes.clear();
+        verdicts.clear();
+        writes.reserve(batch.bytes());
+        for (write, key, parts) in batch.writes(forms) {
+            writes.add(write, key, parts);
         }
-        let metrics = &self.lane.metrics;
         metrics.batch_updates.observe(batch.events() as f64);
         metrics.updates_merged.inc_by((batch.events() - batch.len()) as u64);
-        let span =
-            WorkSpan::batch(self.lane.health.lane(), batch.events(), batch.len(), batch.origins());
+        let span = WorkSpan::batch(health.lane(), batch.events(), batch.len(), batch.origins());
         let start = Instant::now();
         let allowed = || !batch.revoked();
-        let applied = self.lane.store.apply(&self.writes, &allowed, &mut self.verdicts);
+        let applied = store.apply(writes, &allowed, verdicts);
         let trouble = span.around(applied).await;
         if let Some(trouble) = &trouble {
             span.failed(Metrics::redis_code(&trouble.code));
         }
         metrics.redis_write_seconds.observe(start.elapsed().as_secs_f64());
-        assert_eq!(self.verdicts.len(), batch.len(), "one verdict for each write");
-        self.writes.shrink_to(self.lane.limits.max_batch_bytes * 2);
+        assert_eq!(verdicts.len(), batch.len(), "one verdict for each write");
+        writes.shrink_to(limits.max_batch_bytes * 2);
         trouble
     }
 

@@ -261,20 +261,25 @@ impl Link {
             let mut at = 0..;
             replies.retain(|_| at.next().is_some_and(|at: usize| at % 2 == 1));
         }
+        let mut taken = 0;
         for (write, replies) in replies_by_write(expected, &replies) {
             let answer = match write.judge(replies) {
                 Ok(applied) => {
-                    self.connector.taken().fetch_add(1, Relaxed);
+                    taken += 1;
                     NodeReply::Is(match applied {
                         Applied::Yes => Verdict::Written,
                         Applied::Absent => Verdict::Absent,
                         Applied::Stale => Verdict::Stale,
                     })
                 }
-                Err(unconfirmed) => self.judge(unconfirmed, &mut trouble),
+                Err(unconfirmed) => {
+                    self.connector.taken().fetch_add(std::mem::take(&mut taken), Relaxed);
+                    self.judge(unconfirmed, &mut trouble)
+                }
             };
             answers.push(answer);
         }
+        self.connector.taken().fetch_add(taken, Relaxed);
         replies.clear();
         self.replies = replies;
         if answers[from..].iter().any(NodeReply::is_confirmed) {
