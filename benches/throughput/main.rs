@@ -2,8 +2,8 @@
 //! `redis-benchmark -P 64 -c 50 -r 100000` writes the payload with HSET, then `traitsink` writes
 //! it. Everything runs on loopback, and the program ends by itself.
 //!
-//! Usage: `cargo bench --bench throughput [-- [file|guard|cluster|kafka] [EVENTS]]`. Kafka needs Java
-//! and the files that `tests/run` fetches.
+//! Usage: `cargo bench --bench throughput [-- [file|guard|cluster|kafka] [EVENTS]]`. Kafka needs
+//! Java and the files that `tests/run` fetches.
 
 mod events;
 mod file;
