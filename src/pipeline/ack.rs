@@ -16,6 +16,11 @@ pub trait Receipts: Send + Sync {
     /// Called exactly once for each [`Ack`], with its `position`.
     fn settle(&self, position: u64, outcome: Outcome);
 
+    /// Where the outcomes of its events are counted, unless their acks know that themselves.
+    fn metrics(&self) -> Option<&Metrics> {
+        None
+    }
+
     /// True when the source took back events that are not sent yet; such an event is settled
     /// [`Outcome::Failed`] without a write.
     fn cancelled(&self) -> bool {
@@ -33,7 +38,8 @@ pub trait Receipts: Send + Sync {
 /// the ack is dropped without.
 pub struct Ack {
     receipts: Arc<dyn Receipts>,
-    metrics: Arc<Metrics>,
+    /// `None`: the receipts know them.
+    metrics: Option<Arc<Metrics>>,
     position: u64,
     received: Instant,
     event_time: Option<i64>,
@@ -52,8 +58,20 @@ impl Ack {
         received: Instant,
     ) -> Self {
         metrics.source(source).received.inc();
-        let source = Some(source);
+        let (source, metrics) = (Some(source), Some(metrics));
         Self { receipts, metrics, position, received, event_time: None, source, settled: false }
+    }
+
+    /// For an event that the caller counts as received, and whose receipts know the metrics
+    /// ([`Receipts::metrics`]).
+    pub fn of_counted(
+        source: Source,
+        receipts: Arc<dyn Receipts>,
+        position: u64,
+        received: Instant,
+    ) -> Self {
+        let (source, metrics, event_time) = (Some(source), None, None);
+        Self { receipts, metrics, position, received, event_time, source, settled: false }
     }
 
     /// For an operator's command, which is no event: it is not counted.
@@ -61,7 +79,7 @@ impl Ack {
         let received = Instant::now();
         Self {
             receipts,
-            metrics,
+            metrics: Some(metrics),
             position,
             received,
             event_time: None,
@@ -109,7 +127,10 @@ impl Ack {
     }
 
     fn count(&self, source: Source, outcome: Outcome, key: Option<&[u8]>) {
-        let counts = self.metrics.source(source);
+        let Some(metrics) = self.metrics.as_deref().or_else(|| self.receipts.metrics()) else {
+            return;
+        };
+        let counts = metrics.source(source);
         match outcome {
             Outcome::Written => {
                 counts.written.inc();
@@ -124,11 +145,11 @@ impl Ack {
             Outcome::Skipped(reason) => counts.skipped(reason).inc(),
             Outcome::Rejected(reason) => {
                 counts.rejected(reason).inc();
-                self.metrics.rejections.rejected(source, reason);
+                metrics.rejections.rejected(source, reason);
             }
             Outcome::DeadLettered(reason) => {
                 counts.dead_lettered(reason).inc();
-                self.metrics.rejections.dead_lettered(source, reason, key);
+                metrics.rejections.dead_lettered(source, reason, key);
             }
             Outcome::Failed => counts.failed.inc(),
         }

@@ -11,13 +11,14 @@ use tokio::sync::Notify;
 use crate::event::{
     Action, Decision, Explanation, Origin, RejectReason, Rules, SkipReason, Transformer,
 };
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Source};
 use crate::redis::Placement;
 use crate::tap::Tap;
 
 use super::ack::Ack;
 use super::budget::Budget;
-use super::job::{Busy, Job, Message};
+use super::job::{Busy, Job};
+use super::message::Message;
 use super::queue::Queue;
 
 /// An event that was not accepted; its source decides what happens to it.
@@ -107,7 +108,12 @@ impl Intake {
 
     /// The lane that `job` goes to.
     pub fn lane(&self, job: &Job) -> usize {
-        self.placement.lane_of(job.update.key())
+        self.lane_of(job.update.key())
+    }
+
+    /// The lane of a Redis key.
+    pub(super) fn lane_of(&self, key: &[u8]) -> usize {
+        self.placement.lane_of(key)
     }
 
     /// Whether half of all room, and of a lane's share when it is about one, is free: enough to go
@@ -130,28 +136,8 @@ impl Intake {
         origin: Origin<'_>,
         mut ack: Ack,
     ) -> Result<(), NotAccepted> {
-        let bytes = &message.bytes()[text.clone()];
-        let profile = &self.rules.profile;
-        let now = if profile.needs_clock() { Timestamp::now().as_millisecond() } else { 0 };
-        let origin = Origin { now, is_tombstone: message.is_tombstone(), ..origin };
-        let decision = TRANSFORMER.with_borrow_mut(|transformer| {
-            let mut decision = transformer.transform(&self.rules, origin, bytes);
-            if let Some(suppressed) = &self.suppressed
-                && let Decision::Update(update) = &decision
-                && update.action() != Action::Delete
-                && update.user_id().is_some_and(|user| suppressed(user))
-            {
-                decision = Decision::Skipped(SkipReason::Suppressed);
-            }
-            if let (Some(tap), Some(source)) = (&self.tap, ack.source())
-                && tap.is_watched()
-            {
-                let time = transformer.time();
-                tap.show(source, Explanation::new(&decision).of_profile(profile, time));
-            }
-            decision
-        });
-        match decision {
+        let origin = Origin { is_tombstone: message.is_tombstone(), ..origin };
+        match self.decide(&message.bytes()[text.clone()], origin, ack.source()) {
             Decision::Update(update) => {
                 ack.set_event_time(update.event_time());
                 self.offer(Job::new(update, ack, message, text, origin))
@@ -162,6 +148,31 @@ impl Intake {
             }
             Decision::Rejected(reason) => Err(NotAccepted::Rejected(reason, ack)),
         }
+    }
+
+    /// Decides what becomes of the event in `text`. `source` is where it came from; `None`: those
+    /// who watch the tap do not see it.
+    pub fn decide(&self, text: &[u8], origin: Origin<'_>, source: Option<Source>) -> Decision {
+        let profile = &self.rules.profile;
+        let now = if profile.needs_clock() { Timestamp::now().as_millisecond() } else { 0 };
+        let origin = Origin { now, ..origin };
+        TRANSFORMER.with_borrow_mut(|transformer| {
+            let mut decision = transformer.transform(&self.rules, origin, text);
+            if let Some(suppressed) = &self.suppressed
+                && let Decision::Update(update) = &decision
+                && update.action() != Action::Delete
+                && update.user_id().is_some_and(|user| suppressed(user))
+            {
+                decision = Decision::Skipped(SkipReason::Suppressed);
+            }
+            if let (Some(tap), Some(source)) = (&self.tap, source)
+                && tap.is_watched()
+            {
+                let time = transformer.time();
+                tap.show(source, Explanation::new(&decision).of_profile(profile, time));
+            }
+            decision
+        })
     }
 
     /// Bytes that may be held once `job` has its room. A large message leaves an eighth to others,
@@ -175,11 +186,14 @@ impl Intake {
 
     /// Pushes an update. Never waits.
     pub fn offer(&self, mut job: Job) -> Result<(), NotAccepted> {
+        let queue = &self.lanes[self.lane(&job)];
+        if job.message().holds_jobs() {
+            return queue.push(job).map_err(|(busy, job)| NotAccepted::Busy(busy, job));
+        }
         let cost = job.cost();
         if cost > self.budget.limit() / 2 {
             return Err(NotAccepted::Rejected(RejectReason::TooLarge, job.ack));
         }
-        let queue = &self.lanes[self.lane(&job)];
         let Some(held) = self.budget.try_reserve_below(cost, self.limit(&job)) else {
             return Err(NotAccepted::Busy(queue.refuses().unwrap_or(Busy::Full), Box::new(job)));
         };
@@ -201,7 +215,6 @@ mod tests {
     use super::*;
     use crate::event::Limits;
     use crate::metrics::Metrics;
-    use crate::outcome::Source;
     use crate::pipeline::ack::Receipts;
     use crate::profile::{KeyTemplate, KeyedBy};
 
