@@ -16,6 +16,11 @@ pub trait Receipts: Send + Sync {
     /// Called exactly once for each [`Ack`], with its `position`.
     fn settle(&self, position: u64, outcome: Outcome);
 
+    /// Where the outcomes of its events are counted, unless their acks know that themselves.
+    fn metrics(&self) -> Option<&Metrics> {
+        None
+    }
+
     /// True when the source took back events that are not sent yet; such an event is settled
     /// [`Outcome::Failed`] without a write.
     fn cancelled(&self) -> bool {
@@ -33,7 +38,8 @@ pub trait Receipts: Send + Sync {
 /// the ack is dropped without.
 pub struct Ack {
     receipts: Arc<dyn Receipts>,
-    metrics: Arc<Metrics>,
+    /// `None`: the receipts know them.
+    metrics: Option<Arc<Metrics>>,
     position: u64,
     received: Instant,
     event_time: Option<i64>,
@@ -54,9 +60,22 @@ impl Ack {
         received: Instant,
     ) -> Self {
         metrics.source(source).received.inc();
+        let mut ack = Self::of_counted(source, receipts, position, received);
+        ack.metrics = Some(metrics);
+        ack
+    }
+
+    /// For an event that the caller counts as received, and whose receipts know the metrics
+    /// ([`Receipts::metrics`]).
+    pub fn of_counted(
+        source: Source,
+        receipts: Arc<dyn Receipts>,
+        position: u64,
+        received: Instant,
+    ) -> Self {
         Self {
             receipts,
-            metrics,
+            metrics: None,
             position,
             received,
             event_time: None,
@@ -66,32 +85,35 @@ impl Ack {
         }
     }
 
-    /// For an operator's command, which is no event: it is not counted.
-    pub fn of_command(receipts: Arc<dyn Receipts>, position: u64, metrics: Arc<Metrics>) -> Self {
-        let received = Instant::now();
+    /// For one key of an event that has several: `receipts` settle the event when all have ended.
+    /// The ledger does not count it. `source` is that of the event's own key.
+    pub(super) fn of_part(
+        receipts: Arc<dyn Receipts>,
+        position: u64,
+        source: Option<Source>,
+    ) -> Self {
         Self {
             receipts,
-            metrics,
+            metrics: None,
             position,
-            received,
+            received: Instant::now(),
             event_time: None,
-            source: None,
+            source,
             counted: false,
             settled: false,
         }
     }
 
-    /// For one key of this event, which has several: `receipts` settle the event when all have
-    /// ended.
-    pub(super) fn of_part(&self, receipts: Arc<dyn Receipts>, position: u64) -> Self {
-        let mut part = Self::of_command(receipts, position, Arc::clone(&self.metrics));
-        part.source = self.source;
-        part
+    /// For an operator's command, which is no event: it is not counted.
+    pub fn of_command(receipts: Arc<dyn Receipts>, position: u64, metrics: Arc<Metrics>) -> Self {
+        let mut ack = Self::of_part(receipts, position, None);
+        ack.metrics = Some(metrics);
+        ack
     }
 
-    /// Where outcomes are counted.
-    pub(super) fn metrics(&self) -> &Arc<Metrics> {
-        &self.metrics
+    /// Where outcomes are counted, unless the receipts know that.
+    pub(super) fn metrics(&self) -> Option<&Arc<Metrics>> {
+        self.metrics.as_ref()
     }
 
     /// The source's side.
@@ -163,7 +185,10 @@ impl Ack {
     }
 
     fn count(&self, source: Source, outcome: Outcome, key: Option<&[u8]>) {
-        let counts = self.metrics.source(source);
+        let Some(metrics) = self.metrics.as_deref().or_else(|| self.receipts.metrics()) else {
+            return;
+        };
+        let counts = metrics.source(source);
         match outcome {
             Outcome::Written => {
                 counts.written.inc();
@@ -178,11 +203,11 @@ impl Ack {
             Outcome::Skipped(reason) => counts.skipped(reason).inc(),
             Outcome::Rejected(reason) => {
                 counts.rejected(reason).inc();
-                self.metrics.rejections.rejected(source, reason);
+                metrics.rejections.rejected(source, reason);
             }
             Outcome::DeadLettered(reason) => {
                 counts.dead_lettered(reason).inc();
-                self.metrics.rejections.dead_lettered(source, reason, key);
+                metrics.rejections.dead_lettered(source, reason, key);
             }
             Outcome::Failed => counts.failed.inc(),
         }

@@ -47,11 +47,11 @@ impl FurtherKeys {
             by,
             user: hashed(&user).to_string(),
             key: update.key().to_vec(),
-            metrics: Arc::clone(ack.metrics()),
+            metrics: ack.metrics().cloned(),
             receipts: Arc::clone(ack.receipts()),
             state: Mutex::default(),
         });
-        let own = ack.of_part(Arc::clone(&event) as _, OWN);
+        let own = Ack::of_part(Arc::clone(&event) as _, OWN, ack.source());
         lock(&event.state).ack = Some(ack);
         let others = Self {
             event,
@@ -86,8 +86,7 @@ impl FurtherKeys {
         };
         self.last = key;
         lock(&self.event.state).open += 1;
-        let metrics = Arc::clone(&self.event.metrics);
-        Some((update, Ack::of_command(Arc::clone(&self.event) as _, OWN + 1, metrics)))
+        Some((update, Ack::of_part(Arc::clone(&self.event) as _, OWN + 1, None)))
     }
 
     /// Takes back what [`FurtherKeys::next`] gave out last: there is no room for it now.
@@ -103,7 +102,8 @@ struct DeletionEvent {
     /// The id as it is logged.
     user: String,
     key: Vec<u8>,
-    metrics: Arc<Metrics>,
+    /// `None`: the receipts know them.
+    metrics: Option<Arc<Metrics>>,
     /// Those of the event's source.
     receipts: Arc<dyn Receipts>,
     state: Mutex<DeletionState>,
@@ -154,13 +154,17 @@ impl Receipts for DeletionEvent {
         drop(state);
         let (by, user) = (self.by.as_str(), &self.user);
         if outcome == Outcome::Written {
-            self.metrics.profiles_deleted(self.by).inc();
+            self.metrics().inspect(|metrics| metrics.profiles_deleted(self.by).inc());
             tracing::info!(by, user, "user deleted");
         }
         if left > 0 {
             tracing::warn!(by, user, left, "keys of a deleted user are no profiles, and were left");
         }
         ack.settle_with_key(outcome, &self.key);
+    }
+
+    fn metrics(&self) -> Option<&Metrics> {
+        self.metrics.as_deref().or_else(|| self.receipts.metrics())
     }
 
     fn cancelled(&self) -> bool {

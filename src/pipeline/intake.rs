@@ -9,16 +9,17 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::event::{
-    Action, Decision, Explanation, Origin, RejectReason, Rules, SkipReason, Transformer,
+    Action, Decision, Explanation, Origin, RejectReason, Rules, SkipReason, Transformer, Update,
 };
-use crate::outcome::{DeletedBy, Outcome};
+use crate::outcome::{DeletedBy, Outcome, Source};
 use crate::redis::Placement;
 use crate::tap::Tap;
 
 use super::ack::Ack;
 use super::budget::Budget;
 use super::further_keys::{FurtherKeys, KeysOfUser};
-use super::job::{Busy, Job, Message};
+use super::job::{Busy, Job};
+use super::message::Message;
 use super::queue::Queue;
 
 /// An event that was not accepted; its source decides what happens to it.
@@ -115,7 +116,12 @@ impl Intake {
 
     /// The lane that `job` goes to.
     pub fn lane(&self, job: &Job) -> usize {
-        self.placement.lane_of(job.update.key())
+        self.lane_of(job.update.key())
+    }
+
+    /// The lane of a Redis key.
+    pub(super) fn lane_of(&self, key: &[u8]) -> usize {
+        self.placement.lane_of(key)
     }
 
     /// Whether half of all room, and of a lane's share when it is about one, is free: enough to go
@@ -136,14 +142,51 @@ impl Intake {
         message: &Arc<Message>,
         text: Range<usize>,
         origin: Origin<'_>,
-        mut ack: Ack,
+        ack: Ack,
     ) -> Result<(), NotAccepted> {
-        let bytes = &message.bytes()[text.clone()];
+        let origin = Origin { is_tombstone: message.is_tombstone(), ..origin };
+        match self.decide(&message.bytes()[text.clone()], origin, ack.source()) {
+            Decision::Update(update) => self.offer(self.job(update, ack, message, text, origin)),
+            Decision::Skipped(reason) => {
+                ack.settle(Outcome::Skipped(reason));
+                Ok(())
+            }
+            Decision::Rejected(reason) => Err(NotAccepted::Rejected(reason, ack)),
+        }
+    }
+
+    /// The job of the `update` of an event; with the other keys of a user who is deleted.
+    pub fn job(
+        &self,
+        update: Update,
+        mut ack: Ack,
+        message: &Arc<Message>,
+        text: Range<usize>,
+        origin: Origin<'_>,
+    ) -> Job {
+        ack.set_event_time(update.event_time());
+        let mut others = None;
+        if let (Action::Delete, Some(keys_of)) = (update.action(), &self.keys_of_user) {
+            let by = match message.is_tombstone() {
+                true => DeletedBy::Tombstone,
+                false => DeletedBy::Event,
+            };
+            let (keys, own) = FurtherKeys::new(&update, ack, by, keys_of);
+            (others, ack) = (Some(Box::new(keys)), own);
+        }
+        let mut job = Job::new(update, ack, message, text, origin);
+        job.others = others;
+        job
+    }
+
+    /// Decides what becomes of the event in `text`. `source` is where it came from; `None`: those
+    /// who watch the tap do not see it.
+    pub fn decide(&self, text: &[u8], origin: Origin<'_>, source: Option<Source>) -> Decision {
         let profile = &self.rules.profile;
         let now = if profile.needs_clock() { Timestamp::now().as_millisecond() } else { 0 };
-        let origin = Origin { now, is_tombstone: message.is_tombstone(), ..origin };
-        let decision = TRANSFORMER.with_borrow_mut(|transformer| {
-            let mut decision = transformer.transform(&self.rules, origin, bytes);
+        let origin = Origin { now, ..origin };
+        TRANSFORMER.with_borrow_mut(|transformer| {
+            let mut decision = transformer.transform(&self.rules, origin, text);
             if let Some(suppressed) = &self.suppressed
                 && let Decision::Update(update) = &decision
                 && update.action() != Action::Delete
@@ -151,36 +194,14 @@ impl Intake {
             {
                 decision = Decision::Skipped(SkipReason::Suppressed);
             }
-            if let (Some(tap), Some(source)) = (&self.tap, ack.source())
+            if let (Some(tap), Some(source)) = (&self.tap, source)
                 && tap.is_watched()
             {
                 let time = transformer.time();
                 tap.show(source, Explanation::new(&decision).of_profile(profile, time));
             }
             decision
-        });
-        match decision {
-            Decision::Update(update) => {
-                ack.set_event_time(update.event_time());
-                let mut others = None;
-                if let (Action::Delete, Some(keys_of)) = (update.action(), &self.keys_of_user) {
-                    let by = match message.is_tombstone() {
-                        true => DeletedBy::Tombstone,
-                        false => DeletedBy::Event,
-                    };
-                    let (keys, own) = FurtherKeys::new(&update, ack, by, keys_of);
-                    (others, ack) = (Some(Box::new(keys)), own);
-                }
-                let mut job = Job::new(update, ack, message, text, origin);
-                job.others = others;
-                self.offer(job)
-            }
-            Decision::Skipped(reason) => {
-                ack.settle(Outcome::Skipped(reason));
-                Ok(())
-            }
-            Decision::Rejected(reason) => Err(NotAccepted::Rejected(reason, ack)),
-        }
+        })
     }
 
     /// Bytes that may be held once `job` has its room. A large message leaves an eighth to others,
@@ -210,11 +231,14 @@ impl Intake {
     }
 
     fn push(&self, mut job: Job) -> Result<(), NotAccepted> {
+        let queue = &self.lanes[self.lane(&job)];
+        if job.message().holds_jobs() {
+            return queue.push(job).map_err(|(busy, job)| NotAccepted::Busy(busy, job));
+        }
         let cost = job.cost();
         if cost > self.budget.limit() / 2 {
             return Err(NotAccepted::Rejected(RejectReason::TooLarge, job.ack));
         }
-        let queue = &self.lanes[self.lane(&job)];
         let Some(held) = self.budget.try_reserve_below(cost, self.limit(&job)) else {
             return Err(NotAccepted::Busy(queue.refuses().unwrap_or(Busy::Full), Box::new(job)));
         };
@@ -236,7 +260,6 @@ mod tests {
     use super::*;
     use crate::event::Limits;
     use crate::metrics::Metrics;
-    use crate::outcome::Source;
     use crate::pipeline::ack::Receipts;
     use crate::profile::{KeyTemplate, KeyedBy};
 

@@ -1,81 +1,18 @@
-//! A message from a source, and the job that each of its updates is.
+//! A job: an update on its way through its lane.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
-
-use bytes::Bytes;
 
 use crate::dead_letter::{KafkaRecord, Letter};
 use crate::event::{Origin, Update};
 use crate::outcome::DeadReason;
 use crate::profile::Prefix;
-use crate::trace::OriginSpan;
 
 use super::ack::Ack;
 use super::budget::Reservation;
 use super::further_keys::FurtherKeys;
-
-/// A message's bytes, and the room they take, for as long as any of its events is in flight.
-pub struct Message {
-    bytes: Bytes,
-    is_tombstone: bool,
-    record: Option<KafkaRecord>,
-    held: Reservation,
-    origin: OriginSpan,
-}
-
-impl Message {
-    /// `held` covers at least `bytes.len()`.
-    pub fn new(bytes: Bytes, held: Reservation) -> Arc<Self> {
-        Self::build(bytes, false, None, held)
-    }
-
-    /// The value of a Kafka message; `held` also covers what comes with it.
-    pub fn of_record(value: Bytes, record: KafkaRecord, held: Reservation) -> Arc<Self> {
-        Self::build(value, false, Some(record), held)
-    }
-
-    /// A Kafka record without a value, whose key is the `id` of a user to be deleted; `record`:
-    /// where it stood, if that is known.
-    pub fn tombstone(id: Bytes, record: Option<KafkaRecord>, held: Reservation) -> Arc<Self> {
-        Self::build(id, true, record, held)
-    }
-
-    fn build(
-        bytes: Bytes,
-        is_tombstone: bool,
-        record: Option<KafkaRecord>,
-        held: Reservation,
-    ) -> Arc<Self> {
-        Arc::new(Self { bytes, is_tombstone, record, held, origin: OriginSpan::current() })
-    }
-
-    /// Bytes of the room that the message takes.
-    pub fn held(&self) -> usize {
-        self.held.bytes()
-    }
-
-    /// Where the message came from, if that was Kafka.
-    pub fn record(&self) -> Option<&KafkaRecord> {
-        self.record.as_ref()
-    }
-
-    /// Whether the message is a record without a value: its bytes are no text of events but the id
-    /// of a user to be deleted.
-    pub fn is_tombstone(&self) -> bool {
-        self.is_tombstone
-    }
-
-    /// The span during which the message was received.
-    pub(super) fn origin(&self) -> &OriginSpan {
-        &self.origin
-    }
-
-    /// The text in which the events of the message stand.
-    pub fn bytes(&self) -> &Bytes {
-        &self.bytes
-    }
-}
+use super::message::Message;
 
 /// A message that holds more bytes is large: its events leave room to others.
 const LARGE: usize = 256 * 1024;
@@ -86,7 +23,9 @@ pub struct Job {
     pub(super) ack: Ack,
     message: Arc<Message>,
     text: Range<usize>,
-    /// Room for the update; `None` while no lane takes it.
+    /// The position of the event's record in a message of many.
+    record: u32,
+    /// Room for the update; `None` while no lane takes it, and where the message's covers it.
     held: Option<Reservation>,
     /// Where the event said its prefix; `None`: it could not.
     prefix_path: Option<Arc<[String]>>,
@@ -100,7 +39,7 @@ pub struct Job {
 
 impl Job {
     /// A job that holds no room yet; the event's text is at `text` of `message`.
-    pub(super) fn new(
+    pub fn new(
         update: Update,
         ack: Ack,
         message: &Arc<Message>,
@@ -112,6 +51,7 @@ impl Job {
             ack,
             message: Arc::clone(message),
             text,
+            record: 0,
             held: None,
             prefix_path: match origin.prefix {
                 Prefix::Fixed(_) => None,
@@ -128,6 +68,11 @@ impl Job {
         Self::new(update, ack, &job.message, 0..0, Origin::default())
     }
 
+    /// The same job, of the record at this position of its message.
+    pub(super) fn of_record(self, position: u32) -> Self {
+        Self { record: position, ..self }
+    }
+
     /// Gives the job its room, or takes that away.
     pub(super) fn hold(&mut self, held: Option<Reservation>) {
         self.held = held;
@@ -137,7 +82,12 @@ impl Job {
     /// lane (the place in the queue, which may have grown to twice what is needed, and in the
     /// batch).
     pub(super) fn cost(&self) -> usize {
-        self.update.cost() + 3 * size_of::<Self>()
+        Self::cost_of(&self.update)
+    }
+
+    /// [`Job::cost`] of the job that an update becomes.
+    pub(super) fn cost_of(update: &Update) -> usize {
+        update.cost() + 3 * size_of::<Self>()
     }
 
     /// Whether the job belongs to a large message. Its events leave room to others, who would find
@@ -147,8 +97,13 @@ impl Job {
     }
 
     /// The message of the event.
-    pub(super) fn message(&self) -> &Message {
+    pub fn message(&self) -> &Arc<Message> {
         &self.message
+    }
+
+    /// The Kafka record of the event; `None`: it came from elsewhere.
+    pub fn record(&self) -> Option<Cow<'_, KafkaRecord>> {
+        self.message.record_at(self.record)
     }
 
     /// The event's text as its source sent it.
@@ -161,8 +116,8 @@ impl Job {
     pub(super) fn letter(&self, reason: DeadReason) -> Option<Letter> {
         let source = self.ack.source()?;
         let prefix = String::from_utf8_lossy(self.update.prefix());
-        let (key, record) = (Some(self.update.key()), self.message.record());
-        let letter = Letter::new(reason, source, key, self.text(), record)
+        let (key, record) = (Some(self.update.key()), self.record());
+        let letter = Letter::new(reason, source, key, self.text(), record.as_deref())
             .with_origin(&prefix, self.path_type)
             .with_prefix_path(self.prefix_path())
             .of_tombstone(self.is_tombstone())

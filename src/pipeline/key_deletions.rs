@@ -14,7 +14,8 @@ use crate::outcome::{DeadReason, Outcome};
 
 use super::ack::{Ack, Receipts};
 use super::intake::{Intake, NotAccepted};
-use super::job::{Busy, Job, Message};
+use super::job::{Busy, Job};
+use super::message::Message;
 
 /// How the deletion of keys ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -248,7 +248,7 @@ mod tests {
     use crate::outcome::{Outcome, Source};
     use crate::pipeline::ack::{Ack, Receipts};
     use crate::pipeline::budget::Budget;
-    use crate::pipeline::job::Message;
+    use crate::pipeline::message::Message;
 
     /// A source that may take back its events.
     #[derive(Default)]

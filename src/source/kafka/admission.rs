@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::event::{Arrival, Origin, RejectReason};
-use crate::pipeline::{Ack, Busy, Intake, NotAccepted, Reservation, admit, reserve};
+use crate::event::{Arrival, Decision, Origin, RejectReason};
+use crate::pipeline::{Ack, Busy, Intake, Job, NotAccepted, Outcome, Reservation, admit, reserve};
 use crate::profile::Prefix;
 
 use super::assignment::Assignment;
@@ -22,7 +22,7 @@ const WAIT: Duration = Duration::from_millis(100);
 /// A short wait that begins at the first question: mostly there is room at once, and reading the
 /// clock for each record is not free.
 #[derive(Default)]
-struct ShortWait(Option<Instant>);
+pub(super) struct ShortWait(Option<Instant>);
 
 impl ShortWait {
     fn goes_on(&mut self) -> bool {
@@ -77,20 +77,13 @@ impl RecordAdmission {
                         return Ok(());
                     };
                     let produced = pending.message.record().and_then(|record| record.timestamp);
-                    let origin = Origin {
-                        prefix: &self.prefix,
-                        wrapped: true,
-                        may_delete: true,
-                        arrival: produced.map_or(Arrival::Now, Arrival::At),
-                        gateway: true,
-                        sent_at: pending.rest.sent_at(pending.message.bytes()),
-                        ..Origin::default()
-                    };
+                    let sent_at = pending.rest.sent_at(pending.message.bytes());
+                    let origin = self.origin(produced, sent_at);
                     let ack = assignment.ack(pending.position, pending.received);
                     (text.clone(), self.intake.accept(&pending.message, text, origin, ack))
                 }
             };
-            match self.wait(offered) {
+            match self.wait(offered, &mut ShortWait::default()) {
                 Ok(()) => {}
                 Err(NotAccepted::Rejected(reason, ack)) => self.reject(reason, ack, pending, text),
                 Err(NotAccepted::Busy(_, job)) => {
@@ -102,11 +95,66 @@ impl RecordAdmission {
         }
     }
 
+    /// The facts about an event of a record that was `produced` at this time.
+    pub(super) fn origin<'a>(
+        &'a self,
+        produced: Option<i64>,
+        sent_at: Option<&'a str>,
+    ) -> Origin<'a> {
+        Origin {
+            prefix: &self.prefix,
+            wrapped: true,
+            may_delete: true,
+            arrival: produced.map_or(Arrival::Now, Arrival::At),
+            gateway: true,
+            sent_at,
+            ..Origin::default()
+        }
+    }
+
+    /// Applies the `decision` on the event at `text`, the only one of `pending`, which is no skip:
+    /// an update becomes the pending job.
+    pub(super) fn decided(
+        &self,
+        assignment: &Arc<Assignment>,
+        pending: &mut PendingRecord,
+        text: Range<usize>,
+        decision: Decision,
+    ) {
+        let ack = assignment.ack(pending.position, pending.received);
+        match decision {
+            Decision::Update(update) => {
+                let origin = self.origin(None, None);
+                let job = self.intake.job(update, ack, &pending.message, text, origin);
+                pending.job = Some(Box::new(job));
+            }
+            Decision::Rejected(reason) => self.reject(reason, ack, pending, text),
+            Decision::Skipped(reason) => ack.settle(Outcome::Skipped(reason)),
+        }
+    }
+
+    /// Offers a job of a bundle again whose lane was `busy`; it comes back when there is still no
+    /// place.
+    pub(super) fn push_again(
+        &self,
+        busy: Busy,
+        job: Box<Job>,
+        wait: &mut ShortWait,
+    ) -> Option<Box<Job>> {
+        match self.wait(Err(NotAccepted::Busy(busy, job)), wait) {
+            Err(NotAccepted::Busy(_, job)) => Some(job),
+            Ok(()) | Err(NotAccepted::Rejected(..)) => None,
+        }
+    }
+
     /// Waits a moment for a lane that is full, and not for one that is down.
-    fn wait(&self, offered: Result<(), NotAccepted>) -> Result<(), NotAccepted> {
+    fn wait(
+        &self,
+        offered: Result<(), NotAccepted>,
+        wait: &mut ShortWait,
+    ) -> Result<(), NotAccepted> {
         // The runtime is asked only when there is something to wait for.
         let Err(NotAccepted::Busy(Busy::Full, _)) = &offered else { return offered };
-        let mut wait = ShortWait::default();
         let goes_on = |busy| busy == Busy::Full && wait.goes_on();
         self.runtime.block_on(admit(&self.intake, offered, goes_on))
     }

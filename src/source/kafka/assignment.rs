@@ -35,6 +35,15 @@ struct AssignmentState {
     in_flight: usize,
 }
 
+impl AssignmentState {
+    fn deliver(&mut self, passed: Option<i64>, offset: i64, events: u32) -> u64 {
+        if let Some(passed) = passed {
+            self.offsets.deliver(passed, 0);
+        }
+        self.offsets.deliver(offset, events)
+    }
+}
+
 impl Assignment {
     pub(super) fn new(
         lease: Arc<Lease>,
@@ -54,21 +63,37 @@ impl Assignment {
         })
     }
 
-    /// Notes a record of `events` events; returns its position.
-    pub(super) fn deliver(&self, offset: i64, events: u32) -> u64 {
-        self.lock().offsets.deliver(offset, events)
+    /// Notes a record of `events` events, and before it those up to `passed`, of which nothing was
+    /// kept; returns its position.
+    pub(super) fn deliver(&self, passed: Option<i64>, offset: i64, events: u32) -> u64 {
+        self.lock().deliver(passed, offset, events)
+    }
+
+    /// Notes records up to `offset` of which nothing was kept.
+    pub(super) fn pass(&self, offset: i64) {
+        self.lock().offsets.deliver(offset, 0);
+    }
+
+    /// The same as [`Assignment::deliver`] for a record of one event, which the caller counts as
+    /// received. Returns the ack of that.
+    pub(super) fn deliver_one(
+        self: &Arc<Self>,
+        passed: Option<i64>,
+        offset: i64,
+        received: Instant,
+    ) -> Ack {
+        let mut state = self.lock();
+        let position = state.deliver(passed, offset, 1);
+        state.in_flight += 1;
+        drop(state);
+        Ack::of_counted(Source::Kafka, Arc::clone(self) as _, position, received)
     }
 
     /// The ack of one event of the record at `position`.
     pub(super) fn ack(self: &Arc<Self>, position: u64, received: Instant) -> Ack {
         self.lock().in_flight += 1;
-        Ack::new(
-            Source::Kafka,
-            Arc::clone(self) as _,
-            position,
-            Arc::clone(&self.metrics),
-            received,
-        )
+        self.metrics.source(Source::Kafka).received.inc();
+        Ack::of_counted(Source::Kafka, Arc::clone(self) as _, position, received)
     }
 
     pub(super) fn watermark(&self) -> Option<i64> {
@@ -142,6 +167,10 @@ impl Receipts for Assignment {
         }
         drop(state);
         self.breaker.count(outcome);
+    }
+
+    fn metrics(&self) -> Option<&Metrics> {
+        Some(&self.metrics)
     }
 
     fn revoked(&self) -> bool {

@@ -3,32 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{Elements, SkipReason, events_of, untyped};
 use crate::kafka::explain;
-use crate::pipeline::{Health, Outcome, Source};
-use crate::trace::WorkSpan;
+use crate::pipeline::{Bundles, Health};
 
-use super::admission::{BusyLane, RecordAdmission};
+use super::admission::RecordAdmission;
+use super::burst_state::BurstState;
 use super::idle_group::{IdleTimer, is_group_idle};
 use super::member::{GroupMember, PART};
-use super::missing_types::MissingTypes;
-use super::partition::{Blocked, Partition};
-use super::record::{self, PendingRecord};
+use super::partition::Partition;
 
-/// The longest wait for a record.
-const POLL: Duration = Duration::from_millis(20);
 /// How often partitions are moved on.
 const TICK: Duration = Duration::from_millis(20);
-/// Records taken in a row before the clock is read and the partitions are moved on.
-const BURST: usize = 256;
 
 /// Why the source has ended.
 #[derive(Debug)]
@@ -92,7 +83,9 @@ impl Consumer {
 
     fn poll(&mut self) -> Ended {
         let (mut next_tick, mut rejoining) = (Instant::now(), false);
-        let (mut types, mut idle) = (MissingTypes::default(), IdleTimer::default());
+        let RecordAdmission { intake, prefix, .. } = &self.admission;
+        let mut burst = BurstState::new(Bundles::new(Arc::clone(intake), prefix.clone()));
+        let mut idle = IdleTimer::default();
         while !self.is_over() {
             if rejoining {
                 // librdkafka must have let go of everything first: while it rebalances, it would
@@ -115,27 +108,10 @@ impl Consumer {
                 );
                 rejoining = true;
             }
-            let (mut wait, mut received) = (POLL, None::<(Instant, WorkSpan)>);
-            let mut records = 0;
-            for _ in 0..BURST {
-                match self.consumer.poll(std::mem::take(&mut wait)) {
-                    Some(Ok(message)) => {
-                        records += 1;
-                        let (received, span) = received.get_or_insert_with(|| {
-                            (Instant::now(), WorkSpan::burst(&self.group_id))
-                        });
-                        span.within(|| self.take(&message, *received, &mut types))
-                    }
-                    Some(Err(error)) => match self.failed(&error) {
-                        Some(ended) => return ended,
-                        None => break,
-                    },
-                    None => break,
-                }
-            }
-            if let Some((_, span)) = received {
-                span.records(records);
-                self.member().unobstructed();
+            if let Some(error) = self.take_burst(&mut burst)
+                && let Some(ended) = self.failed(&error)
+            {
+                return ended;
             }
             if Instant::now() >= next_tick {
                 next_tick = Instant::now() + TICK;
@@ -159,74 +135,6 @@ impl Consumer {
 
     fn is_over(&self) -> bool {
         self.hard.is_cancelled() || (self.stop.is_cancelled() && self.finished())
-    }
-
-    /// Takes one record into the pipeline, or blocks its partition.
-    fn take(&self, message: &BorrowedMessage<'_>, received: Instant, types: &mut MissingTypes) {
-        // No other thread skips events of Kafka for want of a type, so the counter tells how many
-        // this record had.
-        let before = self.skipped_untyped();
-        let Some((topic, events)) = self.push(message, received) else { return };
-        let skipped = self.skipped_untyped() - before;
-        if types.count(&topic, events, skipped)
-            && warn_of_untyped(&topic, message.payload().unwrap_or_default())
-        {
-            types.warned(&topic);
-        }
-    }
-
-    fn skipped_untyped(&self) -> u64 {
-        self.member().metrics.source(Source::Kafka).skipped(SkipReason::NoType).get()
-    }
-
-    /// Offers the events of a record to the pipeline, as far as there is room. Returns the topic
-    /// and the number of events; `None` when there is nothing to offer or no room for the record.
-    fn push(&self, message: &BorrowedMessage<'_>, received: Instant) -> Option<(Arc<str>, u64)> {
-        let mut partitions = self.member().lock();
-        // A partition that was revoked or paused a moment ago is read again later.
-        let (topic, number) = (message.topic(), message.partition());
-        let partition = partitions.get_mut(topic, number).filter(|one| one.is_open())?;
-        let offset = message.offset();
-        let deletes = self.admission.tombstones_delete && record::is_tombstone(message);
-        let events = if deletes {
-            Elements::one(0..message.key_len())
-        } else {
-            events_of(message.payload().unwrap_or_default())
-        };
-        if events.is_empty() {
-            let position = partition.deliver(offset, 1);
-            partition
-                .assignment
-                .ack(position, received)
-                .settle(Outcome::Skipped(SkipReason::Empty));
-            return None;
-        }
-        let headers = if self.keep_headers { record::headers(message) } else { Vec::new() };
-        let Some(held) = self.admission.reserve(record::cost(message, &headers)) else {
-            self.block(partition, Blocked { pending: None, lane: None, resume_at: offset });
-            return None;
-        };
-        let message = record::copy(message, deletes, &partition.topic, headers, held);
-        let position = partition.deliver(offset, events.len() as u32);
-        let taken = (Arc::clone(&partition.topic), events.len() as u64);
-        let mut pending = PendingRecord { message, position, received, job: None, rest: events };
-        if let Err(BusyLane(lane)) = self.admission.admit(&partition.assignment, &mut pending) {
-            let others: usize = partitions.iter().map(Partition::pending_bytes).sum();
-            let partition = partitions.get_mut(topic, number).expect("found above");
-            self.block(
-                partition,
-                Blocked { pending: Some(pending), lane: Some(lane), resume_at: offset + 1 },
-            );
-            // Pending records hold their room until lanes have some again: together they must leave
-            // enough for that.
-            if others > 0
-                && others + partition.pending_bytes() > self.admission.intake.budget().limit() / 4
-            {
-                partition.rewind();
-                self.admission.intake.drop_cancelled();
-            }
-        }
-        Some(taken)
     }
 
     /// Judges an error that librdkafka returned instead of a record; polling goes on unless this
@@ -330,27 +238,6 @@ impl Consumer {
             tracing::debug!("Kafka: offsets are not stored: {error}");
         }
     }
-}
-
-/// Warns that most events of `topic` have no type, and shows what the first event in `value`, the
-/// latest record's, looks like. False when that one has a type after all: then the next record is
-/// to be looked at.
-fn warn_of_untyped(topic: &str, value: &[u8]) -> bool {
-    let first = events_of(value).next(value);
-    let Some(names) = first.and_then(|first| untyped(&value[first])) else { return false };
-    let seen = if names.is_empty() {
-        "no member that points to a wrapper".to_owned()
-    } else {
-        names.join(", ")
-    };
-    tracing::warn!(
-        topic,
-        seen,
-        "most events of this topic have no `type` and are skipped as no_type; if they are in a \
-         wrapper, have it removed, or send {{\"message\":event}}, \
-         {{\"schema\":..,\"payload\":event}} or a CloudEvent with the event in `data`"
-    );
-    true
 }
 
 /// Whether the error is one of a topic or of the group, which stays until an operator mends it.

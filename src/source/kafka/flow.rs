@@ -45,7 +45,7 @@ impl Consumer {
                 }
                 PartitionFlow::Open => match partition.assignment.exceeds(MOST_BEHIND) {
                     Some(resume_at) => {
-                        self.block(partition, Blocked { pending: None, lane: None, resume_at });
+                        self.block(partition, Blocked::before(resume_at));
                         continue;
                     }
                     None => PartitionFlow::Open,
@@ -152,21 +152,22 @@ impl Consumer {
         stopping: bool,
     ) -> PartitionFlow {
         let far_ahead =
-            blocked.pending.is_none() && partition.assignment.exceeds(MOST_BEHIND / 2).is_some();
+            blocked.pending.is_empty() && partition.assignment.exceeds(MOST_BEHIND / 2).is_some();
         if far_ahead || !self.member().intake.has_room(blocked.lane) {
             return PartitionFlow::Blocked(blocked);
         }
-        if let Some(pending) = &mut blocked.pending
-            && let Err(BusyLane(lane)) = self.admission.admit(&partition.assignment, pending)
-        {
-            return PartitionFlow::Blocked(Blocked { lane: Some(lane), ..blocked });
+        while let Some(pending) = blocked.pending.front_mut() {
+            if let Err(BusyLane(lane)) = self.admission.admit(&partition.assignment, pending) {
+                return PartitionFlow::Blocked(Blocked { lane: Some(lane), ..blocked });
+            }
+            blocked.pending.pop_front();
         }
         if stopping {
             return PartitionFlow::Closed;
         }
         let resume_at = blocked.resume_at;
         self.resume_at(partition, Offset::Offset(resume_at))
-            .unwrap_or(PartitionFlow::Blocked(Blocked { pending: None, lane: None, resume_at }))
+            .unwrap_or(PartitionFlow::Blocked(Blocked::before(resume_at)))
     }
 
     /// Resumes a paused partition at `offset`. `None`, and it stays paused, when librdkafka

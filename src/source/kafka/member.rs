@@ -1,5 +1,6 @@
 //! The member of the consumer group: librdkafka's callbacks, on the polling thread.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -49,6 +50,8 @@ pub(super) struct GroupMember {
     pub(super) obstacle: Mutex<Option<String>>,
     pub(super) topic_ids: Mutex<TopicIds>,
     pub(super) failed_commits: Throttle,
+    /// Times that partitions were assigned.
+    pub(super) assignments: AtomicU64,
     /// Whether the configuration asks for librdkafka's debug lines.
     pub(super) debug: bool,
 }
@@ -56,6 +59,11 @@ pub(super) struct GroupMember {
 impl GroupMember {
     pub(super) fn lock(&self) -> MutexGuard<'_, Partitions> {
         lock(&self.partitions)
+    }
+
+    /// Times that partitions were assigned so far.
+    pub(super) fn assignments(&self) -> u64 {
+        self.assignments.load(Ordering::Relaxed)
     }
 
     /// An assignment epoch that begins now.
@@ -106,12 +114,14 @@ impl GroupMember {
     fn assigned(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         self.unobstructed();
         self.readiness.ready(PART);
+        let since = self.assignments.fetch_add(1, Ordering::Relaxed) + 1;
         let mut partitions = self.lock();
         for element in list.elements() {
             partitions.insert(Partition::new(
                 element.topic(),
                 element.partition(),
                 self.epoch(),
+                since,
                 self.failover_replay,
             ));
         }

@@ -1,7 +1,8 @@
 //! Noticing topics whose events have no type. Pure.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 /// Number of events after which a topic is judged, again and again.
 const WINDOW: u64 = 100;
@@ -28,10 +29,7 @@ impl MissingTypes {
     /// Counts the events of a record; `untyped` of them had no type. True once more than half of
     /// the [`FIRST`] events, or of [`WINDOW`] in a row, had none, until [`MissingTypes::warned`].
     pub(super) fn count(&mut self, topic: &Arc<str>, events: u64, untyped: u64) -> bool {
-        if !self.0.contains_key(topic) {
-            self.0.insert(Arc::clone(topic), TopicCount::default());
-        }
-        let Some(count) = self.0.get_mut(topic) else { return false };
+        let count = self.0.entry(Arc::clone(topic)).or_default();
         if count.noticed.is_some() {
             return count.noticed == Some(false);
         }

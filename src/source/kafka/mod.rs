@@ -1,7 +1,9 @@
 //! The Kafka source: a member of a consumer group that commits only offsets of settled records.
 //!
-//! The way of one record: the polling thread takes it (`consumer`) and copies it (`record`); its
-//! events are found and offered to their lanes (`admission`). A rejected event becomes a dead
+//! The way of one record: the polling thread (`consumer`) takes it with others as a burst (`burst`)
+//! and decides on its event in place. A small record that is kept is copied into a bundle of its
+//! lane ([`crate::pipeline::Bundles`]); any other record becomes a message of its own (`record`),
+//! whose events are offered to their lanes one by one (`admission`). A rejected event becomes a dead
 //! letter (`rejected`). When an event finds no room its partition is paused until there is some
 //! (`flow`). The receipts of an event are its partition under one assignment epoch (`assignment`),
 //! whose watermark ([`crate::source::log::Offsets`]) is stored with librdkafka, which commits it;
@@ -15,6 +17,8 @@
 
 mod admission;
 mod assignment;
+mod burst;
+mod burst_state;
 mod consumer;
 mod flow;
 mod idle_group;
@@ -27,6 +31,7 @@ mod rejected;
 mod shared_breaker;
 mod topic_ids;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -125,6 +130,7 @@ impl KafkaSource {
             obstacle: Mutex::default(),
             topic_ids: Mutex::default(),
             failed_commits: Throttle::new(FAILED_COMMITS_EVERY),
+            assignments: AtomicU64::new(0),
             debug: kafka.client.librdkafka.contains_key("debug"),
         };
         let settings = settings(kafka)?;

@@ -1,12 +1,14 @@
 //! One assigned partition as the polling thread sees it: whether records are taken, and where
 //! reading continues.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hashbrown::HashMap;
 use rdkafka::{Offset, statistics};
 
+use crate::pipeline::Ack;
 use crate::source::log::HeldOffsets;
 
 use super::assignment::Assignment;
@@ -21,8 +23,16 @@ pub(super) struct Partition {
     pub(super) topic: Arc<str>,
     pub(super) number: i32,
     pub(super) assignment: Arc<Assignment>,
+    /// The number of the assignment of partitions to this member that gave it this one: a record
+    /// that was polled before is of an earlier epoch.
+    pub(super) since: u64,
     pub(super) flow: PartitionFlow,
     held: HeldOffsets,
+    /// The last record that was taken.
+    last: Option<i64>,
+    /// The last record, if it and perhaps others before it were skipped, and `assignment` does not
+    /// know that yet.
+    passed: Option<i64>,
     /// The offset that was last stored with librdkafka.
     stored: Option<i64>,
     /// The last watermark that was seen.
@@ -49,20 +59,34 @@ pub(super) enum PartitionFlow {
 }
 
 pub(super) struct Blocked {
-    /// The record whose next event found no room; `None` when there was none for the record itself.
-    pub(super) pending: Option<PendingRecord>,
+    /// The records whose next events found no room, in order; none when there was no room for a
+    /// record itself.
+    pub(super) pending: VecDeque<PendingRecord>,
     /// The lane that had no room.
     pub(super) lane: Option<usize>,
     /// The next record to read.
     pub(super) resume_at: i64,
 }
 
+impl Blocked {
+    /// There is no room for the record at `offset`.
+    pub(super) fn before(offset: i64) -> Self {
+        Self { pending: VecDeque::new(), lane: None, resume_at: offset }
+    }
+
+    /// An event of `pending` found no room in `lane`.
+    pub(super) fn at(pending: PendingRecord, lane: usize, resume_at: i64) -> Self {
+        Self { pending: VecDeque::from([pending]), lane: Some(lane), resume_at }
+    }
+}
+
 impl Partition {
-    /// `lag` is how long commits are held back.
+    /// `since`: the number of the assignment of partitions. `lag` is how long commits are held back.
     pub(super) fn new(
         topic: &str,
         number: i32,
         assignment: Arc<Assignment>,
+        since: u64,
         lag: Duration,
     ) -> Self {
         let held = HeldOffsets::new(lag);
@@ -70,8 +94,11 @@ impl Partition {
             topic: topic.into(),
             number,
             assignment,
+            since,
             flow: PartitionFlow::Open,
             held,
+            last: None,
+            passed: None,
             stored: None,
             reached: None,
             rewinds: 0,
@@ -81,12 +108,44 @@ impl Partition {
 
     /// Notes a record of `events` events; returns its position.
     pub(super) fn deliver(&mut self, offset: i64, events: u32) -> u64 {
+        self.read(offset);
+        self.assignment.deliver(self.passed.take(), offset, events)
+    }
+
+    /// Notes a record of one event; returns the ack of that.
+    pub(super) fn deliver_one(&mut self, offset: i64, received: Instant) -> Ack {
+        self.read(offset);
+        self.assignment.deliver_one(self.passed.take(), offset, received)
+    }
+
+    /// Notes a record of which nothing is kept.
+    pub(super) fn pass(&mut self, offset: i64) {
+        self.read(offset);
+        self.passed = Some(offset);
+    }
+
+    /// The record to read next.
+    ///
+    /// # Panics
+    /// No record was taken.
+    pub(super) fn next(&self) -> i64 {
+        self.last.expect("a record was taken") + 1
+    }
+
+    fn read(&mut self, offset: i64) {
         if !self.held.has_read() {
             tracing::debug!(topic = %self.topic, partition = self.number, offset, "the first \
                 record since the assignment");
         }
         self.held.read(offset);
-        self.assignment.deliver(offset, events)
+        self.last = Some(offset);
+    }
+
+    /// Tells the epoch of records that were passed.
+    fn note_passed(&mut self) {
+        if let Some(offset) = self.passed.take() {
+            self.assignment.pass(offset);
+        }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -101,19 +160,22 @@ impl Partition {
             && numbers.next_offset >= numbers.ls_offset
     }
 
-    /// Bytes held by a record that found no room.
+    /// Bytes held by records that found no room.
     pub(super) fn pending_bytes(&self) -> usize {
-        match &self.flow {
-            PartitionFlow::Blocked(Blocked { pending: Some(pending), .. }) => {
-                pending.message.held()
-            }
-            _ => 0,
-        }
+        let PartitionFlow::Blocked(Blocked { pending, .. }) = &self.flow else { return 0 };
+        let mut last = None;
+        // Records in a row may be in one message.
+        let messages = pending
+            .iter()
+            .map(|one| &one.message)
+            .filter(|message| last.replace(Arc::as_ptr(message)) != Some(Arc::as_ptr(message)));
+        messages.map(|message| message.held()).sum()
     }
 
     /// The offset that may be committed; with `release`, also one that was held back for long
     /// enough.
     pub(super) fn committable(&mut self, release: bool) -> Option<i64> {
+        self.note_passed();
         if self.outdated {
             return None;
         }
@@ -140,6 +202,7 @@ impl Partition {
     /// Redis may have lost writes that were confirmed and whose offsets are not committed. Returns
     /// the offset from which to read again, and how far reading had come.
     pub(super) fn lost(&mut self) -> Option<(i64, i64)> {
+        self.note_passed();
         let back_to = self.held.void()?;
         let (unsettled, watermark) = (self.assignment.unsettled(), self.assignment.watermark());
         if unsettled.is_none() && watermark == Some(back_to) {
@@ -151,6 +214,7 @@ impl Partition {
 
     /// Gives up all that is in flight: a record failed. The caller pauses it.
     pub(super) fn rewind(&mut self) {
+        self.note_passed();
         self.assignment.close();
         let pause = REWIND_MIN.saturating_mul(1 << self.rewinds.min(10)).min(REWIND_MAX);
         self.rewinds += 1;
@@ -159,6 +223,7 @@ impl Partition {
 
     /// Gives up all that is in flight, to read again from `offset` on. The caller pauses it.
     pub(super) fn replay(&mut self, offset: i64) {
+        self.note_passed();
         self.assignment.close();
         self.flow = PartitionFlow::Rewinding {
             not_before: Instant::now(),

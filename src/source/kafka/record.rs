@@ -18,6 +18,11 @@ const OVERHEAD: usize = 256;
 /// A record's headers, copied.
 pub(super) type Headers = Vec<(String, Option<Bytes>)>;
 
+/// Whether a record has headers.
+pub(super) fn has_headers(message: &BorrowedMessage<'_>) -> bool {
+    message.headers().is_some_and(|headers| headers.count() > 0)
+}
+
 /// The headers of a record. Asking for them is not cheap, even when there are none.
 pub(super) fn headers(message: &BorrowedMessage<'_>) -> Headers {
     message.headers().map_or_else(Vec::new, |headers| {
@@ -78,4 +83,12 @@ pub(super) struct PendingRecord {
     pub(super) job: Option<Box<Job>>,
     /// Events after it.
     pub(super) rest: Elements,
+}
+
+impl PendingRecord {
+    /// The record of one event, whose lane did not take `job`.
+    pub(super) fn of(job: Box<Job>) -> Self {
+        let (message, received) = (Arc::clone(job.message()), Instant::now());
+        Self { message, position: 0, received, job: Some(job), rest: Elements::default() }
+    }
 }
