@@ -116,7 +116,7 @@ fn a_dead_letter_is_replayed_under_the_prefix_that_its_event_chose() {
     assert_eq!(redis.cli(&["DBSIZE"]), redis::Value::Int(2));
 }
 
-/// Whatever the prefix of the event's own source: also under prefixes and entities that events said.
+/// Under each prefix and entity, whatever the prefix of the event's own source.
 #[test]
 fn an_event_deletes_every_key_of_its_user() {
     let redis = Redis::start();
