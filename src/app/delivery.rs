@@ -19,9 +19,9 @@ use crate::readiness::Readiness;
 use crate::redis::{Forms, Route};
 use crate::tap::Tap;
 
-use super::deletion::keys_of_user;
 use super::kept_deletions::KeptDeletions;
 use super::start_error::StartError;
+use super::user_keys::keys_of_user;
 
 /// The running parts between the sources and Redis, and how they are ended.
 pub struct Delivery {

@@ -10,6 +10,7 @@ mod kept_deletions;
 mod reload;
 mod service;
 mod start_error;
+mod user_keys;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;

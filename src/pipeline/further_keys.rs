@@ -67,7 +67,7 @@ impl FurtherKeys {
     }
 
     /// The deletion of the next key, and its ack.
-    pub(super) fn next(&mut self) -> Option<(Update, Ack)> {
+    pub(super) fn take_next(&mut self) -> Option<(Update, Ack)> {
         if let Some(refused) = self.refused.take() {
             return Some(refused);
         }
@@ -89,7 +89,7 @@ impl FurtherKeys {
         Some((update, Ack::of_part(Arc::clone(&self.event) as _, OWN + 1, None)))
     }
 
-    /// Takes back what [`FurtherKeys::next`] gave out last: there is no room for it now.
+    /// Takes back what [`FurtherKeys::take_next`] gave out last: there is no room for it now.
     pub(super) fn take_back(&mut self, update: Update, ack: Ack) {
         self.keys = None;
         self.refused = Some((update, ack));

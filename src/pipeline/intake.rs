@@ -216,7 +216,7 @@ impl Intake {
     /// Pushes an update, and before it those of other keys that are deleted with its own one. Never
     /// waits.
     pub fn offer(&self, mut job: Job) -> Result<(), NotAccepted> {
-        while let Some((update, ack)) = job.others.as_mut().and_then(|others| others.next()) {
+        while let Some((update, ack)) = job.others.as_mut().and_then(|others| others.take_next()) {
             let other = Job::of_part(update, ack, &job);
             if let Err(NotAccepted::Busy(busy, refused)) = self.push(other) {
                 let Job { update, ack, .. } = *refused;

@@ -198,7 +198,9 @@ fn explain_prints_documents() {
         .unwrap();
         if let Some(document) = &row.expect.document {
             let key = serde_json::to_string(&row.expect.key).unwrap();
-            let printed = format!("{{\"key\":{key},\"document\":{document}}}\n");
+            let is_replaced = row.rules.replace && row.expect.entity.is_none();
+            let replace = if is_replaced { ",\"replace\":true" } else { "" };
+            let printed = format!("{{\"key\":{key},\"document\":{document}{replace}}}\n");
             assert_eq!(text(&line), printed, "{}", row.id);
         } else {
             let said: Expected = serde_json::from_slice(&line).unwrap();

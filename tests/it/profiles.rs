@@ -101,8 +101,8 @@ fn with_once_only_a_key_without_an_end_gets_one() {
 
 #[test]
 fn fields_end_by_their_names() {
-    let settings = [r#"profile.field_ttl=[{match="session.*",ttl="30m"},{match="*.at",ttl="1h"}]"#];
-    on_each(SINCE_REDIS_7_4, &settings, |redis, app| {
+    let rules = r#"profile.field_ttl=[{match="session.*",ttl="30m"},{match="*.at",ttl="1h"}]"#;
+    let with_ttls = |redis: &Redis, app: &App| {
         let event = r#"{"type":"identify","userId":"u1",
             "traits":{"name":"n","session":{"page":"/","at":"x"},"seen":{"at":"y"}}}"#;
         send(app, event);
@@ -118,7 +118,10 @@ fn fields_end_by_their_names() {
         {
             assert!((most - 60_000..=most).contains(&ttl(field)), "{field}: {}", ttl(field));
         }
-    });
+    };
+    for mode in ["merge", "replace"] {
+        on_each(SINCE_REDIS_7_4, &[rules, &format!("profile.mode={mode}")], with_ttls);
+    }
 }
 
 #[test]

@@ -6,9 +6,13 @@ use std::sync::LazyLock;
 use redis::Value;
 
 use super::expire::Expire;
+use super::field_ttls::{self, FieldTtls};
+use super::folded::Folded;
 use super::packed::PackedCommands;
+use super::part::UpdatePart;
 use super::script::Script;
 use super::verdict::{Applied, Unconfirmed};
+use crate::profile::FieldTtl;
 
 static REPLACE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("replace.lua")));
 static DELETE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("delete.lua")));
@@ -44,10 +48,24 @@ impl ReplaceWrite {
         out.end();
     }
 
+    /// The same for the last of several updates, and then the TTLs of its fields by `rules`.
+    pub(super) fn pack_last(
+        self,
+        rules: &[FieldTtl],
+        key: &[u8],
+        part: Option<UpdatePart<'_>>,
+        out: &mut PackedCommands,
+    ) {
+        self.pack(key, part.as_ref().map(|part| part.payload), out);
+        if !rules.is_empty() {
+            FieldTtls::of(rules, Folded::of(part.into_iter()).set_names()).pack(key, out);
+        }
+    }
+
     pub(super) fn judge(self, replies: &[Value]) -> Result<(), Unconfirmed<'_>> {
         match replies {
-            [Value::Int(_)] => Ok(()),
-            [Value::ServerError(error)] => Err(Unconfirmed::Error(error)),
+            [Value::Int(_), ttls @ ..] => ttls.iter().try_for_each(field_ttls::judge),
+            [Value::ServerError(error), ..] => Err(Unconfirmed::Error(error)),
             _ => Err(Unconfirmed::Mismatch),
         }
     }

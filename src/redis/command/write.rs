@@ -66,7 +66,9 @@ impl Write {
     ) {
         match self {
             Self::Hash(hash) => hash.pack(settings, key, parts, out),
-            Self::Replace(replace) => replace.pack(key, parts.map(|part| part.payload).last(), out),
+            Self::Replace(replace) => {
+                replace.pack_last(&settings.field_ttl, key, parts.last(), out)
+            }
             Self::Guarded(guarded) => guarded.pack(settings, key, parts, out),
             Self::Deletion(deletion) => deletion.pack(key, out),
             Self::Erasure(erasure) => erasure.pack(settings, key, out),
