@@ -4,6 +4,7 @@
 mod stops;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use self::stops::Stops;
 use super::json;
@@ -96,10 +97,16 @@ impl<'a> Scanner<'a> {
     /// The raw text of the value that follows; moves past it.
     #[inline(always)]
     pub(super) fn value(&mut self) -> Option<&'a str> {
+        Some(&self.text[self.place()?])
+    }
+
+    /// The place of the value that follows; moves past it.
+    #[inline(always)]
+    pub(super) fn place(&mut self) -> Option<Range<usize>> {
         self.peek();
         let start = self.at;
         self.skip_value()?;
-        Some(&self.text[start..self.at])
+        Some(start..self.at)
     }
 
     /// Moves past the value that follows.
