@@ -22,7 +22,7 @@ pub(super) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// The begin of `text`.
+    /// The start of `text`.
     pub(super) fn new(text: &'a str) -> Self {
         Self { text, at: 0, stops: Stops::new(text.as_bytes()) }
     }
@@ -119,6 +119,7 @@ impl<'a> Scanner<'a> {
                 self.skip_string()?;
             } else if byte == b'{' || byte == b'[' {
                 let in_object = byte == b'{';
+                // A bracket and the one that closes it are two apart.
                 if self.open(byte + 2) {
                     open.push(in_object);
                     if in_object {
