@@ -54,10 +54,9 @@ fn block_at(text: &[u8], start: usize) -> u64 {
 #[inline(always)]
 fn stops_of(bytes: &[u8; BLOCK]) -> u64 {
     let mut weights = [0_u8; BLOCK];
-    for at in 0..BLOCK {
-        let byte = bytes[at];
+    for (at, (weight, &byte)) in weights.iter_mut().zip(bytes).enumerate() {
         let is_stop = (byte == b'"') | (byte == b'\\') | (byte < b' ');
-        weights[at] = if is_stop { 1 << (at % 8) } else { 0 };
+        *weight = if is_stop { 1 << (at % 8) } else { 0 };
     }
     let mut bits = [0; BLOCK / 8];
     for (bits, eight) in bits.iter_mut().zip(weights.as_chunks::<8>().0) {
