@@ -14,6 +14,7 @@ pub(super) fn push_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Appends what stands before the `len` bytes of a bulk string.
+#[inline]
 pub(super) fn push_bulk_head(out: &mut Vec<u8>, len: usize) {
     let digit = |number: usize| b'0' + (number % 10) as u8;
     match len {

@@ -11,8 +11,6 @@ pub(super) struct Envelope<'a> {
     pub(super) kind: Option<&'a str>,
     /// The event has a `specversion`, as CloudEvents do.
     pub(super) is_cloud_event: bool,
-    /// The event has a `batch`, and may be a batch of events.
-    pub(super) has_batch: bool,
     pub(super) user_id: Option<&'a str>,
     pub(super) context_traits: Option<&'a str>,
     /// The `sources` of the context.
@@ -28,7 +26,7 @@ pub(super) struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     /// Reads one event. Errors: `InvalidJson`, `NotAnObject`.
     pub(super) fn read(text: &'a str) -> Result<Self, RejectReason> {
-        if let Some(envelope) = Self::scan(text) {
+        if let Some(envelope) = Self::scan(text, false) {
             return Ok(envelope);
         }
         let is_valid = json::is_valid(text);
@@ -37,11 +35,11 @@ impl<'a> Envelope<'a> {
 
     /// Reads an event that has no `batch`; `None`: it has one, or it is not a valid object.
     pub(super) fn read_bare(text: &'a str) -> Option<Self> {
-        Self::scan(text).filter(|envelope| !envelope.has_batch)
+        Self::scan(text, true)
     }
 
-    /// `None`: it is not a valid object.
-    fn scan(text: &'a str) -> Option<Self> {
+    /// `None`: it is not a valid object; or it is to be `bare`, and has a `batch`.
+    fn scan(text: &'a str, bare: bool) -> Option<Self> {
         let mut envelope = Self::default();
         let mut scanner = Scanner::new(text);
         if scanner.peek() != b'{' {
@@ -63,6 +61,8 @@ impl<'a> Envelope<'a> {
                     }
                     more = scanner.more(b'}')?;
                 }
+            } else if bare && *name == *b"batch" {
+                return None;
             } else {
                 envelope.set(&name, scanner.value()?);
             }
@@ -89,10 +89,6 @@ impl<'a> Envelope<'a> {
             }
             b"specversion" => {
                 self.is_cloud_event = true;
-                return;
-            }
-            b"batch" => {
-                self.has_batch = true;
                 return;
             }
             _ => return,
@@ -142,6 +138,16 @@ mod tests {
     fn a_raw_control_character_in_a_name_is_invalid() {
         assert_eq!(Envelope::read("{\"a\tb\":1}"), Err(RejectReason::InvalidJson));
         assert_eq!(Envelope::read("{\"context\":{\"a\tb\":1}}"), Err(RejectReason::InvalidJson));
+    }
+
+    #[test]
+    fn what_may_be_a_batch_is_not_bare() {
+        for text in [r#"{"batch":[]}"#, r#"{"type":1,"b\u0061tch":{}}"#, "[]", "{", "7"] {
+            assert_eq!(Envelope::read_bare(text), None, "{text}");
+        }
+        for text in [r#"{"context":{"batch":[]},"traits":{"batch":1}}"#, "{}"] {
+            assert_eq!(Envelope::read_bare(text), Envelope::read(text).ok(), "{text}");
+        }
     }
 
     #[test]

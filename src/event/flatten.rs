@@ -47,18 +47,65 @@ struct Flattening<'a, 'f> {
 impl Flattening<'_, '_> {
     /// Reads the object here, whose path is at the position `path`; returns whether it has members.
     fn object(&mut self, path: Option<usize>, level: usize) -> Option<bool> {
-        let any = self.scanner.open(b'}');
+        let mut scanner = self.scanner;
+        let any = scanner.open(b'}');
         let mut more = any;
         while more {
             if level == self.max_level {
                 return None;
             }
-            let name = self.scanner.name()?;
+            let name = scanner.name()?;
             let at = self.enter(path, &usual(name)?)?;
-            self.field(at, level + 1)?;
-            more = self.scanner.more(b'}')?;
+            match scanner.peek() {
+                b'"' => {
+                    let text = scanner.string()?;
+                    self.fields.set(at, &usual(text)?);
+                }
+                bracket @ (b'{' | b'[') => {
+                    self.scanner = scanner;
+                    if bracket == b'{' {
+                        self.inner_object(at, level + 1)?;
+                    } else {
+                        self.outer_list(at, level + 1)?;
+                    }
+                    scanner = self.scanner;
+                }
+                _ => self.scalar(at, scanner.scalar()?)?,
+            }
+            more = scanner.more(b'}')?;
         }
+        self.scanner = scanner;
         Some(any)
+    }
+
+    /// Reads the object here, which is the value of the path at the position `at`.
+    fn inner_object(&mut self, at: usize, level: usize) -> Option<()> {
+        if !self.object(Some(at), level)? {
+            self.fields.unset(at);
+        }
+        Some(())
+    }
+
+    /// Reads the list here, which is the value of the path at the position `at`.
+    fn outer_list(&mut self, at: usize, level: usize) -> Option<()> {
+        self.value.clear();
+        self.list(self.max_level.saturating_sub(level))?;
+        self.fields.set(at, self.value);
+        Some(())
+    }
+
+    /// Takes the number, `true`, `false` or `null` at the path at the position `at`.
+    fn scalar(&mut self, at: usize, scalar: &[u8]) -> Option<()> {
+        if scalar == b"null" {
+            self.fields.set_null(at);
+        } else if is_printed(scalar) {
+            self.fields.set(at, scalar);
+        } else {
+            self.value.clear();
+            push_number(self.value, number(scalar)?);
+            self.fields.set(at, self.value);
+        }
+        Some(())
     }
 
     /// The position of a member's path.
@@ -70,41 +117,6 @@ impl Flattening<'_, '_> {
             && self.fields.size() <= self.limits.max_update
             && path != b"__proto__";
         is_usual.then_some(at)
-    }
-
-    /// Reads the value of the path at the position `at`.
-    fn field(&mut self, at: usize, level: usize) -> Option<()> {
-        match self.scanner.peek() {
-            b'"' => {
-                let text = self.scanner.string()?;
-                self.fields.set(at, &usual(text)?);
-            }
-            b'{' => {
-                if !self.object(Some(at), level)? {
-                    self.fields.unset(at);
-                }
-            }
-            b'[' => {
-                self.value.clear();
-                self.list(self.max_level.saturating_sub(level))?;
-                self.fields.set(at, self.value);
-            }
-            b'n' => {
-                self.scanner.scalar()?;
-                self.fields.set_null(at);
-            }
-            _ => {
-                let scalar = self.scanner.scalar()?;
-                if is_printed(scalar) {
-                    self.fields.set(at, scalar);
-                } else {
-                    self.value.clear();
-                    push_number(self.value, number(scalar)?);
-                    self.fields.set(at, self.value);
-                }
-            }
-        }
-        Some(())
     }
 
     /// Appends the list here as `JSON.stringify` writes it; `levels` may follow below it. Objects

@@ -72,7 +72,7 @@ impl<'de> Visitor<'de> for Member<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = None;
-        while let Some(name) = map.next_key_seed(Names::Any)? {
+        while let Some(name) = map.next_key_seed(AnyName)? {
             if *name == *self.0.as_bytes() {
                 found = Some(map.next_value::<&RawValue>()?.get());
             } else {
@@ -119,38 +119,13 @@ impl Visitor<'_> for Wtf8 {
     }
 }
 
-/// How the names of an object are read. Yields them as WTF-8.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Names {
-    /// Fast; a name with a lone surrogate is an error.
-    Usual,
-    /// Slower; any name is read.
-    Any,
-}
+/// How the name of a member is read, also with lone surrogates: as WTF-8.
+pub(super) struct AnyName;
 
-impl<'de> DeserializeSeed<'de> for Names {
+impl<'de> DeserializeSeed<'de> for AnyName {
     type Value = Cow<'de, [u8]>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
-        match self {
-            Self::Usual => json.deserialize_str(self),
-            Self::Any => <&RawValue>::deserialize(json).map(|raw| decoded(raw.get())),
-        }
-    }
-}
-
-impl<'de> Visitor<'de> for Names {
-    type Value = Cow<'de, [u8]>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(name.as_bytes()))
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(name.as_bytes().to_vec()))
+        <&RawValue>::deserialize(json).map(|raw| decoded(raw.get()))
     }
 }

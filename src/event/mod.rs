@@ -2,8 +2,9 @@
 //! I/O, no tokio.
 //!
 //! [`split()`] finds the events of an HTTP body, [`events_of`] those of a Kafka value or of a line;
-//! [`Transformer::transform`] decides on one event. The common path makes one pass over the text
-//! and one over the traits, and allocates only the finished [`Update`]. It leaves every unusual
+//! [`Transformer::transform`] decides on one event, and [`Transformer::transform_bare`] on a Kafka
+//! value or line that is one. The common path makes one pass over the text (`scan`) and one over
+//! the traits, and allocates only the finished [`Update`]. It leaves every unusual
 //! event (a path that occurs twice, an array of objects, a lone surrogate, a limit that is
 //! exceeded) to the path in `literal`, which follows the JavaScript original step by step. Only
 //! `literal` rejects an event because of a limit.

@@ -1,10 +1,8 @@
 //! The time that an event itself names.
 
-use jiff::civil::{DateTime, date};
+use std::ops::Range;
 
 use super::envelope::Envelope;
-
-const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
 
 /// Milliseconds since the Unix epoch: the first of `timestamp`, `originalTimestamp` and `sentAt`
 /// that is readable.
@@ -19,53 +17,37 @@ pub(super) fn event_time(envelope: &Envelope<'_>) -> Option<i64> {
         })
 }
 
-/// Reads a time as JavaScript prints it: `2026-01-02T03:04:05.678Z`.
+/// Reads a time as JavaScript prints it: `2026-01-02T03:04:05.678Z`. `None`: the time is none, or
+/// unusual, as a leap day is.
 fn usual_time(text: &str) -> Option<i64> {
-    let [
-        y0,
-        y1,
-        y2,
-        y3,
-        b'-',
-        mo0,
-        mo1,
-        b'-',
-        d0,
-        d1,
-        b'T', //
-        h0,
-        h1,
-        b':',
-        mi0,
-        mi1,
-        b':',
-        s0,
-        s1,
-        b'.',
-        f0,
-        f1,
-        f2,
-        b'Z',
-    ] = *<&[u8; 24]>::try_from(text.as_bytes()).ok()?
-    else {
-        return None;
-    };
-    let two = |ten, one| number(&[ten, one]).map(|number| number as i8);
-    let (year, ms) = (number(&[y0, y1, y2, y3])?, number(&[f0, f1, f2])?);
-    let (month, day) = (two(mo0, mo1)?, two(d0, d1)?);
-    let (hour, minute, second) = (two(h0, h1)?, two(mi0, mi1)?, two(s0, s1)?);
-    if !(1..=9998).contains(&year) {
+    let text: &[u8; 24] = text.as_bytes().try_into().ok()?;
+    let mut form = text.iter().zip(b"0000-00-00T00:00:00.000Z");
+    if !form.all(|(byte, form)| byte == form || (*form == b'0' && byte.is_ascii_digit())) {
         return None;
     }
-    let at = DateTime::new(year, month, day, hour, minute, second, 0).ok()?;
-    Some(at.duration_since(EPOCH).as_secs() * 1000 + i64::from(ms))
+    let number = |place: Range<usize>| {
+        text[place].iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))
+    };
+    let [year, month, day] = [0..4, 5..7, 8..10].map(number);
+    let [hour, minute, second, ms] = [11..13, 14..16, 17..19, 20..23].map(number);
+    let has_day = match day {
+        1..=28 => (1..=12).contains(&month),
+        29 | 30 => matches!(month, 1 | 3..=12),
+        31 => matches!(month, 1 | 3 | 5 | 7 | 8 | 10 | 12),
+        _ => false,
+    };
+    if !has_day || !(1..=9998).contains(&year) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let hours = days_since_epoch(year, month, day) * 24 + hour;
+    Some(((hours * 60 + minute) * 60 + second) * 1000 + ms)
 }
 
-/// The number that so many digits make, at most four.
-fn number(digits: &[u8]) -> Option<i16> {
-    digits.iter().try_fold(0, |number, digit| {
-        digit.is_ascii_digit().then(|| number * 10 + i16::from(digit - b'0'))
-    })
+/// Days from the first of January 1970 to a day of the year 1 or later.
+fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
+    // Years that begin with March end with the leap day, and have months of 30.6 days.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 719_469
 }
 
 #[cfg(test)]
@@ -110,6 +92,13 @@ mod tests {
             }
         }
         assert!(usual > 300, "{usual}");
+        for year in (0..=9999).step_by(101).chain([1900, 2000, 2023, 2024, 2100]) {
+            for (month, day) in (0..=13).flat_map(|month| (0..=32).map(move |day| (month, day))) {
+                let text = format!("{year:04}-{month:02}-{day:02}T23:59:59.999Z");
+                let ms = usual_time(&text);
+                assert!(ms.is_none() || ms == jiff(&text), "{text}");
+            }
+        }
         for text in ["1970-01-01T00:00:00.000Z", "1969-12-31T23:59:59.999Z"] {
             assert_eq!(usual_time(text), jiff(text));
         }

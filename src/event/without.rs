@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::json::{self, Names};
+use super::json::{self, AnyName};
 
 /// `object` without the member at `path`, where [`json::member_at`] finds one.
 pub(super) fn without(object: &str, path: &[String]) -> String {
@@ -68,7 +68,7 @@ impl<'a> Visitor<'a> for AllMembers<'a> {
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut members, mut end) = (Vec::new(), 0);
-        while let Some(name) = map.next_key_seed(Names::Any)? {
+        while let Some(name) = map.next_key_seed(AnyName)? {
             let value = map.next_value::<&RawValue>()?.get();
             // What stands before the name: a brace or a comma, and blanks.
             let mut start = end;

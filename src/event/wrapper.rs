@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::json::{self, Names};
+use super::json::{self, AnyName};
 
 /// Bytes of the longest spelling of one byte in a JSON string: `\u0061`.
 const LONGEST_ESCAPE: usize = 6;
@@ -99,7 +99,7 @@ impl<'a> Visitor<'a> for WrapperMembers<'a> {
     }
 
     fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<Self, A::Error> {
-        while let Some(name) = map.next_key_seed(Names::Any)? {
+        while let Some(name) = map.next_key_seed(AnyName)? {
             if let Some(at) = KNOWN.iter().position(|known| known.as_bytes() == &*name) {
                 self.known[at] = true;
             }

@@ -12,7 +12,7 @@ use super::traits::{starts, value_of};
 use crate::event::entity_places::EntityPlaces;
 use crate::event::envelope::Envelope;
 use crate::event::js::{self, TooDeep, push_json};
-use crate::event::json::{self, Names};
+use crate::event::json::{self, AnyName};
 use crate::event::time::event_time;
 use crate::event::user_id::{TextStyle, push_text};
 use crate::event::{Action, DocumentRules, Limits, RejectReason, Rules, Update};
@@ -152,7 +152,7 @@ impl<'de> Visitor<'de> for SourcesVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = EntityEvent::default();
-        while let Some(name) = map.next_key_seed(Names::Any)? {
+        while let Some(name) = map.next_key_seed(AnyName)? {
             let slot = match &*name {
                 b"profiles_entity" => &mut found.entity,
                 b"profiles_id_type" => &mut found.id_type,

@@ -4,6 +4,7 @@
 mod stops;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use self::stops::Stops;
 use super::json;
@@ -21,7 +22,7 @@ pub(super) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// The begin of `text`.
+    /// The start of `text`.
     pub(super) fn new(text: &'a str) -> Self {
         Self { text, at: 0, stops: Stops::new(text.as_bytes()) }
     }
@@ -96,10 +97,16 @@ impl<'a> Scanner<'a> {
     /// The raw text of the value that follows; moves past it.
     #[inline(always)]
     pub(super) fn value(&mut self) -> Option<&'a str> {
+        Some(&self.text[self.place()?])
+    }
+
+    /// The place of the value that follows; moves past it.
+    #[inline(always)]
+    pub(super) fn place(&mut self) -> Option<Range<usize>> {
         self.peek();
         let start = self.at;
         self.skip_value()?;
-        Some(&self.text[start..self.at])
+        Some(start..self.at)
     }
 
     /// Moves past the value that follows.
@@ -112,6 +119,7 @@ impl<'a> Scanner<'a> {
                 self.skip_string()?;
             } else if byte == b'{' || byte == b'[' {
                 let in_object = byte == b'{';
+                // A bracket and the one that closes it are two apart.
                 if self.open(byte + 2) {
                     open.push(in_object);
                     if in_object {

@@ -12,11 +12,13 @@ pub(super) struct Stops<'a> {
     start: usize,
     /// The stops of the current block that are still to come: the lowest bit is its first byte.
     bits: u64,
+    /// Those of the block that follows. They are known early, so that nothing waits for them.
+    ahead: u64,
 }
 
 impl<'a> Stops<'a> {
     pub(super) fn new(text: &'a [u8]) -> Self {
-        Self { text, start: 0, bits: block_at(text, 0) }
+        Self { text, start: 0, bits: block_at(text, 0), ahead: block_at(text, BLOCK) }
     }
 
     /// The next stop.
@@ -24,7 +26,8 @@ impl<'a> Stops<'a> {
     pub(super) fn next(&mut self) -> usize {
         while self.bits == 0 {
             self.start += BLOCK;
-            self.bits = block_at(self.text, self.start);
+            self.bits = self.ahead;
+            self.ahead = block_at(self.text, self.start + BLOCK);
         }
         let stop = self.start + self.bits.trailing_zeros() as usize;
         self.bits &= self.bits - 1;
@@ -33,11 +36,12 @@ impl<'a> Stops<'a> {
 }
 
 /// The stops of the block that begins at `start`.
-#[inline]
+#[inline(never)]
 fn block_at(text: &[u8], start: usize) -> u64 {
     let rest = text.get(start..).unwrap_or_default();
     match rest.first_chunk() {
         Some(bytes) => stops_of(bytes),
+        None if rest.is_empty() => u64::MAX,
         None => {
             let mut bytes = [0; BLOCK];
             bytes[..rest.len()].copy_from_slice(rest);
@@ -47,12 +51,12 @@ fn block_at(text: &[u8], start: usize) -> u64 {
 }
 
 /// A bit for each byte that is a stop. Written so that the compiler looks at 16 bytes at once.
+#[inline(always)]
 fn stops_of(bytes: &[u8; BLOCK]) -> u64 {
     let mut weights = [0_u8; BLOCK];
-    for at in 0..BLOCK {
-        let byte = bytes[at];
+    for (at, (weight, &byte)) in weights.iter_mut().zip(bytes).enumerate() {
         let is_stop = (byte == b'"') | (byte == b'\\') | (byte < b' ');
-        weights[at] = if is_stop { 1 << (at % 8) } else { 0 };
+        *weight = if is_stop { 1 << (at % 8) } else { 0 };
     }
     let mut bits = [0; BLOCK / 8];
     for (bits, eight) in bits.iter_mut().zip(weights.as_chunks::<8>().0) {

@@ -40,7 +40,6 @@ fn expected_envelope(text: &str) -> Result<Envelope<'_>, RejectReason> {
     Ok(Envelope {
         kind: part("type"),
         is_cloud_event: part("specversion").is_some(),
-        has_batch: part("batch").is_some(),
         user_id: part("userId"),
         context_traits: of_context("traits"),
         sources: of_context("sources"),

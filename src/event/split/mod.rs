@@ -1,12 +1,9 @@
 //! Finds the events of an HTTP body, and the elements of lists.
 
-use std::fmt;
 use std::ops::Range;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
-
-use super::json::{self, Names};
+use super::json;
+use super::scan::Scanner;
 
 mod elements;
 mod error;
@@ -41,7 +38,7 @@ pub fn split(body: &[u8]) -> Result<Body, SplitError> {
 
 /// The elements of `batch`, if there is one, in an object without a byte order mark.
 pub(super) fn batch(body: &[u8]) -> Result<Option<Elements>, SplitError> {
-    match std::str::from_utf8(body).ok().and_then(|text| strict(text).ok()) {
+    match std::str::from_utf8(body).ok().and_then(strict) {
         Some(batch) => Ok(batch),
         None => tolerant::split(body),
     }
@@ -51,80 +48,45 @@ pub(super) fn batch(body: &[u8]) -> Result<Option<Elements>, SplitError> {
 /// end.
 pub(super) fn list(text: &[u8]) -> Option<Elements> {
     let strict = std::str::from_utf8(text).ok().and_then(|text| {
-        let mut json = serde_json::Deserializer::from_str(text);
-        let events = List { text }.deserialize(&mut json).ok()?;
-        json.end().ok().map(|()| events)
+        let mut scanner = Scanner::new(text);
+        let elements = elements(&mut scanner)?;
+        scanner.is_end().then_some(elements)
     });
     strict.or_else(|| tolerant::list(text))
 }
 
-/// The elements of `batch`, if there is one; an error when `batch` is not a list, or the text is
-/// not a valid object.
-fn strict(text: &str) -> serde_json::Result<Option<Elements>> {
-    let mut json = serde_json::Deserializer::from_str(text);
-    let batch = json.deserialize_map(Top { text })?;
-    json.end()?;
-    Ok(batch)
-}
-
-/// Visits a body's top-level object; yields the elements of `batch`.
-struct Top<'a> {
-    text: &'a str,
-}
-
-impl<'a> Visitor<'a> for Top<'a> {
-    type Value = Option<Elements>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+/// The elements of `batch`, if there is one. The outer `None`: `batch` is not a list, or the text
+/// is not a valid object.
+fn strict(text: &str) -> Option<Option<Elements>> {
+    let mut scanner = Scanner::new(text);
+    if scanner.peek() != b'{' {
+        return None;
     }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut batch, mut sent_at) = (None, None);
-        while let Some(name) = map.next_key_seed(Names::Usual)? {
-            match &*name {
-                b"batch" => batch = Some(map.next_value_seed(List { text: self.text })?),
-                b"sentAt" => sent_at = Some(place(map.next_value()?, self.text)),
-                _ => _ = map.next_value::<IgnoredAny>()?,
-            }
+    let (mut batch, mut sent_at) = (None, None);
+    let mut more = scanner.open(b'}');
+    while more {
+        match &*scanner.name()? {
+            b"batch" => batch = Some(elements(&mut scanner)?),
+            b"sentAt" => sent_at = Some(scanner.place()?),
+            _ => _ = scanner.place()?,
         }
-        Ok(batch.map(|batch: Elements| batch.sent(sent_at)))
+        more = scanner.more(b'}')?;
     }
+    scanner.is_end().then(|| batch.map(|batch: Elements| batch.sent(sent_at)))
 }
 
-/// Where in `text` the value stands that was read from it.
-fn place(raw: &RawValue, text: &str) -> Range<usize> {
-    let start = raw.get().as_ptr().addr() - text.as_ptr().addr();
-    start..start + raw.get().len()
-}
-
-/// Visits a list in `text`; yields its elements.
-struct List<'a> {
-    text: &'a str,
-}
-
-impl<'a> DeserializeSeed<'a> for List<'a> {
-    type Value = Elements;
-
-    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_seq(self)
+/// The elements of the list that follows; moves past it. `None`: it is not a valid list.
+fn elements(scanner: &mut Scanner<'_>) -> Option<Elements> {
+    let mut elements = Elements::default();
+    if scanner.peek() != b'[' {
+        return None;
     }
-}
-
-impl<'a> Visitor<'a> for List<'a> {
-    type Value = Elements;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
+    let mut more = scanner.open(b']');
+    while more {
+        elements.push(scanner.place()?);
+        more = scanner.more(b']')?;
     }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut elements = Elements::default();
-        while let Some(raw) = seq.next_element::<&RawValue>()? {
-            elements.push(place(raw, self.text));
-        }
-        Ok(elements)
-    }
+    Some(elements)
 }
 
 #[cfg(test)]
