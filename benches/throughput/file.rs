@@ -2,13 +2,14 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::events::{Events, Mix, USERS, traits};
+use super::harness;
+use super::process::{per_million, wait};
 use super::redis::{BenchServer, limit};
-use super::report::Report;
+use super::report::{ROUNDS, Report};
 use super::targets::Row;
-use super::{ROUNDS, harness, process};
 
 /// One run of `traitsink replay`, with the start and the end of the process.
 pub(super) struct Replayed {
@@ -31,14 +32,9 @@ pub(super) fn replay(settings: &[&str], file: &Path, data_dir: &Path, events: u6
         .arg(file)
         .stdin(Stdio::null());
     let start = Instant::now();
-    let cpu = process::wait(command.spawn().expect("own binary"));
+    let cpu = wait(command.spawn().expect("own binary"));
     let rate = events as f64 / start.elapsed().as_secs_f64();
     Replayed { rate, cpu: per_million(cpu, events) }
-}
-
-/// Seconds per million events.
-pub(super) fn per_million(time: Duration, events: u64) -> f64 {
-    time.as_secs_f64() * 1e6 / events as f64
 }
 
 /// A file into one server, beside what Redis takes.

@@ -28,8 +28,6 @@ mod transform;
 
 use report::Report;
 
-/// Rounds of each part.
-const ROUNDS: usize = 5;
 /// Events of one round.
 const EVENTS: u64 = 500_000;
 /// The parts of a run, in this order; the last one only by its name.

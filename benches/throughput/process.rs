@@ -1,5 +1,6 @@
 //! Processor time of other processes, from `/proc`.
 
+#[cfg(feature = "kafka")]
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,6 +13,7 @@ pub(super) fn cpu_time(pid: u32) -> Duration {
 }
 
 /// User and system time of the running threads of a process, by the name of the thread.
+#[cfg(feature = "kafka")]
 pub(super) fn threads(pid: u32) -> BTreeMap<String, Duration> {
     let mut found = BTreeMap::<String, Duration>::new();
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("a child of this process");
@@ -31,6 +33,11 @@ fn spent(path: &str) -> Option<(String, Duration)> {
     let fields: Vec<&str> = fields.split_whitespace().collect();
     let ticks = fields[11].parse::<u64>().ok()? + fields[12].parse::<u64>().ok()?;
     Some((name.to_owned(), Duration::from_millis(ticks * 10)))
+}
+
+/// Seconds per million events or requests.
+pub(super) fn per_million(time: Duration, events: u64) -> f64 {
+    time.as_secs_f64() * 1e6 / events as f64
 }
 
 /// Waits for the end of a child that must succeed; returns its processor time.

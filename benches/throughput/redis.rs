@@ -61,6 +61,7 @@ impl BenchServer {
     }
 
     /// Waits for the first HSET after [`BenchServer::clear`]; returns the moment before it.
+    #[cfg(feature = "kafka")]
     pub(super) fn first_write(&self) -> Instant {
         let (mut connection, start) = (self.connection(), Instant::now());
         loop {

@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 
 use super::targets::{Row, TARGETS, Target};
 
+/// Rounds of each part.
+pub(super) const ROUNDS: usize = 5;
+
 /// The figures of all rounds.
 #[derive(Default)]
 pub(super) struct Report {

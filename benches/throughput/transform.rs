@@ -8,9 +8,8 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::de::IgnoredAny;
 use traitsink::event::{Decision, Limits, Origin, Rules, Transformer};
 
-use super::ROUNDS;
 use super::events::{Events, Mix};
-use super::report::Report;
+use super::report::{ROUNDS, Report};
 use super::targets::Row;
 
 /// Number of different events.

@@ -4,10 +4,9 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::ROUNDS;
 use crate::events::{Events, Mix, traits};
 use crate::redis::BenchServer;
-use crate::report::{Report, median};
+use crate::report::{ROUNDS, Report, median};
 use crate::targets::Row;
 
 use super::bare::BareServer;

@@ -7,13 +7,11 @@ mod load;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::ROUNDS;
 use super::events::{Events, Mix};
-use super::file::per_million;
 use super::harness::app::App;
-use super::process::cpu_time;
+use super::process::{cpu_time, per_million};
 use super::redis::BenchServer;
-use super::report::Report;
+use super::report::{ROUNDS, Report};
 use super::targets::Row;
 
 use bare::BareServer;

@@ -1,11 +1,10 @@
 //! One worker on 1, 2, 4 .. cores. Kafka and Redis use all of them.
 
-use crate::ROUNDS;
 use crate::machine;
-use crate::report::Report;
+use crate::report::{ROUNDS, Report};
 use crate::targets::Row;
 
-use super::Servers;
+use super::servers::Servers;
 use super::topic::Topic;
 use super::worker::{self, Bound};
 

@@ -2,39 +2,25 @@
 
 mod cores;
 mod peer;
+mod servers;
 mod topic;
 mod worker;
 
 use std::path::Path;
 
-use super::ROUNDS;
 use super::events::Mix;
 use super::harness::kafka::Kafka;
 use super::redis::BenchServer;
-use super::report::Report;
+use super::report::{ROUNDS, Report};
 use super::targets::Row;
 
 use peer::Peer;
+use servers::{Consumed, Servers};
 use topic::Topic;
 use worker::Bound;
 
 const PEER_ROWS: [Row; 5] =
     [Row::KafkaAllRate, Row::KafkaAllCpu, Row::KafkaMixedRate, Row::KafkaMixedCpu, Row::PeerShare];
-
-/// The brokers and servers that all runs share.
-struct Servers {
-    kafka: Kafka,
-    redis: BenchServer,
-    events: u64,
-}
-
-/// What one run of a program came to.
-struct Consumed {
-    /// Events per second from the first write on: start and joining the group do not count.
-    rate: f64,
-    /// Seconds of processor time per million events, from the start of the process.
-    cpu: f64,
-}
 
 /// Runs the wanted ones of both parts with the same topics.
 pub(super) fn measure(report: &mut Report, dir: &Path, events: u64, compare: bool, cores: bool) {

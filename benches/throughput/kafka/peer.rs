@@ -6,13 +6,12 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::file::per_million;
 use crate::harness::kafka::unique;
 use crate::machine;
-use crate::process::{Killed, cpu_time};
+use crate::process::{Killed, cpu_time, per_million};
 
+use super::servers::{Consumed, Servers};
 use super::topic::Topic;
-use super::{Consumed, Servers};
 
 /// Time limit for one run.
 const PATIENCE: Duration = Duration::from_secs(300);

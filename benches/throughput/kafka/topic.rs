@@ -23,6 +23,8 @@ impl Topic {
         let name = kafka.topic("bench", PARTITIONS as i32, &[]);
         let mut settings = kafka.client();
         settings.set("linger.ms", "20").set("queue.buffering.max.kbytes", "65536");
+        // Records that are sent again must not come after later ones.
+        settings.set("enable.idempotence", "true");
         let producer: ThreadedProducer<DefaultProducerContext> =
             settings.create().expect("a producer");
         let mut events = Events::new(mix);

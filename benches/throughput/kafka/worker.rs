@@ -3,14 +3,13 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::file::per_million;
 use crate::harness::app::App;
 use crate::harness::kafka::unique;
 use crate::harness::let_pass;
-use crate::process::{cpu_time, threads};
+use crate::process::{cpu_time, per_million, threads};
 
+use super::servers::{Consumed, Servers};
 use super::topic::Topic;
-use super::{Consumed, Servers};
 
 /// The name of the thread that polls Kafka.
 const POLLING: &str = "kafka";

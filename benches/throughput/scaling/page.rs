@@ -5,7 +5,8 @@ use std::path::Path;
 
 use crate::report::plain;
 
-use super::{Dimension, Measured, axis, plot};
+use super::dimension::{Dimension, Measured};
+use super::{axis, plot};
 
 /// The part of the page between these lines is written anew.
 const BEGIN: &str = "<!-- scaling: written by `cargo bench --bench throughput -- scaling` -->\n";

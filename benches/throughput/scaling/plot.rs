@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::axis::{Axis, text};
-use super::{Dimension, Measured};
+use super::dimension::{Dimension, Measured};
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 380.0;
