@@ -1,9 +1,12 @@
-//! Throughput of `traitsink` as a share of the throughput of Redis. In each of three rounds,
-//! `redis-benchmark -P 64 -c 50 -r 100000` writes the payload with HSET, then `traitsink` writes
-//! it. Everything runs on loopback, and the program ends by itself.
+//! How fast `traitsink` is: one run measures every row of the table in `docs/performance.md` and
+//! prints it. Every figure stands beside another of the same round: what `redis-benchmark -P 64
+//! -c 50` writes (the limit), the Go program of `benches/peers/go`, a bare HTTP server, or a reader
+//! that only skips JSON. Everything runs on loopback, and the program ends by itself.
 //!
-//! Usage: `cargo bench --bench throughput [-- [file|guard|cluster|kafka] [EVENTS]]`. Kafka needs
-//! Java and the files that `tests/run` fetches.
+//! Usage: `cargo bench --bench throughput [-- [PART ..] [EVENTS]]`; parts are `transform`, `start`,
+//! `file`, `http`, `kafka`, `cores`, `guard`, `cluster` (all of these without PART) and `scaling`,
+//! which writes the plots of `docs/performance/`. `kafka` and `cores` need Java and the files that
+//! `tests/run` fetches.
 
 mod events;
 mod file;
@@ -11,104 +14,81 @@ mod file;
 #[expect(dead_code, reason = "brokers, a cluster and a worker are all that is needed of it")]
 #[cfg_attr(feature = "kafka", expect(unused_imports, reason = "as above"))]
 mod harness;
+mod http;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod machine;
+mod process;
 mod redis;
+mod report;
+mod scaling;
+mod start;
+mod targets;
+mod transform;
 
-use self::redis::BenchServer;
+use report::Report;
 
-const ROUNDS: usize = 3;
-const PARTS: [&str; 4] = ["file", "guard", "cluster", "kafka"];
+/// Events of one round.
+const EVENTS: u64 = 500_000;
+/// The parts of a run, in this order; the last one only by its name.
+const PARTS: [&str; 9] =
+    ["transform", "start", "file", "http", "kafka", "cores", "guard", "cluster", "scaling"];
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let events = args.iter().find_map(|arg| arg.parse().ok()).unwrap_or(400_000);
-    let wanted = |part: &str| {
-        args.iter().any(|arg| arg == part) || !args.iter().any(|arg| PARTS.contains(&arg.as_str()))
+    if args.iter().any(|arg| arg == http::bare::ARGUMENT) {
+        return http::bare::serve();
+    }
+    // `cargo bench` adds `--bench`.
+    let is_known = |arg: &String| {
+        arg == "--bench" || PARTS.contains(&arg.as_str()) || arg.parse::<u64>().is_ok()
     };
+    if let Some(unknown) = args.iter().find(|arg| !is_known(arg)) {
+        panic!("{unknown} is no part: they are {}", PARTS.join(", "));
+    }
+    let events = args.iter().find_map(|arg| arg.parse().ok()).unwrap_or(EVENTS);
+    let is_named = |part: &str| args.iter().any(|arg| arg == part);
+    let some_named = PARTS.iter().any(|part| is_named(part));
+    let wanted = |part: &str| if some_named { is_named(part) } else { part != "scaling" };
+
+    let with_kafka = wanted("kafka") || wanted("cores");
+    let facts = machine::facts(with_kafka && cfg!(feature = "kafka"));
+    println!("{facts}");
+    let warning = machine::warning();
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let path = dir.path().join("events.ndjson");
-    if ["file", "guard", "cluster"].into_iter().any(wanted) {
-        file::write_events(&path, events);
+    let mut report = Report::default();
+    if wanted("transform") {
+        transform::measure(&mut report);
+    }
+    if wanted("start") {
+        start::measure(&mut report, dir.path());
     }
     if wanted("file") {
-        let redis = BenchServer::start(dir.path());
-        let url = format!("redis.url=redis://127.0.0.1:{}", redis.port);
-        compare(
-            "file -> Redis",
-            events,
-            || redis.limit(events),
-            || file::replay(&[&url], &path, dir.path(), events),
-        );
+        file::alone(&mut report, dir.path(), events);
     }
-    if wanted("guard") {
-        let redis = BenchServer::start(dir.path());
-        let url = format!("redis.url=redis://127.0.0.1:{}", redis.port);
-        for guard in ["profile.newest_wins=field", "profile.newest_wins=profile"] {
-            compare(
-                &format!("file -> Redis, {guard}"),
-                events,
-                || redis.limit(events),
-                || file::replay(&[&url, guard], &path, dir.path(), events),
-            );
-        }
-    }
-    if wanted("cluster") {
-        let cluster = harness::cluster::Cluster::start(3, 0);
-        let (port, url) =
-            (cluster.nodes[0].port().to_string(), format!("redis.url={}", cluster.url()));
-        compare(
-            "file -> cluster of three",
-            events,
-            || redis::limit(&port, &["--cluster"], events),
-            || file::replay(&["redis.mode=cluster", &url], &path, dir.path(), events),
-        );
+    if wanted("http") {
+        http::measure(&mut report, dir.path(), events);
     }
     #[cfg(feature = "kafka")]
-    if wanted("kafka") {
-        from_kafka(&BenchServer::start(dir.path()), events);
+    if with_kafka {
+        kafka::measure(&mut report, dir.path(), events, wanted("kafka"), wanted("cores"));
     }
-}
-
-/// Prints the share of `limit` that `rate` reaches, both in events per second.
-fn compare(what: &str, events: u64, limit: impl Fn() -> f64, rate: impl Fn() -> f64) {
-    let ratios = (1..=ROUNDS).map(|round| {
-        let (limit, rate) = (limit(), rate());
-        println!(
-            "round {round}: redis-benchmark {limit:.0} HSET/s, traitsink {rate:.0} events/s, \
-            ratio {:.2}",
-            rate / limit
-        );
-        rate / limit
-    });
-    println!(
-        "{what}: {:.2} of redis-benchmark (median of {ROUNDS}, {events} events)",
-        median(ratios)
-    );
-}
-
-#[cfg(feature = "kafka")]
-fn from_kafka(redis: &BenchServer, events: u64) {
-    let kafka = harness::kafka::Kafka::start();
-    let topic = kafka::produce(&kafka, events);
-    let ratios = (1..=ROUNDS).map(|round| {
-        let limit = redis.limit(events);
-        let kafka::KafkaRun { rate, cpu } = kafka::consume(redis, &kafka, &topic, events);
-        println!(
-            "round {round}: redis-benchmark {limit:.0} HSET/s, Kafka {rate:.0} events/s, ratio \
-             {:.2}, {cpu:.1?} of CPU each",
-            rate / limit
-        );
-        rate / limit
-    });
-    println!(
-        "Kafka -> Redis: {:.2} of redis-benchmark (median of {ROUNDS}, {events} events)",
-        median(ratios)
-    );
-}
-
-fn median(ratios: impl Iterator<Item = f64>) -> f64 {
-    let mut ratios: Vec<f64> = ratios.collect();
-    ratios.sort_by(f64::total_cmp);
-    ratios[ratios.len() / 2]
+    #[cfg(not(feature = "kafka"))]
+    if with_kafka {
+        report.missing(&targets::KAFKA_ROWS, "built without the feature `kafka`");
+    }
+    if wanted("guard") {
+        file::guard(&mut report, dir.path(), events);
+    }
+    if wanted("cluster") {
+        file::cluster(&mut report, dir.path(), events);
+    }
+    if wanted("scaling") {
+        scaling::measure(&facts, dir.path());
+    }
+    println!("\n{facts}, {events} events a round");
+    if let Some(warning) = warning {
+        println!("{warning}");
+    }
+    println!("\n{}", report.tables());
 }
