@@ -122,7 +122,7 @@ impl App {
             write_keys = Some(source.keys());
             let serving = server::serve(
                 listener,
-                source.into_router(),
+                source.into_routes(),
                 limits,
                 stop_sources.clone(),
                 lifecycle.hard.clone(),

@@ -27,6 +27,14 @@ struct Current {
     answered: bool,
 }
 
+/// What is to be done at a deadline.
+pub(super) enum Due {
+    /// The connection is to be closed.
+    Close,
+    /// The request that is being answered is to be looked at.
+    Answer,
+}
+
 /// The phase of a connection, with the time since when it lasts.
 #[derive(Clone, Copy)]
 enum Phase {
@@ -34,8 +42,8 @@ enum Phase {
     Head(Instant),
     /// More of a request's body is needed.
     Body(MinRate),
-    /// A request is being answered; its own deadlines hold.
-    Answering,
+    /// A request is being answered; its own deadlines hold, of which this is one.
+    Answering(Option<Instant>),
     /// The next request is expected, or a response is being sent: time counts from its last part.
     Idle(Instant),
 }
@@ -52,24 +60,24 @@ impl Activity {
         match &mut current.phase {
             Phase::Idle(_) => current.phase = Phase::Head(Instant::now()),
             Phase::Body(rate) => rate.received(count),
-            Phase::Head(_) | Phase::Answering => {}
+            Phase::Head(_) | Phase::Answering(_) => {}
         }
     }
 
     pub(super) fn request_began(&self) {
-        self.lock().phase = Phase::Answering;
+        self.lock().phase = Phase::Answering(None);
     }
 
     /// The request cannot be answered before more of its body is here.
     pub(super) fn body_awaited(&self) {
-        self.lock().phase = Phase::Body(MinRate::start());
+        self.lock().phase = Phase::Body(MinRate::start(Instant::now()));
     }
 
     /// The body is complete, or nobody wants the rest of it.
     pub(super) fn body_ended(&self) {
         let mut current = self.lock();
         if let Phase::Body(_) = current.phase {
-            current.phase = Phase::Answering;
+            current.phase = Phase::Answering(None);
         }
     }
 
@@ -85,12 +93,20 @@ impl Activity {
         }
     }
 
-    /// When the connection is to be closed; `None`: not as long as this phase lasts.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    /// The answer has a deadline of its own.
+    pub(super) fn answer_by(&self, deadline: Instant) {
+        if let Phase::Answering(by) = &mut self.lock().phase {
+            *by = Some(deadline);
+        }
+    }
+
+    /// The next deadline, and what it is for; `None`: there is none as long as this phase lasts.
+    pub(super) fn deadline(&self) -> Option<(Instant, Due)> {
         match self.lock().phase {
-            Phase::Head(since) => Some(since + self.limits.header_timeout),
-            Phase::Body(_) | Phase::Answering => None,
-            Phase::Idle(since) => Some(since + self.limits.idle_timeout),
+            Phase::Head(since) => Some((since + self.limits.header_timeout, Due::Close)),
+            Phase::Body(_) => None,
+            Phase::Answering(by) => by.map(|by| (by, Due::Answer)),
+            Phase::Idle(since) => Some((since + self.limits.idle_timeout, Due::Close)),
         }
     }
 
@@ -100,7 +116,7 @@ impl Activity {
         let silence = match phase {
             Phase::Head(since) | Phase::Idle(since) => now.saturating_duration_since(since),
             Phase::Body(rate) => rate.silence(now),
-            Phase::Answering => return None,
+            Phase::Answering(_) => return None,
         };
         Some(if answered { silence / ANSWERED_BEFORE } else { silence })
     }

@@ -8,9 +8,11 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::activity::Activity;
+use super::timer::RequestTimer;
+use super::wakers;
 
 /// A body, as hyper reads it.
-pub(super) struct WatchedBody {
+pub struct WatchedBody {
     body: Incoming,
     activity: Arc<Activity>,
     /// More of the body is needed, and the activity knows.
@@ -20,6 +22,11 @@ pub(super) struct WatchedBody {
 impl WatchedBody {
     pub(super) fn new(body: Incoming, activity: Arc<Activity>) -> Self {
         Self { body, activity, awaited: false }
+    }
+
+    /// The timer of the request.
+    pub fn timer(&self) -> RequestTimer {
+        RequestTimer::new(Arc::clone(&self.activity))
     }
 
     fn ended(&mut self) {
@@ -37,7 +44,8 @@ impl Body for WatchedBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        let take = |body: &mut Incoming| Pin::new(body).poll_frame(cx);
+        let frame = wakers::take_part(&mut self.body, take, Incoming::is_end_stream);
         match &frame {
             Poll::Pending if !self.awaited => {
                 self.awaited = true;

@@ -15,9 +15,9 @@ pub struct MinRate {
 }
 
 impl MinRate {
-    /// The rate counts from now on.
-    pub fn start() -> Self {
-        Self { kept_until: Instant::now() }
+    /// The rate counts from `begun` on.
+    pub fn start(begun: Instant) -> Self {
+        Self { kept_until: begun }
     }
 
     /// `bytes` came now. Bytes that come faster than they must are no credit for later.

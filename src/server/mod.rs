@@ -11,13 +11,15 @@ mod limits;
 mod min_rate;
 mod origin;
 mod response;
+mod routes;
 mod socket;
+mod timer;
+mod wakers;
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,20 +27,23 @@ use tokio_util::task::TaskTracker;
 use crate::logging::Throttle;
 
 use activity::Activity;
+pub use body::WatchedBody;
 use connections::Connections;
 pub use credentials::{SecretDigest, basic, bearer};
 pub use limits::ListenerLimits;
 pub use min_rate::MinRate;
 pub use origin::is_local;
+pub use routes::Routes;
+pub use timer::RequestTimer;
 
-/// Serves `app` until `soft` is cancelled and every connection has ended, or until `hard` is
+/// Serves `routes` until `soft` is cancelled and every connection has ended, or until `hard` is
 /// cancelled.
 ///
 /// After `soft` nothing is accepted, idle connections are closed, and requests already begun are
 /// still answered; `hard` drops what is left.
 pub async fn serve(
     listener: TcpListener,
-    app: Router,
+    routes: impl Routes,
     limits: ListenerLimits,
     soft: CancellationToken,
     hard: CancellationToken,
@@ -54,10 +59,10 @@ pub async fn serve(
             let activity = Arc::new(Activity::new(Arc::clone(&limits)));
             let slot = connections.add(Arc::clone(&activity));
             let id = slot.id;
-            let connection = connection::run(stream, app.clone(), activity, soft.clone());
-            let hard = hard.clone();
+            let (soft, hard) = (soft.clone(), hard.clone());
+            let connection = connection::run(stream, routes.clone(), activity, soft, hard);
             let task = tasks.spawn(async move {
-                hard.run_until_cancelled_owned(connection).await;
+                connection.await;
                 drop(slot);
             });
             connections.set_task(id, task.abort_handle());

@@ -11,28 +11,35 @@ use super::activity::Activity;
 
 /// A body, as hyper sends it. hyper asks for the next part once the client has taken most of the
 /// parts before: a response that goes on for long is open for as long as its client reads.
-pub(super) struct WatchedResponse {
-    body: axum::body::Body,
+pub(super) struct WatchedResponse<B> {
+    body: B,
     activity: Arc<Activity>,
+    /// A part was sent.
+    begun: bool,
 }
 
-impl WatchedResponse {
-    pub(super) fn new(body: axum::body::Body, activity: Arc<Activity>) -> Self {
-        Self { body, activity }
+impl<B> WatchedResponse<B> {
+    pub(super) fn new(body: B, activity: Arc<Activity>) -> Self {
+        Self { body, activity, begun: false }
     }
 }
 
-impl Body for WatchedResponse {
+impl<B: Body<Data = Bytes> + Unpin> Body for WatchedResponse<B> {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(_))) = frame {
-            self.activity.response_continues();
+            let is_whole = !self.begun && self.body.is_end_stream();
+            self.begun = true;
+            // The activity knows already that a response of one part began.
+            if !is_whole {
+                self.activity.response_continues();
+            }
         }
         frame
     }

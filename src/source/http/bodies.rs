@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::lock::lock;
-use crate::pipeline::Budget;
+use crate::pipeline::{Budget, Reservation};
 use crate::server::MinRate;
 
 use super::decode::{Decoder, INFLATE};
@@ -55,6 +55,12 @@ impl Bodies {
     pub(super) fn room(self: &Arc<Self>) -> Result<BodyRoom, Problem> {
         let others: Arc<dyn Evict> = Arc::<Self>::clone(self);
         BodyRoom::new(Arc::clone(&self.share), others)
+    }
+
+    /// Holds `bytes` for a small body that came at once; `None`: it is not small, or nobody has
+    /// given up any memory for it so far.
+    pub(super) fn hold_at_once(&self, bytes: usize) -> Option<Reservation> {
+        self.share.hold_at_once(bytes)
     }
 
     /// From now on other bodies may take the memory of `partial`.

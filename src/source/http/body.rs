@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Frame};
+use hyper::body::{Body, Frame};
+use hyper::{HeaderMap, header};
 use tokio::time::{Instant, timeout_at};
 
 use crate::pipeline::Message;
@@ -53,8 +52,8 @@ pub(super) const TURN: usize = 64 * 1024;
 
 /// Reads all of `body`: its text and its compressed form have at most `bodies.limit()` bytes each,
 /// it comes within `bodies.timeout`, and memory is reserved for each byte as soon as it is here.
-pub(super) async fn read(
-    mut body: Body,
+pub(super) async fn read<B: Body<Data = Bytes> + Unpin>(
+    mut body: B,
     encoding: Encoding,
     bodies: &Arc<Bodies>,
 ) -> Result<Arc<Message>, Problem> {
@@ -64,15 +63,23 @@ pub(super) async fn read(
     }
     let declared =
         size.upper().and_then(|upper| usize::try_from(upper).ok()).unwrap_or(bodies.limit());
+    let mut first = body.frame().now_or_never();
+    if encoding == Encoding::Identity && body.is_end_stream() {
+        match first.map(|frame| whole(frame, bodies)) {
+            Some(Ok(message)) => return Ok(message),
+            other => first = other.and_then(Result::err),
+        }
+    }
     let room = bodies.room()?;
     let decoder = match encoding {
         Encoding::Identity => Decoder::Identity(Buffer::new(room, declared)),
         Encoding::Gzip => Decoder::Gzip(Gzip::new(Buffer::new(room, bodies.limit()))),
     };
-    let deadline = Instant::now() + bodies.timeout;
-    let mut reading = Reading::AtOnce(PartialBody { decoder, rate: MinRate::start() });
+    let begun = Instant::now();
+    let deadline = begun + bodies.timeout;
+    let mut reading = Reading::AtOnce(PartialBody { decoder, rate: MinRate::start(begun) });
     loop {
-        let frame = match body.frame().now_or_never() {
+        let frame = match first.take().or_else(|| body.frame().now_or_never()) {
             Some(frame) => frame,
             None => {
                 reading = reading.wait(bodies)?;
@@ -82,10 +89,12 @@ pub(super) async fn read(
         let Some(frame) = frame else { break };
         // Trailers are ignored.
         if let Ok(chunk) = frame.map_err(|_| Problem::UnreadableBody)?.into_data() {
-            reading.with(|partial| {
-                partial.rate.received(chunk.len());
-                Ok(())
-            })?;
+            if !body.is_end_stream() {
+                reading.with(|partial| {
+                    partial.rate.received(chunk.len());
+                    Ok(())
+                })?;
+            }
             match encoding {
                 Encoding::Identity => reading.with(|partial| partial.decoder.push(chunk))?,
                 Encoding::Gzip => reading.inflate(chunk).await?,
@@ -96,6 +105,23 @@ pub(super) async fn read(
         }
     }
     reading.finish()
+}
+
+/// A part of a body, as it comes; `None`: there is none.
+type BodyPart<E> = Option<Result<Frame<Bytes>, E>>;
+
+/// The message of a small body that came at once, as most do: it never waits, so it needs no
+/// [`BodyRoom`](super::room::BodyRoom). Anything else comes back.
+fn whole<E>(frame: BodyPart<E>, bodies: &Bodies) -> Result<Arc<Message>, BodyPart<E>> {
+    match frame.map(|frame| frame.map(Frame::into_data)) {
+        Some(Ok(Ok(chunk))) => match bodies.hold_at_once(chunk.len()) {
+            Some(held) => Ok(Message::new(chunk, held)),
+            None => Err(Some(Ok(Frame::data(chunk)))),
+        },
+        Some(Ok(Err(frame))) => Err(Some(Ok(frame))),
+        Some(Err(error)) => Err(Some(Err(error))),
+        None => Err(None),
+    }
 }
 
 /// A body that is being read. Most bodies come at once, and need not wait.
@@ -129,11 +155,11 @@ impl Reading {
     ///
     /// # Errors
     /// The frame came too late, or another body took the memory.
-    async fn next(
+    async fn next<B: Body<Data = Bytes> + Unpin>(
         &mut self,
-        body: &mut Body,
+        body: &mut B,
         deadline: Instant,
-    ) -> Result<Option<Result<Frame<Bytes>, axum::Error>>, Problem> {
+    ) -> Result<BodyPart<B::Error>, Problem> {
         let kept_until = self.with(|partial| Ok(partial.rate.kept_until()))?;
         let frame = timeout_at(deadline.min(kept_until + MAX_SILENCE), body.frame());
         let frame = match self {
@@ -178,6 +204,7 @@ impl Reading {
 mod tests {
     use std::io::Write as _;
 
+    use axum::body::Body;
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use prometheus::IntGauge;

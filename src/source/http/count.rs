@@ -1,26 +1,32 @@
-//! Counts requests in `traitsink_http_requests_total`; each is a span.
+//! Counts answers in `traitsink_http_requests_total`.
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use prometheus::IntCounter;
 
-use crate::metrics::{HTTP_PATHS, Metrics};
-use crate::trace::WorkSpan;
+use crate::metrics::Metrics;
 
-/// Counts every response by path and status.
-pub(super) async fn requests(
-    State(metrics): State<Arc<Metrics>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let path =
-        HTTP_PATHS.iter().find(|&&path| path == request.uri().path()).copied().unwrap_or("other");
-    let span = WorkSpan::request(request.method(), path, request.headers());
-    let response = span.around(next.run(request)).await;
-    span.answered(response.status().as_u16());
-    metrics.http_request(path, response.status().as_u16()).inc();
-    tracing::debug!(path, status = response.status().as_u16(), "answered");
-    response
+use super::paths::PATHS;
+
+/// The counters of answers.
+pub(super) struct RequestCounts {
+    metrics: Arc<Metrics>,
+    /// Those with status 200, for each of [`PATHS`].
+    ok: [IntCounter; PATHS.len()],
+}
+
+impl RequestCounts {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        let ok = PATHS.map(|(path, _)| metrics.http_request(path, 200));
+        Self { metrics, ok }
+    }
+
+    /// Counts an answer to the path at `route` of [`PATHS`]; `None`: to another one.
+    pub(super) fn answered(&self, route: Option<usize>, status: u16) {
+        match (route, status) {
+            (Some(at), 200) => self.ok[at].inc(),
+            (Some(at), _) => self.metrics.http_request(PATHS[at].0, status).inc(),
+            (None, _) => self.metrics.http_request("other", status).inc(),
+        }
+    }
 }

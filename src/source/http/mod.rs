@@ -1,12 +1,14 @@
 //! `POST /v1/{identify,track,page,screen,group,alias,batch}`: answered 200 once everything in the
 //! request is safe.
 
+mod answer;
 mod auth;
 mod bodies;
 mod body;
 mod count;
 mod decode;
 mod live_keys;
+mod paths;
 mod problem;
 mod receipts;
 mod room;
@@ -14,42 +16,32 @@ mod room;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::response::IntoResponse;
-use axum::routing::post;
-use tokio::time::timeout;
-use tower_http::catch_panic::CatchPanicLayer;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{HeaderMap, Method, Request, Response};
 
 use crate::config;
 use crate::event::{self, Body, Elements, RejectReason, SplitError};
 use crate::metrics::Metrics;
 use crate::pipeline::{Ack, Busy, Intake, Message, NotAccepted, Origin, Outcome, Source, admit};
 use crate::profile::Prefix;
-use crate::server::is_local;
+use crate::server::{RequestTimer, Routes, WatchedBody, is_local};
+use crate::trace::WorkSpan;
 
 use bodies::Bodies;
 use body::{Encoding, TURN};
+use count::RequestCounts;
 pub use live_keys::LiveKeys;
+use paths::PATHS;
 use problem::Problem;
 use receipts::Pending;
-
-/// The paths, each with the type of its events; `None` is a batch, whose events name their types.
-const PATHS: [(&str, Option<&str>); 7] = [
-    ("/v1/identify", Some("identify")),
-    ("/v1/track", Some("track")),
-    ("/v1/page", Some("page")),
-    ("/v1/screen", Some("screen")),
-    ("/v1/group", Some("group")),
-    ("/v1/alias", Some("alias")),
-    ("/v1/batch", None),
-];
 
 /// The HTTP source: what all requests share.
 pub struct HttpSource {
     keys: LiveKeys,
     intake: Arc<Intake>,
     metrics: Arc<Metrics>,
+    counts: RequestCounts,
     bodies: Arc<Bodies>,
     wait: Duration,
 }
@@ -66,6 +58,7 @@ impl HttpSource {
         Self {
             keys: LiveKeys::new(&config.write_keys, default_prefix),
             intake,
+            counts: RequestCounts::new(Arc::clone(&metrics)),
             metrics,
             bodies,
             wait: config.wait,
@@ -77,30 +70,23 @@ impl HttpSource {
         self.keys.clone()
     }
 
-    /// The source as a service for the serving loop.
-    pub fn into_router(self) -> Router {
-        let metrics = Arc::clone(&self.metrics);
-        let mut router = Router::new();
-        for (path, path_type) in PATHS {
-            let answer = move |State(source): State<Arc<Self>>, request: Request| async move {
-                source.answer(path_type, request).await
-            };
-            router = router.route(path, post(answer));
-        }
-        router
-            .method_not_allowed_fallback(|| async { Problem::MethodNotAllowed })
-            .fallback(|| async { Problem::NotFound })
-            .layer(CatchPanicLayer::custom(|_| Problem::Panicked.into_response()))
-            .layer(axum::middleware::from_fn_with_state(metrics, count::requests))
-            .with_state(Arc::new(self))
+    /// The source as what a listener serves.
+    pub fn into_routes(self) -> impl Routes {
+        Arc::new(self)
     }
 
-    async fn answer(
+    /// Answers a request to the path at `route` of [`PATHS`]; returns the table of its headers once
+    /// all is safe.
+    async fn take(
         &self,
-        path_type: Option<&'static str>,
-        request: Request,
-    ) -> Result<&'static str, Problem> {
-        let (head, body) = request.into_parts();
+        route: Option<usize>,
+        request: Request<WatchedBody>,
+    ) -> Result<HeaderMap, Problem> {
+        let (_, path_type) = PATHS[route.ok_or(Problem::NotFound)?];
+        if request.method() != Method::POST {
+            return Err(Problem::MethodNotAllowed);
+        }
+        let (mut head, body) = request.into_parts();
         let keys = self.keys.current();
         if keys.is_empty() && !is_local(&head) {
             return Err(Problem::Foreign);
@@ -114,18 +100,21 @@ impl HttpSource {
         };
         let encoding = Encoding::of(&head.headers)?;
         // The head is freed before the body, which may take long: both may be equally large.
+        let headers = answer::emptied(std::mem::take(&mut head.headers));
         drop(head);
+        let timer = body.timer();
         let message = body::read(body, encoding, &self.bodies).await?;
         match event::split(message.bytes()) {
             Ok(Body::Event(_)) if path_type.is_none() => Err(Problem::MissingBatch),
             Ok(Body::Event(event)) => {
                 let origin = Origin { path_type, ..origin };
-                let rejected = self.deliver(message, Elements::one(event), origin).await?;
-                rejected.map_or(Ok("OK"), |reason| Err(Problem::Rejected(reason)))
+                let events = Elements::one(event);
+                let rejected = self.deliver(message, events, origin, &timer).await?;
+                rejected.map_or(Ok(headers), |reason| Err(Problem::Rejected(reason)))
             }
             Ok(Body::Batch(events)) => {
-                self.deliver(message, events, origin).await?;
-                Ok("OK")
+                self.deliver(message, events, origin, &timer).await?;
+                Ok(headers)
             }
             Err(error) => {
                 self.count_unsplittable(error);
@@ -141,10 +130,12 @@ impl HttpSource {
         message: Arc<Message>,
         mut events: Elements,
         origin: Origin<'_>,
+        timer: &RequestTimer,
     ) -> Result<Option<RejectReason>, Problem> {
         let (pending, receipts) = Pending::new(events.len());
+        let received = Instant::now();
+        let deadline = received + self.wait;
         let delivery = async {
-            let received = Instant::now();
             let origin = Origin { sent_at: events.sent_at(message.bytes()), ..origin };
             let (mut taken, mut turn) = (0, 0);
             while let Some(event) = events.next(message.bytes()) {
@@ -171,7 +162,7 @@ impl HttpSource {
             let outcome = pending.outcome().await;
             if outcome.failed { Err(Problem::Failed) } else { Ok(outcome.rejected) }
         };
-        timeout(self.wait, delivery).await.unwrap_or(Err(Problem::Late))
+        timer.timeout_at(deadline, delivery).await.unwrap_or(Err(Problem::Late))
     }
 
     /// Sees one event into its lane. Waits for room only while earlier events of the same request
@@ -202,5 +193,23 @@ impl HttpSource {
         let (_, receipts) = Pending::new(1);
         Ack::new(Source::Http, receipts, 0, Arc::clone(&self.metrics), Instant::now())
             .settle(Outcome::Rejected(reason));
+    }
+}
+
+impl Routes for Arc<HttpSource> {
+    type Body = Full<Bytes>;
+
+    async fn answer(self, request: Request<WatchedBody>) -> Response<Full<Bytes>> {
+        let path = request.uri().path();
+        let route = PATHS.iter().position(|(known, _)| *known == path);
+        let path = route.map_or("other", |at| PATHS[at].0);
+        let span = WorkSpan::request(request.method(), path, request.headers());
+        let taken = span.around(answer::or_panicked(self.take(route, request))).await;
+        let response = taken.map_or_else(Problem::response, answer::ok);
+        let status = response.status().as_u16();
+        span.answered(status);
+        self.counts.answered(route, status);
+        tracing::debug!(path, status, "answered");
+        response
     }
 }

@@ -1,7 +1,9 @@
 //! Every response that is not 200.
 
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{self, HeaderValue};
+use hyper::{Response, StatusCode};
 
 use crate::event::{RejectReason, SplitError};
 use crate::pipeline::Busy;
@@ -136,15 +138,15 @@ impl Problem {
             _ => None,
         }
     }
-}
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+    /// The answer.
+    pub(super) fn response(self) -> Response<Full<Bytes>> {
         let (status, code, message) = self.parts();
         let body = format!(r#"{{"code":"{code}","message":"{message}"}}"#);
-        let mut response =
-            (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        let mut response = Response::new(Full::from(body));
+        *response.status_mut() = status;
         let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(seconds) = self.retry_after() {
             headers.insert(header::RETRY_AFTER, seconds);
         }
@@ -172,6 +174,8 @@ impl IntoResponse for Problem {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt as _;
+
     use super::*;
 
     fn all() -> impl Iterator<Item = Problem> {
@@ -216,7 +220,7 @@ mod tests {
     #[test]
     fn retry_after_is_sent_exactly_with_503() {
         for problem in all() {
-            let response = problem.into_response();
+            let response = problem.response();
             let again = response.status() == StatusCode::SERVICE_UNAVAILABLE;
             assert_eq!(response.headers().contains_key(header::RETRY_AFTER), again, "{problem:?}");
         }
@@ -225,8 +229,7 @@ mod tests {
     #[tokio::test]
     async fn every_body_is_json_with_code_and_message() {
         for problem in all() {
-            let body =
-                axum::body::to_bytes(problem.into_response().into_body(), 1024).await.unwrap();
+            let body = problem.response().into_body().collect().await.unwrap().to_bytes();
             let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
             assert!(body["code"].is_string() && body["message"].is_string(), "{problem:?}: {body}");
         }

@@ -1,9 +1,11 @@
 //! Collects how the events of one request ended.
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 
-use tokio::sync::Notify;
+use futures_util::task::AtomicWaker;
 
 use crate::event::RejectReason;
 use crate::pipeline::{Outcome, Receipts};
@@ -15,7 +17,8 @@ struct RequestReceipts {
     failed: AtomicBool,
     rejected: OnceLock<RejectReason>,
     cancelled: AtomicBool,
-    settled: Notify,
+    /// The task that waits for the last event.
+    waiting: AtomicWaker,
 }
 
 impl Receipts for RequestReceipts {
@@ -28,7 +31,7 @@ impl Receipts for RequestReceipts {
         // Release here pairs with Acquire where the count is read: a task that sees the last event
         // settled also sees how the others ended.
         if self.pending.fetch_sub(1, Ordering::Release) == 1 {
-            self.settled.notify_one();
+            self.waiting.wake();
         }
     }
 
@@ -59,7 +62,7 @@ impl Pending {
             failed: AtomicBool::new(false),
             rejected: OnceLock::new(),
             cancelled: AtomicBool::new(false),
-            settled: Notify::new(),
+            waiting: AtomicWaker::new(),
         });
         (Self(Arc::clone(&receipts)), receipts)
     }
@@ -71,9 +74,18 @@ impl Pending {
 
     /// Returns when every event is settled.
     pub(super) async fn outcome(&self) -> RequestOutcome {
-        while self.0.pending.load(Ordering::Acquire) > 0 {
-            self.0.settled.notified().await;
-        }
+        let all_settled = || self.0.pending.load(Ordering::Acquire) == 0;
+        poll_fn(|cx| {
+            if !all_settled() {
+                self.0.waiting.register(cx.waker());
+                // The last one may have been settled before there was a task to wake.
+                if !all_settled() {
+                    return Poll::Pending;
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
         RequestOutcome {
             failed: self.0.failed.load(Ordering::Relaxed),
             rejected: self.0.rejected.get().copied(),

@@ -33,6 +33,15 @@ impl BodyShare {
         let share_of_large = (share - share / 4).max(largest).min(share);
         Self { budget: Arc::clone(budget), limit, share, share_of_large, joining: Mutex::default() }
     }
+
+    /// Holds `bytes` for a whole body that came at once and does not count towards the share;
+    /// `None`: it does, or there is too little memory.
+    pub(super) fn hold_at_once(&self, bytes: usize) -> Option<Reservation> {
+        if bytes > SMALL.min(self.limit) {
+            return None;
+        }
+        self.budget.try_reserve(bytes)
+    }
 }
 
 /// Frees memory of the share when there is too little.
