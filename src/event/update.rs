@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use bytes::{Bytes, BytesMut};
+
 use super::entity_places::{EntityName, EntityPlaces};
 use crate::profile::KeyPlaces;
 
@@ -10,7 +12,7 @@ use crate::profile::KeyPlaces;
 /// each field that is removed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Update {
-    packed: Box<[u8]>,
+    packed: Bytes,
     /// Where the bare key stands in `packed`.
     key: Range<u32>,
     places: KeyPlaces,
@@ -78,7 +80,7 @@ impl Update {
             removals += 1;
         }
         Self {
-            packed: packed.into_boxed_slice(),
+            packed: packed.into_boxed_slice().into(),
             key: end - key.len() as u32..end,
             places: KeyPlaces::default(),
             fields: count,
@@ -198,6 +200,22 @@ impl Update {
             }
             Action::Merge | Action::Replace | Action::Delete | Action::Erase => None,
         }
+    }
+
+    /// Moves its bytes to the end of `segment`, which must have room for [`Update::packed`].
+    pub fn move_into(&mut self, segment: &mut BytesMut) {
+        segment.extend_from_slice(&self.packed);
+        self.packed = segment.split().freeze();
+    }
+
+    /// Moves its bytes out of the segment that it shares with others.
+    pub fn move_out(&mut self) {
+        self.packed = Bytes::copy_from_slice(&self.packed);
+    }
+
+    /// The key and all behind it.
+    pub fn packed(&self) -> &[u8] {
+        &self.packed
     }
 
     /// Bytes this update holds in memory.

@@ -25,6 +25,7 @@ mod key_deletions;
 mod lane;
 mod poison;
 mod queue;
+mod segments;
 mod set_aside;
 mod unwritten;
 
