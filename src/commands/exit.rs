@@ -3,6 +3,8 @@
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
+use tokio::runtime::Builder;
+
 use crate::app::StartError;
 use crate::config::{ConfigArgs, Loaded, load};
 use crate::exit::Exit;
@@ -47,7 +49,29 @@ pub(crate) fn complain(text: &str) {
 
 /// Runs a command that waits for things, and says why it could not start.
 pub(crate) fn in_runtime(command: impl Future<Output = Result<ExitCode, StartError>>) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    run_in(Builder::new_multi_thread(), command)
+}
+
+/// The same for a command one thread of which is busy all the time: the others share the other
+/// processors. A thread more would only take turns with that one.
+pub(crate) fn in_runtime_beside_a_thread(
+    command: impl Future<Output = Result<ExitCode, StartError>>,
+) -> ExitCode {
+    let mut runtime = Builder::new_multi_thread();
+    // The variable is tokio's own.
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_none()
+        && let Ok(processors) = std::thread::available_parallelism()
+    {
+        runtime.worker_threads((processors.get() - 1).max(1));
+    }
+    run_in(runtime, command)
+}
+
+fn run_in(
+    mut runtime: Builder,
+    command: impl Future<Output = Result<ExitCode, StartError>>,
+) -> ExitCode {
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&format!("traitsink: cannot start threads: {error}"));

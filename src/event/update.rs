@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use bytes::{Bytes, BytesMut};
+
 use super::bulk::{bulk_len, push_bulk, unbulk};
 use super::entity_places::{EntityName, EntityPlaces};
 use super::field_map::FieldMap;
@@ -12,7 +14,7 @@ use crate::profile::KeyPlaces;
 /// each field that is removed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Update {
-    packed: Box<[u8]>,
+    packed: Bytes,
     /// Where the bare key stands in `packed`.
     key: Range<u32>,
     places: KeyPlaces,
@@ -101,7 +103,7 @@ impl Update {
         event_time: Option<i64>,
     ) -> Self {
         Self {
-            packed: packed.into_boxed_slice(),
+            packed: packed.into_boxed_slice().into(),
             key,
             places: KeyPlaces::default(),
             fields,
@@ -221,6 +223,22 @@ impl Update {
             }
             Action::Merge | Action::Replace | Action::Delete | Action::Erase => None,
         }
+    }
+
+    /// Moves its bytes to the end of `segment`, which must have room for [`Update::packed`].
+    pub fn move_into(&mut self, segment: &mut BytesMut) {
+        segment.extend_from_slice(&self.packed);
+        self.packed = segment.split().freeze();
+    }
+
+    /// Moves its bytes out of the segment that it shares with others.
+    pub fn move_out(&mut self) {
+        self.packed = Bytes::copy_from_slice(&self.packed);
+    }
+
+    /// The key and all behind it.
+    pub fn packed(&self) -> &[u8] {
+        &self.packed
     }
 
     /// Bytes this update holds in memory.

@@ -28,6 +28,7 @@ mod lane;
 mod message;
 mod poison;
 mod queue;
+mod segments;
 mod set_aside;
 mod unwritten;
 

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use crate::lock::lock;
 
 use super::job::{Busy, Job};
+use super::segments::Segments;
 
 /// The jobs of one lane, in the order in which they were accepted.
 pub struct Queue {
@@ -27,6 +28,8 @@ struct QueueState {
     gathered: VecDeque<Gathered>,
     /// The most jobs and bytes of each; those that the last [`Queue::take`] asked for.
     limits: Option<(usize, usize)>,
+    /// Where the queued updates stand.
+    segments: Segments,
     /// The place of jobs that are settled, for others.
     spare: Vec<Job>,
     /// Bytes of the queued updates and of those taken and not yet released.
@@ -70,11 +73,12 @@ impl Gathered {
         (!jobs.is_empty()).then_some(Self { jobs, bytes })
     }
 
-    /// Takes the cancelled jobs out.
+    /// Takes the cancelled jobs out. The others wait on, and must not keep the room of those.
     fn cancelled(&mut self) -> Vec<Job> {
         let (cancelled, kept): (Vec<Job>, _) =
             std::mem::take(&mut self.jobs).into_iter().partition(Job::cancelled);
         self.jobs = kept;
+        self.jobs.iter_mut().for_each(|job| job.update.move_out());
         self.bytes -= cancelled.iter().map(Job::cost).sum::<usize>();
         cancelled
     }
@@ -89,8 +93,9 @@ impl QueueState {
         }
     }
 
-    fn push(&mut self, job: Job, cost: usize) {
+    fn push(&mut self, mut job: Job, cost: usize) {
         self.bytes += cost;
+        self.segments.take_in(&mut job.update);
         match self.gathered.back_mut() {
             Some(last) if last.takes(cost, self.limits) => last.add(job, cost),
             _ => {

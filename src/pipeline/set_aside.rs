@@ -152,9 +152,12 @@ impl SetAsideKeys {
             return jobs;
         }
         let mut others = Vec::with_capacity(jobs.len());
-        for job in jobs {
+        for mut job in jobs {
             match self.keys.get_mut(job.update.key()) {
-                Some(waiting) => waiting.jobs.push_back(job),
+                Some(waiting) => {
+                    job.update.move_out();
+                    waiting.jobs.push_back(job);
+                }
                 None => others.push(job),
             }
         }
@@ -230,7 +233,10 @@ impl SetAsideKey {
 
     fn give_back(&mut self, jobs: Vec<Job>) {
         self.out = false;
-        jobs.into_iter().rev().for_each(|job| self.jobs.push_front(job));
+        for mut job in jobs.into_iter().rev() {
+            job.update.move_out();
+            self.jobs.push_front(job);
+        }
     }
 
     /// How many events the next write has.

@@ -45,7 +45,7 @@ pub(super) fn replay(options: &Options, args: ReplayArgs) -> ExitCode {
         Err(code) => return code,
     };
     let _logging = logging::init(&loaded.config.log);
-    exit::in_runtime(deliver(loaded.config, args, options.quiet()))
+    exit::in_runtime_beside_a_thread(deliver(loaded.config, args, options.quiet()))
 }
 
 async fn deliver(config: Config, args: ReplayArgs, quiet: bool) -> Result<ExitCode, StartError> {

@@ -124,7 +124,8 @@ impl<S: Apply> Worker<S> {
         if !Job::any_cancelled(&jobs) {
             return jobs;
         }
-        let (gone, kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(Job::cancelled);
+        let (gone, mut kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(Job::cancelled);
+        kept.iter_mut().for_each(|job| job.update.move_out());
         if !gone.is_empty() {
             self.lane.queue.release(gone.iter().map(|job| job.cost()).sum());
         }
