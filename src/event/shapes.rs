@@ -198,7 +198,8 @@ mod tests {
             let value = pieces.concat();
             let found = events(&value);
             let limits = Limits { max_event: 200, ..limits() };
-            let (rules, origin) = (Rules::new(limits, "Redis"), Origin { wrapped, ..Origin::default() });
+            let rules = Rules::new(limits, "Redis");
+            let origin = Origin { wrapped, ..Origin::default() };
             let mut transformer = Transformer::default();
             if let Some(decision) = transformer.transform_bare(&rules, origin, &value) {
                 prop_assert_eq!(found, [value.as_slice()]);

@@ -21,8 +21,8 @@ pub(in crate::event) fn push_json_number(out: &mut Vec<u8>, number: f64) {
 /// Digits that any double has.
 const EXACT_DIGITS: usize = 15;
 
-/// Whether `scalar`, a JSON number or `true`, `false` or `null`, is already as JavaScript prints it,
-/// alone and in JSON. Says no where it would take long to find out.
+/// Whether `scalar`, a JSON number or `true`, `false` or `null`, is already as JavaScript prints
+/// it, alone and in JSON. Says no where it would take long to find out.
 pub(in crate::event) fn is_printed(scalar: &[u8]) -> bool {
     let digits = match scalar {
         b"0" | b"true" | b"false" | b"null" => return true,
@@ -69,5 +69,29 @@ mod tests {
             assert_eq!(text(push_number, number), bare);
             assert_eq!(text(push_json_number, number), in_array);
         }
+    }
+
+    #[test]
+    fn a_number_that_counts_as_printed_is_so() {
+        let mut printed = 0;
+        for sign in ["", "-"] {
+            for whole in
+                ["0", "1", "10", "999", "1234567890", "123456789012345", "9007199254740993"]
+            {
+                for fraction in ["", ".0", ".5", ".05", ".000001", ".0000001", ".10", ".123456789"]
+                {
+                    for exponent in ["", "e5", "E-7"] {
+                        let number = format!("{sign}{whole}{fraction}{exponent}");
+                        if is_printed(number.as_bytes()) {
+                            printed += 1;
+                            let value = number.parse().unwrap();
+                            assert_eq!(text(push_number, value), number);
+                            assert_eq!(text(push_json_number, value), number);
+                        }
+                    }
+                }
+            }
+        }
+        assert!(printed > 40, "{printed}");
     }
 }
