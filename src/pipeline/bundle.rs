@@ -294,14 +294,15 @@ mod tests {
             assert!(fixture.add(topic, n as i64, &user, 500 + n));
         }
         assert!(fixture.bundles.push().is_empty());
-        let mut offsets = Vec::new();
+        let (mut offsets, mut all_messages) = (Vec::new(), 0);
         for lane in 0..2 {
             let jobs = fixture.queued(lane);
             assert!(jobs.iter().all(|job| fixture.intake.lane(job) == lane));
             assert!(jobs.is_sorted_by_key(|job| job.record().unwrap().offset));
             let mut messages: Vec<_> = jobs.iter().map(|job| Arc::as_ptr(job.message())).collect();
             messages.dedup();
-            assert!(messages.len() > 1 && jobs.len() > 10 * messages.len(), "{}", messages.len());
+            assert!(jobs.len() > 8 * messages.len(), "{}", messages.len());
+            all_messages += messages.len();
             for job in &jobs {
                 let record = job.record().unwrap().into_owned();
                 let n = record.offset as usize;
@@ -319,6 +320,7 @@ mod tests {
         }
         offsets.sort_unstable();
         assert_eq!(offsets, (0..90).collect::<Vec<i64>>());
+        assert!(all_messages > 3, "a text is not larger than it may be");
         assert_eq!(fixture.intake.budget().held(), 0, "all of it was given back with the jobs");
     }
 
@@ -334,7 +336,7 @@ mod tests {
         let all = budget.held();
         let last = jobs.pop().unwrap();
         drop(jobs);
-        assert!(budget.held() < all / 2 && budget.held() >= last.message().bytes().len());
+        assert!(budget.held() < all * 3 / 4 && budget.held() >= last.message().bytes().len());
         drop(last);
         assert_eq!(budget.held(), 0);
         let failed = fixture.positions.0.lock().unwrap();

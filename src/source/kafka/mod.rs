@@ -3,12 +3,12 @@
 //! The way of one record: the polling thread (`consumer`) takes it with others as a burst (`burst`)
 //! and decides on its event in place. A small record that is kept is copied into a bundle of its
 //! lane ([`crate::pipeline::Bundles`]); any other record becomes a message of its own (`record`),
-//! whose events are offered to their lanes one by one (`admission`). A rejected event becomes a dead
-//! letter (`rejected`). When an event finds no room its partition is paused until there is some
-//! (`flow`). The receipts of an event are its partition under one assignment epoch (`assignment`),
-//! whose watermark ([`crate::source::log::Offsets`]) is stored with librdkafka, which commits it;
-//! with `kafka.failover_replay` it is held back for a while, so that records whose writes Redis
-//! loses in a failover can be read again (`partition`).
+//! whose events are offered to their lanes one by one (`admission`). A rejected event becomes a
+//! dead letter (`rejected`). When an event finds no room its partition is paused until there is
+//! some (`flow`). The receipts of an event are its partition under one assignment epoch
+//! (`assignment`), whose watermark ([`crate::source::log::Offsets`]) is stored with librdkafka,
+//! which commits it; with `kafka.failover_replay` it is held back for a while, so that records
+//! whose writes Redis loses in a failover can be read again (`partition`).
 //!
 //! `member` holds librdkafka's callbacks: at a revoke, events that are not sent are taken back and
 //! those that are sent are awaited before the partition is given up. A process that stood still for

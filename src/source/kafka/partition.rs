@@ -81,7 +81,7 @@ impl Blocked {
 }
 
 impl Partition {
-    /// `since`: the number of the assignment of partitions. `lag` is how long commits are held back.
+    /// `since`: the number of the assignment of partitions. `lag`: how long commits are held back.
     pub(super) fn new(
         topic: &str,
         number: i32,
