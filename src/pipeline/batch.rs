@@ -34,7 +34,7 @@ pub(super) fn joinable<'a>(forms: &Forms, mut jobs: impl Iterator<Item = &'a Job
 /// Items grouped by key, in the order of first appearance.
 struct KeyGroups<W> {
     keys: Vec<KeyGroup<W>>,
-    items: Vec<Item>,
+    items: Vec<GroupedItem>,
     by_key: HashTable<u32>,
     hasher: DefaultHashBuilder,
 }
@@ -49,7 +49,7 @@ struct KeyGroup<W> {
 }
 
 /// An item that is in a group.
-struct Item {
+struct GroupedItem {
     group: u32,
     /// The next item of the same key.
     next: Option<u32>,
@@ -103,7 +103,7 @@ impl<W: Copy> KeyGroups<W> {
                     group
                 }
             };
-            items.push(Item { group, next: None });
+            items.push(GroupedItem { group, next: None });
         }
         items.len()
     }

@@ -56,8 +56,8 @@ impl ConfirmedCounts {
         self.time = Timestamp::now().as_millisecond();
     }
 
-    /// Adds the event of `ack`, whose outcome is `Written` or `Stale`. Its source hears of it later,
-    /// by [`Ack::report`]: whoever asks for the metrics then must find it in them.
+    /// Adds the event of `ack`, whose outcome is `Written` or `Stale`. Its source hears of it
+    /// later, by [`Ack::report`]: whoever asks for the metrics then must find it in them.
     pub(super) fn add(&mut self, ack: &Ack, outcome: Outcome) {
         let Some(source) = ack.counted_as() else { return };
         let counts = &mut self.sources[source as usize];
