@@ -72,7 +72,7 @@ fn step(most: f64) -> f64 {
 pub(super) fn text(figure: f64) -> String {
     let (figure, unit) = match figure {
         figure if figure >= 1e6 => (figure / 1e6, " M"),
-        figure if figure >= 1e3 => (figure / 1e3, " k"),
+        figure if figure >= 1e4 => (figure / 1e3, " k"),
         figure => (figure, ""),
     };
     format!("{}{unit}", (figure * 100.0).round() / 100.0)

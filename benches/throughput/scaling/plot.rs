@@ -50,8 +50,8 @@ pub(super) fn svg(dimension: &Dimension, points: &[Measured]) -> String {
         let (left, at) = (LEFT - 10.0, at + 4.0);
         add(format_args!(r#"<text x="{left}" y="{at:.1}" text-anchor="end">{text}</text>"#));
     }
-    for tick in x.ticks() {
-        let (at, text) = (horizontal(&x, tick), text(tick));
+    for point in points {
+        let (at, text) = (horizontal(&x, point.x), text(point.x));
         add(format_args!(r#"<path class="grid" d="M{at:.1} {TOP}V{BOTTOM}"/>"#));
         let below = BOTTOM + 20.0;
         add(format_args!(r#"<text x="{at:.1}" y="{below}" text-anchor="middle">{text}</text>"#));
