@@ -1,5 +1,5 @@
-//! The wakers of a connection's task: they tell which of its parts was woken, and leave out turns of
-//! the task that are not needed.
+//! The wakers of a connection's task: they tell which of its parts was woken, and leave out turns
+//! of the task that are not needed.
 
 use std::cell::Cell;
 use std::sync::Arc;

@@ -159,7 +159,8 @@ mod tests {
     use tokio::task::{JoinHandle, yield_now};
     use tokio::time::advance;
 
-    use super::super::body::{Encoding, read};
+    use super::super::body::read;
+    use super::super::encoding::Encoding;
     use super::*;
     use crate::pipeline::Busy;
 

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame};
-use hyper::{HeaderMap, header};
 use tokio::time::{Instant, timeout_at};
 
 use crate::pipeline::Message;
@@ -15,32 +14,8 @@ use crate::server::MinRate;
 
 use super::bodies::{Bodies, PartialBody, WaitingHandle};
 use super::decode::{Buffer, Decoder, Gzip};
+use super::encoding::Encoding;
 use super::problem::Problem;
-
-/// The encodings of bodies that are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
-    Identity,
-    Gzip,
-}
-
-impl Encoding {
-    /// The encoding that `Content-Encoding` names: exactly one that is known.
-    ///
-    /// # Errors
-    /// [`Problem::UnknownEncoding`].
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let mut values = headers.get_all(header::CONTENT_ENCODING).iter();
-        let (value, None) = (values.next(), values.next()) else {
-            return Err(Problem::UnknownEncoding);
-        };
-        match value.map(|value| value.as_bytes().trim_ascii().to_ascii_lowercase()).as_deref() {
-            None | Some(b"" | b"identity") => Ok(Self::Identity),
-            Some(b"gzip" | b"x-gzip") => Ok(Self::Gzip),
-            Some(_) => Err(Problem::UnknownEncoding),
-        }
-    }
-}
 
 /// Compressed bytes that are decompressed at once; at most a thousand times as many come out.
 const SLICE: usize = 1024;
@@ -383,28 +358,5 @@ mod tests {
             Ok(38),
             "members are joined"
         );
-    }
-
-    #[test]
-    fn one_known_encoding_is_taken() {
-        let of = |values: &[&str]| {
-            Encoding::of(
-                &values
-                    .iter()
-                    .map(|value| (header::CONTENT_ENCODING, value.parse().unwrap()))
-                    .collect(),
-            )
-        };
-        for value in ["gzip", "GZip", "x-gzip"] {
-            assert_eq!(of(&[value]), Ok(Encoding::Gzip));
-        }
-        for values in [&["identity"][..], &[""], &[]] {
-            assert_eq!(of(values), Ok(Encoding::Identity));
-        }
-        for values in
-            [&["br"][..], &["deflate"], &["zstd"], &["gzip, gzip"], &["gzip", "gzip"], &["utf-8"]]
-        {
-            assert_eq!(of(values), Err(Problem::UnknownEncoding));
-        }
     }
 }

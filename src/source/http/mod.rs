@@ -7,6 +7,7 @@ mod bodies;
 mod body;
 mod count;
 mod decode;
+mod encoding;
 mod live_keys;
 mod paths;
 mod problem;
@@ -29,8 +30,9 @@ use crate::server::{RequestTimer, Routes, WatchedBody, is_local};
 use crate::trace::WorkSpan;
 
 use bodies::Bodies;
-use body::{Encoding, TURN};
+use body::TURN;
 use count::RequestCounts;
+use encoding::Encoding;
 pub use live_keys::LiveKeys;
 use paths::PATHS;
 use problem::Problem;
