@@ -182,26 +182,54 @@ impl Intake {
     /// Decides what becomes of the event in `text`. `source` is where it came from; `None`: those
     /// who watch the tap do not see it.
     pub fn decide(&self, text: &[u8], origin: Origin<'_>, source: Option<Source>) -> Decision {
-        let profile = &self.rules.profile;
-        let now = if profile.needs_clock() { Timestamp::now().as_millisecond() } else { 0 };
-        let origin = Origin { now, ..origin };
+        let origin = self.at_this_time(origin);
         TRANSFORMER.with_borrow_mut(|transformer| {
-            let mut decision = transformer.transform(&self.rules, origin, text);
-            if let Some(suppressed) = &self.suppressed
-                && let Decision::Update(update) = &decision
-                && update.action() != Action::Delete
-                && update.user_id().is_some_and(|user| suppressed(user))
-            {
-                decision = Decision::Skipped(SkipReason::Suppressed);
-            }
-            if let (Some(tap), Some(source)) = (&self.tap, source)
-                && tap.is_watched()
-            {
-                let time = transformer.time();
-                tap.show(source, Explanation::new(&decision).of_profile(profile, time));
-            }
-            decision
+            let decision = transformer.transform(&self.rules, origin, text);
+            self.decided(decision, transformer, source)
         })
+    }
+
+    /// [`Intake::decide`] for a `message` that is one event; `None`: its events are to be found
+    /// first ([`Transformer::transform_bare`]).
+    pub fn decide_bare(
+        &self,
+        message: &[u8],
+        origin: Origin<'_>,
+        source: Option<Source>,
+    ) -> Option<Decision> {
+        let origin = self.at_this_time(origin);
+        TRANSFORMER.with_borrow_mut(|transformer| {
+            let decision = transformer.transform_bare(&self.rules, origin, message)?;
+            Some(self.decided(decision, transformer, source))
+        })
+    }
+
+    fn at_this_time<'a>(&self, origin: Origin<'a>) -> Origin<'a> {
+        let needs_clock = self.rules.profile.needs_clock();
+        Origin { now: if needs_clock { Timestamp::now().as_millisecond() } else { 0 }, ..origin }
+    }
+
+    /// The decision, once suppressed users are skipped; those who watch the tap see it.
+    fn decided(
+        &self,
+        mut decision: Decision,
+        transformer: &Transformer,
+        source: Option<Source>,
+    ) -> Decision {
+        if let Some(suppressed) = &self.suppressed
+            && let Decision::Update(update) = &decision
+            && update.action() != Action::Delete
+            && update.user_id().is_some_and(|user| suppressed(user))
+        {
+            decision = Decision::Skipped(SkipReason::Suppressed);
+        }
+        if let (Some(tap), Some(source)) = (&self.tap, source)
+            && tap.is_watched()
+        {
+            let shown = Explanation::new(&decision);
+            tap.show(source, shown.of_profile(&self.rules.profile, transformer.time()));
+        }
+        decision
     }
 
     /// Bytes that may be held once `job` has its room. A large message leaves an eighth to others,

@@ -96,7 +96,16 @@ impl Consumer {
         let message = &record.message;
         let partition = open(partitions, record)?;
         let deletes = self.admission.tombstones_delete && record::is_tombstone(message);
-        let value = message.payload().unwrap_or_default();
+        let (value, timestamp) =
+            (message.payload().unwrap_or_default(), message.timestamp().to_millis());
+        let (intake, source) = (&self.admission.intake, Some(Source::Kafka));
+        if !deletes
+            && let origin = self.admission.origin(timestamp, None)
+            && let Some(decision) = intake.decide_bare(value, origin, source)
+        {
+            let decided = (0..value.len(), decision);
+            return self.take_decided(partitions, record, decided, received, state);
+        }
         let mut events =
             if deletes { Elements::one(0..message.key_len()) } else { events_of(value) };
         if events.is_empty() {
@@ -104,14 +113,27 @@ impl Consumer {
             self.skip(SkipReason::Empty, state);
             return None;
         }
-        if deletes || events.len() > 1 || (self.keep_headers && record::has_headers(message)) {
+        if deletes || events.len() > 1 {
             return self.take_whole(partitions, record, events, None, received, state);
         }
         let event = events.next(value)?;
-        let timestamp = message.timestamp().to_millis();
         let origin = self.admission.origin(timestamp, events.sent_at(value));
-        let text = &value[event.clone()];
-        let update = match self.admission.intake.decide(text, origin, Some(Source::Kafka)) {
+        let decision = intake.decide(&value[event.clone()], origin, source);
+        self.take_decided(partitions, record, (event, decision), received, state)
+    }
+
+    /// Takes a record with one event, whose place in the value and the decision on it are known.
+    fn take_decided(
+        &self,
+        partitions: &mut Partitions,
+        record: &PolledRecord<'_>,
+        (event, decision): (Range<usize>, Decision),
+        received: Instant,
+        state: &mut BurstState,
+    ) -> Option<RecordEvents> {
+        let message = &record.message;
+        let partition = open(partitions, record)?;
+        let update = match decision {
             Decision::Skipped(reason) => {
                 partition.pass(message.offset());
                 self.skip(reason, state);
@@ -121,16 +143,21 @@ impl Consumer {
             }
             Decision::Update(update) => update,
             rejected @ Decision::Rejected(_) => {
-                let decided = Some((event, rejected));
-                return self.take_whole(partitions, record, events, decided, received, state);
+                return self.take_one(partitions, record, (event, rejected), received, state);
             }
         };
+        if self.keep_headers && record::has_headers(message) {
+            let decided = (event, Decision::Update(update));
+            return self.take_one(partitions, record, decided, received, state);
+        }
+        let (value, timestamp) =
+            (message.payload().unwrap_or_default(), message.timestamp().to_millis());
         let topic = Arc::clone(&partition.topic);
         let (partition, offset, key) = (message.partition(), message.offset(), message.key());
         let small = SmallRecord { topic: &topic, partition, offset, timestamp, value, key, event };
         if !state.bundles.takes(&small, &update) {
-            let decided = Some((small.event, Decision::Update(update)));
-            return self.take_whole(partitions, record, events, decided, received, state);
+            let decided = (small.event, Decision::Update(update));
+            return self.take_one(partitions, record, decided, received, state);
         }
         let cost = small.cost(&update);
         if !state.bundles.has_room(cost) {
@@ -150,6 +177,19 @@ impl Consumer {
         ack.set_event_time(update.event_time());
         state.bundles.add(&small, update, ack);
         Some(RecordEvents { topic, events: 1, untyped: 0 })
+    }
+
+    /// Takes a record with one event as a message of its own.
+    fn take_one(
+        &self,
+        partitions: &mut Partitions,
+        record: &PolledRecord<'_>,
+        decided: (Range<usize>, Decision),
+        received: Instant,
+        state: &mut BurstState,
+    ) -> Option<RecordEvents> {
+        let none = Elements::default();
+        self.take_whole(partitions, record, none, Some(decided), received, state)
     }
 
     /// Takes a record as a message of its own. `decided`: the place of its only event, and the
