@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::dead_letter::{DeadLetters, KafkaRecord, Letter};
 use crate::event::{
-    Arrival, Elements, Origin, RejectReason, SkipReason, events_of, is_blank, prefix_of,
+    Arrival, Decision, Elements, Origin, RejectReason, SkipReason, events_of, is_blank, prefix_of,
 };
 use crate::metrics::Metrics;
 use crate::pipeline::{
-    Ack, DeadReason, Intake, Message, NotAccepted, Outcome, Source, admit, reserve,
+    Ack, DeadReason, Intake, Job, Message, NotAccepted, Outcome, Receipts as _, Source, admit,
+    reserve,
 };
 use crate::profile::Prefix;
 
@@ -83,6 +84,8 @@ impl fmt::Display for ReadFailure {
 struct OpenBlock {
     block: Arc<LineBlock>,
     events: u64,
+    /// When its events count as received: reading the clock for each of them is not free.
+    received: Instant,
 }
 
 impl Replay {
@@ -147,8 +150,9 @@ impl Replay {
     }
 
     fn open(&self) -> OpenBlock {
-        let block = LineBlock::open(&self.parts.watermark, &self.parts.counts);
-        OpenBlock { block, events: 0 }
+        let ReplayParts { watermark, counts, metrics, .. } = &self.parts;
+        let block = LineBlock::open(watermark, counts, metrics);
+        OpenBlock { block, events: 0, received: Instant::now() }
     }
 
     /// Pushes the events of one line; false when the stop came before the last.
@@ -173,7 +177,7 @@ impl Replay {
             return true;
         }
         if is_blank(text) {
-            self.ack(open).settle(Outcome::Skipped(SkipReason::Empty));
+            open.skip(SkipReason::Empty, &self.parts.metrics);
             return true;
         }
         match self.parts.format.read(text) {
@@ -205,8 +209,8 @@ impl Replay {
         watermark: &Arc<Watermark>,
         passed: u64,
     ) {
-        let block = LineBlock::open(watermark, &self.parts.counts);
-        let mut open = OpenBlock { block, events: 0 };
+        let block = LineBlock::open(watermark, &self.parts.counts, &self.parts.metrics);
+        let mut open = OpenBlock { block, events: 0, received: Instant::now() };
         let complete = self.take_letter(kept, Some(record), &mut open).await;
         open.close(passed, complete);
     }
@@ -273,18 +277,19 @@ impl Replay {
         open: &mut OpenBlock,
     ) -> bool {
         if events.is_empty() {
-            self.ack(open).settle(Outcome::Skipped(SkipReason::Empty));
+            open.skip(SkipReason::Empty, &self.parts.metrics);
         }
         let text = &message.bytes()[place.clone()];
         let origin = Origin { sent_at: events.sent_at(text), ..origin };
         while let Some(event) = events.next(text) {
-            if let Some(rate) = &mut self.rate
-                && self.parts.stop.run_until_cancelled(rate.wait()).await.is_none()
-            {
-                return false;
+            if let Some(rate) = &mut self.rate {
+                if self.parts.stop.run_until_cancelled(rate.wait()).await.is_none() {
+                    return false;
+                }
+                open.received = Instant::now();
             }
             let event = place.start + event.start..place.start + event.end;
-            self.push(message, event, prefix, origin, self.ack(open)).await;
+            self.push(message, event, prefix, origin, open).await;
             if self.parts.stop.is_cancelled() {
                 return events.is_empty();
             }
@@ -295,9 +300,9 @@ impl Replay {
     /// The ack of one more event.
     fn ack(&self, open: &mut OpenBlock) -> Ack {
         open.events += 1;
+        self.parts.metrics.source(Source::File).received.inc();
         let receipts = Arc::clone(&open.block) as _;
-        let metrics = Arc::clone(&self.parts.metrics);
-        Ack::new(Source::File, receipts, open.events, metrics, Instant::now())
+        Ack::of_counted(Source::File, receipts, open.events, open.received)
     }
 
     /// Sees one event into its lane, and waits for that: the next one must not overtake it. At the
@@ -308,12 +313,28 @@ impl Replay {
         event: Range<usize>,
         prefix: Option<&Prefix>,
         origin: Origin<'_>,
-        ack: Ack,
+        open: &mut OpenBlock,
     ) {
-        let ReplayParts { intake, stop, .. } = &self.parts;
-        let full = Origin { prefix: prefix.unwrap_or(&self.parts.prefix), ..origin };
-        let offered = intake.accept(message, event.clone(), full, ack);
-        match admit(intake, offered, |_| !stop.is_cancelled()).await {
+        let ReplayParts { intake, stop, metrics, .. } = &self.parts;
+        let (prefix_of_all, is_tombstone) = (&self.parts.prefix, message.is_tombstone());
+        let full = Origin { prefix: prefix.unwrap_or(prefix_of_all), is_tombstone, ..origin };
+        let text = &message.bytes()[event.clone()];
+        let offered = match intake.decide(text, full, Some(Source::File)) {
+            Decision::Skipped(reason) => return open.skip(reason, metrics),
+            Decision::Rejected(reason) => Err(NotAccepted::Rejected(reason, self.ack(open))),
+            Decision::Update(update) => {
+                let mut ack = self.ack(open);
+                ack.set_event_time(update.event_time());
+                intake.offer(Job::new(update, ack, message, event.clone(), full))
+            }
+        };
+        let is_busy = matches!(offered, Err(NotAccepted::Busy(..)));
+        let ended = admit(intake, offered, |_| !stop.is_cancelled()).await;
+        if is_busy {
+            // The next events are received only now.
+            open.received = Instant::now();
+        }
+        match ended {
             Ok(()) | Err(NotAccepted::Busy(..)) => {}
             Err(NotAccepted::Rejected(reason, ack)) => {
                 let text = &message.bytes()[event];
@@ -344,6 +365,15 @@ impl Replay {
 }
 
 impl OpenBlock {
+    /// One more event, which is skipped.
+    fn skip(&mut self, reason: SkipReason, metrics: &Metrics) {
+        self.events += 1;
+        let counts = metrics.source(Source::File);
+        counts.received.inc();
+        counts.skipped(reason).inc();
+        self.block.settle(self.events, Outcome::Skipped(reason));
+    }
+
     fn close(self, bytes: u64, complete: bool) {
         self.block.close(self.events, bytes, complete);
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use tokio::sync::Notify;
 
 use crate::lock::lock;
+use crate::metrics::Metrics;
 use crate::pipeline::{Outcome, Receipts};
 use crate::source::log::Offsets;
 
@@ -104,6 +105,7 @@ impl Watermark {
 pub(super) struct LineBlock {
     watermark: Arc<Watermark>,
     counts: Arc<ReplayCounts>,
+    metrics: Arc<Metrics>,
     /// Events without outcome.
     pending: AtomicU64,
     /// Not all of its events were taken, or one failed: the position stays before this block.
@@ -123,11 +125,16 @@ struct Extent {
 
 impl LineBlock {
     /// A block that takes events until it is closed.
-    pub(super) fn open(watermark: &Arc<Watermark>, counts: &Arc<ReplayCounts>) -> Arc<Self> {
+    pub(super) fn open(
+        watermark: &Arc<Watermark>,
+        counts: &Arc<ReplayCounts>,
+        metrics: &Arc<Metrics>,
+    ) -> Arc<Self> {
         watermark.lock().pending += 1;
         Arc::new(Self {
             watermark: Arc::clone(watermark),
             counts: Arc::clone(counts),
+            metrics: Arc::clone(metrics),
             pending: AtomicU64::new(OPEN),
             failed: AtomicBool::new(false),
             stale: AtomicU64::new(0),
@@ -198,6 +205,10 @@ impl Receipts for LineBlock {
         }
         self.release(1);
     }
+
+    fn metrics(&self) -> Option<&Metrics> {
+        Some(&self.metrics)
+    }
 }
 
 #[cfg(test)]
@@ -216,7 +227,8 @@ mod tests {
         let before = PositionCounts { written: 5, ..PositionCounts::default() };
         let watermark = Watermark::new(ReplayPosition { file: 1, offset: 30, counts: before });
         let counts = Arc::new(ReplayCounts::after(before));
-        let open = || LineBlock::open(&watermark, &counts);
+        let metrics = Arc::new(Metrics::new());
+        let open = || LineBlock::open(&watermark, &counts, &metrics);
         let (first, second) = (open(), open());
         first.settle(0, Outcome::Written);
         first.close(2, 10, true);
@@ -239,7 +251,8 @@ mod tests {
     async fn it_stays_before_a_block_that_failed_or_was_not_read_to_its_end() {
         let watermark = Watermark::new(ReplayPosition::default());
         let counts = Arc::new(ReplayCounts::after(PositionCounts::default()));
-        let open = || LineBlock::open(&watermark, &counts);
+        let metrics = Arc::new(Metrics::new());
+        let open = || LineBlock::open(&watermark, &counts, &metrics);
         let blocks = [open(), open(), open()];
         blocks[0].close(0, 5, true);
         blocks[1].settle(0, Outcome::Failed);
