@@ -1,7 +1,7 @@
 //! Splits a text that is not valid as a whole: Python SDKs send `NaN`, others cut text in the
-//! middle of a character or set commas wrongly. [`super::elements`] says what a list may look like;
-//! everything around it must be valid JSON, apart from bytes in strings that are not UTF-8. Nothing
-//! is copied.
+//! middle of a character or set commas wrongly. [`mod@super::elements`] says what a list may look
+//! like; everything around it must be valid JSON, apart from bytes in strings that are not UTF-8.
+//! Nothing is copied.
 
 use std::ops::Range;
 
