@@ -1,7 +1,6 @@
 //! A burst: records polled in a row. Each is decided on where librdkafka holds it, so that one that
 //! is skipped is neither copied nor given an ack; those that are kept go to their lanes together.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,8 +13,9 @@ use crate::pipeline::{Busy, Job, Outcome, SmallRecord, Source};
 use crate::trace::WorkSpan;
 
 use super::admission::{BusyLane, ShortWait};
-use super::burst_state::BurstState;
+use super::burst_state::{Burst, BurstState};
 use super::consumer::Consumer;
+use super::deciding::{Decider, PolledRecord, RecordContent};
 use super::partition::{Blocked, Partition, PartitionFlow, Partitions};
 use super::record::{self, PendingRecord};
 
@@ -27,12 +27,9 @@ const RECORDS: usize = 256;
 /// ahead.
 const BYTES: usize = 512 << 10;
 
-/// A record, and when it was polled.
-struct PolledRecord<'a> {
-    message: BorrowedMessage<'a>,
-    /// [`super::member::GroupMember::assignments`] at that time.
-    assignments: u64,
-}
+/// Records that are decided on where they were polled: giving them to another thread would take
+/// longer.
+const FEW: usize = 16;
 
 /// What the events of a record were.
 struct RecordEvents {
@@ -43,46 +40,72 @@ struct RecordEvents {
 }
 
 impl Consumer {
-    /// Polls records as long as there are some, a burst at most, and takes them into the pipeline.
-    /// Returns the error at which the burst ended.
-    pub(super) fn take_burst(&self, state: &mut BurstState) -> Option<KafkaError> {
-        let (mut records, mut bytes, mut wait) = (Vec::new(), 0, POLL);
-        let failure = loop {
-            match self.consumer.poll(std::mem::take(&mut wait)) {
-                Some(Ok(message)) => {
-                    bytes += message.payload_len() + message.key_len();
-                    records
-                        .push(PolledRecord { message, assignments: self.member().assignments() });
-                }
-                Some(Err(error)) => break Some(error),
-                None => break None,
+    /// Decides on records.
+    pub(super) fn decider(&self) -> Decider<'_> {
+        Decider { admission: &self.admission }
+    }
+
+    /// Polls records as long as there are some, a burst at most, and takes them into the pipeline,
+    /// or gives them to a thread that decides on them and takes those of an earlier burst. Returns
+    /// the error at which polling ended.
+    pub(super) fn take_burst<'a>(&'a self, state: &mut BurstState<'a>) -> Option<KafkaError> {
+        let wait = if state.deciders.are_idle() { POLL } else { Duration::ZERO };
+        let (mut records, failure) = self.poll_records(wait);
+        let no_more = records.is_empty();
+        if !no_more {
+            let burst = Burst { received: Instant::now(), span: WorkSpan::burst(&self.group_id) };
+            burst.span.records(records.len());
+            if state.deciders.are_idle() && (records.len() < FEW || !state.deciders.exist()) {
+                burst.span.within(|| self.decider().decide(&mut records));
+                self.take_records(records, &burst, state);
+            } else {
+                state.deciders.send(records, burst);
             }
-            if records.len() == RECORDS || bytes >= BYTES {
-                break None;
-            }
-        };
-        if !records.is_empty() {
-            let span = WorkSpan::burst(&self.group_id);
-            span.within(|| self.take_records(&records, state));
-            span.records(records.len());
             self.member().unobstructed();
+        }
+        if (no_more || state.deciders.are_busy())
+            && let Some((records, burst)) = state.deciders.receive()
+        {
+            self.take_records(records, &burst, state);
         }
         failure
     }
 
-    fn take_records(&self, records: &[PolledRecord<'_>], state: &mut BurstState) {
-        let received = Instant::now();
-        let mut partitions = self.member().lock();
-        for record in records {
-            let Some(taken) = self.take(&mut partitions, record, received, state) else { continue };
-            let RecordEvents { topic, events, untyped } = taken;
-            if state.types.count(&topic, events, untyped)
-                && warn_of_untyped(&topic, record.message.payload().unwrap_or_default())
-            {
-                state.types.warned(&topic);
+    fn poll_records(&self, mut wait: Duration) -> (Vec<PolledRecord<'_>>, Option<KafkaError>) {
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        while records.len() < RECORDS && bytes < BYTES {
+            match self.consumer.poll(std::mem::take(&mut wait)) {
+                Some(Ok(message)) => {
+                    bytes += message.payload_len() + message.key_len();
+                    let generation = self.member().generation();
+                    records.push(PolledRecord { message, generation, content: None });
+                }
+                Some(Err(error)) => return (records, Some(error)),
+                None => break,
             }
         }
-        self.flush(&mut partitions, state);
+        (records, None)
+    }
+
+    fn take_records(
+        &self,
+        records: Vec<PolledRecord<'_>>,
+        burst: &Burst,
+        state: &mut BurstState<'_>,
+    ) {
+        burst.span.within(|| {
+            let mut partitions = self.member().lock();
+            for mut record in records {
+                let value = record.message.payload().unwrap_or_default();
+                let Some(content) = record.content.take() else { continue };
+                let taken = self.take(&mut partitions, &record, content, burst.received, state);
+                let Some(RecordEvents { topic, events, untyped }) = taken else { continue };
+                if state.types.count(&topic, events, untyped) && warn_of_untyped(&topic, value) {
+                    state.types.warned(&topic);
+                }
+            }
+            self.flush(&mut partitions, state);
+        });
     }
 
     /// Takes one record, or blocks its partition. `None`: it has no events, or is not taken.
@@ -90,74 +113,38 @@ impl Consumer {
         &self,
         partitions: &mut Partitions,
         record: &PolledRecord<'_>,
+        content: RecordContent,
         received: Instant,
-        state: &mut BurstState,
+        state: &mut BurstState<'_>,
     ) -> Option<RecordEvents> {
         let message = &record.message;
         let partition = open(partitions, record)?;
-        let deletes = self.admission.tombstones_delete && record::is_tombstone(message);
-        let (value, timestamp) =
-            (message.payload().unwrap_or_default(), message.timestamp().to_millis());
-        let (intake, source) = (&self.admission.intake, Some(Source::Kafka));
-        if !deletes
-            && let origin = self.admission.origin(timestamp, None)
-            && let Some(decision) = intake.decide_bare(value, origin, source)
-        {
-            let decided = (0..value.len(), decision);
-            return self.take_decided(partitions, record, decided, received, state);
-        }
-        let mut events =
-            if deletes { Elements::one(0..message.key_len()) } else { events_of(value) };
-        if events.is_empty() {
-            partition.pass(message.offset());
-            self.skip(SkipReason::Empty, state);
-            return None;
-        }
-        if deletes || events.len() > 1 {
-            return self.take_whole(partitions, record, events, None, received, state);
-        }
-        let event = events.next(value)?;
-        let origin = self.admission.origin(timestamp, events.sent_at(value));
-        let decision = intake.decide(&value[event.clone()], origin, source);
-        self.take_decided(partitions, record, (event, decision), received, state)
-    }
-
-    /// Takes a record with one event, whose place in the value and the decision on it are known.
-    fn take_decided(
-        &self,
-        partitions: &mut Partitions,
-        record: &PolledRecord<'_>,
-        (event, decision): (Range<usize>, Decision),
-        received: Instant,
-        state: &mut BurstState,
-    ) -> Option<RecordEvents> {
-        let message = &record.message;
-        let partition = open(partitions, record)?;
-        let update = match decision {
-            Decision::Skipped(reason) => {
+        let (event, update) = match content {
+            RecordContent::Empty => {
+                partition.pass(message.offset());
+                self.skip(SkipReason::Empty, state);
+                return None;
+            }
+            RecordContent::One(_, Decision::Skipped(reason)) => {
                 partition.pass(message.offset());
                 self.skip(reason, state);
                 let topic = Arc::clone(&partition.topic);
                 let untyped = u64::from(reason == SkipReason::NoType);
                 return Some(RecordEvents { topic, events: 1, untyped });
             }
-            Decision::Update(update) => update,
-            rejected @ Decision::Rejected(_) => {
-                return self.take_one(partitions, record, (event, rejected), received, state);
+            RecordContent::One(event, Decision::Update(update)) if !self.keeps_headers(message) => {
+                (event, update)
             }
+            content => return self.take_whole(partitions, record, content, received, state),
         };
-        if self.keep_headers && record::has_headers(message) {
-            let decided = (event, Decision::Update(update));
-            return self.take_one(partitions, record, decided, received, state);
-        }
         let (value, timestamp) =
             (message.payload().unwrap_or_default(), message.timestamp().to_millis());
         let topic = Arc::clone(&partition.topic);
         let (partition, offset, key) = (message.partition(), message.offset(), message.key());
         let small = SmallRecord { topic: &topic, partition, offset, timestamp, value, key, event };
         if !state.bundles.takes(&small, &update) {
-            let decided = (small.event, Decision::Update(update));
-            return self.take_one(partitions, record, decided, received, state);
+            let content = RecordContent::One(small.event, Decision::Update(update));
+            return self.take_whole(partitions, record, content, received, state);
         }
         let cost = small.cost(&update);
         if !state.bundles.has_room(cost) {
@@ -179,35 +166,21 @@ impl Consumer {
         Some(RecordEvents { topic, events: 1, untyped: 0 })
     }
 
-    /// Takes a record with one event as a message of its own.
-    fn take_one(
-        &self,
-        partitions: &mut Partitions,
-        record: &PolledRecord<'_>,
-        decided: (Range<usize>, Decision),
-        received: Instant,
-        state: &mut BurstState,
-    ) -> Option<RecordEvents> {
-        let none = Elements::default();
-        self.take_whole(partitions, record, none, Some(decided), received, state)
-    }
-
-    /// Takes a record as a message of its own. `decided`: the place of its only event, and the
-    /// decision on it, if that is known.
+    /// Takes a record as a message of its own.
     fn take_whole(
         &self,
         partitions: &mut Partitions,
         record: &PolledRecord<'_>,
-        events: Elements,
-        decided: Option<(Range<usize>, Decision)>,
+        content: RecordContent,
         received: Instant,
-        state: &mut BurstState,
+        state: &mut BurstState<'_>,
     ) -> Option<RecordEvents> {
         // Nothing may overtake what came before.
         self.flush(partitions, state);
         let (message, offset) = (&record.message, record.message.offset());
         let partition = open(partitions, record)?;
-        let headers = if self.keep_headers { record::headers(message) } else { Vec::new() };
+        let headers =
+            if self.keeps_headers(message) { record::headers(message) } else { Vec::new() };
         let Some(held) = self.admission.reserve(record::cost(message, &headers)) else {
             self.block(partition, Blocked::before(offset));
             return None;
@@ -215,12 +188,17 @@ impl Consumer {
         let topic = Arc::clone(&partition.topic);
         let deletes = self.admission.tombstones_delete && record::is_tombstone(message);
         let message = record::copy(message, deletes, &topic, headers, held);
-        let events_left = events.len() + usize::from(decided.is_some());
+        let (rest, decided) = match content {
+            RecordContent::Empty => (Elements::default(), None),
+            RecordContent::One(event, decision) => (Elements::default(), Some((event, decision))),
+            RecordContent::Whole(events) => (events, None),
+        };
+        let events = rest.len() + usize::from(decided.is_some());
         // No other thread skips events of Kafka for want of a type, so the counter tells how many
         // this record had.
         let before = self.skipped_untyped();
-        let position = partition.deliver(offset, events_left as u32);
-        let mut pending = PendingRecord { message, position, received, job: None, rest: events };
+        let position = partition.deliver(offset, events as u32);
+        let mut pending = PendingRecord { message, position, received, job: None, rest };
         if let Some((event, decision)) = decided {
             self.admission.decided(&partition.assignment, &mut pending, event, decision);
         }
@@ -229,11 +207,16 @@ impl Consumer {
             self.limit_pending(partitions, &topic, record.message.partition());
         }
         let untyped = self.skipped_untyped() - before;
-        Some(RecordEvents { topic, events: events_left as u64, untyped })
+        Some(RecordEvents { topic, events: events as u64, untyped })
+    }
+
+    /// Whether a record has headers that a dead letter would need.
+    fn keeps_headers(&self, message: &BorrowedMessage<'_>) -> bool {
+        self.keep_headers && record::has_headers(message)
     }
 
     /// Counts an event that has no ack.
-    fn skip(&self, reason: SkipReason, state: &mut BurstState) {
+    fn skip(&self, reason: SkipReason, state: &mut BurstState<'_>) {
         state.counts.received += 1;
         state.counts.skipped[reason as usize] += 1;
         self.member().breaker.count(Outcome::Skipped(reason));
@@ -244,7 +227,7 @@ impl Consumer {
     }
 
     /// Pushes the records that were kept, and blocks the partitions of those that find no place.
-    fn flush(&self, partitions: &mut Partitions, state: &mut BurstState) {
+    fn flush(&self, partitions: &mut Partitions, state: &mut BurstState<'_>) {
         state.counts.flush(self.member().metrics.source(Source::Kafka));
         let mut wait = ShortWait::default();
         for (busy, job) in state.bundles.push() {
@@ -302,7 +285,7 @@ fn open<'a>(
     let (topic, number) = (record.message.topic(), record.message.partition());
     partitions
         .get_mut(topic, number)
-        .filter(|partition| partition.is_open() && partition.since <= record.assignments)
+        .filter(|partition| partition.is_open() && partition.since <= record.generation)
 }
 
 /// Warns that most events of `topic` have no type, and shows what the first event in `value`, the

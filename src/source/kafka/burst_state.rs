@@ -1,16 +1,29 @@
 //! What the polling thread keeps from burst to burst.
 
+use std::time::Instant;
+
 use crate::event::SkipReason;
 use crate::metrics::SourceMetrics;
 use crate::pipeline::Bundles;
+use crate::trace::WorkSpan;
 
+use super::deciding::PolledRecord;
 use super::missing_types::MissingTypes;
+use super::ordered_threads::OrderedThreads;
 
 /// What the polling thread keeps from burst to burst.
-pub(super) struct BurstState {
+pub(super) struct BurstState<'a> {
+    /// They decide on the records of bursts.
+    pub(super) deciders: OrderedThreads<Vec<PolledRecord<'a>>, Burst>,
     pub(super) bundles: Bundles,
     pub(super) types: MissingTypes,
     pub(super) counts: BurstCounts,
+}
+
+/// What is known of a burst besides its records.
+pub(super) struct Burst {
+    pub(super) received: Instant,
+    pub(super) span: WorkSpan,
 }
 
 /// Events that are not counted in the metrics yet.
@@ -20,9 +33,13 @@ pub(super) struct BurstCounts {
     pub(super) skipped: [u64; SkipReason::ALL.len()],
 }
 
-impl BurstState {
-    pub(super) fn new(bundles: Bundles) -> Self {
-        Self { bundles, types: MissingTypes::default(), counts: BurstCounts::default() }
+impl<'a> BurstState<'a> {
+    pub(super) fn new(
+        deciders: OrderedThreads<Vec<PolledRecord<'a>>, Burst>,
+        bundles: Bundles,
+    ) -> Self {
+        let (types, counts) = (MissingTypes::default(), BurstCounts::default());
+        Self { deciders, bundles, types, counts }
     }
 }
 

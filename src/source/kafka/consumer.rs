@@ -14,8 +14,10 @@ use crate::pipeline::{Bundles, Health};
 
 use super::admission::RecordAdmission;
 use super::burst_state::BurstState;
+use super::deciding::{PolledRecord, deciding_threads};
 use super::idle_group::{IdleTimer, is_group_idle};
 use super::member::{GroupMember, PART};
+use super::ordered_threads::OrderedThreads;
 use super::partition::Partition;
 
 /// How often partitions are moved on.
@@ -53,7 +55,7 @@ pub(super) struct Consumer {
 
 impl Consumer {
     /// Polls until the stop. Blocks.
-    pub(super) fn run(mut self) -> Ended {
+    pub(super) fn run(self) -> Ended {
         let ended = match self.subscribe() {
             Ok(()) => self.poll(),
             Err(error) => Ended::Failed(format!("cannot subscribe: {error}")),
@@ -81,10 +83,20 @@ impl Consumer {
         self.consumer.subscribe(&topics)
     }
 
-    fn poll(&mut self) -> Ended {
+    fn poll(&self) -> Ended {
+        std::thread::scope(|scope| {
+            let (decider, threads) = (self.decider(), ("kafka-decide", deciding_threads()));
+            let decide = move |records: &mut Vec<PolledRecord<'_>>| decider.decide(records);
+            let deciders = OrderedThreads::start(scope, threads, decide);
+            let RecordAdmission { intake, prefix, .. } = &self.admission;
+            let bundles = Bundles::new(Arc::clone(intake), prefix.clone());
+            self.poll_with(BurstState::new(deciders, bundles))
+        })
+    }
+
+    fn poll_with<'a>(&'a self, mut burst: BurstState<'a>) -> Ended {
+        let mut loss_epochs = self.loss_epochs.clone();
         let (mut next_tick, mut rejoining) = (Instant::now(), false);
-        let RecordAdmission { intake, prefix, .. } = &self.admission;
-        let mut burst = BurstState::new(Bundles::new(Arc::clone(intake), prefix.clone()));
         let mut idle = IdleTimer::default();
         while !self.is_over() {
             if rejoining {
@@ -117,8 +129,8 @@ impl Consumer {
                 next_tick = Instant::now() + TICK;
                 // Read before `loss_epochs`: a loss is counted before Redis counts as up again.
                 let redis_is_up = self.health.is_up();
-                if self.loss_epochs.has_changed().unwrap_or(false) {
-                    self.loss_epochs.mark_unchanged();
+                if loss_epochs.has_changed().unwrap_or(false) {
+                    loss_epochs.mark_unchanged();
                     self.replay();
                 }
                 self.member().recreated().iter().for_each(|topic| self.restart_topic(topic));

@@ -147,7 +147,7 @@ impl Consumer {
 
     fn unblock(
         &self,
-        partition: &Partition,
+        partition: &mut Partition,
         mut blocked: Blocked,
         stopping: bool,
     ) -> PartitionFlow {
@@ -172,7 +172,7 @@ impl Consumer {
 
     /// Resumes a paused partition at `offset`. `None`, and it stays paused, when librdkafka
     /// refuses.
-    fn resume_at(&self, partition: &Partition, offset: Offset) -> Option<PartitionFlow> {
+    fn resume_at(&self, partition: &mut Partition, offset: Offset) -> Option<PartitionFlow> {
         let seek = || self.consumer.seek(&partition.topic, partition.number, offset, SEEK);
         let resume = || self.consumer.resume(&list(partition));
         let resumed = match offset {
@@ -183,7 +183,10 @@ impl Consumer {
             _ => resume().and_then(|()| seek()),
         };
         match resumed {
-            Ok(()) => Some(PartitionFlow::Open),
+            Ok(()) => {
+                partition.since = self.member().next_generation();
+                Some(PartitionFlow::Open)
+            }
             Err(error) => {
                 self.log_refusal(partition, &error);
                 None

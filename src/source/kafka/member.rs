@@ -50,8 +50,8 @@ pub(super) struct GroupMember {
     pub(super) obstacle: Mutex<Option<String>>,
     pub(super) topic_ids: Mutex<TopicIds>,
     pub(super) failed_commits: Throttle,
-    /// Times that partitions were assigned.
-    pub(super) assignments: AtomicU64,
+    /// See [`GroupMember::generation`].
+    pub(super) generation: AtomicU64,
     /// Whether the configuration asks for librdkafka's debug lines.
     pub(super) debug: bool,
 }
@@ -61,9 +61,15 @@ impl GroupMember {
         lock(&self.partitions)
     }
 
-    /// Times that partitions were assigned so far.
-    pub(super) fn assignments(&self) -> u64 {
-        self.assignments.load(Ordering::Relaxed)
+    /// Times that reading of any partition began, or began again somewhere else. A record that was
+    /// polled before that of its partition is not taken.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    /// The generation that begins now.
+    pub(super) fn next_generation(&self) -> u64 {
+        self.generation.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// An assignment epoch that begins now.
@@ -114,7 +120,7 @@ impl GroupMember {
     fn assigned(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         self.unobstructed();
         self.readiness.ready(PART);
-        let since = self.assignments.fetch_add(1, Ordering::Relaxed) + 1;
+        let since = self.next_generation();
         let mut partitions = self.lock();
         for element in list.elements() {
             partitions.insert(Partition::new(

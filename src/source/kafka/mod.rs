@@ -1,8 +1,9 @@
 //! The Kafka source: a member of a consumer group that commits only offsets of settled records.
 //!
-//! The way of one record: the polling thread (`consumer`) takes it with others as a burst (`burst`)
-//! and decides on its event in place. A small record that is kept is copied into a bundle of its
-//! lane ([`crate::pipeline::Bundles`]); any other record becomes a message of its own (`record`),
+//! The way of one record: the polling thread (`consumer`) polls a burst of them (`burst`).
+//! Their events are decided on in place, by other threads if there are cores for them (`deciding`,
+//! `ordered_threads`). A small record that is kept is copied into a bundle of its lane
+//! ([`crate::pipeline::Bundles`]); any other record becomes a message of its own (`record`),
 //! whose events are offered to their lanes one by one (`admission`). A rejected event becomes a
 //! dead letter (`rejected`). When an event finds no room its partition is paused until there is
 //! some (`flow`). The receipts of an event are its partition under one assignment epoch
@@ -20,11 +21,13 @@ mod assignment;
 mod burst;
 mod burst_state;
 mod consumer;
+mod deciding;
 mod flow;
 mod idle_group;
 mod lease;
 mod member;
 mod missing_types;
+mod ordered_threads;
 mod partition;
 mod record;
 mod rejected;
@@ -130,7 +133,7 @@ impl KafkaSource {
             obstacle: Mutex::default(),
             topic_ids: Mutex::default(),
             failed_commits: Throttle::new(FAILED_COMMITS_EVERY),
-            assignments: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
             debug: kafka.client.librdkafka.contains_key("debug"),
         };
         let settings = settings(kafka)?;

@@ -23,8 +23,8 @@ pub(super) struct Partition {
     pub(super) topic: Arc<str>,
     pub(super) number: i32,
     pub(super) assignment: Arc<Assignment>,
-    /// The number of the assignment of partitions to this member that gave it this one: a record
-    /// that was polled before is of an earlier epoch.
+    /// The generation of reading in which it was assigned, or resumed: a record that was polled
+    /// before is read again.
     pub(super) since: u64,
     pub(super) flow: PartitionFlow,
     held: HeldOffsets,
@@ -81,7 +81,7 @@ impl Blocked {
 }
 
 impl Partition {
-    /// `since`: the number of the assignment of partitions. `lag`: how long commits are held back.
+    /// `since`: the generation that begins now. `lag` is how long commits are held back.
     pub(super) fn new(
         topic: &str,
         number: i32,
