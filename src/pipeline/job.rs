@@ -38,8 +38,9 @@ pub struct Job {
 }
 
 impl Job {
-    /// A job that holds no room yet; the event's text is at `text` of `message`.
-    pub fn new(
+    /// A job that holds no room yet; the event's text is at `text` of `message`. Sources make jobs
+    /// with [`super::Intake::job`].
+    pub(super) fn new(
         update: Update,
         ack: Ack,
         message: &Arc<Message>,

@@ -15,8 +15,7 @@ use crate::event::{
 };
 use crate::metrics::Metrics;
 use crate::pipeline::{
-    Ack, DeadReason, Intake, Job, Message, NotAccepted, Outcome, Receipts as _, Source, admit,
-    reserve,
+    Ack, DeadReason, Intake, Message, NotAccepted, Outcome, Receipts as _, Source, admit, reserve,
 };
 use crate::profile::Prefix;
 
@@ -323,9 +322,8 @@ impl Replay {
             Decision::Skipped(reason) => return open.skip(reason, metrics),
             Decision::Rejected(reason) => Err(NotAccepted::Rejected(reason, self.ack(open))),
             Decision::Update(update) => {
-                let mut ack = self.ack(open);
-                ack.set_event_time(update.event_time());
-                intake.offer(Job::new(update, ack, message, event.clone(), full))
+                let ack = self.ack(open);
+                intake.offer(intake.job(update, ack, message, event.clone(), full))
             }
         };
         let is_busy = matches!(offered, Err(NotAccepted::Busy(..)));
