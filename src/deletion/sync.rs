@@ -5,6 +5,7 @@
 //! newer mark: whoever has it on disk writes it again at the next look.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::mark::{SuppressionMark, UserDigest, UserMarks, digest_in, field_of};
@@ -40,6 +41,9 @@ pub enum SyncError {
 pub struct SuppressionSync {
     store: DeletionStore,
     hash: SharedHash,
+    /// Marks were published since the last look: a hash that is again what it was then has lost
+    /// them.
+    published: AtomicBool,
     failures: Throttle,
 }
 
@@ -51,7 +55,8 @@ impl SuppressionSync {
     /// `key` is `deletion.suppressions_key`, with its prefix. Connects to nothing yet.
     pub fn new(store: DeletionStore, route: Route, key: Vec<u8>) -> Self {
         let hash = SharedHash::new(route, key);
-        Self { store, hash, failures: Throttle::new(NOTICE_EVERY) }
+        let (published, failures) = (AtomicBool::new(false), Throttle::new(NOTICE_EVERY));
+        Self { store, hash, published, failures }
     }
 
     /// Keeps both the same, for as long as the process runs. Reports to `readiness`.
@@ -76,6 +81,9 @@ impl SuppressionSync {
 
     /// Reads the hash if it has changed.
     async fn look(&self, last: &mut LastRead) -> Result<(), SyncError> {
+        if self.published.swap(false, Ordering::AcqRel) {
+            last.0 = None;
+        }
         let state = self.hash.state(CHANGED).await?;
         if let Some((known, at)) = last.0.take()
             && known == state
@@ -133,6 +141,7 @@ impl SuppressionSync {
     /// # Errors
     /// Redis may not know some of them.
     pub(super) async fn publish(&self, users: Vec<UserDigest>) -> Result<(), SyncError> {
+        self.published.store(true, Ordering::Release);
         for users in users.chunks(PAGE) {
             let marks = self.store.marks_of(users.to_vec()).await?;
             self.write_newer(marks).await?;
