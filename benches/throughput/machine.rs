@@ -1,4 +1,4 @@
-//! What the figures were measured on.
+//! The line that names the machine and the programs of a run.
 
 use std::fs::read_to_string;
 use std::process::Command;

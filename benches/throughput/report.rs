@@ -1,4 +1,4 @@
-//! What was measured, and the tables that are printed at the end.
+//! The figures of all rounds, and the tables that are printed at the end.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -86,7 +86,7 @@ fn singles(report: &mut Report, redis: &BenchServer, worker: &App, count: u64) {
     }
 }
 
-/// What a server did under load.
+/// Speed and processor time of a server under load.
 struct Served {
     /// Requests per second.
     rate: f64,

@@ -1,4 +1,4 @@
-//! What a run of either program needs, and what it comes to.
+//! The servers that a run of either program needs, and the figures of such a run.
 
 use crate::harness::kafka::Kafka;
 use crate::redis::BenchServer;
@@ -11,7 +11,7 @@ pub(super) struct Servers {
     pub(super) events: u64,
 }
 
-/// What one run of a program came to.
+/// Figures of one run of a program.
 pub(super) struct Consumed {
     /// Events per second from the first write on: start and joining the group do not count.
     pub(super) rate: f64,

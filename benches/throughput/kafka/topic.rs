@@ -13,7 +13,7 @@ const PARTITIONS: u64 = 4;
 pub(super) struct Topic {
     pub(super) name: String,
     pub(super) mix: Mix,
-    /// What Redis holds in the end.
+    /// The events of the topic, which say what Redis holds in the end.
     pub(super) events: Events,
 }
 

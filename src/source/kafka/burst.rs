@@ -151,8 +151,8 @@ impl Consumer {
             // The lanes must have what is held here before there can be room.
             self.flush(partitions, state);
             let partition = open(partitions, record)?;
-            let room = self.admission.reserve(cost);
-            drop(room);
+            // Only to wait: the bundles reserve what they take themselves.
+            drop(self.admission.reserve(cost));
             if !state.bundles.has_room(cost) {
                 self.block(partition, Blocked::before(offset));
                 return None;
