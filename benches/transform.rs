@@ -1,26 +1,24 @@
 //! Speed of the transform on one thread. The events are about 1 KB long with 8 traits, as browsers
-//! send them. The baseline is serde's `IgnoredAny`, which only skips the same bytes. `cargo bench
-//! --bench transform` prints the ratios at the end.
+//! send them. The baseline is serde's `IgnoredAny`, which only skips the same bytes. Ratios of the
+//! two are a part of `cargo bench --bench throughput`.
+
+#[path = "throughput/rules.rs"]
+mod rules;
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use serde::de::IgnoredAny;
-use traitsink::event::{Body, Decision, Limits, Origin, Rules, SkipReason, Transformer, split};
+use traitsink::event::{Body, Origin, Rules, Transformer, split};
+
+use self::rules::rules;
 
 /// Number of events; their users and values differ.
 const EVENTS: usize = 256;
 
-/// Rounds whose median is printed.
-const ROUNDS: usize = 1001;
-
 fn main() {
     divan::main();
-    if !std::env::args().any(|arg| arg == "--test" || arg == "--list") {
-        print_ratios();
-    }
 }
 
 /// The event of one user; `kind` is its type.
@@ -40,18 +38,6 @@ fn one_in_five(n: usize) -> &'static str {
 
 fn events(kind: impl Fn(usize) -> &'static str) -> Vec<Vec<u8>> {
     (0..EVENTS).map(|n| event(n, kind(n))).collect()
-}
-
-fn rules() -> Rules {
-    let limits = Limits {
-        max_event: 1 << 20,
-        max_depth: 200,
-        max_fields: 10_000,
-        max_key: 1 << 10,
-        max_field_name: 1 << 10,
-        max_update: 2 << 20,
-    };
-    Rules::new(limits, "Redis")
 }
 
 fn transform_all(transformer: &mut Transformer, rules: &Rules, events: &[Vec<u8>]) {
@@ -128,41 +114,4 @@ fn with_transformer(
         .counter(BytesCount::new(bytes))
         .with_inputs(transformer)
         .bench_local_refs(|transformer| transform_all(transformer, &rules, events));
-}
-
-/// Runs transform and baseline in turn, and prints the medians of their ratios.
-fn print_ratios() {
-    let (rules, mut transformer) = (rules(), Transformer::default());
-    for (name, events) in [
-        ("all identify", events(|_| "identify")),
-        ("20 % identify", events(one_in_five)),
-        ("no identify", events(|_| "track")),
-    ] {
-        let decision = transformer.transform(&rules, Origin::default(), &events[0]);
-        let is_usual = match &decision {
-            Decision::Update(update) => update.field_count() == 8,
-            other => *other == Decision::Skipped(SkipReason::NotIdentify),
-        };
-        assert!(is_usual, "{decision:?}");
-        let mut rounds: Vec<[f64; 2]> = (0..ROUNDS)
-            .map(|_| {
-                let transform = seconds(|| transform_all(&mut transformer, &rules, &events));
-                [transform, seconds(|| skip_all(&events))]
-            })
-            .collect();
-        rounds.sort_by(|[a, b], [c, d]| (a / b).total_cmp(&(c / d)));
-        let [transform, skip] = rounds[ROUNDS / 2].map(|seconds| seconds * 1e9 / EVENTS as f64);
-        println!(
-            "{name}, {} bytes an event: transform {transform:.0} ns, IgnoredAny {skip:.0} ns, CPU \
-             over IgnoredAny {:.2}",
-            events[0].len(),
-            transform / skip,
-        );
-    }
-}
-
-fn seconds(run: impl FnOnce()) -> f64 {
-    let start = Instant::now();
-    run();
-    start.elapsed().as_secs_f64()
 }

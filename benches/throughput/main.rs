@@ -21,6 +21,7 @@ mod machine;
 mod process;
 mod redis;
 mod report;
+mod rules;
 mod scaling;
 mod start;
 mod targets;

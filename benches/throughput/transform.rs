@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::de::IgnoredAny;
-use traitsink::event::{Decision, Limits, Origin, Rules, Transformer};
+use traitsink::event::{Decision, Origin, Transformer};
 
 use super::events::{Events, Mix};
 use super::report::{ROUNDS, Report};
+use super::rules::rules;
 use super::targets::Row;
 
 /// Number of different events.
@@ -69,17 +70,4 @@ fn timed(work: impl FnOnce()) -> Duration {
     let before = now();
     work();
     now() - before
-}
-
-/// The defaults of the configuration.
-fn rules() -> Rules {
-    let limits = Limits {
-        max_event: 1 << 20,
-        max_depth: 200,
-        max_fields: 10_000,
-        max_key: 1 << 10,
-        max_field_name: 1 << 10,
-        max_update: 2 << 20,
-    };
-    Rules::new(limits, "Redis")
 }

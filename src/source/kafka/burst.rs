@@ -15,7 +15,7 @@ use crate::trace::WorkSpan;
 use super::admission::{BusyLane, ShortWait};
 use super::burst_state::{Burst, BurstState};
 use super::consumer::Consumer;
-use super::deciding::{Decider, PolledRecord, RecordContent};
+use super::deciding::{PolledRecord, RecordContent, decide};
 use super::partition::{Blocked, Partition, PartitionFlow, Partitions};
 use super::record::{self, PendingRecord};
 
@@ -40,11 +40,6 @@ struct RecordEvents {
 }
 
 impl Consumer {
-    /// Decides on records.
-    pub(super) fn decider(&self) -> Decider<'_> {
-        Decider { admission: &self.admission }
-    }
-
     /// Polls records as long as there are some, a burst at most, and takes them into the pipeline,
     /// or gives them to a thread that decides on them and takes those of an earlier burst. Returns
     /// the error at which polling ended.
@@ -56,7 +51,7 @@ impl Consumer {
             let burst = Burst { received: Instant::now(), span: WorkSpan::burst(&self.group_id) };
             burst.span.records(records.len());
             if state.deciders.are_idle() && (records.len() < FEW || !state.deciders.exist()) {
-                burst.span.within(|| self.decider().decide(&mut records));
+                burst.span.within(|| decide(&self.admission, &mut records));
                 self.take_records(records, &burst, state);
             } else {
                 state.deciders.send(records, burst);

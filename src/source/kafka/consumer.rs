@@ -14,7 +14,7 @@ use crate::pipeline::{Bundles, Health};
 
 use super::admission::RecordAdmission;
 use super::burst_state::BurstState;
-use super::deciding::{PolledRecord, deciding_threads};
+use super::deciding::{PolledRecord, decide, deciding_threads};
 use super::idle_group::{IdleTimer, is_group_idle};
 use super::member::{GroupMember, PART};
 use super::ordered_threads::OrderedThreads;
@@ -85,8 +85,9 @@ impl Consumer {
 
     fn poll(&self) -> Ended {
         std::thread::scope(|scope| {
-            let (decider, threads) = (self.decider(), ("kafka-decide", deciding_threads()));
-            let decide = move |records: &mut Vec<PolledRecord<'_>>| decider.decide(records);
+            let admission = &self.admission;
+            let decide = |records: &mut Vec<PolledRecord<'_>>| decide(admission, records);
+            let threads = ("kafka-decide", deciding_threads());
             let deciders = OrderedThreads::start(scope, threads, decide);
             let RecordAdmission { intake, prefix, .. } = &self.admission;
             let bundles = Bundles::new(Arc::clone(intake), prefix.clone());

@@ -35,44 +35,35 @@ pub(super) struct PolledRecord<'a> {
     pub(super) content: Option<RecordContent>,
 }
 
-/// Decides on records.
-#[derive(Clone, Copy)]
-pub(super) struct Decider<'a> {
-    pub(super) admission: &'a RecordAdmission,
-}
-
 /// Threads that decide: one for each core but one. On one core there are none, and the polling
 /// thread decides itself.
 pub(super) fn deciding_threads() -> usize {
     available_parallelism().map_or(0, |cores| usize::from(cores) - 1).min(THREADS)
 }
 
-impl Decider<'_> {
-    /// Decides on each of `records`.
-    pub(super) fn decide(self, records: &mut [PolledRecord<'_>]) {
-        for record in records {
-            record.content = Some(self.content(&record.message));
-        }
+/// Decides on each of `records`.
+pub(super) fn decide(admission: &RecordAdmission, records: &mut [PolledRecord<'_>]) {
+    for record in records {
+        record.content = Some(content(admission, &record.message));
     }
+}
 
-    fn content(self, message: &BorrowedMessage<'_>) -> RecordContent {
-        if self.admission.tombstones_delete && record::is_tombstone(message) {
-            return RecordContent::Whole(Elements::one(0..message.key_len()));
-        }
-        let (value, timestamp) =
-            (message.payload().unwrap_or_default(), message.timestamp().to_millis());
-        let (intake, source) = (&self.admission.intake, Some(Source::Kafka));
-        let origin = self.admission.origin(timestamp, None);
-        if let Some(decision) = intake.decide_bare(value, origin, source) {
-            return RecordContent::One(0..value.len(), decision);
-        }
-        let mut events = events_of(value);
-        if events.len() > 1 {
-            return RecordContent::Whole(events);
-        }
-        let Some(event) = events.next(value) else { return RecordContent::Empty };
-        let origin = self.admission.origin(timestamp, events.sent_at(value));
-        let decision = intake.decide(&value[event.clone()], origin, source);
-        RecordContent::One(event, decision)
+fn content(admission: &RecordAdmission, message: &BorrowedMessage<'_>) -> RecordContent {
+    if admission.tombstones_delete && record::is_tombstone(message) {
+        return RecordContent::Whole(Elements::one(0..message.key_len()));
     }
+    let (value, timestamp) =
+        (message.payload().unwrap_or_default(), message.timestamp().to_millis());
+    let (intake, source) = (&admission.intake, Some(Source::Kafka));
+    if let Some(decision) = intake.decide_bare(value, admission.origin(timestamp, None), source) {
+        return RecordContent::One(0..value.len(), decision);
+    }
+    let mut events = events_of(value);
+    if events.len() > 1 {
+        return RecordContent::Whole(events);
+    }
+    let Some(event) = events.next(value) else { return RecordContent::Empty };
+    let origin = admission.origin(timestamp, events.sent_at(value));
+    let decision = intake.decide(&value[event.clone()], origin, source);
+    RecordContent::One(event, decision)
 }
